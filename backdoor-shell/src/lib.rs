@@ -1,0 +1,1 @@
+//! A root shell over a byte stream: codec and async client

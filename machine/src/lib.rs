@@ -1,0 +1,1 @@
+//! Boots, drives and observes one QEMU virtual machine

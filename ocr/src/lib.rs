@@ -1,0 +1,1 @@
+//! Pictures of a guest's screen, and the text on them

@@ -1,0 +1,1 @@
+//! QEMU's two monitors, HMP and QMP: codecs and async clients

@@ -1,0 +1,1 @@
+//! A serial console: codec, log and waits
