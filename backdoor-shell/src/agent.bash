@@ -1,0 +1,68 @@
+# What the guest's shell evaluates once, on connecting. From then on it reads
+# requests, one a line, and answers in frames (see frame.rs), each on a line of
+# its own that names the request's nonce:
+#
+#   @r NONCE                 ready: the agent runs
+#   @t NONCE TEXT            output, plain: only \\ and \n are escaped
+#   @b NONCE BASE64          output, anything else
+#   @e NONCE STATUS ENCODER  end: exit status of the command, of the encoder
+#
+# Commands run in the background, each in a process group of its own (set -m):
+# so this loop can hear `stop` while one runs, and `stop` reaches all of it.
+
+exec 4>&2 2>/dev/null # 4: the guest's stderr; bash's own job notices go nowhere
+set -m
+BASH_ARGV0=bash # what `bash -c` would show as $0
+
+# run NONCE COMMAND
+__vm_run() {
+    __vm_job_nonce=$1
+    {
+        set +m      # the group is for all of it, and the command sees no job control
+        trap '' TERM # what was printed before `stop` still arrives, and the end
+        (
+            trap - TERM
+            exec </dev/null 2>&4 4>&-
+            __vm_command=$2
+            set --
+            set -euo pipefail
+            eval "$__vm_command"
+        ) | __vm_encode "$1"
+        printf '\n@e %s %d %d\n' "$1" "${PIPESTATUS[@]}"
+    } &
+    __vm_job=$!
+}
+
+# Starting base64 costs a guest more than all the rest, so that short plain text
+# goes without. `read` ends with 0 at a NUL or a full buffer, else at the end.
+__vm_encode() {
+    local LC_ALL=C text
+    if IFS= read -r -d '' -n 512 text; then
+        printf '\n@b %s ' "$1"
+        if ((${#text} < 512)); then printf '%s\0' "$text"; else printf %s "$text"; fi | base64 -w 0
+        printf '\n@b %s ' "$1"
+        exec base64 -w 0
+    elif [[ $text == *[^[:print:]$'\n\t']* ]]; then
+        printf '\n@b %s ' "$1"
+        printf %s "$text" | base64 -w 0
+    elif [[ $text ]]; then
+        text=${text//'\'/'\\'}
+        printf '\n@t %s %s' "$1" "${text//$'\n'/'\n'}"
+    fi
+}
+
+# stop NONCE SIGNAL: what ends by itself sends its own end; what is killed can't
+__vm_stop() {
+    [[ $1 == "$__vm_job_nonce" ]] || return
+    kill "-$2" -- "-$__vm_job"
+    if [[ $2 == KILL ]]; then printf '\n@e %s 137 0\n' "$1"; fi
+}
+
+# ready NONCE
+__vm_ready() {
+    printf '\n@r %s\n' "$1"
+}
+
+while IFS= read -r __vm_line; do
+    eval "$__vm_line"
+done

@@ -1,0 +1,272 @@
+//! `Shell`: the guest's root shell as an async client.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::codec::Framed;
+
+use crate::codec::{Event, Request, ShellCodec, Signal};
+use crate::{Command, Error, Exit, Nonce, Output};
+
+/// The last line of a guest's greeting: its shell is there.
+pub const GREETING: &str = "Spawning backdoor root shell...";
+
+/// How long a command has to tidy up after SIGTERM before SIGKILL.
+const TERM_GRACE: Duration = Duration::from_secs(2);
+
+/// How long the guest has to tell that a command is gone after SIGKILL.
+const KILL_GRACE: Duration = Duration::from_secs(10);
+
+/// How much of the line is read at once.
+const READ_BUFFER: usize = 64 * 1024;
+
+/// A root shell in a guest, reached over any byte stream.
+///
+/// One command runs at a time. A command whose future is dropped goes on in the
+/// guest until the next call, which first ends it: the shell is in step always.
+#[derive(Debug)]
+pub struct Shell<T> {
+    line: Framed<T, ShellCodec>,
+    stage: Stage,
+    /// The command whose end has not come yet.
+    running: Option<Nonce>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The guest is still booting.
+    Waiting,
+    /// The greeting has come.
+    Greeted,
+    /// The agent was sent.
+    Starting(Nonce),
+    Ready,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
+    /// A shell at the other end of `stream`. Nothing is read or sent yet.
+    pub fn new(stream: T) -> Self {
+        Self {
+            line: Framed::with_capacity(stream, ShellCodec::default(), READ_BUFFER),
+            stage: Stage::Waiting,
+            running: None,
+        }
+    }
+
+    /// Whether [`connect`](Self::connect) has finished, and the shell lives.
+    pub fn is_connected(&self) -> bool {
+        self.stage == Stage::Ready
+    }
+
+    /// Waits for the guest's [`GREETING`], passing each line it says on to
+    /// `said`, and prepares its shell. Does nothing when that is done already.
+    ///
+    /// Waits without end: a guest that never boots is the caller's to judge.
+    /// Cancel safe: a later call goes on where this one stopped.
+    pub async fn connect(&mut self, mut said: impl FnMut(&str)) -> Result<(), Error> {
+        while self.stage != Stage::Ready {
+            if self.stage == Stage::Greeted {
+                let nonce = Nonce::random();
+                self.stage = Stage::Starting(nonce);
+                self.send(Request::Bootstrap(nonce), None, "connecting")
+                    .await?;
+            }
+            match self.event("waiting for its greeting").await? {
+                Event::Said(line) => {
+                    said(&line);
+                    if line.contains(GREETING) {
+                        self.stage = Stage::Greeted;
+                    }
+                }
+                Event::Ready(nonce) if self.stage == Stage::Starting(nonce) => {
+                    self.stage = Stage::Ready;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs `command` and collects its output in memory.
+    ///
+    /// Waits until the command's standard output is closed by all who hold it.
+    /// Its standard input is empty. Cancel safe, see [`Shell`].
+    ///
+    /// # Errors
+    /// Every variant of [`Error`] but [`Error::Write`]. A command that fails or
+    /// runs out of time is no error: see [`Output`].
+    pub async fn run(&mut self, command: impl Into<Command>) -> Result<Output, Error> {
+        let mut stdout = Vec::new();
+        let exit = self.run_into(command, &mut stdout).await?;
+        Ok(Output { exit, stdout })
+    }
+
+    /// Runs `command` and passes its output on to `writer` as it comes, in
+    /// memory that does not grow with it. Otherwise like [`run`](Self::run).
+    pub async fn run_into<W>(
+        &mut self,
+        command: impl Into<Command>,
+        writer: &mut W,
+    ) -> Result<Exit, Error>
+    where
+        W: AsyncWrite + Unpin,
+    {
+        let command = command.into();
+        if command.script().contains('\0') {
+            return Err(Error::Nul {
+                command: command.script().replace('\0', "\\0"),
+            });
+        }
+        if self.stage != Stage::Ready {
+            return Err(Error::NotConnected);
+        }
+        if let Some(abandoned) = self.running {
+            self.stop(abandoned, "an abandoned command", &mut tokio::io::sink())
+                .await?;
+        }
+
+        let script = command.script();
+        let nonce = Nonce::random();
+        let deadline = command
+            .time_limit()
+            .and_then(|limit| Instant::now().checked_add(limit));
+        self.running = Some(nonce);
+        self.send(Request::Run { nonce, script }, deadline, script)
+            .await?;
+        match self.follow(nonce, script, deadline, writer).await? {
+            Some(status) => Ok(Exit::Status(status)),
+            None => {
+                self.stop(nonce, script, writer).await?;
+                Ok(Exit::TimedOut)
+            }
+        }
+    }
+
+    /// Ends the command that runs as `nonce`, gently, then hard.
+    async fn stop<W>(&mut self, nonce: Nonce, command: &str, writer: &mut W) -> Result<(), Error>
+    where
+        W: AsyncWrite + Unpin,
+    {
+        for (signal, grace) in [(Signal::Term, TERM_GRACE), (Signal::Kill, KILL_GRACE)] {
+            let deadline = Some(Instant::now() + grace);
+            self.send(Request::Stop { nonce, signal }, deadline, command)
+                .await?;
+            match self.follow(nonce, command, deadline, writer).await {
+                Ok(None) => {}
+                // An output cut short is to be expected of a command cut short.
+                Ok(Some(_)) | Err(Error::Encoder { .. } | Error::Damaged { .. }) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::Unresponsive { after: KILL_GRACE })
+    }
+
+    /// Passes the output of `nonce` on until its end, whose status it gives, or
+    /// until the deadline.
+    async fn follow<W>(
+        &mut self,
+        nonce: Nonce,
+        command: &str,
+        deadline: Option<Instant>,
+        writer: &mut W,
+    ) -> Result<Option<i32>, Error>
+    where
+        W: AsyncWrite + Unpin,
+    {
+        let doing = || format!("running `{command}`");
+        let mut damaged = false;
+        loop {
+            // Only waiting is timed: what has come is written whole.
+            let Some(event) = until(deadline, self.event(command)).await else {
+                return Ok(None);
+            };
+            match event? {
+                Event::Output(whose, bytes) if whose == nonce && !damaged => {
+                    writer
+                        .write_all(&bytes)
+                        .await
+                        .map_err(|error| Error::Write {
+                            command: command.to_owned(),
+                            source: Arc::new(error),
+                        })?;
+                }
+                Event::Damaged(whose) if whose == nonce => damaged = true,
+                Event::End {
+                    nonce: whose,
+                    status,
+                    encoder,
+                } if whose == nonce => {
+                    self.running = None;
+                    return match (damaged, encoder) {
+                        (true, _) => Err(Error::Damaged {
+                            command: command.to_owned(),
+                        }),
+                        (false, 0) => Ok(Some(status)),
+                        (false, status) => Err(Error::Encoder {
+                            command: command.to_owned(),
+                            status,
+                        }),
+                    };
+                }
+                Event::Said(line) if line.contains(GREETING) => {
+                    self.stage = Stage::Greeted;
+                    self.running = None;
+                    return Err(Error::Restarted { doing: doing() });
+                }
+                // An earlier command's late output, or something else on the line.
+                _ => {}
+            }
+        }
+    }
+
+    /// Sends a request, or gives up at the deadline: what is unsent then goes
+    /// out, still whole and in order, before the next request.
+    async fn send(
+        &mut self,
+        request: Request<'_>,
+        deadline: Option<Instant>,
+        doing: &str,
+    ) -> Result<(), Error> {
+        match until(deadline, self.line.send(request)).await {
+            Some(Err(error)) => Err(lost(error, doing)),
+            Some(Ok(())) | None => Ok(()),
+        }
+    }
+
+    async fn event(&mut self, doing: &str) -> Result<Event, Error> {
+        match self.line.next().await {
+            Some(Ok(event)) => Ok(event),
+            Some(Err(error)) => Err(lost(error, doing)),
+            None => Err(Error::Closed {
+                doing: doing.to_owned(),
+            }),
+        }
+    }
+}
+
+/// The future's value, or `None` at the deadline, if there is one.
+async fn until<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Output> {
+    match deadline {
+        // A future that is always ready (a flood of output) has a deadline too.
+        Some(deadline) if deadline <= Instant::now() => None,
+        Some(deadline) => timeout_at(deadline, future).await.ok(),
+        None => Some(future.await),
+    }
+}
+
+fn lost(error: io::Error, doing: &str) -> Error {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset};
+    match error.kind() {
+        BrokenPipe | ConnectionReset => Error::Closed {
+            doing: doing.to_owned(),
+        },
+        _ => Error::Io {
+            doing: doing.to_owned(),
+            source: Arc::new(error),
+        },
+    }
+}

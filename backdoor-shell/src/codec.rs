@@ -1,0 +1,285 @@
+//! The protocol as a codec: bytes of the line ↔ requests and events.
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use memchr::memchr;
+use tokio_util::codec::{Decoder, Encoder};
+
+use crate::base64_stream::{Base64Stream, NotBase64};
+use crate::frame::{Head, MAX_HEAD, head};
+use crate::quote::ansi_c;
+use crate::{Nonce, agent};
+
+/// The longest piece of a line outside the protocol that is kept as one.
+const MAX_SAID: usize = 4096;
+
+/// What is sent to the guest.
+#[derive(Clone, Copy, Debug)]
+pub enum Request<'a> {
+    /// Turns the guest's bash into the agent, which answers [`Event::Ready`].
+    Bootstrap(Nonce),
+    /// Runs a bash script; answered by [`Event::Output`]s and one [`Event::End`].
+    Run {
+        /// Names the answer.
+        nonce: Nonce,
+        /// What bash is to run.
+        script: &'a str,
+    },
+    /// Ends a script that runs. It sends its [`Event::End`] as it would have.
+    Stop {
+        /// The script's own nonce.
+        nonce: Nonce,
+        /// How to end it.
+        signal: Signal,
+    },
+}
+
+/// How a running script is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGTERM: it may tidy up, and what it wrote still arrives.
+    Term,
+    /// SIGKILL: at once; output that the guest had not sent yet is lost.
+    Kill,
+}
+
+/// What arrives from the guest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A line, or a piece of a long one, that is not of the protocol: the
+    /// guest's greeting, or something else that writes to the line.
+    Said(String),
+    /// The agent runs.
+    Ready(Nonce),
+    /// Some of a script's standard output, in order.
+    Output(Nonce, Bytes),
+    /// Output that is not base64 where it should be; the rest of its line is skipped.
+    Damaged(Nonce),
+    /// A script has ended and all its output has come.
+    End {
+        /// Whose end it is.
+        nonce: Nonce,
+        /// The script's exit status.
+        status: i32,
+        /// The exit status of what encoded its output; other than 0, output is missing.
+        encoder: i32,
+    },
+}
+
+/// Turns the bytes of the line into [`Event`]s, and [`Request`]s into bytes.
+///
+/// Sans-I/O, and indifferent to how the bytes are cut, but that an
+/// [`Event::Output`] holds what has come of it. Of what is not understood yet
+/// it keeps at most 4 KiB. Never fails: garbage is an event too.
+#[derive(Debug, Default)]
+pub struct ShellCodec {
+    place: Place,
+}
+
+/// Where in the stream the next byte is.
+#[derive(Debug, Default)]
+enum Place {
+    #[default]
+    LineStart,
+    Text {
+        nonce: Nonce,
+        escaped: bool,
+    },
+    Base64 {
+        nonce: Nonce,
+        stream: Base64Stream,
+    },
+    /// In a line that can't be decoded any more.
+    Skipping,
+    /// In a line that is not of the protocol, of which so much has no end of line.
+    Said {
+        searched: usize,
+    },
+}
+
+impl Decoder for ShellCodec {
+    type Item = Event;
+    type Error = std::io::Error;
+
+    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, Self::Error> {
+        while !src.is_empty() {
+            let event = match &mut self.place {
+                Place::LineStart => match head(src) {
+                    Ok((rest, head)) => {
+                        let used = src.len() - rest.len();
+                        src.advance(used);
+                        self.begin(head)
+                    }
+                    Err(nom::Err::Incomplete(_)) if src.len() < MAX_HEAD => return Ok(None),
+                    Err(_) => {
+                        self.place = Place::Said { searched: 0 };
+                        None
+                    }
+                },
+                Place::Said { searched } => {
+                    let Some(said) = take_said(src, searched) else {
+                        return Ok(None);
+                    };
+                    if said.ended {
+                        self.place = Place::LineStart;
+                    }
+                    said.event
+                }
+                Place::Text { .. } | Place::Base64 { .. } | Place::Skipping => {
+                    let (piece, ended) = take_piece(src);
+                    let event = self.output(&piece);
+                    if ended {
+                        self.place = Place::LineStart;
+                    }
+                    event
+                }
+            };
+            if event.is_some() {
+                return Ok(event);
+            }
+        }
+        Ok(None)
+    }
+
+    fn decode_eof(&mut self, src: &mut BytesMut) -> Result<Option<Event>, Self::Error> {
+        if let Some(event) = self.decode(src)? {
+            return Ok(Some(event));
+        }
+        let rest = src.split();
+        Ok(said(&rest))
+    }
+}
+
+impl ShellCodec {
+    fn begin(&mut self, head: Head) -> Option<Event> {
+        match head {
+            Head::Text(nonce) => {
+                self.place = Place::Text {
+                    nonce,
+                    escaped: false,
+                }
+            }
+            Head::Base64(nonce) => {
+                self.place = Place::Base64 {
+                    nonce,
+                    stream: Base64Stream::default(),
+                };
+            }
+            Head::Ready(nonce) => return Some(Event::Ready(nonce)),
+            Head::End {
+                nonce,
+                status,
+                encoder,
+            } => {
+                return Some(Event::End {
+                    nonce,
+                    status,
+                    encoder,
+                });
+            }
+        }
+        None
+    }
+
+    /// What `piece` of the line we are in has to say.
+    fn output(&mut self, piece: &[u8]) -> Option<Event> {
+        let (nonce, decoded) = match &mut self.place {
+            Place::Text { nonce, escaped } => (*nonce, Ok(unescape(piece, escaped))),
+            Place::Base64 { nonce, stream } => (*nonce, stream.push(piece)),
+            Place::LineStart | Place::Skipping | Place::Said { .. } => return None,
+        };
+        match decoded {
+            Ok(bytes) if bytes.is_empty() => None,
+            Ok(bytes) => Some(Event::Output(nonce, bytes.into())),
+            Err(NotBase64) => {
+                self.place = Place::Skipping;
+                Some(Event::Damaged(nonce))
+            }
+        }
+    }
+}
+
+/// Takes what has come of the current line, and tells whether that is its end.
+fn take_piece(src: &mut BytesMut) -> (BytesMut, bool) {
+    let newline = memchr(b'\n', src);
+    let mut piece = src.split_to(newline.unwrap_or(src.len()));
+    if newline.is_some() {
+        src.advance(1);
+    }
+    // A line that is not raw after all ends in CR LF. CR is in no encoded output.
+    if piece.ends_with(b"\r") {
+        piece.truncate(piece.len() - 1);
+    }
+    (piece, newline.is_some())
+}
+
+struct Said {
+    event: Option<Event>,
+    ended: bool,
+}
+
+/// Takes a line outside the protocol, or a piece if it is too long to wait for its end.
+fn take_said(src: &mut BytesMut, searched: &mut usize) -> Option<Said> {
+    let newline = memchr(b'\n', &src[*searched..]).map(|at| *searched + at);
+    let end = match newline {
+        Some(end) => end.min(MAX_SAID),
+        None if src.len() < MAX_SAID => {
+            *searched = src.len();
+            return None;
+        }
+        None => MAX_SAID,
+    };
+    *searched = 0;
+    let piece = src.split_to(end);
+    let ended = src.first() == Some(&b'\n') && newline == Some(end);
+    if ended {
+        src.advance(1);
+    }
+    Some(Said {
+        event: said(&piece),
+        ended,
+    })
+}
+
+fn said(piece: &[u8]) -> Option<Event> {
+    let text = String::from_utf8_lossy(piece);
+    let text = text.trim_end_matches('\r');
+    (!text.is_empty()).then(|| Event::Said(text.to_owned()))
+}
+
+/// Undoes the escapes of a text frame; `escaped`: the last piece ended in a backslash.
+fn unescape(piece: &[u8], escaped: &mut bool) -> Vec<u8> {
+    let mut text = Vec::with_capacity(piece.len());
+    for &byte in piece {
+        match (std::mem::take(escaped), byte) {
+            (false, b'\\') => *escaped = true,
+            (true, b'n') => text.push(b'\n'),
+            _ => text.push(byte),
+        }
+    }
+    text
+}
+
+impl Encoder<Request<'_>> for ShellCodec {
+    type Error = std::io::Error;
+
+    /// Every request is a line of its own, ended and begun: whatever half line
+    /// is in the guest's hands is thereby over.
+    fn encode(&mut self, request: Request<'_>, dst: &mut BytesMut) -> Result<(), Self::Error> {
+        let line = match request {
+            Request::Bootstrap(nonce) => format!("\n{}\n__vm_ready {nonce}\n", agent::bootstrap()),
+            Request::Run { nonce, script } => {
+                format!("\n__vm_run {nonce} {}\n", ansi_c(&agent::wrap(script)))
+            }
+            Request::Stop {
+                nonce,
+                signal: Signal::Term,
+            } => format!("\n__vm_stop {nonce} TERM\n"),
+            Request::Stop {
+                nonce,
+                signal: Signal::Kill,
+            } => format!("\n__vm_stop {nonce} KILL\n"),
+        };
+        dst.extend_from_slice(line.as_bytes());
+        Ok(())
+    }
+}

@@ -1,0 +1,73 @@
+//! What can go wrong between us and the guest's shell.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why a command has no result. (A command that fails *has* one: its status.)
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The caller's mistake: bash can't be given a NUL byte.
+    #[error("the command contains a NUL byte, which no shell can be given: {command}")]
+    Nul {
+        /// The command, the NUL shown as `\0`.
+        command: String,
+    },
+    /// The other end closed the line: the machine is off, or its console device gone.
+    #[error("the guest closed the shell while {doing}")]
+    Closed {
+        /// What was under way.
+        doing: String,
+    },
+    /// Reading or writing the line failed.
+    #[error("the shell's connection failed while {doing}: {source}")]
+    Io {
+        /// What was under way.
+        doing: String,
+        /// The operating system's reason.
+        source: Arc<io::Error>,
+    },
+    /// The guest's shell died under the command and its service started it
+    /// anew. Call [`Shell::connect`](crate::Shell::connect) to go on.
+    #[error("the guest's shell was restarted while {doing}; connect again to go on")]
+    Restarted {
+        /// What was under way.
+        doing: String,
+    },
+    /// Neither SIGTERM nor SIGKILL got an answer: the guest hangs, or its shell does.
+    #[error("the guest's shell gave no sign for {after:?} after being asked to end a command")]
+    Unresponsive {
+        /// How long was waited after the SIGKILL.
+        after: Duration,
+    },
+    /// The output could not be sent: `base64` is missing in the guest, or was killed.
+    #[error(
+        "the guest could not send the output of {command}: \
+         its `base64 -w 0` ended with status {status} (127: not installed; 137: killed)"
+    )]
+    Encoder {
+        /// The command whose output is incomplete.
+        command: String,
+        /// The encoder's exit status.
+        status: i32,
+    },
+    /// The output arrived damaged: something else wrote to the line.
+    #[error(
+        "the output of {command} arrived damaged: something else in the guest wrote to its line"
+    )]
+    Damaged {
+        /// The command whose output is lost.
+        command: String,
+    },
+    /// The caller's writer refused the output.
+    #[error("the output of {command} could not be written: {source}")]
+    Write {
+        /// The command whose output was being written.
+        command: String,
+        /// The writer's reason.
+        source: Arc<io::Error>,
+    },
+    /// [`Shell::connect`](crate::Shell::connect) was not called, or did not finish.
+    #[error("the guest's shell is not connected yet: call `connect` first")]
+    NotConnected,
+}

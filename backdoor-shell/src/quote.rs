@@ -1,0 +1,58 @@
+//! Quoting for the guest's shell.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use crate::Error;
+
+/// Quotes `word` so that a POSIX shell reads it as one word, unchanged.
+///
+/// # Errors
+/// [`Error::Nul`]: no shell word can contain a NUL byte.
+///
+/// ```
+/// assert_eq!(backdoor_shell::quote("it's")?, r#""it's""#);
+/// assert_eq!(backdoor_shell::quote("plain")?, "plain");
+/// # Ok::<(), backdoor_shell::Error>(())
+/// ```
+pub fn quote(word: &str) -> Result<Cow<'_, str>, Error> {
+    shlex::try_quote(word).map_err(|_| Error::Nul {
+        command: word.replace('\0', "\\0"),
+    })
+}
+
+/// `text` in bash's `$'…'` form: one line of printable ASCII, whatever `text` is.
+pub(crate) fn ansi_c(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + text.len() / 8 + 3);
+    quoted.push_str("$'");
+    for byte in text.bytes() {
+        match byte {
+            b'\n' => quoted.push_str("\\n"),
+            b'\'' | b'\\' => quoted.extend(['\\', char::from(byte)]),
+            // `!` would be history expansion, should the guest's bash be interactive.
+            b' '..=b'~' if byte != b'!' => quoted.push(char::from(byte)),
+            _ => {
+                // Always three digits: the next character may be a digit.
+                let _ = write!(quoted, "\\{byte:03o}");
+            }
+        }
+    }
+    quoted.push('\'');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ansi_c_is_one_printable_line() {
+        assert_eq!(ansi_c("echo 'a\\b'\n!\t1"), r"$'echo \'a\\b\'\n\041\0111'");
+        assert_eq!(ansi_c("é"), r"$'\303\251'");
+    }
+
+    #[test]
+    fn nul_is_refused() {
+        assert!(matches!(quote("a\0b"), Err(Error::Nul { .. })));
+    }
+}

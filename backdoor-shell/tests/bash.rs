@@ -1,0 +1,335 @@
+//! The client against a real bash on this host, started as a guest starts its own.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use backdoor_shell::{Command, Error, Exit, Shell};
+use tokio::io::Join;
+use tokio::process::{Child, ChildStdin, ChildStdout};
+
+const BACKDOOR: &str = "echo connecting; echo 'Spawning backdoor root shell...'; exec bash --norc";
+
+struct Guest {
+    shell: Shell<Join<ChildStdout, ChildStdin>>,
+    said: Vec<String>,
+    /// Kills the bash when the test is over.
+    process: Child,
+}
+
+async fn guest(backdoor: &str) -> Guest {
+    let mut process = tokio::process::Command::new("bash")
+        .args(["-c", backdoor])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let line = tokio::io::join(
+        process.stdout.take().unwrap(),
+        process.stdin.take().unwrap(),
+    );
+    let mut shell = Shell::new(line);
+    let mut said = Vec::new();
+    shell
+        .connect(|line| said.push(line.to_owned()))
+        .await
+        .unwrap();
+    Guest {
+        shell,
+        said,
+        process,
+    }
+}
+
+#[tokio::test]
+async fn greeting_is_passed_on() {
+    let guest = guest(BACKDOOR).await;
+    assert_eq!(
+        guest.said,
+        ["connecting", "Spawning backdoor root shell..."]
+    );
+    assert!(guest.shell.is_connected());
+}
+
+#[tokio::test]
+async fn status_and_exact_output() {
+    let mut guest = guest(BACKDOOR).await;
+    for (script, status, stdout) in [
+        ("true", 0, &b""[..]),
+        ("false", 1, b""),
+        ("exit 7", 7, b""),
+        ("kill -9 $BASHPID", 137, b""),
+        ("echo hi", 0, b"hi\n"),
+        ("printf hi", 0, b"hi"),
+        ("printf '\\n\\n'", 0, b"\n\n"),
+        ("printf 'a\\\\nb\\\\'", 0, b"a\\nb\\"),
+        ("printf '\\001\\177\\200\\377'", 0, b"\x01\x7f\x80\xff"),
+        ("printf 'a\\0b\\0\\0'", 0, b"a\0b\0\0"),
+        ("echo 'é → 日本'", 0, "é → 日本\n".as_bytes()),
+        ("echo one\necho two", 0, b"one\ntwo\n"),
+        (
+            "echo \"it's\" 'a \"b\"' !! \\\\",
+            0,
+            b"it's a \"b\" !! \\\n",
+        ),
+        (
+            "printf '@e 0000000000000000 0 0\\n'",
+            0,
+            b"@e 0000000000000000 0 0\n",
+        ),
+        ("echo '# not a comment'", 0, b"# not a comment\n"),
+    ] {
+        let output = guest.shell.run(script).await.unwrap();
+        assert_eq!(
+            (output.status(), output.stdout.as_slice()),
+            (status, stdout),
+            "{script}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn output_of_every_length_around_the_buffer() {
+    let mut guest = guest(BACKDOOR).await;
+    for length in [510, 511, 512, 513, 1023, 1024, 1025, 100_000] {
+        let script = format!("head -c {length} /dev/zero | tr '\\0' x");
+        let output = guest.shell.run(script).await.unwrap();
+        assert_eq!(output.stdout, vec![b'x'; length], "{length} characters");
+        let output = guest
+            .shell
+            .run(format!("head -c {length} /dev/zero"))
+            .await
+            .unwrap();
+        assert_eq!(output.stdout, vec![0; length], "{length} NULs");
+    }
+}
+
+#[tokio::test]
+async fn strict_mode() {
+    let mut guest = guest(BACKDOOR).await;
+    for (script, status) in [
+        ("false; echo not reached", 1),
+        ("echo $unset", 1),
+        ("false | true", 1),
+        ("echo $1", 1),
+        ("if", 2),
+    ] {
+        let output = guest.shell.run(script).await.unwrap();
+        assert_eq!(
+            (output.status(), output.text().as_str()),
+            (status, ""),
+            "{script}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_command_leaves_nothing_behind_in_the_shell() {
+    let mut guest = guest(BACKDOOR).await;
+    guest
+        .shell
+        .run("cd /; x=1; set +e; trap 'echo bye' EXIT; exec 1>&-")
+        .await
+        .unwrap();
+    let output = guest.shell.run("echo ${x-unset} $- $(trap)").await.unwrap();
+    let flags = output.text();
+    assert!(flags.starts_with("unset ehuB"), "{flags}");
+}
+
+#[tokio::test]
+async fn standard_input_is_empty() {
+    let mut guest = guest(BACKDOOR).await;
+    assert_eq!(guest.shell.run("cat; wc -c").await.unwrap().text(), "0\n");
+}
+
+#[tokio::test]
+async fn the_own_process_is_the_commands_own() {
+    let mut guest = guest(BACKDOOR).await;
+    let output = guest
+        .shell
+        .run("[[ $$ == $BASHPID ]]; kill $$")
+        .await
+        .unwrap();
+    assert_eq!(output.status(), 143);
+    assert!(guest.shell.run("true").await.unwrap().success());
+}
+
+#[tokio::test]
+async fn time_out_ends_the_command_and_keeps_its_output() {
+    let mut guest = guest(BACKDOOR).await;
+    let endless = Command::new("echo before; sleep 1000; echo after");
+    let output = guest
+        .shell
+        .run(endless.timeout(Duration::from_millis(300)))
+        .await
+        .unwrap();
+    assert_eq!(output.exit, Exit::TimedOut);
+    assert_eq!((output.status(), output.text().as_str()), (124, "before\n"));
+    assert_eq!(
+        guest.shell.run("echo in step").await.unwrap().text(),
+        "in step\n"
+    );
+}
+
+#[tokio::test]
+async fn time_out_of_what_ignores_sigterm() {
+    let mut guest = guest(BACKDOOR).await;
+    let stubborn = Command::new("trap '' TERM; sleep 1000").timeout(Duration::from_millis(100));
+    assert_eq!(
+        guest.shell.run(stubborn).await.unwrap().exit,
+        Exit::TimedOut
+    );
+    assert_eq!(
+        guest.shell.run("echo in step").await.unwrap().text(),
+        "in step\n"
+    );
+}
+
+#[tokio::test]
+async fn time_out_of_standard_output_never_closed() {
+    let mut guest = guest(BACKDOOR).await;
+    for script in ["sleep 1000 & echo started", "setsid sleep 5 & echo started"] {
+        let never_closed = Command::new(script).timeout(Duration::from_millis(100));
+        assert_eq!(
+            guest.shell.run(never_closed).await.unwrap().exit,
+            Exit::TimedOut,
+            "{script}"
+        );
+        assert_eq!(
+            guest.shell.run("echo in step").await.unwrap().text(),
+            "in step\n"
+        );
+    }
+}
+
+#[tokio::test]
+async fn time_out_of_a_flood() {
+    let mut guest = guest(BACKDOOR).await;
+    let flood = Command::new("yes").timeout(Duration::from_millis(200));
+    let exit = guest
+        .shell
+        .run_into(flood, &mut tokio::io::sink())
+        .await
+        .unwrap();
+    assert_eq!(exit, Exit::TimedOut);
+    assert_eq!(
+        guest.shell.run("echo in step").await.unwrap().text(),
+        "in step\n"
+    );
+}
+
+#[tokio::test]
+async fn a_detached_process_survives_its_command() {
+    let mut guest = guest(BACKDOOR).await;
+    let pid = guest
+        .shell
+        .run("sleep 1000 >&2 & echo $!")
+        .await
+        .unwrap()
+        .text();
+    let alive = guest.shell.run(format!("kill {pid}")).await.unwrap();
+    assert!(alive.success());
+}
+
+#[tokio::test]
+async fn an_abandoned_command_is_ended_by_the_next() {
+    let mut guest = guest(BACKDOOR).await;
+    let marker = tempfile::NamedTempFile::new().unwrap();
+    let path = backdoor_shell::quote(marker.path().to_str().unwrap())
+        .unwrap()
+        .into_owned();
+    let abandoned = guest
+        .shell
+        .run(format!("echo noise; sleep 1; echo late >{path}"));
+    tokio::time::timeout(Duration::from_millis(100), abandoned)
+        .await
+        .unwrap_err();
+    assert_eq!(guest.shell.run("echo mine").await.unwrap().text(), "mine\n");
+    assert_eq!(
+        guest
+            .shell
+            .run(format!("sleep 1; cat {path}"))
+            .await
+            .unwrap()
+            .text(),
+        ""
+    );
+}
+
+#[tokio::test]
+async fn shell_closing_in_mid_command() {
+    let mut guest = guest(BACKDOOR).await;
+    let killer = format!("echo some; kill -9 {} 0", guest.process.id().unwrap());
+    let error = guest.shell.run(killer).await.unwrap_err();
+    assert!(matches!(error, Error::Closed { .. }), "{error}");
+    assert!(error.to_string().contains("kill -9"), "{error}");
+}
+
+#[tokio::test]
+async fn shell_restarted_by_its_service() {
+    let respawning = "while true; do echo 'Spawning backdoor root shell...'; bash --norc; done";
+    let mut guest = guest(respawning).await;
+    let inner = guest.shell.run("echo ${$#0}").await.unwrap().text();
+    let error = guest
+        .shell
+        .run(format!("kill -9 {inner}"))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::Restarted { .. }), "{error}");
+    assert!(matches!(
+        guest.shell.run("true").await,
+        Err(Error::NotConnected)
+    ));
+    guest.shell.connect(|_| ()).await.unwrap();
+    assert_eq!(guest.shell.run("echo back").await.unwrap().text(), "back\n");
+}
+
+#[tokio::test]
+async fn encoder_missing() {
+    let mut guest =
+        guest("PATH=/nowhere; echo 'Spawning backdoor root shell...'; exec /bin/bash --norc").await;
+    assert_eq!(
+        guest.shell.run("echo plain").await.unwrap().text(),
+        "plain\n"
+    );
+    let error = guest.shell.run("printf '\\1'").await.unwrap_err();
+    assert!(
+        matches!(error, Error::Encoder { status: 127, .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn nul_is_refused_and_harms_nothing() {
+    let mut guest = guest(BACKDOOR).await;
+    assert!(matches!(
+        guest.shell.run("echo a\0b").await,
+        Err(Error::Nul { .. })
+    ));
+    assert!(guest.shell.run("true").await.unwrap().success());
+}
+
+#[tokio::test]
+async fn hundreds_of_commands_stay_in_step() {
+    let mut guest = guest(BACKDOOR).await;
+    for number in 0..500 {
+        let output = guest
+            .shell
+            .run(format!("echo {number}; exit {}", number % 100))
+            .await
+            .unwrap();
+        assert_eq!(
+            (output.status(), output.text()),
+            (number % 100, format!("{number}\n"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_long_command() {
+    let mut guest = guest(BACKDOOR).await;
+    let text = "long → ".repeat(10_000);
+    let output = guest.shell.run(format!("echo -n '{text}'")).await.unwrap();
+    assert_eq!(output.text(), text);
+}

@@ -1,0 +1,110 @@
+//! Any cut of the bytes gives the same events.
+
+use backdoor_shell::{Event, Nonce, ShellCodec};
+use bytes::BytesMut;
+use proptest::prelude::*;
+use tokio_util::codec::Decoder as _;
+
+/// All events of `pieces`, with adjoining outputs of one command made one, and
+/// none before a damage: how much of it was still decoded does depend on the cut.
+fn events<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Event> {
+    let mut codec = ShellCodec::default();
+    let mut buffer = BytesMut::new();
+    let mut events = Vec::new();
+    for piece in pieces {
+        buffer.extend_from_slice(piece);
+        while let Some(event) = codec.decode(&mut buffer).unwrap() {
+            push(&mut events, event);
+        }
+        assert!(buffer.len() <= 4096, "keeps {} bytes", buffer.len());
+    }
+    while let Some(event) = codec.decode_eof(&mut buffer).unwrap() {
+        push(&mut events, event);
+    }
+    events
+}
+
+fn push(events: &mut Vec<Event>, event: Event) {
+    if let (Some(Event::Output(last, before)), Event::Output(nonce, bytes)) =
+        (events.last_mut(), &event)
+        && last == nonce
+    {
+        *before = [&before[..], &bytes[..]].concat().into();
+        return;
+    }
+    if let (Some(Event::Output(last, _)), Event::Damaged(nonce)) = (events.last(), &event)
+        && last == nonce
+    {
+        events.pop();
+    }
+    events.push(event);
+}
+
+/// A piece of a stream: frames, and what may get between them.
+fn part() -> impl Strategy<Value = Vec<u8>> {
+    let frame = prop_oneof![
+        Just("\n@r 0123456789abcdef\n".to_owned()),
+        "[ -\\[\\]-~]{0,40}".prop_map(|text| format!("\n@t 0123456789abcdef {text}\\n\\\\")),
+        prop::collection::vec(any::<u8>(), 0..60).prop_map(|bytes| {
+            use base64::Engine as _;
+            let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
+            format!("\n@b 0123456789abcdef {encoded}")
+        }),
+        any::<(i32, i32)>().prop_map(|(a, b)| format!("\n@e 0123456789abcdef {a} {b}\n")),
+        Just("\n@t fedcba9876543210 somebody else's\n".to_owned()),
+        Just("\n@b 0123456789abcdef AA=A\n".to_owned()),
+        Just("\r\n@e 0123456789abcdef 1".to_owned()),
+    ];
+    prop_oneof![
+        4 => frame.prop_map(String::into_bytes),
+        1 => prop::collection::vec(any::<u8>(), 0..50),
+        1 => (4000usize..9000).prop_map(|length| vec![b'n'; length]),
+    ]
+}
+
+fn cut<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
+    let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+    places.sort_unstable();
+    places.push(bytes.len());
+    let mut start = 0;
+    places
+        .into_iter()
+        .map(|end| &bytes[std::mem::replace(&mut start, end)..end])
+        .collect()
+}
+
+proptest! {
+    #[test]
+    fn any_cut_gives_the_same_events(
+        parts in prop::collection::vec(part(), 0..12),
+        cuts: Vec<prop::sample::Index>,
+    ) {
+        let bytes = parts.concat();
+        let whole = events([&bytes[..]]);
+        prop_assert_eq!(&events(cut(&bytes, &cuts)), &whole);
+        prop_assert_eq!(&events(bytes.chunks(1)), &whole);
+    }
+
+    /// Noise, truncation and stale output before an answer do not change it.
+    #[test]
+    fn an_answer_survives_what_came_before(parts in prop::collection::vec(part(), 0..12)) {
+        let mine = Nonce::from(0xfeed);
+        let answer = format!("\n@t {mine} right\\n\n@e {mine} 3 0\n");
+        let mut bytes = parts.concat();
+        bytes.extend_from_slice(answer.as_bytes());
+        let ours: Vec<Event> = events([&bytes[..]])
+            .into_iter()
+            .filter(|event| match event {
+                Event::Output(nonce, _)
+                | Event::Ready(nonce)
+                | Event::Damaged(nonce)
+                | Event::End { nonce, .. } => *nonce == mine,
+                Event::Said(_) => false,
+            })
+            .collect();
+        prop_assert_eq!(ours, vec![
+            Event::Output(mine, "right\n".into()),
+            Event::End { nonce: mine, status: 3, encoder: 0 },
+        ]);
+    }
+}
