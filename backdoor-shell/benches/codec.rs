@@ -1,1 +1,49 @@
-fn main() {}
+//! How fast output is decoded. `cargo bench -p backdoor-shell`
+
+use backdoor_shell::{Event, Nonce, ShellCodec};
+use bytes::BytesMut;
+use divan::counter::BytesCount;
+use tokio_util::codec::Decoder as _;
+
+const OUTPUT: usize = 16 * 1024 * 1024;
+
+/// How much of the line the client reads at once.
+const READ: usize = 64 * 1024;
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench]
+fn base64_frames(bencher: divan::Bencher<'_, '_>) {
+    let encoded = vec![b'A'; OUTPUT / 3 * 4];
+    bench(
+        bencher,
+        &[b"@b 0000000000000001 ", &encoded[..], b"\n"].concat(),
+    );
+}
+
+#[divan::bench]
+fn text_frames(bencher: divan::Bencher<'_, '_>) {
+    let frame = format!("@t {} {}\n", Nonce::from(1), "total 0\\n".repeat(60));
+    bench(bencher, frame.repeat(OUTPUT / frame.len()).as_bytes());
+}
+
+fn bench(bencher: divan::Bencher<'_, '_>, stream: &[u8]) {
+    bencher
+        .counter(BytesCount::of_slice(stream))
+        .bench_local(|| {
+            let mut codec = ShellCodec::default();
+            let mut buffer = BytesMut::with_capacity(READ);
+            let mut decoded = 0;
+            for read in stream.chunks(READ) {
+                buffer.extend_from_slice(read);
+                while let Ok(Some(event)) = codec.decode(&mut buffer) {
+                    if let Event::Output(_, bytes) = event {
+                        decoded += bytes.len();
+                    }
+                }
+            }
+            decoded
+        });
+}

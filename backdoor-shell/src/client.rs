@@ -91,6 +91,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         Ok(())
     }
 
+    /// Forgets the guest's shell, because the guest reboots: the next
+    /// [`connect`](Self::connect) waits for its next greeting.
+    pub fn disconnect(&mut self) {
+        self.stage = Stage::Waiting;
+        self.running = None;
+    }
+
     /// Runs `command` and collects its output in memory.
     ///
     /// Waits until the command's standard output is closed by all who hold it.
@@ -137,13 +144,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         self.running = Some(nonce);
         self.send(Request::Run { nonce, script }, deadline, script)
             .await?;
-        match self.follow(nonce, script, deadline, writer).await? {
-            Some(status) => Ok(Exit::Status(status)),
-            None => {
-                self.stop(nonce, script, writer).await?;
-                Ok(Exit::TimedOut)
-            }
+        if let Some(status) = self.follow(nonce, script, deadline, writer).await? {
+            return Ok(Exit::Status(status));
         }
+        self.stop(nonce, script, writer).await?;
+        Ok(Exit::TimedOut)
     }
 
     /// Ends the command that runs as `nonce`, gently, then hard.

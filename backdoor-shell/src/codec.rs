@@ -107,7 +107,7 @@ impl Decoder for ShellCodec {
                     Ok((rest, head)) => {
                         let used = src.len() - rest.len();
                         src.advance(used);
-                        self.begin(head)
+                        self.begin(&head)
                     }
                     Err(nom::Err::Incomplete(_)) if src.len() < MAX_HEAD => return Ok(None),
                     Err(_) => {
@@ -150,8 +150,8 @@ impl Decoder for ShellCodec {
 }
 
 impl ShellCodec {
-    fn begin(&mut self, head: Head) -> Option<Event> {
-        match head {
+    fn begin(&mut self, head: &Head) -> Option<Event> {
+        match *head {
             Head::Text(nonce) => {
                 self.place = Place::Text {
                     nonce,

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// How long a command may take unless it says otherwise: 900 seconds.
-pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(900);
+/// How long a command may take unless it says otherwise: 15 minutes.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// A bash command, run with `set -euo pipefail`, and how long it may take.
 ///

@@ -1,5 +1,7 @@
 //! The client against a real bash on this host, started as a guest starts its own.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -273,7 +275,7 @@ async fn shell_restarted_by_its_service() {
     let inner = guest.shell.run("echo ${$#0}").await.unwrap().text();
     let error = guest
         .shell
-        .run(format!("kill -9 {inner}"))
+        .run(format!("kill -9 {inner} 0"))
         .await
         .unwrap_err();
     assert!(matches!(error, Error::Restarted { .. }), "{error}");

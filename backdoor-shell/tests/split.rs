@@ -1,5 +1,7 @@
 //! Any cut of the bytes gives the same events.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use backdoor_shell::{Event, Nonce, ShellCodec};
 use bytes::BytesMut;
 use proptest::prelude::*;
