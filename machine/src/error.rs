@@ -1,0 +1,274 @@
+//! What can go wrong with a machine, and the story it tells.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use backdoor_shell::Exit;
+
+/// The result of an operation on a machine.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An operation on a machine that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{machine}: {kind}")]
+pub struct Error {
+    machine: String,
+    #[source]
+    kind: Box<ErrorKind>,
+}
+
+impl Error {
+    pub(crate) fn new(machine: &str, kind: ErrorKind) -> Self {
+        Self {
+            machine: machine.to_owned(),
+            kind: Box::new(kind),
+        }
+    }
+
+    /// The machine's name.
+    pub fn machine(&self) -> &str {
+        &self.machine
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.kind
+    }
+}
+
+/// What went wrong. Console lines and output are made safe to print: control
+/// characters in them are escaped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The machine's name can't be part of a file name.
+    #[error(
+        "{name:?} can't name a machine: a name is not empty, begins with no dot and has no `/`"
+    )]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// The start script is not there.
+    #[error("can't find the start script {}: {source}", path.display())]
+    StartScript {
+        /// Where it should be.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// The start script is no program.
+    #[error("the start script {} is not an executable file (chmod +x?)", path.display())]
+    NotExecutable {
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// The start command could not be run.
+    #[error("can't run the start command {}: {source}", program.display())]
+    Spawn {
+        /// The program that was to run.
+        program: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// The machine's directories could not be made or used.
+    #[error("can't use {} for the machine's state: {source}", path.display())]
+    StateDir {
+        /// The file or directory.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// Another driver, or another machine of this one, uses the state directory.
+    #[error("{} is in use by another machine of this name", path.display())]
+    StateDirInUse {
+        /// The state directory.
+        path: PathBuf,
+    },
+    /// The operating system can't name so long a socket.
+    #[error(
+        "the path of a socket would have {length} bytes, and {limit} is the most: {}; \
+         choose a shorter directory or machine name",
+        path.display()
+    )]
+    SocketPathTooLong {
+        /// The socket.
+        path: PathBuf,
+        /// How long its path is, in bytes.
+        length: usize,
+        /// How long it may be.
+        limit: usize,
+    },
+    /// The machine was not started, or has been shut down.
+    #[error("{doing}: the machine is not running; start it first")]
+    NotRunning {
+        /// What was to be done.
+        doing: String,
+    },
+    /// QEMU runs, but does not connect to its driver.
+    #[error(
+        "QEMU did not connect to its monitors and shell within {waited:?}: does the start \
+         command pass its arguments on?{}",
+        Lines("its standard error", stderr)
+    )]
+    NoConnection {
+        /// How long was waited.
+        waited: Duration,
+        /// The last lines of its standard error.
+        stderr: Vec<String>,
+    },
+    /// QEMU, or its start command, ended under the operation.
+    #[error(
+        "{doing}: QEMU has ended ({status}){}{}",
+        Lines("its standard error", stderr),
+        Lines("last console lines", console)
+    )]
+    Exited {
+        /// What was under way.
+        doing: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// The last lines of its standard error.
+        stderr: Vec<String>,
+        /// The last lines of the console.
+        console: Vec<String>,
+    },
+    /// A command that should have succeeded failed.
+    #[error("command `{command}` failed ({}){}", Ending(*exit), Lines("its output", output))]
+    CommandFailed {
+        /// The command.
+        command: String,
+        /// How it ended.
+        exit: Exit,
+        /// The last lines of its output.
+        output: Vec<String>,
+    },
+    /// A command that should have failed succeeded.
+    #[error(
+        "command `{command}` unexpectedly succeeded{}",
+        Lines("its output", output)
+    )]
+    CommandSucceeded {
+        /// The command.
+        command: String,
+        /// The last lines of its output.
+        output: Vec<String>,
+    },
+    /// What was waited for did not happen in time.
+    #[error(
+        "waited {waited:?} for {what}, and looked {looks} times; last seen: {last_seen}{}",
+        Lines("last console lines", console)
+    )]
+    TimedOut {
+        /// What was waited for.
+        what: String,
+        /// How long was waited.
+        waited: Duration,
+        /// How many times was looked.
+        looks: u32,
+        /// What the last look saw.
+        last_seen: String,
+        /// The last lines of the console.
+        console: Vec<String>,
+    },
+    /// The guest's root shell.
+    #[error("{source}{}", Lines("last console lines", console))]
+    Shell {
+        /// What went wrong with it.
+        source: backdoor_shell::Error,
+        /// The last lines of the console.
+        console: Vec<String>,
+    },
+    /// One of QEMU's monitors.
+    #[error("{doing}: {source}")]
+    Monitor {
+        /// What was under way.
+        doing: String,
+        /// What went wrong with it.
+        source: qmp_mon::Error,
+    },
+    /// The serial console.
+    #[error(transparent)]
+    Console(#[from] serial_log::Error),
+    /// A picture of the screen could not be taken.
+    #[cfg(feature = "ocr")]
+    #[error("can't make the screenshot {}: {reason}", path.display())]
+    Screenshot {
+        /// Where it was to be.
+        path: PathBuf,
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+/// Lines of evidence at the end of a message; nothing if there are none.
+struct Lines<'a>(&'static str, &'a [String]);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(what, lines) = self;
+        if lines.is_empty() {
+            return Ok(());
+        }
+        write!(f, "\n  {what}:")?;
+        lines.iter().try_for_each(|line| write!(f, "\n    {line}"))
+    }
+}
+
+/// How a command ended, in words.
+struct Ending(Exit);
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Exit::Status(status) => write!(f, "exit code {status}"),
+            Exit::TimedOut => f.write_str("its time was up; exit code 124"),
+        }
+    }
+}
+
+/// The last lines of a command's output, safe to print.
+pub(crate) fn tail(output: &[u8]) -> Vec<String> {
+    const LINES: usize = 20;
+    const BYTES: usize = 8 * 1024;
+    let end = &output[output.len().saturating_sub(BYTES)..];
+    let text = String::from_utf8_lossy(end);
+    let lines: Vec<&str> = text.lines().collect();
+    let shown = &lines[lines.len().saturating_sub(LINES)..];
+    shown
+        .iter()
+        .map(|line| serial_log::printable(line).into_owned())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_tells_its_story() {
+        let kind = ErrorKind::CommandFailed {
+            command: "make check".to_owned(),
+            exit: Exit::Status(2),
+            output: tail(b"ok 1\nnot ok 2 \x1b[31mred\n"),
+        };
+        assert_eq!(
+            Error::new("server", kind).to_string(),
+            "server: command `make check` failed (exit code 2)\n  its output:\n    ok 1\n    \
+             not ok 2 \\u{1b}[31mred"
+        );
+    }
+
+    #[test]
+    fn long_output_is_cut_to_its_end() {
+        let output = "line\n".repeat(10_000) + "the end";
+        let tail = tail(output.as_bytes());
+        assert_eq!(
+            (tail.len(), tail.last().map(String::as_str)),
+            (20, Some("the end"))
+        );
+    }
+}

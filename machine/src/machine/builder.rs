@@ -1,0 +1,82 @@
+//! Describing a machine.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use super::Machine;
+use crate::error::{Error, Result};
+use crate::start::StartCommand;
+use crate::state_dir::StateDir;
+
+/// A machine that is being described; made by [`Machine::builder`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Builder {
+    start: StartCommand,
+    name: Option<String>,
+    tmp_dir: Option<PathBuf>,
+    out_dir: PathBuf,
+    keep_vm_state: bool,
+}
+
+impl Builder {
+    pub(super) fn new(start: StartCommand) -> Self {
+        Self {
+            start,
+            name: None,
+            tmp_dir: None,
+            out_dir: PathBuf::from("."),
+            keep_vm_state: false,
+        }
+    }
+
+    /// The machine's name. By default what the start command says, else `machine`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Where the state directory `vm-state-NAME` and the shared directory
+    /// `shared-xchg` are made. By default in a new directory of the system's
+    /// temporary one, removed with the machine.
+    pub fn tmp_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.tmp_dir = Some(dir.into());
+        self
+    }
+
+    /// Where screenshots go. By default the current directory.
+    pub fn out_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.out_dir = dir.into();
+        self
+    }
+
+    /// Keeps what an earlier machine of the same name left in the state
+    /// directory, its disk above all, and leaves it for a later one.
+    pub fn keep_vm_state(mut self, keep: bool) -> Self {
+        self.keep_vm_state = keep;
+        self
+    }
+
+    /// Makes the machine and its directories; it is not started yet.
+    ///
+    /// # Errors
+    /// [`Name`](crate::ErrorKind::Name), [`StateDir`](crate::ErrorKind::StateDir),
+    /// [`StateDirInUse`](crate::ErrorKind::StateDirInUse),
+    /// [`SocketPathTooLong`](crate::ErrorKind::SocketPathTooLong).
+    pub fn build(self) -> Result<Machine> {
+        let name = self
+            .name
+            .or_else(|| self.start.machine_name())
+            .unwrap_or_else(|| "machine".to_owned());
+        let state = StateDir::create(self.tmp_dir.as_deref(), &name, self.keep_vm_state)
+            .map_err(|kind| Error::new(&name, kind))?;
+        Ok(Machine {
+            name,
+            start: self.start,
+            running: Mutex::new(None),
+            starting: tokio::sync::Mutex::new(()),
+            state,
+            out_dir: self.out_dir,
+        })
+    }
+}

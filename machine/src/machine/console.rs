@@ -1,0 +1,62 @@
+//! The serial console.
+
+use std::time::Duration;
+
+use super::Machine;
+use crate::error::{ErrorKind, Result};
+
+/// # The serial console
+impl Machine {
+    /// Waits until the regular expression `pattern` matches what the console
+    /// has shown since the last match, and gives the matched text.
+    ///
+    /// The match may span lines (`\n` between them), and the last line counts
+    /// as far as it has come: `login: ` finds a prompt. `None` waits as long as
+    /// the machine runs. See [`SerialLog::wait_for`](serial_log::SerialLog::wait_for).
+    ///
+    /// # Errors
+    /// [`Console`](ErrorKind::Console): not a regular expression, or not seen
+    /// in time; with the last console lines.
+    pub async fn wait_for_console_text(
+        &self,
+        pattern: &str,
+        timeout: Option<Duration>,
+    ) -> Result<String> {
+        let what = format!("waiting for {pattern} to appear on console");
+        self.step(
+            &what,
+            self.on_qemu(&what, async |running| {
+                let found = running.qemu.console.wait_for(pattern, timeout).await?;
+                Ok(found.text)
+            }),
+        )
+        .await
+    }
+
+    /// All that the console has shown since the machine was started.
+    ///
+    /// Works after the machine has stopped, too.
+    ///
+    /// # Errors
+    /// [`NotRunning`](ErrorKind::NotRunning) if the machine was never started.
+    pub async fn get_console_log(&self) -> Result<String> {
+        let running = self.running("reading the console log")?;
+        Ok(running.qemu.console.text().await.text)
+    }
+
+    /// Types on the serial console: `send_console("root\n")` logs in.
+    ///
+    /// # Errors
+    /// [`Console`](ErrorKind::Console) if QEMU does not take it.
+    pub async fn send_console(&self, chars: &str) -> Result<()> {
+        self.on_qemu("typing on the console", async |running| {
+            running
+                .qemu
+                .console
+                .send(chars.as_bytes())
+                .await
+                .map_err(ErrorKind::Console)
+        })
+        .await
+    }
+}

@@ -1,0 +1,305 @@
+//! A machine's life: start, connect, shutdown, crash, reboot, release.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use backdoor_shell::Shell;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::time::timeout;
+
+use super::monitor::{self, monitor_error};
+use super::shell::shell_error;
+use super::{Machine, Running};
+use crate::accel::accelerator;
+use crate::error::{ErrorKind, Result};
+use crate::qemu::Qemu;
+use crate::qemu_args;
+use crate::state_dir::at;
+
+/// How long QEMU may take to connect to us. It does so before it starts the
+/// guest, so that this is long even for a host under load.
+const CONNECT_LIMIT: Duration = Duration::from_mins(1);
+
+/// How long [`Machine::connect`] waits for a guest to boot, and
+/// [`Machine::wait_for_shutdown`] for it to shut down.
+const BOOT_LIMIT: Duration = Duration::from_mins(15);
+
+/// How often a guest that does not boot is mentioned.
+const BOOT_REMINDER: Duration = Duration::from_secs(30);
+
+/// # Life
+impl Machine {
+    /// Starts the machine, without waiting for its guest to boot. Does nothing
+    /// if it runs already. If the guest reboots, QEMU ends.
+    ///
+    /// # Errors
+    /// [`StartScript`](ErrorKind::StartScript),
+    /// [`NotExecutable`](ErrorKind::NotExecutable), [`Spawn`](ErrorKind::Spawn);
+    /// [`Exited`](ErrorKind::Exited) if the start command ends at once, with
+    /// what it said; [`NoConnection`](ErrorKind::NoConnection).
+    pub async fn start(&self) -> Result<()> {
+        self.start_qemu(false).await
+    }
+
+    /// Like [`start`](Self::start), but the guest may [reboot](Self::reboot).
+    pub async fn start_allowing_reboot(&self) -> Result<()> {
+        self.start_qemu(true).await
+    }
+
+    async fn start_qemu(&self, allow_reboot: bool) -> Result<()> {
+        let _one_at_a_time = self.starting.lock().await;
+        if self.pid().is_some() {
+            return Ok(());
+        }
+        self.set_current(None);
+        self.step("starting vm", async {
+            let running = self
+                .launch(allow_reboot)
+                .await
+                .map_err(|kind| self.error(kind))?;
+            tracing::info!(
+                machine = self.name,
+                "QEMU running (pid {})",
+                running.qemu.pid()
+            );
+            self.set_current(Some(Arc::new(running)));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn launch(&self, allow_reboot: bool) -> Result<Running, ErrorKind> {
+        let sockets = self.state.sockets();
+        let monitor = listen(&sockets.monitor)?;
+        let qmp = listen(&sockets.qmp)?;
+        let shell = listen(&sockets.shell)?;
+
+        let accelerator = accelerator().await;
+        let mut spec = self.start.spec(accelerator, self.state.shared())?;
+        spec.args
+            .extend(qemu_args::connections(&sockets, allow_reboot));
+        if self.start.wants_qemu_opts() {
+            spec.args.extend(qemu_args::qemu_opts());
+        }
+        spec.args.extend(qemu_args::display());
+        let env = vec![
+            ("TMPDIR", OsString::from(self.state.path())),
+            ("SHARED_DIR", OsString::from(self.state.shared())),
+            ("USE_TMPDIR", OsString::from("1")),
+            ("VM_ACCEL", OsString::from(accelerator.name())),
+        ];
+        let qemu = Qemu::spawn(&self.name, spec, &self.state, env)?;
+
+        let accepted = async {
+            let connections = async {
+                let monitor = accept(&monitor).await?;
+                let qmp = accept(&qmp).await?;
+                let shell = accept(&shell).await?;
+                let (hmp, qmp) = monitor::open(monitor, qmp).await?;
+                Ok((hmp, qmp, shell))
+            };
+            match timeout(CONNECT_LIMIT, connections).await {
+                Ok(connections) => connections,
+                Err(_) => Err(ErrorKind::NoConnection {
+                    waited: CONNECT_LIMIT,
+                    stderr: qemu.last_stderr_lines(),
+                }),
+            }
+        };
+        let (hmp, qmp, shell) = qemu.or_exit("starting QEMU", accepted).await?;
+        let shell = tokio::sync::Mutex::new(Shell::new(shell));
+        Ok(Running {
+            qemu,
+            hmp,
+            qmp,
+            shell,
+        })
+    }
+
+    /// Waits for the guest to boot and its root shell to answer; starts the
+    /// machine, if need be. Does nothing if it is connected already. Waits 15
+    /// minutes at most.
+    ///
+    /// # Errors
+    /// [`TimedOut`](ErrorKind::TimedOut) with the last console lines.
+    pub async fn connect(&self) -> Result<()> {
+        if self.current().is_none() {
+            Box::pin(self.start()).await?;
+        }
+        let doing = "waiting for the VM to finish booting";
+        self.on_qemu(doing, async |running| {
+            let mut shell = running.shell.lock().await;
+            if shell.is_connected() {
+                return Ok(());
+            }
+            tracing::info!(machine = self.name, "{doing}");
+            let start = Instant::now();
+            self.connect_shell(running, &mut shell).await?;
+            let seconds = start.elapsed().as_secs_f64();
+            tracing::info!(
+                machine = self.name,
+                "connected to guest root shell, in {seconds:.2} seconds"
+            );
+            Ok(())
+        })
+        .await
+    }
+
+    async fn connect_shell(
+        &self,
+        running: &Running,
+        shell: &mut Shell<UnixStream>,
+    ) -> Result<(), ErrorKind> {
+        let said = |line: &str| {
+            let line = serial_log::printable(line);
+            tracing::info!(machine = self.name, "Guest shell says: {line}");
+        };
+        let start = Instant::now();
+        let mut reminders = 0;
+        while start.elapsed() < BOOT_LIMIT {
+            if let Ok(connected) = timeout(BOOT_REMINDER, shell.connect(said)).await {
+                return connected.map_err(|source| shell_error(running, source));
+            }
+            reminders += 1;
+            tracing::warn!(
+                machine = self.name,
+                "the guest's root shell gives no sign yet; the console may tell why, \
+                 and in the guest `systemctl status backdoor.service`"
+            );
+        }
+        Err(ErrorKind::TimedOut {
+            what: "the guest's root shell".to_owned(),
+            waited: BOOT_LIMIT,
+            looks: reminders,
+            last_seen: "no greeting on the shell's line".to_owned(),
+            console: running.qemu.last_console_lines(),
+        })
+    }
+
+    /// Whether the machine runs and its root shell is connected.
+    pub fn is_up(&self) -> bool {
+        let Some(running) = self.current() else {
+            return false;
+        };
+        // A shell that is in use is connected, or about to be.
+        let connected = running
+            .shell
+            .try_lock()
+            .is_ok_and(|shell| shell.is_connected());
+        connected && running.qemu.exit_status().is_none()
+    }
+
+    /// Powers the guest off from inside and waits for QEMU to end. Does nothing
+    /// if the machine does not run.
+    ///
+    /// # Errors
+    /// As [`wait_for_shutdown`](Self::wait_for_shutdown).
+    pub async fn shutdown(&self) -> Result<()> {
+        if self.pid().is_none() {
+            return Ok(());
+        }
+        self.connect().await?;
+        let running = self.running("shutting down")?;
+        let poweroff = async {
+            // What it answers, and whether it still can, does not matter.
+            let _ = running.shell.lock().await.run("poweroff").await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            ended = self.wait_for_shutdown() => ended.map(drop),
+            () = poweroff => Ok(()),
+        }
+    }
+
+    /// Pulls the plug: QEMU quits without the guest being told.
+    pub async fn crash(&self) -> Result<()> {
+        if self.pid().is_none() {
+            return Ok(());
+        }
+        self.step("forced crash", async {
+            let running = self.running("forced crash")?;
+            // QEMU may be gone before it has answered.
+            let _ = running.hmp.command("quit").await;
+            self.wait_for_shutdown().await.map(drop)
+        })
+        .await
+    }
+
+    /// Waits for QEMU to end, 15 minutes at most, and gives how it did; `None`
+    /// if the machine was not running.
+    ///
+    /// # Errors
+    /// [`TimedOut`](ErrorKind::TimedOut) with the last console lines.
+    pub async fn wait_for_shutdown(&self) -> Result<Option<ExitStatus>> {
+        let Some(running) = self.current() else {
+            return Ok(None);
+        };
+        self.step("waiting for the VM to power off", async {
+            let Ok(status) = timeout(BOOT_LIMIT, running.qemu.exited()).await else {
+                return Err(self.error(ErrorKind::TimedOut {
+                    what: "the VM to power off".to_owned(),
+                    waited: BOOT_LIMIT,
+                    looks: 1,
+                    last_seen: "QEMU still runs".to_owned(),
+                    console: running.qemu.last_console_lines(),
+                }));
+            };
+            Ok(Some(status))
+        })
+        .await
+    }
+
+    /// Presses Ctrl+Alt+Delete. The next operation that needs the guest's shell
+    /// waits for it to be back, which takes a machine that was
+    /// [started so](Self::start_allowing_reboot).
+    pub async fn reboot(&self) -> Result<()> {
+        let doing = "pressing ctrl-alt-delete";
+        self.step(
+            doing,
+            self.on_qemu(doing, async |running| {
+                running.shell.lock().await.disconnect();
+                let pressed = running.hmp.command("sendkey ctrl-alt-delete").await;
+                pressed
+                    .map(drop)
+                    .map_err(|source| monitor_error(doing, source))
+            }),
+        )
+        .await
+    }
+
+    /// Kills QEMU, and all that its start command has spawned, and forgets it.
+    /// Does nothing if the machine was not started.
+    pub fn release(&self) {
+        if let Some(running) = self.current() {
+            tracing::info!(
+                machine = self.name,
+                "kill machine (pid {})",
+                running.qemu.pid()
+            );
+            running.qemu.kill();
+            self.set_current(None);
+        }
+    }
+}
+
+fn listen(path: &Path) -> Result<UnixListener, ErrorKind> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
+        _ => UnixListener::bind(path).map_err(at(path)),
+    }
+}
+
+async fn accept(listener: &UnixListener) -> Result<UnixStream, ErrorKind> {
+    match listener.accept().await {
+        Ok((stream, _)) => Ok(stream),
+        Err(source) => Err(ErrorKind::StateDir {
+            path: "an accepted socket".into(),
+            source,
+        }),
+    }
+}

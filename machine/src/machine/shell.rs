@@ -1,0 +1,151 @@
+//! Commands in the guest's root shell.
+
+use std::time::Duration;
+
+use backdoor_shell::{Command, Exit, Output};
+use tokio::io::AsyncWrite;
+
+use super::{Machine, Running};
+use crate::error::{ErrorKind, Result, tail};
+use crate::waiting::Look;
+
+/// # Commands
+///
+/// A command is bash, run by root with `set -euo pipefail`; a `&str`, or a
+/// [`Command`] for another time-out than 15 minutes. It has ended when all who
+/// hold its standard output have closed it: a process left in the background
+/// must be given another (`sleep 1d >&2 &`). Its standard input is empty, its
+/// standard error goes to the serial console.
+impl Machine {
+    /// Runs a command and gives its status and output, whatever they are.
+    /// Connects first, if need be.
+    ///
+    /// Dropping the future ends the command before the next one is run.
+    ///
+    /// # Errors
+    /// [`Shell`](ErrorKind::Shell) if there is no result to give.
+    pub async fn execute(&self, command: impl Into<Command>) -> Result<Output> {
+        let mut stdout = Vec::new();
+        let exit = self.execute_into(command, &mut stdout).await?;
+        Ok(Output { exit, stdout })
+    }
+
+    /// Like [`execute`](Self::execute), but passes the output on to `writer` as
+    /// it comes, in memory that does not grow with it.
+    pub async fn execute_into<W>(&self, command: impl Into<Command>, writer: &mut W) -> Result<Exit>
+    where
+        W: AsyncWrite + Unpin,
+    {
+        let command = command.into();
+        self.connect().await?;
+        let doing = format!("running `{}`", command.script());
+        self.on_qemu(&doing, async |running| {
+            let mut shell = running.shell.lock().await;
+            let result = shell.run_into(command, writer).await;
+            result.map_err(|source| shell_error(running, source))
+        })
+        .await
+    }
+
+    /// Runs a command that must succeed and gives its output. Bytes that are
+    /// not UTF-8 become U+FFFD; [`execute`](Self::execute) gives the exact ones.
+    ///
+    /// # Errors
+    /// [`CommandFailed`](ErrorKind::CommandFailed) with the last of its output.
+    pub async fn succeed(&self, command: impl Into<Command>) -> Result<String> {
+        let command = command.into();
+        let step = format!("must succeed: {}", command.script());
+        self.step(&step, async {
+            let output = self.execute(command.clone()).await?;
+            if output.success() {
+                return Ok(output.text());
+            }
+            Err(self.error(ErrorKind::CommandFailed {
+                command: command.script().to_owned(),
+                exit: output.exit,
+                output: tail(&output.stdout),
+            }))
+        })
+        .await
+    }
+
+    /// Runs a command that must fail and gives its output. A command whose time
+    /// is up has failed.
+    ///
+    /// # Errors
+    /// [`CommandSucceeded`](ErrorKind::CommandSucceeded) with the last of its output.
+    pub async fn fail(&self, command: impl Into<Command>) -> Result<String> {
+        let command = command.into();
+        let step = format!("must fail: {}", command.script());
+        self.step(&step, async {
+            let output = self.execute(command.clone()).await?;
+            if !output.success() {
+                return Ok(output.text());
+            }
+            Err(self.error(ErrorKind::CommandSucceeded {
+                command: command.script().to_owned(),
+                output: tail(&output.stdout),
+            }))
+        })
+        .await
+    }
+
+    /// Repeats a command until it succeeds and gives its output. The command's
+    /// time-out is that of the whole wait.
+    ///
+    /// # Errors
+    /// [`TimedOut`](ErrorKind::TimedOut) with how the last try ended.
+    pub async fn wait_until_succeeds(&self, command: impl Into<Command>) -> Result<String> {
+        self.repeat("success", command.into(), Output::success)
+            .await
+    }
+
+    /// Repeats a command until it fails and gives its output. The command's
+    /// time-out is that of the whole wait.
+    ///
+    /// # Errors
+    /// [`TimedOut`](ErrorKind::TimedOut) with how the last try ended.
+    pub async fn wait_until_fails(&self, command: impl Into<Command>) -> Result<String> {
+        self.repeat("failure", command.into(), |output| !output.success())
+            .await
+    }
+
+    async fn repeat(
+        &self,
+        wanted: &str,
+        command: Command,
+        is_wanted: impl Fn(&Output) -> bool,
+    ) -> Result<String> {
+        let what = format!("{wanted} of `{}`", command.script());
+        let limit = command.time_limit().unwrap_or(Duration::MAX);
+        self.step(&format!("waiting for {what}"), async {
+            self.connect().await?;
+            self.wait(&what, limit, async |left| {
+                let output = self.execute(command.clone().timeout(left)).await?;
+                Ok(if is_wanted(&output) {
+                    Look::Done(output.text())
+                } else {
+                    Look::NotYet(seen(&output))
+                })
+            })
+            .await
+        })
+        .await
+    }
+}
+
+/// How a try ended, in a line.
+fn seen(output: &Output) -> String {
+    let status = output.status();
+    match tail(&output.stdout).as_slice() {
+        [] => format!("exit code {status}, no output"),
+        lines => format!("exit code {status}, output: {}", lines.join("\n    ")),
+    }
+}
+
+pub(super) fn shell_error(running: &Running, source: backdoor_shell::Error) -> ErrorKind {
+    ErrorKind::Shell {
+        source,
+        console: running.qemu.last_console_lines(),
+    }
+}

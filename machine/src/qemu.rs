@@ -1,0 +1,148 @@
+//! A QEMU that runs: its process and what it says.
+
+use std::ffi::OsString;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use serial_log::{SerialLog, Spool};
+use tokio::time::timeout;
+
+use crate::error::ErrorKind;
+use crate::process::Process;
+use crate::start::CommandSpec;
+use crate::state_dir::{StateDir, at};
+
+/// How many lines of the console and of standard error an error shows.
+const SHOWN_LINES: usize = 15;
+
+/// How long a broken connection may be news before the reason for it is: the
+/// sockets of a dying QEMU close a moment before its process is buried.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// QEMU's process, its console (standard input and output) and standard error.
+#[derive(Debug)]
+pub(crate) struct Qemu {
+    process: Process,
+    pub(crate) console: SerialLog,
+    stderr: SerialLog,
+}
+
+impl Qemu {
+    /// Starts QEMU in the state directory.
+    pub(crate) fn spawn(
+        machine: &str,
+        spec: CommandSpec,
+        state: &StateDir,
+        env: Vec<(&'static str, OsString)>,
+    ) -> Result<Self, ErrorKind> {
+        let spool = Spool::create(state.console_log()).map_err(at(&state.console_log()))?;
+        let (process, streams) = Process::spawn(spec, state.path(), env)?;
+        let name = machine.to_owned();
+        let console = SerialLog::builder()
+            .spool(spool)
+            .input(streams.stdin)
+            .on_line(move |line| {
+                tracing::debug!(target: "machine::console", machine = name, "{}", serial_log::printable(line));
+            })
+            .start(streams.stdout);
+        let name = machine.to_owned();
+        let stderr = SerialLog::builder()
+            .on_line(move |line| {
+                tracing::warn!(machine = name, "QEMU says: {}", serial_log::printable(line));
+            })
+            .start(streams.stderr);
+        Ok(Self {
+            process,
+            console,
+            stderr,
+        })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    pub(crate) fn exit_status(&self) -> Option<ExitStatus> {
+        self.process.exit_status()
+    }
+
+    pub(crate) async fn exited(&self) -> ExitStatus {
+        self.process.exited().await
+    }
+
+    pub(crate) fn kill(&self) {
+        self.process.kill();
+    }
+
+    /// What `operation` comes to, or at once the story of QEMU's end.
+    pub(crate) async fn or_exit<T>(
+        &self,
+        doing: &str,
+        operation: impl Future<Output = Result<T, ErrorKind>>,
+    ) -> Result<T, ErrorKind> {
+        let failure = tokio::select! {
+            biased;
+            result = operation => match result {
+                Err(kind) if kind.is_lost_connection() => kind,
+                result => return result,
+            },
+            status = self.exited() => return Err(self.story(doing, status).await),
+        };
+        match timeout(LAST_WORDS, self.exited()).await {
+            Ok(status) => Err(self.story(doing, status).await),
+            Err(_) => Err(failure),
+        }
+    }
+
+    /// The last lines of the console, safe to print.
+    pub(crate) fn last_console_lines(&self) -> Vec<String> {
+        shown(&self.console)
+    }
+
+    pub(crate) fn last_stderr_lines(&self) -> Vec<String> {
+        shown(&self.stderr)
+    }
+
+    async fn story(&self, doing: &str, status: ExitStatus) -> ErrorKind {
+        // Its pipes are closed: what is in them has only to be read.
+        let _ = timeout(LAST_WORDS, async {
+            self.console.closed().await;
+            self.stderr.closed().await;
+        })
+        .await;
+        ErrorKind::Exited {
+            doing: doing.to_owned(),
+            status,
+            stderr: self.last_stderr_lines(),
+            console: self.last_console_lines(),
+        }
+    }
+}
+
+impl ErrorKind {
+    /// Whether this may be only the first sign of QEMU's end.
+    fn is_lost_connection(&self) -> bool {
+        match self {
+            Self::Shell { source, .. } => matches!(
+                source,
+                backdoor_shell::Error::Closed { .. } | backdoor_shell::Error::Io { .. }
+            ),
+            Self::Monitor { source, .. } => source.is_closed(),
+            Self::Console(error) => {
+                matches!(
+                    error,
+                    serial_log::Error::Ended { .. } | serial_log::Error::Write(_)
+                )
+            }
+            _ => false,
+        }
+    }
+}
+
+fn shown(log: &SerialLog) -> Vec<String> {
+    let lines = log.last_lines(SHOWN_LINES);
+    lines
+        .iter()
+        .map(|line| serial_log::printable(line).into_owned())
+        .collect()
+}

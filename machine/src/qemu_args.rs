@@ -1,0 +1,94 @@
+//! The arguments that a driver adds to a machine's start command.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::Path;
+
+use crate::state_dir::Sockets;
+
+/// What connects a QEMU to its driver: monitors, root shell, serial console.
+pub(crate) fn connections(sockets: &Sockets, allow_reboot: bool) -> Vec<OsString> {
+    let mut args: Vec<OsString> = vec![
+        "-monitor".into(),
+        unix("unix:", &sockets.monitor),
+        "-qmp".into(),
+        unix("unix:", &sockets.qmp),
+        "-chardev".into(),
+        unix("socket,id=shell,path=", &sockets.shell),
+        "-device".into(),
+        "virtio-serial".into(),
+        // /dev/hvc0 in a Linux guest
+        "-device".into(),
+        "virtconsole,chardev=shell".into(),
+        "-device".into(),
+        "virtio-rng-pci".into(),
+        "-serial".into(),
+        "stdio".into(),
+    ];
+    if !allow_reboot {
+        args.push("-no-reboot".into());
+    }
+    args
+}
+
+/// `-nographic`, unless there is a display for QEMU to open a window on.
+pub(crate) fn display() -> Option<OsString> {
+    let has_display = ["DISPLAY", "WAYLAND_DISPLAY"]
+        .iter()
+        .any(|name| env::var_os(name).is_some());
+    (!has_display).then(|| "-nographic".into())
+}
+
+/// The words of `$QEMU_OPTS`, quotes respected; one word if they do not match up.
+pub(crate) fn qemu_opts() -> Vec<OsString> {
+    let Some(opts) = env::var_os("QEMU_OPTS") else {
+        return Vec::new();
+    };
+    match shlex::bytes::split(opts.as_bytes()) {
+        Some(words) => words.into_iter().map(OsString::from_vec).collect(),
+        None => vec![opts],
+    }
+}
+
+fn unix(prefix: &str, socket: &Path) -> OsString {
+    let mut arg = OsString::from(prefix);
+    arg.push(doubled_commas(socket.as_os_str()));
+    arg
+}
+
+/// `value` as the value of a QEMU property, which a single comma would end.
+pub(crate) fn doubled_commas(value: &OsStr) -> OsString {
+    let bytes = value.as_bytes().iter().flat_map(|byte| match byte {
+        b',' => b",,",
+        byte => std::slice::from_ref(byte),
+    });
+    OsString::from_vec(bytes.copied().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(allow_reboot: bool) -> String {
+        let sockets = Sockets::in_dir(Path::new("/s,1"));
+        let args = connections(&sockets, allow_reboot);
+        args.join(OsStr::new(" ")).into_string().unwrap()
+    }
+
+    #[test]
+    fn what_every_machine_gets() {
+        assert_eq!(
+            line(true),
+            "-monitor unix:/s,,1/monitor -qmp unix:/s,,1/qmp \
+             -chardev socket,id=shell,path=/s,,1/shell \
+             -device virtio-serial -device virtconsole,chardev=shell \
+             -device virtio-rng-pci -serial stdio"
+        );
+    }
+
+    #[test]
+    fn a_reboot_ends_the_machine_unless_it_is_allowed() {
+        assert!(line(false).ends_with(" -no-reboot"));
+    }
+}

@@ -1,0 +1,80 @@
+//! Start commands: the ways to say how a machine's QEMU is started.
+
+mod legacy;
+mod script;
+mod typed;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+pub use legacy::LegacyStartCommand;
+pub use script::StartScript;
+pub use typed::QemuCommand;
+
+use crate::accel::Accelerator;
+use crate::error::ErrorKind;
+
+/// How a machine's QEMU is started.
+#[derive(Clone, Debug)]
+pub enum StartCommand {
+    /// A script that starts QEMU, named `run-NAME-vm`.
+    Script(StartScript),
+    /// The arguments of the reference driver's ad-hoc machines.
+    Legacy(LegacyStartCommand),
+    /// QEMU itself, described in Rust.
+    Qemu(QemuCommand),
+}
+
+/// A process to be spawned, before the driver's own arguments are added.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct CommandSpec {
+    pub(crate) program: OsString,
+    pub(crate) args: Vec<OsString>,
+}
+
+impl StartCommand {
+    /// What the command says the machine's name is.
+    pub(crate) fn machine_name(&self) -> Option<String> {
+        match self {
+            Self::Script(script) => script.machine_name(),
+            Self::Legacy(_) => None,
+            Self::Qemu(qemu) => Some(qemu.machine_name().to_owned()),
+        }
+    }
+
+    /// The process to spawn. `disk_dir`: where a disk overlay may be kept.
+    pub(crate) fn spec(
+        &self,
+        accelerator: Accelerator,
+        shared_dir: &Path,
+    ) -> Result<CommandSpec, ErrorKind> {
+        match self {
+            Self::Script(script) => script.spec(),
+            Self::Legacy(legacy) => Ok(legacy.spec()),
+            Self::Qemu(qemu) => Ok(qemu.spec(accelerator, shared_dir)),
+        }
+    }
+
+    /// Whether the words of `$QEMU_OPTS` are ours to add: a start script does it.
+    pub(crate) fn wants_qemu_opts(&self) -> bool {
+        !matches!(self, Self::Script(_))
+    }
+}
+
+impl From<StartScript> for StartCommand {
+    fn from(script: StartScript) -> Self {
+        Self::Script(script)
+    }
+}
+
+impl From<LegacyStartCommand> for StartCommand {
+    fn from(legacy: LegacyStartCommand) -> Self {
+        Self::Legacy(legacy)
+    }
+}
+
+impl From<QemuCommand> for StartCommand {
+    fn from(qemu: QemuCommand) -> Self {
+        Self::Qemu(qemu)
+    }
+}

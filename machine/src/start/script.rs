@@ -1,0 +1,75 @@
+//! A start script: the contract between a guest image and its driver.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::CommandSpec;
+use crate::error::ErrorKind;
+
+/// An executable named `run-NAME-vm` that starts QEMU by `exec`.
+///
+/// It passes its arguments, and the words of `$QEMU_OPTS`, on to QEMU; works in
+/// its current directory; keeps its disk in `${NIX_DISK_IMAGE:-./NAME.qcow2}`;
+/// and shares `$SHARED_DIR` with the guest by 9p under the tag `shared`. It is
+/// started with `TMPDIR`, `SHARED_DIR`, `USE_TMPDIR=1` and `VM_ACCEL` (`kvm` or
+/// `tcg`) set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartScript {
+    path: PathBuf,
+}
+
+impl StartScript {
+    /// The start script at `path`, which is looked at when the machine starts.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Where the script is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// NAME of `run-NAME-vm`; `None` if the script is named otherwise.
+    pub fn machine_name(&self) -> Option<String> {
+        let file = self.path.file_name()?.to_str()?;
+        let name = file.strip_prefix("run-")?.strip_suffix("-vm")?;
+        (!name.is_empty()).then(|| name.to_owned())
+    }
+
+    pub(super) fn spec(&self) -> Result<CommandSpec, ErrorKind> {
+        // Absolute, as the script is started in the state directory.
+        let program = self
+            .path
+            .canonicalize()
+            .map_err(|source| ErrorKind::StartScript {
+                path: self.path.clone(),
+                source,
+            })?;
+        let executable = program
+            .metadata()
+            .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0);
+        if !executable {
+            return Err(ErrorKind::NotExecutable { path: program });
+        }
+        Ok(CommandSpec {
+            program: program.into(),
+            args: Vec::new(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_in_the_file_name() {
+        let name = |path: &str| StartScript::new(path).machine_name();
+        assert_eq!(
+            name("/nix/store/x-vm/bin/run-server-1-vm"),
+            Some("server-1".to_owned())
+        );
+        assert_eq!(name("run--vm"), None);
+        assert_eq!(name("/run-a-vm/start.sh"), None);
+    }
+}

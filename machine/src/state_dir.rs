@@ -1,0 +1,251 @@
+//! A machine's directories on the host, for its owner alone.
+
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::error::ErrorKind;
+
+/// A Unix socket's path may have 107 bytes and a NUL (unix(7), `sun_path`).
+const MAX_SOCKET_PATH: usize = 107;
+
+/// Where a machine keeps its state: disk, sockets, console log.
+///
+/// `TMP/vm-state-NAME`, and beside it `TMP/shared-xchg`, which all machines of
+/// one `TMP` share with their guests. Locked against a second driver; removed
+/// on drop unless it is to be kept.
+#[derive(Debug)]
+pub(crate) struct StateDir {
+    path: PathBuf,
+    shared: PathBuf,
+    keep: bool,
+    /// The directory, open for the lock on it.
+    _lock: File,
+    /// Removes `TMP` itself, when it was made for this machine only.
+    _tmp: Option<tempfile::TempDir>,
+}
+
+/// The sockets on which a driver awaits its QEMU.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    pub(crate) monitor: PathBuf,
+    pub(crate) qmp: PathBuf,
+    pub(crate) shell: PathBuf,
+}
+
+impl Sockets {
+    pub(crate) fn in_dir(dir: &Path) -> Self {
+        Self {
+            monitor: dir.join("monitor"),
+            qmp: dir.join("qmp"),
+            shell: dir.join("shell"),
+        }
+    }
+}
+
+impl StateDir {
+    /// Makes the directories, empty unless the state is to be kept. Without
+    /// `tmp`, they are in a directory of their own in the system's.
+    pub(crate) fn create(tmp: Option<&Path>, name: &str, keep: bool) -> Result<Self, ErrorKind> {
+        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
+            return Err(ErrorKind::Name {
+                name: name.to_owned(),
+            });
+        }
+        let (tmp, own_tmp) = match tmp {
+            Some(tmp) => (absolute(tmp)?, None),
+            None => own_tmp(keep)?,
+        };
+        let path = tmp.join(format!("vm-state-{name}"));
+        let shared = tmp.join("shared-xchg");
+        check_socket_path(&path)?;
+
+        make_private(&shared)?;
+        let lock = make_locked(&path)?;
+        if !keep {
+            clear(&path).map_err(at(&path))?;
+        }
+        Ok(Self {
+            path,
+            shared,
+            keep,
+            _lock: lock,
+            _tmp: own_tmp,
+        })
+    }
+
+    /// The state directory itself, in which QEMU is started.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory shared with the guest.
+    pub(crate) fn shared(&self) -> &Path {
+        &self.shared
+    }
+
+    pub(crate) fn sockets(&self) -> Sockets {
+        Sockets::in_dir(&self.path)
+    }
+
+    pub(crate) fn console_log(&self) -> PathBuf {
+        self.path.join("console.log")
+    }
+}
+
+impl Drop for StateDir {
+    fn drop(&mut self) {
+        if !self.keep
+            && let Err(error) = fs::remove_dir_all(&self.path)
+        {
+            tracing::warn!(path = %self.path.display(), %error, "could not remove a VM's state directory");
+        }
+    }
+}
+
+fn own_tmp(keep: bool) -> Result<(PathBuf, Option<tempfile::TempDir>), ErrorKind> {
+    let made = tempfile::Builder::new().prefix("vm-").tempdir();
+    let dir = made.map_err(at(&std::env::temp_dir()))?;
+    if keep {
+        return Ok((dir.keep(), None));
+    }
+    Ok((dir.path().to_owned(), Some(dir)))
+}
+
+fn absolute(tmp: &Path) -> Result<PathBuf, ErrorKind> {
+    DirBuilder::new()
+        .mode(0o700)
+        .recursive(true)
+        .create(tmp)
+        .map_err(at(tmp))?;
+    tmp.canonicalize().map_err(at(tmp))
+}
+
+fn check_socket_path(dir: &Path) -> Result<(), ErrorKind> {
+    let path = Sockets::in_dir(dir).monitor;
+    let length = path.as_os_str().len();
+    if length > MAX_SOCKET_PATH {
+        return Err(ErrorKind::SocketPathTooLong {
+            path,
+            length,
+            limit: MAX_SOCKET_PATH,
+        });
+    }
+    Ok(())
+}
+
+fn make_private(dir: &Path) -> Result<(), ErrorKind> {
+    DirBuilder::new()
+        .mode(0o700)
+        .recursive(true)
+        .create(dir)
+        .map_err(at(dir))
+}
+
+/// Makes `dir` and locks it, so that no second driver works in it.
+fn make_locked(dir: &Path) -> Result<File, ErrorKind> {
+    loop {
+        make_private(dir)?;
+        let lock = File::open(dir).map_err(at(dir))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(ErrorKind::StateDirInUse {
+                    path: dir.to_owned(),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(at(dir)(error)),
+        }
+        // Its last user may have removed it just before we had the lock.
+        let locked = lock.metadata().map_err(at(dir))?;
+        if dir
+            .metadata()
+            .is_ok_and(|there| there.ino() == locked.ino())
+        {
+            return Ok(lock);
+        }
+    }
+}
+
+fn clear(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// An I/O error at `path`, as ours.
+pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> ErrorKind {
+    let path = path.to_owned();
+    move |source| ErrorKind::StateDir { path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn private_and_removed() {
+        let state = StateDir::create(None, "vm", false).unwrap();
+        let path = state.path().to_owned();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(
+            state.shared().metadata().unwrap().permissions().mode() & 0o777,
+            0o700
+        );
+        let tmp = path.parent().unwrap().to_owned();
+        drop(state);
+        assert!(!tmp.exists());
+    }
+
+    #[test]
+    fn kept_state_is_found_again_and_other_state_is_not() {
+        let tmp = tempfile::tempdir().unwrap();
+        let create = |keep| StateDir::create(Some(tmp.path()), "vm", keep).unwrap();
+        let disk = create(true).path().join("vm.qcow2");
+        fs::write(&disk, "data").unwrap();
+        drop(create(true));
+        assert!(disk.exists());
+        let _fresh = create(false);
+        assert!(!disk.exists());
+    }
+
+    #[test]
+    fn two_drivers_are_kept_apart() {
+        let tmp = tempfile::tempdir().unwrap();
+        let _first = StateDir::create(Some(tmp.path()), "vm", false).unwrap();
+        let second = StateDir::create(Some(tmp.path()), "vm", false);
+        assert!(
+            matches!(second, Err(ErrorKind::StateDirInUse { .. })),
+            "{second:?}"
+        );
+        StateDir::create(Some(tmp.path()), "other", false).unwrap();
+    }
+
+    #[test]
+    fn a_path_too_long_for_a_socket() {
+        let tmp = tempfile::tempdir().unwrap();
+        let deep = tmp.path().join("d".repeat(90));
+        let error = StateDir::create(Some(&deep), "vm", false).unwrap_err();
+        assert!(
+            matches!(error, ErrorKind::SocketPathTooLong { .. }),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn names_do_not_lead_elsewhere() {
+        for name in ["", ".", "..", "../x", "a/b"] {
+            let error = StateDir::create(None, name, false).unwrap_err();
+            assert!(matches!(error, ErrorKind::Name { .. }), "{name}: {error}");
+        }
+    }
+}
