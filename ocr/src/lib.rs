@@ -1,1 +1,10 @@
-//! Pictures of a guest's screen, and the text on them
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod error;
+mod image;
+mod png;
+mod ppm;
+
+pub use error::Error;
+pub use image::Image;

@@ -1,1 +1,23 @@
-//! A serial console: codec, log and waits
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod builder;
+mod client;
+mod codec;
+mod error;
+mod history;
+mod log;
+mod printable;
+mod reader;
+mod search;
+mod spool;
+mod wait;
+
+pub use builder::Builder;
+pub use client::{Match, SerialLog};
+pub use codec::{Event, LineCodec, MAX_LINE};
+pub use error::{Ending, Error};
+pub use log::LogText;
+pub use printable::printable;
+pub use search::LOOK_BACK;
+pub use spool::Spool;

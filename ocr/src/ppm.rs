@@ -1,0 +1,196 @@
+//! Pictures in: binary PPM files (`P6`), as QEMU's `screendump` writes them.
+
+use std::borrow::Cow;
+
+use crate::{Error, Image};
+
+impl Image {
+    /// Reads a binary PPM file.
+    ///
+    /// Samples of any maximum (1 to 65535, so of one or two bytes) are scaled
+    /// to 8 bits; those above the maximum count as it. Comments and any white
+    /// space are understood. The file must hold one picture and nothing else.
+    pub fn from_ppm(file: &[u8]) -> Result<Self, Error> {
+        let (header, raster) = Header::parse(file)?;
+        header.check_length(raster)?;
+        let Header { width, height, max } = header;
+        let samples: Cow<'_, [u8]> = match max {
+            255 => raster.into(),
+            0..=255 => raster
+                .iter()
+                .map(|&sample| to_8_bits(sample.into(), max))
+                .collect(),
+            256.. => {
+                let (samples, _) = raster.as_chunks();
+                samples
+                    .iter()
+                    .map(|&two| to_8_bits(u16::from_be_bytes(two), max))
+                    .collect()
+            }
+        };
+        let (pixels, _) = samples.as_chunks();
+        Ok(Self::new(width, height, pixels.to_vec()))
+    }
+}
+
+/// Rounds to the nearest.
+fn to_8_bits(sample: u16, max: u16) -> u8 {
+    let (sample, max) = (u32::from(sample.min(max)), u32::from(max));
+    u8::try_from((sample * 255 + max / 2) / max).unwrap_or(u8::MAX)
+}
+
+struct Header {
+    width: u32,
+    height: u32,
+    max: u16,
+}
+
+impl Header {
+    /// The header and what follows it.
+    fn parse(file: &[u8]) -> Result<(Self, &[u8]), Error> {
+        let rest = file.strip_prefix(b"P6").ok_or(Error::NotPpm)?;
+        let (width, rest) = number(rest, "a width of at least 1")?;
+        let (height, rest) = number(rest, "a height of at least 1")?;
+        let expected = "a maximum of 1 to 65535";
+        let (max, rest) = number(rest, expected)?;
+        let max = u16::try_from(max).map_err(|_| Error::Header { expected })?;
+        // One white space only: the next one may be a pixel.
+        let raster = match rest {
+            [end, raster @ ..] if is_space(*end) => raster,
+            _ => {
+                let expected = "a white space at its end";
+                return Err(Error::Header { expected });
+            }
+        };
+        Ok((Self { width, height, max }, raster))
+    }
+
+    fn check_length(&self, raster: &[u8]) -> Result<(), Error> {
+        let bytes_per_pixel = if self.max < 256 { 3 } else { 6 };
+        let expected = u128::from(self.width) * u128::from(self.height) * bytes_per_pixel;
+        if raster.len() as u128 == expected {
+            return Ok(());
+        }
+        Err(Error::Length {
+            width: self.width,
+            height: self.height,
+            expected,
+            got: raster.len(),
+        })
+    }
+}
+
+/// A number from 1 behind white space and comments, and what follows it.
+fn number<'a>(input: &'a [u8], expected: &'static str) -> Result<(u32, &'a [u8]), Error> {
+    let error = Error::Header { expected };
+    let input = skip_blank(input).ok_or_else(|| error.clone())?;
+    let end = input.iter().position(|b| !b.is_ascii_digit());
+    let (digits, rest) = input.split_at(end.unwrap_or(input.len()));
+    let number = str::from_utf8(digits)
+        .ok()
+        .and_then(|digits| digits.parse().ok());
+    match number {
+        None | Some(0) => Err(error),
+        Some(number) => Ok((number, rest)),
+    }
+}
+
+/// What follows the white space and comments, of which there must be some.
+fn skip_blank(input: &[u8]) -> Option<&[u8]> {
+    let mut rest = input;
+    loop {
+        rest = match rest {
+            [first, rest @ ..] if is_space(*first) => rest,
+            [b'#', comment @ ..] => {
+                let end = comment.iter().position(|b| matches!(b, b'\n' | b'\r'));
+                &comment[end?..]
+            }
+            _ => return (rest.len() < input.len()).then_some(rest),
+        };
+    }
+}
+
+/// As C's `isspace`, which the format's definition names.
+fn is_space(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte == b'\x0b'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(expected: &'static str) -> Result<Image, Error> {
+        Err(Error::Header { expected })
+    }
+
+    #[test]
+    fn comments_and_white_space_are_skipped() {
+        let file = b"P6#made by hand\n\t 1\r\n# 7 7 \n\x0b\x0c1 #\r#\n255\n\n\x0b#";
+        let image = Image::from_ppm(file).unwrap();
+        assert_eq!(image, Image::new(1, 1, vec![*b"\n\x0b#"]));
+    }
+
+    #[test]
+    fn samples_are_scaled() {
+        let image = Image::from_ppm(b"P6 2 1 3 \x00\x01\x02\x03\x04\xff").unwrap();
+        assert_eq!(image.pixels(), [[0, 85, 170], [255, 255, 255]]);
+        let image = Image::from_ppm(b"P6 1 1 65535 \x00\x00\x80\x00\xff\xff").unwrap();
+        assert_eq!(image.pixels(), [[0, 128, 255]]);
+        let image = Image::from_ppm(b"P6 1 1 256 \x00\x00\x00\x80\x01\x00").unwrap();
+        assert_eq!(image.pixels(), [[0, 128, 255]]);
+    }
+
+    #[test]
+    fn hostile_headers_are_refused() {
+        assert_eq!(Image::from_ppm(b""), Err(Error::NotPpm));
+        assert_eq!(Image::from_ppm(b"P5 1 1 255 abc"), Err(Error::NotPpm));
+        assert_eq!(
+            Image::from_ppm(b"P61 1 255 abc"),
+            header("a width of at least 1")
+        );
+        assert_eq!(
+            Image::from_ppm(b"P6 0 1 255 "),
+            header("a width of at least 1")
+        );
+        assert_eq!(
+            Image::from_ppm(b"P6 1 -1 255 "),
+            header("a height of at least 1")
+        );
+        assert_eq!(
+            Image::from_ppm(b"P6 1 4294967296 9 "),
+            header("a height of at least 1")
+        );
+        assert_eq!(
+            Image::from_ppm(b"P6 1 1 # no end"),
+            header("a maximum of 1 to 65535")
+        );
+        assert_eq!(
+            Image::from_ppm(b"P6 1 1 65536 abc"),
+            header("a maximum of 1 to 65535")
+        );
+        assert_eq!(
+            Image::from_ppm(b"P6 1 1 255"),
+            header("a white space at its end")
+        );
+        assert_eq!(
+            Image::from_ppm(b"P6 4294967295 4294967295 65535 abc"),
+            Err(Error::Length {
+                width: u32::MAX,
+                height: u32::MAX,
+                expected: u128::from(u32::MAX) * u128::from(u32::MAX) * 6,
+                got: 3,
+            })
+        );
+    }
+
+    #[test]
+    fn pixels_must_be_neither_missing_nor_too_many() {
+        for raster in ["ab", "abcd"] {
+            let error = Image::from_ppm(format!("P6 1 1 255 {raster}").as_bytes()).unwrap_err();
+            assert!(
+                matches!(error, Error::Length { expected: 3, .. }),
+                "{error}"
+            );
+        }
+    }
+}

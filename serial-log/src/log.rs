@@ -1,0 +1,217 @@
+//! The log that the reader fills and everybody else reads.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::error::{Ending, SHOWN_LINES, shown};
+use crate::history::History;
+use crate::search::{Again, Window};
+use crate::spool::Spool;
+
+/// The log in memory and on disk, the cursor of the waits, and a signal for
+/// what arrives.
+#[derive(Debug)]
+pub(crate) struct Log {
+    /// Locked for as long as it takes to copy some text, never for a search
+    /// and never across an `await`.
+    state: Mutex<State>,
+    spool: Option<Spool>,
+    progress: watch::Sender<Progress>,
+}
+
+#[derive(Debug)]
+struct State {
+    history: History,
+    /// The position behind the last match.
+    cursor: u64,
+    /// How much of the log is on disk.
+    spooled: u64,
+    spool_error: Option<Arc<io::Error>>,
+}
+
+/// How far the log has come.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Progress {
+    /// The position of the byte to come next.
+    pub(crate) end: u64,
+    /// Set once nothing more comes.
+    pub(crate) ended: Option<Ending>,
+}
+
+/// The log as [`SerialLog::text`](crate::SerialLog::text) gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogText {
+    /// Every line followed by `\n`, then the last line as far as it has come.
+    pub text: String,
+    /// How many bytes are missing from it, because they are neither on disk
+    /// nor in memory any more.
+    pub missing: u64,
+}
+
+impl Log {
+    pub(crate) fn new(memory: usize, spool: Option<Spool>) -> Self {
+        Self {
+            state: Mutex::new(State {
+                history: History::new(memory),
+                cursor: 0,
+                spooled: 0,
+                spool_error: None,
+            }),
+            spool,
+            progress: watch::Sender::default(),
+        }
+    }
+
+    /// Appends what came and wakes whoever waits for it. Disk comes first, so
+    /// that what can be seen in memory can be read from disk.
+    pub(crate) fn append(&self, new: &str) {
+        let spooled = self.spool(new);
+        let end = {
+            let mut state = self.state();
+            match spooled {
+                Some(Ok(())) => state.spooled += new.len() as u64,
+                Some(Err(error)) => state.spool_error = Some(Arc::new(error)),
+                None => {}
+            }
+            state.history.append(new);
+            state.history.end()
+        };
+        self.progress.send_modify(|progress| progress.end = end);
+    }
+
+    /// Writes to the spool, unless there is none or it has failed before: the
+    /// file would have a hole.
+    fn spool(&self, new: &str) -> Option<io::Result<()>> {
+        let spool = self.spool.as_ref()?;
+        self.spool_error().is_none().then(|| spool.append(new))
+    }
+
+    /// Says that nothing more comes; only the first reason counts.
+    pub(crate) fn end(&self, ending: Ending) {
+        self.progress.send_if_modified(|progress| {
+            let first = progress.ended.is_none();
+            progress.ended.get_or_insert(ending);
+            first
+        });
+    }
+
+    pub(crate) fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// A window on what came since the last match.
+    pub(crate) fn window(&self, again: Again) -> Window {
+        let state = self.state();
+        Window::new(&state.history, state.cursor, again)
+    }
+
+    pub(crate) fn fill(&self, window: &mut Window) {
+        window.fill(&self.state().history);
+    }
+
+    /// Moves the cursor behind a match; it never moves back.
+    pub(crate) fn consume(&self, end: u64) {
+        let mut state = self.state();
+        state.cursor = state.cursor.max(end);
+    }
+
+    pub(crate) fn spool_error(&self) -> Option<Arc<io::Error>> {
+        self.state().spool_error.clone()
+    }
+
+    pub(crate) fn last_lines(&self, count: usize) -> Vec<String> {
+        let state = self.state();
+        let lines = state.history.last_lines(count);
+        lines.into_iter().map(str::to_owned).collect()
+    }
+
+    /// The last lines as an error shows them.
+    pub(crate) fn shown_lines(&self) -> Vec<String> {
+        let state = self.state();
+        let lines = state.history.last_lines(SHOWN_LINES);
+        lines.into_iter().map(shown).collect()
+    }
+
+    /// The whole log: what was spooled from disk, the rest from memory; all
+    /// from memory if the disk cannot be read. Blocks for as long as that
+    /// takes.
+    pub(crate) fn text(&self) -> LogText {
+        let (spooled, rest) = {
+            let state = self.state();
+            (state.spooled, state.text_from(state.spooled))
+        };
+        let Some(spool) = self.spool.as_ref().filter(|_| spooled > 0) else {
+            return rest;
+        };
+        match spool.read(spooled) {
+            Ok(text) => LogText {
+                text: text + &rest.text,
+                missing: rest.missing,
+            },
+            Err(_) => self.state().text_from(0),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves a log that is whole as far as it goes.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn text_from(&self, position: u64) -> LogText {
+        LogText {
+            text: self.history.since(position).to_owned(),
+            missing: self.history.start().saturating_sub(position),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    use super::{Log, LogText};
+    use crate::spool::Spool;
+
+    #[test]
+    fn goes_on_in_memory_when_the_disk_is_full() {
+        let log = Log::new(1 << 20, Some(Spool::full()));
+        log.append("one\n");
+        log.append("two\n");
+        assert_eq!(
+            log.spool_error().unwrap().kind(),
+            io::ErrorKind::StorageFull
+        );
+        let text = "one\ntwo\n".to_owned();
+        assert_eq!(log.text(), LogText { text, missing: 0 });
+    }
+
+    #[test]
+    fn joins_what_is_on_disk_and_what_is_in_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Log::new(12, Some(Spool::create(dir.path().join("log")).unwrap()));
+        log.append("one\ntwo\n");
+        log.state().spool_error = Some(Arc::new(io::ErrorKind::StorageFull.into()));
+        log.append("three\n");
+        log.append("four\n");
+        let text = "one\ntwo\nthree\nfour\n".to_owned();
+        assert_eq!(log.text(), LogText { text, missing: 0 });
+
+        log.append("five\n");
+        let text = "one\ntwo\nfour\nfive\n".to_owned();
+        assert_eq!(log.text(), LogText { text, missing: 6 });
+    }
+
+    #[test]
+    fn the_cursor_never_moves_back() {
+        let log = Log::new(1 << 20, None);
+        log.append("one\ntwo\n");
+        log.consume(8);
+        log.consume(4);
+        assert_eq!(log.state().cursor, 8);
+    }
+}

@@ -1,0 +1,110 @@
+//! What a wait finds.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::support::settle;
+use super::{MINUTE, NOW, console, say};
+
+#[tokio::test]
+async fn what_came_before_the_wait() {
+    let (mut guest, log) = console();
+    say(&mut guest, "one\ntwo\n").await;
+    let found = log.wait_for("t.o", NOW).await.unwrap();
+    assert_eq!((found.text.as_str(), found.line), ("two", 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_later_without_time_passing() {
+    let (mut guest, log) = console();
+    let start = Instant::now();
+    let wait = tokio::spawn(async move { log.wait_for("ready", MINUTE).await });
+    settle().await;
+    say(&mut guest, "not yet\nrea").await;
+    assert!(!wait.is_finished());
+    say(&mut guest, "dy").await;
+    assert_eq!(wait.await.unwrap().unwrap().text, "ready");
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test]
+async fn a_prompt_that_waits_for_an_answer() {
+    let (mut guest, log) = console();
+    say(&mut guest, "\r\nvm login: ").await;
+    let found = log.wait_for("login: ", NOW).await.unwrap();
+    assert_eq!(found.line, 2);
+}
+
+#[tokio::test]
+async fn text_over_several_lines() {
+    let (mut guest, log) = console();
+    say(&mut guest, "Call Trace:\r\n <TASK>\r\n foo+0x1\r\nafter").await;
+    let found = log.wait_for(r"Trace:\n.*\n foo\S+$", NOW).await.unwrap();
+    assert_eq!(found.text, "Trace:\n <TASK>\n foo+0x1");
+}
+
+#[tokio::test]
+async fn no_end_of_a_line_that_may_go_on() {
+    let (mut guest, log) = console();
+    say(&mut guest, "disk1").await;
+    for pattern in ["disk1$", r"disk1\b", r"disk1\z"] {
+        assert!(log.wait_for(pattern, NOW).await.is_err(), "{pattern}");
+    }
+    say(&mut guest, "2\ndisk1\n").await;
+    assert_eq!(log.wait_for("disk1$", NOW).await.unwrap().line, 2);
+}
+
+#[tokio::test]
+async fn nothing_twice() {
+    let (mut guest, log) = console();
+    say(&mut guest, "job done, job done\njob done\n").await;
+    let mut lines = Vec::new();
+    while let Ok(found) = log.wait_for("job done", NOW).await {
+        lines.push(found.line);
+    }
+    assert_eq!(lines, [1, 1, 2]);
+}
+
+#[tokio::test]
+async fn the_same_by_two_waits_at_once() {
+    let (mut guest, log) = console();
+    let (one, two) = tokio::join!(log.wait_for("b", MINUTE), async {
+        let two = log.wait_for("a\nb", MINUTE);
+        let feed = async {
+            say(&mut guest, "a\n").await;
+            say(&mut guest, "b\nc").await;
+        };
+        tokio::join!(two, feed).0
+    });
+    assert_eq!(
+        (one.unwrap().text.as_str(), two.unwrap().text.as_str()),
+        ("b", "a\nb")
+    );
+    assert!(log.wait_for("[ab]", NOW).await.is_err());
+    log.wait_for("c", NOW).await.unwrap();
+}
+
+#[tokio::test]
+async fn with_a_closure() {
+    let (mut guest, log) = console();
+    let mut seen = Vec::new();
+    let wait = log.wait_with("the end", MINUTE, |text| {
+        seen.push(text.to_owned());
+        let end = text.find("end\n")?;
+        Some(end..end + 3)
+    });
+    let feed = async {
+        settle().await;
+        say(&mut guest, "begin\n").await;
+        say(&mut guest, "the end").await;
+        say(&mut guest, "\nmore").await;
+    };
+    let found = tokio::join!(wait, feed).0.unwrap();
+    assert_eq!((found.text.as_str(), found.line), ("end", 2));
+    assert_eq!(
+        seen,
+        ["", "begin\n", "begin\nthe end", "begin\nthe end\nmore"]
+    );
+    log.wait_for(r"^more|\nmore", NOW).await.unwrap();
+}

@@ -1,0 +1,103 @@
+//! How a wait ends without a match.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use serial_log::{Ending, Error, SerialLog};
+use tokio::io::{AsyncRead, AsyncWriteExt as _, ReadBuf, duplex};
+use tokio::time::Instant;
+
+use super::{MINUTE, NOW, console, say};
+
+#[tokio::test]
+async fn at_once_on_an_invalid_pattern() {
+    let (_guest, log) = console();
+    let error = log.wait_for("(unclosed", None).await.unwrap_err();
+    assert!(matches!(error, Error::InvalidPattern { .. }));
+    assert!(error.to_string().contains("unclosed group"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_time_is_over_and_consumes_nothing() {
+    let (mut guest, log) = console();
+    say(&mut guest, "first\n\x1b[31mlogin: ").await;
+    let start = Instant::now();
+    let error = log.wait_for("never", MINUTE).await.unwrap_err();
+    assert_eq!(start.elapsed().as_secs(), 60);
+    assert_eq!(
+        error.to_string(),
+        "waited 60s for `never` on the console; its last lines:\n    first\n    \\x1b[31mlogin: "
+    );
+    log.wait_for("first", NOW).await.unwrap();
+}
+
+#[tokio::test]
+async fn when_the_log_ends_after_all_has_been_searched() {
+    let (mut guest, log) = console();
+    guest.write_all(b"one\ntwo").await.unwrap();
+    drop(guest);
+    log.wait_for("two$", None).await.unwrap();
+    let error = log.wait_for("one", None).await.unwrap_err();
+    assert!(matches!(
+        error,
+        Error::Ended {
+            ending: Ending::Closed,
+            ..
+        }
+    ));
+    assert_eq!(error.last_lines(), ["one", "two"]);
+    assert!(matches!(log.closed().await, Ending::Closed));
+}
+
+#[tokio::test]
+async fn when_reading_fails() {
+    struct Broken;
+    impl AsyncRead for Broken {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Ready(Err(io::Error::other("unplugged")))
+        }
+    }
+    let log = SerialLog::new(Broken);
+    let error = log.wait_for("a", None).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "waited for `a` on the console, but reading it failed: unplugged; nothing has come"
+    );
+}
+
+#[tokio::test]
+async fn when_the_reader_panics() {
+    let (mut guest, console) = duplex(64);
+    let log = SerialLog::builder()
+        .on_line(|_| panic!("on purpose"))
+        .start(console);
+    guest.write_all(b"one\n").await.unwrap();
+    let error = log.wait_for("two", None).await.unwrap_err();
+    assert!(matches!(
+        error,
+        Error::Ended {
+            ending: Ending::Stopped,
+            ..
+        }
+    ));
+}
+
+#[tokio::test]
+async fn a_dropped_wait_consumes_nothing() {
+    let (mut guest, log) = console();
+    {
+        let mut wait = Box::pin(log.wait_for("two", None));
+        tokio::select! {
+            biased;
+            _ = &mut wait => panic!("there is no match yet"),
+            () = say(&mut guest, "one\n") => {}
+        }
+        say(&mut guest, "two\n").await;
+    }
+    log.wait_for("one\ntwo", NOW).await.unwrap();
+}

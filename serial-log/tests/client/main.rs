@@ -1,0 +1,31 @@
+//! The log and its waits over a stream in memory. Time stands still but for
+//! what the waits ask for.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod finding;
+mod giving_up;
+mod keeping;
+mod talking;
+
+use std::time::Duration;
+
+use serial_log::SerialLog;
+use support::settle;
+use tokio::io::{AsyncWriteExt as _, DuplexStream, duplex};
+
+const NOW: Option<Duration> = Some(Duration::ZERO);
+const MINUTE: Option<Duration> = Some(Duration::from_mins(1));
+
+fn console() -> (DuplexStream, SerialLog) {
+    let (guest, console) = duplex(1 << 16);
+    (guest, SerialLog::new(console))
+}
+
+async fn say(guest: &mut DuplexStream, text: impl AsRef<[u8]>) {
+    guest.write_all(text.as_ref()).await.unwrap();
+    settle().await;
+}
