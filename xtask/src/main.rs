@@ -1,2 +1,31 @@
-//! placeholder
-fn main() {}
+//! `cargo xtask`: this repository's own tool.
+
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool talks"
+)]
+
+mod flags;
+mod host;
+mod image;
+mod util;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use flags::{Flags, Task};
+
+fn main() -> ExitCode {
+    let done = match Flags::parse().task {
+        Task::Image(flags) => image::run(&flags),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

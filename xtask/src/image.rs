@@ -1,0 +1,79 @@
+//! Guest images: `target/vm/NAME/`, each with its start script `run-NAME-vm`.
+
+mod cache;
+mod initramfs;
+mod kernel;
+mod minimal;
+mod start_script;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::ValueEnum;
+
+use crate::flags::ImageFlags;
+use crate::host;
+use crate::util::{Progress, vm_dir};
+
+/// A guest image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Image {
+    /// Debian's kernel, busybox and bash in an initramfs: boots in seconds
+    Minimal,
+}
+
+/// What an image is made from.
+struct Recipe {
+    /// The files of the recipe, in which any change makes another image.
+    inputs: &'static [&'static str],
+    /// Builds the image in an empty directory.
+    build: fn(&Path, &Progress) -> Result<()>,
+}
+
+impl Image {
+    /// Its name, as in `run-NAME-vm`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Minimal => "minimal",
+        }
+    }
+
+    fn recipe(self) -> Recipe {
+        match self {
+            Self::Minimal => minimal::RECIPE,
+        }
+    }
+
+    /// Where it is, once built.
+    pub(crate) fn dir(self) -> PathBuf {
+        vm_dir().join(self.name())
+    }
+}
+
+/// `cargo xtask image`.
+pub(crate) fn run(flags: &ImageFlags) -> Result<()> {
+    let images = match flags.name {
+        Some(image) => vec![image],
+        None => Image::value_variants().to_vec(),
+    };
+    ensure(&images, flags.yes)?;
+    for image in images {
+        println!("{}", image.dir().display());
+    }
+    Ok(())
+}
+
+/// Sees to it that the images are there and made from their present recipes.
+pub(crate) fn ensure(images: &[Image], yes: bool) -> Result<()> {
+    for image in images {
+        let recipe = image.recipe();
+        let progress = Progress::new(&format!("image {}", image.name()));
+        cache::ensure(&image.dir(), recipe.inputs, |dir| {
+            host::ensure(&host::RUN, yes)?;
+            host::ensure(&host::BUILD, yes)?;
+            (recipe.build)(dir, &progress)
+        })
+        .with_context(|| format!("can't build the image {}", image.name()))?;
+    }
+    Ok(())
+}

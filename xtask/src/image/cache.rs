@@ -1,0 +1,138 @@
+//! Built once, from the same inputs; whole or not at all.
+
+use std::fs::{self, File};
+use std::io::ErrorKind::NotFound;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use sha2::{Digest as _, Sha256};
+
+/// In it stands, for a whole image, what it was made from and which files it has.
+const MANIFEST: &str = "manifest";
+
+/// Raised when the builder itself changes in a way that images depend on.
+const VERSION: &str = "1";
+
+/// Builds the directory `image` by `build`, unless it is there already, whole
+/// and made from the same `inputs`. Another process that wants the same one
+/// waits. `build` works in an empty directory beside it.
+pub(crate) fn ensure(
+    image: &Path,
+    inputs: &[&str],
+    build: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    let images = image.parent().context("an image has a directory")?;
+    fs::create_dir_all(images)?;
+    let lock = File::create(image.with_extension("lock"))?;
+    lock.lock()?;
+
+    let hash = hash(inputs);
+    if is_whole(image, &hash) {
+        return Ok(());
+    }
+    let new = tempfile::Builder::new()
+        .prefix(".new-")
+        .tempdir_in(images)?;
+    build(new.path())?;
+    fs::write(new.path().join(MANIFEST), manifest(new.path(), &hash)?)?;
+    match fs::remove_dir_all(image) {
+        Err(error) if error.kind() != NotFound => return Err(error.into()),
+        _ => {}
+    }
+    fs::rename(new.keep(), image)?;
+    make_readable(image)?;
+    Ok(())
+}
+
+fn hash(inputs: &[&str]) -> String {
+    let mut hash = Sha256::new_with_prefix(VERSION);
+    for input in inputs {
+        hash.update(input.len().to_le_bytes());
+        hash.update(input);
+    }
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// The hash of the inputs, then every file with its size.
+fn manifest(dir: &Path, hash: &str) -> Result<String> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        files.push(format!(
+            "{} {}\n",
+            entry.metadata()?.len(),
+            entry.file_name().to_string_lossy()
+        ));
+    }
+    files.sort();
+    Ok(format!("{hash}\n{}", files.concat()))
+}
+
+fn is_whole(image: &Path, hash: &str) -> bool {
+    let Ok(manifest) = fs::read_to_string(image.join(MANIFEST)) else {
+        return false;
+    };
+    let mut lines = manifest.lines();
+    lines.next() == Some(hash)
+        && lines.all(|line| {
+            line.split_once(' ').is_some_and(|(size, file)| {
+                fs::metadata(image.join(file)).is_ok_and(|meta| meta.len().to_string() == size)
+            })
+        })
+}
+
+/// A temporary directory is its maker's alone; an image need not be.
+fn make_readable(image: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(image, fs::Permissions::from_mode(0o755))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn built_once_and_again_when_changed_or_damaged() {
+        let dir = tempfile::tempdir().unwrap();
+        let image = dir.path().join("image");
+        let builds = Cell::new(0);
+        let ensure = |inputs: &[&str]| {
+            ensure(&image, inputs, |dir| {
+                builds.set(builds.get() + 1);
+                Ok(fs::write(dir.join("disk"), "data")?)
+            })
+            .unwrap();
+        };
+        ensure(&["a", "b"]);
+        ensure(&["a", "b"]);
+        assert_eq!(builds.get(), 1, "the same inputs");
+        ensure(&["ab", ""]);
+        assert_eq!(builds.get(), 2, "other inputs");
+        fs::write(image.join("disk"), "cut").unwrap();
+        ensure(&["ab", ""]);
+        assert_eq!(builds.get(), 3, "a file of another size");
+        fs::remove_file(image.join("disk")).unwrap();
+        ensure(&["ab", ""]);
+        assert_eq!(builds.get(), 4, "a file that is gone");
+    }
+
+    #[test]
+    fn a_failed_build_leaves_the_old_image() {
+        let dir = tempfile::tempdir().unwrap();
+        let image = dir.path().join("image");
+        ensure(&image, &["old"], |dir| {
+            Ok(fs::write(dir.join("disk"), "old")?)
+        })
+        .unwrap();
+        ensure(&image, &["new"], |_| anyhow::bail!("no")).unwrap_err();
+        assert_eq!(fs::read_to_string(image.join("disk")).unwrap(), "old");
+        let left: Vec<_> = fs::read_dir(dir.path()).unwrap().collect();
+        assert_eq!(left.len(), 2, "the image and its lock: {left:?}");
+    }
+}

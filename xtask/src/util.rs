@@ -1,0 +1,92 @@
+//! What all tasks need: where things are, running programs, telling of progress.
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use indicatif::ProgressBar;
+
+/// The repository's top directory.
+pub(crate) fn workspace() -> PathBuf {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask).to_owned()
+}
+
+/// Where images are: `target/vm`, wherever cargo's own target directory is.
+pub(crate) fn vm_dir() -> PathBuf {
+    workspace().join("target").join("vm")
+}
+
+/// Runs a program that must succeed, quietly; if it does not, the error shows
+/// the end of what it said.
+pub(crate) fn run(command: &mut Command) -> Result<Output> {
+    let output = command
+        .output()
+        .with_context(|| format!("can't run {}", shown(command)))?;
+    if !output.status.success() {
+        let said = [&output.stdout[..], &output.stderr[..]].concat();
+        let said = String::from_utf8_lossy(&said);
+        let lines: Vec<&str> = said.lines().collect();
+        let end = lines[lines.len().saturating_sub(30)..].join("\n  ");
+        bail!("{} failed ({}):\n  {end}", shown(command), output.status);
+    }
+    Ok(output)
+}
+
+/// Runs a program that must succeed and talks to the user itself.
+pub(crate) fn run_loudly(command: &mut Command) -> Result<()> {
+    let status = command
+        .status()
+        .with_context(|| format!("can't run {}", shown(command)))?;
+    if !status.success() {
+        bail!("{} failed ({status})", shown(command));
+    }
+    Ok(())
+}
+
+fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+    format!("`{}`", words.join(" "))
+}
+
+/// Tells what is being done: one changing line on a terminal, lines elsewhere.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    subject: String,
+}
+
+impl Progress {
+    /// Progress with `subject`, which begins each line.
+    pub(crate) fn new(subject: &str) -> Self {
+        let bar = if std::io::stderr().is_terminal() {
+            let bar = ProgressBar::new_spinner();
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        } else {
+            ProgressBar::hidden()
+        };
+        Self {
+            bar,
+            subject: subject.to_owned(),
+        }
+    }
+
+    /// What is done from now on.
+    pub(crate) fn step(&self, step: &str) {
+        let line = format!("{}: {step}", self.subject);
+        if self.bar.is_hidden() {
+            eprintln!("{line}");
+        } else {
+            self.bar.set_message(line);
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
