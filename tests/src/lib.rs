@@ -1,1 +1,77 @@
-//! Tests on real virtual machines
+//! What the tests on virtual machines share: machines to test on.
+//!
+//! `cargo xtask vm-test` installs and builds what they need, and runs them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use machine::{Builder, Machine, StartScript};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+/// How long a test waits for what must happen soon, on however slow a host.
+pub const SOON: Duration = Duration::from_mins(2);
+
+/// The start script of a guest image.
+///
+/// # Panics
+/// If the image was not built.
+pub fn start_script(image: &str) -> PathBuf {
+    let images = std::env::var_os("VM_IMAGES").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/vm"),
+        PathBuf::from,
+    );
+    let script = images.join(image).join(format!("run-{image}-vm"));
+    assert!(script.exists(), "no {}: run `cargo xtask vm-test`", script.display());
+    script
+}
+
+/// A machine with a guest image, to be described further. What it does is
+/// told on the test's output.
+///
+/// # Panics
+/// If the image was not built.
+pub fn builder(image: &str) -> Builder {
+    show_steps();
+    Machine::builder(StartScript::new(start_script(image)))
+}
+
+/// A machine that boots in seconds: busybox and bash. Not started yet.
+///
+/// # Panics
+/// If the image was not built, or the machine has no place for its state.
+pub fn minimal() -> Machine {
+    builder("minimal").build().expect("a machine")
+}
+
+/// A machine with Debian 12 and systemd. Not started yet.
+///
+/// # Panics
+/// If the image was not built, or the machine has no place for its state.
+pub fn systemd() -> Machine {
+    builder("systemd").build().expect("a machine")
+}
+
+/// Shows what machines do and their consoles where test runners capture it:
+/// they print it when the test fails.
+pub fn show_steps() {
+    // A second test in this process finds it set up already.
+    let _ = tracing_subscriber::fmt()
+        .with_test_writer()
+        .with_env_filter("info,machine::console=debug")
+        .without_time()
+        .try_init();
+}
+
+/// Waits for a process to be gone, woken by its end.
+///
+/// # Panics
+/// If it is still there after [`SOON`].
+pub fn wait_until_gone(pid: u32) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process number");
+    // No such process: it is gone already.
+    let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return };
+    let limit = SOON.try_into().expect("a time");
+    let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&limit));
+    assert_eq!(ended, Ok(1), "process {pid:?} lives on");
+}

@@ -5,6 +5,7 @@ mod initramfs;
 mod kernel;
 mod minimal;
 mod start_script;
+mod systemd;
 
 use std::path::{Path, PathBuf};
 
@@ -20,6 +21,8 @@ use crate::util::{Progress, vm_dir};
 pub(crate) enum Image {
     /// Debian's kernel, busybox and bash in an initramfs: boots in seconds
     Minimal,
+    /// Debian 12 with systemd
+    Systemd,
 }
 
 /// What an image is made from.
@@ -35,12 +38,14 @@ impl Image {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Minimal => "minimal",
+            Self::Systemd => "systemd",
         }
     }
 
     fn recipe(self) -> Recipe {
         match self {
             Self::Minimal => minimal::RECIPE,
+            Self::Systemd => systemd::RECIPE,
         }
     }
 

@@ -126,11 +126,6 @@ fn lay_out(overlay: &Path, kernel: &Kernel) -> Result<()> {
     let there = overlay.join("usr/lib/modules").join(kernel.version());
     fs::create_dir_all(there.parent().context("a directory")?)?;
     run(Command::new("cp").arg("-a").arg(&modules).arg(&there))?;
-    let busybox = find("busybox").context("busybox is missing")?;
-    run(Command::new(busybox)
-        .args(["depmod", "-b"])
-        .arg(overlay.join("usr"))
-        .arg(kernel.version()))?;
     Ok(())
 }
 

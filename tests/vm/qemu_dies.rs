@@ -1,0 +1,82 @@
+use machine::{Error, ErrorKind};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::sync::oneshot;
+use vm_tests::minimal;
+
+/// Kills QEMU, as nobody ever should.
+fn kill(pid: Option<u32>) {
+    let pid = Pid::from_raw(pid.unwrap().try_into().unwrap()).unwrap();
+    kill_process(pid, Signal::KILL).unwrap();
+}
+
+#[track_caller]
+fn assert_tells_the_story(error: &Error, doing: &str) {
+    let ErrorKind::Exited { status, console, .. } = error.kind() else { panic!("{error}") };
+    assert!(status.to_string().contains("SIGKILL"), "{status}");
+    assert!(!console.is_empty(), "{error}");
+    let story = error.to_string();
+    assert!(story.starts_with("minimal: "), "{story}");
+    assert!(story.contains(doing), "{story}");
+}
+
+#[tokio::test]
+async fn during_a_command() {
+    let vm = minimal();
+    vm.connect().await.unwrap();
+    // The command tells through the console that it runs.
+    let command = vm.execute("echo command runs >/dev/ttyS0; sleep 1000");
+    let killer = async {
+        vm.wait_for_console_text("command runs", None).await.unwrap();
+        kill(vm.pid());
+    };
+    let (result, ()) = tokio::join!(command, killer);
+    assert_tells_the_story(&result.unwrap_err(), "sleep 1000");
+    assert!(!vm.is_up());
+}
+
+#[tokio::test]
+async fn during_waits() {
+    let vm = minimal();
+    vm.connect().await.unwrap();
+    let shutdown = vm.wait_for_shutdown();
+    let repeat = vm.wait_until_succeeds("echo looking >/dev/ttyS0; false");
+    let console = vm.wait_for_console_text("never printed", None);
+    let killer = async {
+        vm.wait_for_console_text("looking", None).await.unwrap();
+        kill(vm.pid());
+    };
+    let (shutdown, repeat, console, ()) = tokio::join!(shutdown, repeat, console, killer);
+    assert!(!shutdown.unwrap().unwrap().success());
+    assert_tells_the_story(&repeat.unwrap_err(), "looking");
+    assert_tells_the_story(&console.unwrap_err(), "never printed");
+}
+
+#[tokio::test]
+async fn while_booting() {
+    let vm = minimal();
+    vm.start().await.unwrap();
+    let (booting, boots) = oneshot::channel();
+    let connect = async {
+        booting.send(()).unwrap();
+        vm.connect().await
+    };
+    let killer = async {
+        boots.await.unwrap();
+        vm.wait_for_console_text("Linux version", None).await.unwrap();
+        kill(vm.pid());
+    };
+    let (result, ()) = tokio::join!(connect, killer);
+    assert_tells_the_story(&result.unwrap_err(), "booting");
+}
+
+#[tokio::test]
+async fn before_a_monitor_command() {
+    let vm = minimal();
+    vm.start().await.unwrap();
+    vm.wait_for_console_text("Linux version", None).await.unwrap();
+    kill(vm.pid());
+    let error = vm.send_monitor_command("info status").await.unwrap_err();
+    assert_tells_the_story(&error, "info status");
+    let error = vm.qmp("query-status", serde_json::Value::Null).await.unwrap_err();
+    assert_tells_the_story(&error, "query-status");
+}
