@@ -12,7 +12,10 @@ use backdoor_shell::Exit;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An operation on a machine that failed.
-#[derive(Debug, thiserror::Error)]
+///
+/// Its `Debug` form is the same story as its `Display` form, because that is
+/// what a test that unwraps it shows.
+#[derive(thiserror::Error)]
 #[error("{machine}: {kind}")]
 pub struct Error {
     machine: String,
@@ -36,6 +39,12 @@ impl Error {
     /// What went wrong.
     pub fn kind(&self) -> &ErrorKind {
         &self.kind
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::start::CommandSpec;
 use crate::state_dir::{StateDir, at};
 
 /// How many lines of the console and of standard error an error shows.
-const SHOWN_LINES: usize = 15;
+const SHOWN_LINES: usize = 40;
 
 /// How long a broken connection may be news before the reason for it is: the
 /// sockets of a dying QEMU close a moment before its process is buried.

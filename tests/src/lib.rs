@@ -22,7 +22,11 @@ pub fn start_script(image: &str) -> PathBuf {
         PathBuf::from,
     );
     let script = images.join(image).join(format!("run-{image}-vm"));
-    assert!(script.exists(), "no {}: run `cargo xtask vm-test`", script.display());
+    assert!(
+        script.exists(),
+        "no {}: run `cargo xtask vm-test`",
+        script.display()
+    );
     script
 }
 
@@ -68,9 +72,14 @@ pub fn show_steps() {
 /// # Panics
 /// If it is still there after [`SOON`].
 pub fn wait_until_gone(pid: u32) {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process number");
+    let pid = i32::try_from(pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .expect("a process number");
     // No such process: it is gone already.
-    let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return };
+    let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else {
+        return;
+    };
     let limit = SOON.try_into().expect("a time");
     let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&limit));
     assert_eq!(ended, Ok(1), "process {pid:?} lives on");

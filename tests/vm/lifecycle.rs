@@ -16,7 +16,7 @@ async fn boots_and_shuts_down() {
     assert!(vm.is_up());
     let pid = vm.pid().unwrap();
     let exe = fs::read_link(format!("/proc/{pid}/exe")).unwrap();
-    assert!(exe.ends_with("qemu-system-x86_64"), "{exe:?}");
+    assert!(exe.ends_with("qemu-system-x86_64"), "{}", exe.display());
 
     vm.shutdown().await.unwrap();
     assert!(!vm.is_up());
@@ -49,7 +49,9 @@ async fn power_off_from_inside() {
 async fn crash_is_sudden() {
     let vm = minimal();
     vm.wait_until_succeeds("test -e /run/ready").await.unwrap();
-    vm.succeed("echo not yet on disk >/disk/file").await.unwrap();
+    vm.succeed("echo not yet on disk >/disk/file")
+        .await
+        .unwrap();
     vm.crash().await.unwrap();
     assert_eq!(vm.pid(), None);
     let log = vm.get_console_log().await.unwrap();
@@ -62,13 +64,21 @@ async fn reboot_where_it_is_allowed() {
     vm.start_allowing_reboot().await.unwrap();
     vm.wait_until_succeeds("test -e /run/ready").await.unwrap();
     vm.succeed("echo kept >/disk/file").await.unwrap();
-    let boot_id = vm.succeed("cat /proc/sys/kernel/random/boot_id").await.unwrap();
+    let boot_id = vm
+        .succeed("cat /proc/sys/kernel/random/boot_id")
+        .await
+        .unwrap();
     let pid = vm.pid();
 
     vm.reboot().await.unwrap();
     assert!(!vm.is_up());
     vm.wait_until_succeeds("test -e /run/ready").await.unwrap();
-    assert_ne!(vm.succeed("cat /proc/sys/kernel/random/boot_id").await.unwrap(), boot_id);
+    assert_ne!(
+        vm.succeed("cat /proc/sys/kernel/random/boot_id")
+            .await
+            .unwrap(),
+        boot_id
+    );
     assert_eq!(vm.succeed("cat /disk/file").await.unwrap(), "kept\n");
     assert_eq!(vm.pid(), pid, "the same QEMU");
 }
@@ -84,22 +94,37 @@ async fn reboot_ends_a_machine_that_may_not() {
 #[tokio::test]
 async fn state_is_kept_where_it_is_to_be() {
     let tmp = tempfile::tempdir().unwrap();
-    let machine = |keep| builder("minimal").tmp_dir(tmp.path()).keep_vm_state(keep).build().unwrap();
+    let machine = |keep| {
+        builder("minimal")
+            .tmp_dir(tmp.path())
+            .keep_vm_state(keep)
+            .build()
+            .unwrap()
+    };
 
     let first = machine(true);
-    first.wait_until_succeeds("test -e /run/ready").await.unwrap();
+    first
+        .wait_until_succeeds("test -e /run/ready")
+        .await
+        .unwrap();
     first.succeed("echo kept >/disk/file").await.unwrap();
     first.shutdown().await.unwrap();
     drop(first);
 
     let second = machine(true);
-    second.wait_until_succeeds("test -e /run/ready").await.unwrap();
+    second
+        .wait_until_succeeds("test -e /run/ready")
+        .await
+        .unwrap();
     assert_eq!(second.succeed("cat /disk/file").await.unwrap(), "kept\n");
     drop(second);
     assert!(tmp.path().join("vm-state-minimal/minimal.qcow2").exists());
 
     let third = machine(false);
-    third.wait_until_succeeds("test -e /run/ready").await.unwrap();
+    third
+        .wait_until_succeeds("test -e /run/ready")
+        .await
+        .unwrap();
     third.fail("test -e /disk/file").await.unwrap();
     let state = third.state_dir().to_owned();
     drop(third);
@@ -109,16 +134,29 @@ async fn state_is_kept_where_it_is_to_be() {
 #[tokio::test]
 async fn two_machines_at_once() {
     let tmp = tempfile::tempdir().unwrap();
-    let machine = |name| builder("minimal").name(name).tmp_dir(tmp.path()).build().unwrap();
+    let machine = |name| {
+        builder("minimal")
+            .name(name)
+            .tmp_dir(tmp.path())
+            .build()
+            .unwrap()
+    };
     let (one, two) = (machine("one"), machine("two"));
-    let (a, b) = tokio::join!(one.succeed("echo 1 >/tmp/n; cat /tmp/n"), two.succeed("echo 2 >/tmp/n; cat /tmp/n"));
+    let (a, b) = tokio::join!(
+        one.succeed("echo 1 >/tmp/n; cat /tmp/n"),
+        two.succeed("echo 2 >/tmp/n; cat /tmp/n")
+    );
     assert_eq!((a.unwrap().as_str(), b.unwrap().as_str()), ("1\n", "2\n"));
     assert_ne!(one.pid(), two.pid());
 
     // Both share one directory with the host.
     assert_eq!(one.shared_dir(), two.shared_dir());
-    one.wait_until_succeeds("echo hello >/tmp/shared/from-one && test -e /run/ready").await.unwrap();
-    let seen = two.wait_until_succeeds("test -e /run/ready && cat /tmp/shared/from-one").await;
+    one.wait_until_succeeds("echo hello >/tmp/shared/from-one && test -e /run/ready")
+        .await
+        .unwrap();
+    let seen = two
+        .wait_until_succeeds("test -e /run/ready && cat /tmp/shared/from-one")
+        .await;
     assert_eq!(seen.unwrap(), "hello\n");
 
     one.crash().await.unwrap();
@@ -134,7 +172,10 @@ async fn release_forgets_the_machine() {
     vm.release();
     wait_until_gone(pid);
     let error = vm.send_monitor_command("info status").await.unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::NotRunning { .. }), "{error}");
+    assert!(
+        matches!(error.kind(), ErrorKind::NotRunning { .. }),
+        "{error}"
+    );
     vm.release(); // does nothing
 }
 
@@ -155,7 +196,11 @@ fn script_with_a_daemon(dir: &Path) -> StartScript {
 }
 
 fn daemon_pid(dir: &Path) -> u32 {
-    fs::read_to_string(dir.join("daemon")).unwrap().trim().parse().unwrap()
+    fs::read_to_string(dir.join("daemon"))
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap()
 }
 
 #[tokio::test]
@@ -169,7 +214,10 @@ async fn dropping_a_machine_leaves_nothing_running() {
 
     drop(vm);
     for pid in [qemu, daemon] {
-        assert!(!Path::new(&format!("/proc/{pid}")).exists(), "process {pid} lives on");
+        assert!(
+            !Path::new(&format!("/proc/{pid}")).exists(),
+            "process {pid} lives on"
+        );
     }
     assert!(!state.exists());
 }
@@ -177,13 +225,19 @@ async fn dropping_a_machine_leaves_nothing_running() {
 /// The victim of the next test, in a process of its own.
 #[tokio::test]
 #[ignore = "run by killing_the_test_leaves_nothing_running"]
+#[expect(clippy::print_stdout, reason = "the other test waits for it")]
 async fn victim() {
-    let Some(dir) = std::env::var_os("VICTIM_DIR") else { return };
+    let Some(dir) = std::env::var_os("VICTIM_DIR") else {
+        return;
+    };
     let dir = Path::new(&dir);
-    let vm = Machine::builder(script_with_a_daemon(dir)).tmp_dir(dir).build().unwrap();
+    let vm = Machine::builder(script_with_a_daemon(dir))
+        .tmp_dir(dir)
+        .build()
+        .unwrap();
     vm.start().await.unwrap();
     fs::write(dir.join("qemu"), vm.pid().unwrap().to_string()).unwrap();
-    println!("started"); // the other test waits for it
+    println!("started");
     std::future::pending::<()>().await;
 }
 
@@ -199,8 +253,16 @@ fn killing_the_test_leaves_nothing_running() {
         .spawn()
         .unwrap();
     let output = BufReader::new(victim.stdout.take().unwrap());
-    assert!(output.lines().map_while(Result::ok).any(|line| line.contains("started")));
-    let qemu: u32 = fs::read_to_string(dir.path().join("qemu")).unwrap().parse().unwrap();
+    assert!(
+        output
+            .lines()
+            .map_while(Result::ok)
+            .any(|line| line.contains("started"))
+    );
+    let qemu: u32 = fs::read_to_string(dir.path().join("qemu"))
+        .unwrap()
+        .parse()
+        .unwrap();
     let daemon = daemon_pid(dir.path());
 
     victim.kill().unwrap(); // SIGKILL

@@ -11,7 +11,12 @@ fn kill(pid: Option<u32>) {
 
 #[track_caller]
 fn assert_tells_the_story(error: &Error, doing: &str) {
-    let ErrorKind::Exited { status, console, .. } = error.kind() else { panic!("{error}") };
+    let ErrorKind::Exited {
+        status, console, ..
+    } = error.kind()
+    else {
+        panic!("{error}")
+    };
     assert!(status.to_string().contains("SIGKILL"), "{status}");
     assert!(!console.is_empty(), "{error}");
     let story = error.to_string();
@@ -26,7 +31,9 @@ async fn during_a_command() {
     // The command tells through the console that it runs.
     let command = vm.execute("echo command runs >/dev/ttyS0; sleep 1000");
     let killer = async {
-        vm.wait_for_console_text("command runs", None).await.unwrap();
+        vm.wait_for_console_text("command runs", None)
+            .await
+            .unwrap();
         kill(vm.pid());
     };
     let (result, ()) = tokio::join!(command, killer);
@@ -62,7 +69,9 @@ async fn while_booting() {
     };
     let killer = async {
         boots.await.unwrap();
-        vm.wait_for_console_text("Linux version", None).await.unwrap();
+        vm.wait_for_console_text("Linux version", None)
+            .await
+            .unwrap();
         kill(vm.pid());
     };
     let (result, ()) = tokio::join!(connect, killer);
@@ -73,10 +82,15 @@ async fn while_booting() {
 async fn before_a_monitor_command() {
     let vm = minimal();
     vm.start().await.unwrap();
-    vm.wait_for_console_text("Linux version", None).await.unwrap();
+    vm.wait_for_console_text("Linux version", None)
+        .await
+        .unwrap();
     kill(vm.pid());
     let error = vm.send_monitor_command("info status").await.unwrap_err();
     assert_tells_the_story(&error, "info status");
-    let error = vm.qmp("query-status", serde_json::Value::Null).await.unwrap_err();
+    let error = vm
+        .qmp("query-status", serde_json::Value::Null)
+        .await
+        .unwrap_err();
     assert_tells_the_story(&error, "query-status");
 }

@@ -16,6 +16,12 @@ pub(crate) struct Flags {
 pub(crate) enum Task {
     /// Builds guest images, and prints their directories
     Image(ImageFlags),
+    /// Runs the tests on real virtual machines
+    VmTest(VmTestFlags),
+    /// Checks and tests everything: `tidy`, the tests of all crates, `vm-test`
+    Test(TestFlags),
+    /// Checks the rules that code can check: dependencies, codecs, formatting, lints
+    Tidy,
 }
 
 #[derive(Debug, Args)]
@@ -26,6 +32,22 @@ pub(crate) struct ImageFlags {
     /// Builds all images
     #[arg(long, conflicts_with = "name")]
     pub(crate) all: bool,
+    /// Installs missing host packages without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VmTestFlags {
+    /// Runs only tests whose name contains this
+    pub(crate) filter: Option<String>,
+    /// Installs missing host packages without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TestFlags {
     /// Installs missing host packages without asking
     #[arg(long)]
     pub(crate) yes: bool,

@@ -10,7 +10,10 @@
 mod flags;
 mod host;
 mod image;
+mod test;
+mod tidy;
 mod util;
+mod vm_test;
 
 use std::process::ExitCode;
 
@@ -20,6 +23,9 @@ use flags::{Flags, Task};
 fn main() -> ExitCode {
     let done = match Flags::parse().task {
         Task::Image(flags) => image::run(&flags),
+        Task::VmTest(flags) => vm_test::run(flags.filter.as_deref(), flags.yes),
+        Task::Test(flags) => test::run(&flags),
+        Task::Tidy => tidy::run_all(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

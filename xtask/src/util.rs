@@ -1,5 +1,6 @@
 //! What all tasks need: where things are, running programs, telling of progress.
 
+use std::env;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -17,6 +18,13 @@ pub(crate) fn workspace() -> PathBuf {
 /// Where images are: `target/vm`, wherever cargo's own target directory is.
 pub(crate) fn vm_dir() -> PathBuf {
     workspace().join("target").join("vm")
+}
+
+/// The cargo that runs us, in the repository.
+pub(crate) fn cargo() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(workspace());
+    cargo
 }
 
 /// Runs a program that must succeed, quietly; if it does not, the error shows

@@ -1,40 +1,35 @@
 //! `cargo xtask vm-test`: the tests on real virtual machines.
 
-use std::env;
 use std::process::Command;
 
 use anyhow::Result;
 use clap::ValueEnum as _;
 
-use crate::flags::VmTestFlags;
+use crate::host;
 use crate::image::{self, Image};
-use crate::util::{run_loudly, workspace};
-use crate::{host, util};
+use crate::util::{cargo, run_loudly, vm_dir};
 
-/// Runs all tests of the workspace, those on virtual machines among them, with
-/// all that they need installed and built before.
-pub(crate) fn run(flags: &VmTestFlags) -> Result<()> {
-    host::ensure(&host::RUN, flags.yes)?;
-    image::ensure(Image::value_variants(), flags.yes)?;
-
-    let mut tests = test_runner();
-    tests
-        .current_dir(workspace())
-        .env("VM_IMAGES", util::vm_dir());
-    // Probed once here, not by each test.
-    tests.env("VM_ACCEL", accelerator()?);
-    tests.args(&flags.filter);
-    run_loudly(&mut tests)
+/// Runs the tests on virtual machines whose name contains `filter`, with all
+/// that they need installed and built before.
+pub(crate) fn run(filter: Option<&str>, yes: bool) -> Result<()> {
+    host::ensure(&host::RUN, yes)?;
+    image::ensure(Image::value_variants(), yes)?;
+    run_loudly(
+        test_runner()
+            .args(filter)
+            .env("VM_IMAGES", vm_dir())
+            // Probed once here, not by each test.
+            .env("VM_ACCEL", accelerator()?),
+    )
 }
 
 /// nextest where it is installed, else cargo's own.
 fn test_runner() -> Command {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut runner = Command::new(cargo);
+    let mut runner = cargo();
     if host::find("cargo-nextest").is_some() {
         runner.args(["nextest", "run", "--package", "vm-tests"]);
     } else {
-        // Each test boots machines of its own: two at a time are enough.
+        // Each test boots machines of its own, and each takes a core.
         runner
             .args(["test", "--package", "vm-tests", "--"])
             .env("RUST_TEST_THREADS", "2");

@@ -19,8 +19,8 @@ impl Machine {
         let step = format!("making screenshot {}", path.display());
         self.step(&step, async {
             let picture = self.take_picture().await?;
-            picture
-                .save_png(&path)
+            let file = std::fs::File::create(&path);
+            file.and_then(|file| picture.write_png(file))
                 .map_err(|error| self.no_screenshot(&path, &error))?;
             Ok(path.clone())
         })

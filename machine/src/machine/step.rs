@@ -20,7 +20,7 @@ impl Machine {
         match &result {
             Ok(_) => tracing::info!(machine, "(finished: {what}, in {seconds:.2} seconds)"),
             Err(error) => {
-                tracing::error!(machine, "(failed: {what}, in {seconds:.2} seconds) {error}")
+                tracing::error!(machine, "(failed: {what}, in {seconds:.2} seconds) {error}");
             }
         }
         result

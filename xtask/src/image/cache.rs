@@ -1,7 +1,8 @@
 //! Built once, from the same inputs; whole or not at all.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::ErrorKind::NotFound;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -10,8 +11,8 @@ use sha2::{Digest as _, Sha256};
 /// In it stands, for a whole image, what it was made from and which files it has.
 const MANIFEST: &str = "manifest";
 
-/// Raised when the builder itself changes in a way that images depend on.
-const VERSION: &str = "1";
+/// This file is an input of every image, too.
+const BUILDER: &str = include_str!("cache.rs");
 
 /// Builds the directory `image` by `build`, unless it is there already, whole
 /// and made from the same `inputs`. Another process that wants the same one
@@ -39,21 +40,21 @@ pub(crate) fn ensure(
         Err(error) if error.kind() != NotFound => return Err(error.into()),
         _ => {}
     }
+    make_readable(new.path())?;
     fs::rename(new.keep(), image)?;
-    make_readable(image)?;
     Ok(())
 }
 
 fn hash(inputs: &[&str]) -> String {
-    let mut hash = Sha256::new_with_prefix(VERSION);
+    let mut hash = Sha256::new_with_prefix(BUILDER);
     for input in inputs {
         hash.update(input.len().to_le_bytes());
         hash.update(input);
     }
-    hash.finalize()
+    let digest = hash.finalize();
+    digest
         .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
 /// The hash of the inputs, then every file with its size.
@@ -84,10 +85,15 @@ fn is_whole(image: &Path, hash: &str) -> bool {
         })
 }
 
-/// A temporary directory is its maker's alone; an image need not be.
+/// A temporary directory is its maker's alone; an image need not be. Its files
+/// are for reading: they are the base of many machines.
 fn make_readable(image: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(image, fs::Permissions::from_mode(0o755))?;
+    for entry in fs::read_dir(image)? {
+        let entry = entry?;
+        let mode = entry.metadata()?.permissions().mode();
+        fs::set_permissions(entry.path(), Permissions::from_mode(mode & 0o555 | 0o444))?;
+    }
+    fs::set_permissions(image, Permissions::from_mode(0o755))?;
     Ok(())
 }
 
@@ -114,6 +120,7 @@ mod tests {
         assert_eq!(builds.get(), 1, "the same inputs");
         ensure(&["ab", ""]);
         assert_eq!(builds.get(), 2, "other inputs");
+        fs::remove_file(image.join("disk")).unwrap();
         fs::write(image.join("disk"), "cut").unwrap();
         ensure(&["ab", ""]);
         assert_eq!(builds.get(), 3, "a file of another size");

@@ -1,0 +1,109 @@
+use std::time::Duration;
+
+use machine::{ErrorKind, serial_log};
+use vm_tests::{minimal, systemd};
+
+#[tokio::test]
+async fn finds_what_came_and_what_comes() {
+    let vm = minimal();
+    vm.start().await.unwrap();
+    // Without a time-out, in order, each behind the last.
+    assert_eq!(
+        vm.wait_for_console_text(r"Linux version \d", None)
+            .await
+            .unwrap(),
+        "Linux version 6"
+    );
+    vm.wait_for_console_text("Run /init as init process", None)
+        .await
+        .unwrap();
+    // With one.
+    vm.connect().await.unwrap();
+    vm.succeed("echo one >/dev/ttyS0; echo two >/dev/ttyS0")
+        .await
+        .unwrap();
+    let limit = Some(Duration::from_mins(1));
+    assert_eq!(
+        vm.wait_for_console_text(r"one\s+two", limit).await.unwrap(),
+        "one\ntwo"
+    );
+}
+
+#[tokio::test]
+async fn a_match_is_taken_once() {
+    let vm = minimal();
+    vm.succeed("echo only once >/dev/ttyS0").await.unwrap();
+    vm.wait_for_console_text("only once", None).await.unwrap();
+    let error = vm
+        .wait_for_console_text("only once", Some(Duration::ZERO))
+        .await
+        .unwrap_err();
+    let ErrorKind::Console(serial_log::Error::TimedOut { last_lines, .. }) = error.kind() else {
+        panic!("{error}")
+    };
+    assert!(
+        last_lines.iter().any(|line| line.contains("only once")),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn typing_on_the_console() {
+    let vm = minimal();
+    vm.start().await.unwrap();
+    // A prompt is a line without an end.
+    vm.wait_for_console_text("minimal# ", None).await.unwrap();
+    vm.send_console("echo typed: $((6 * 7))\n").await.unwrap();
+    vm.wait_for_console_text("typed: 42", None).await.unwrap();
+}
+
+#[tokio::test]
+async fn logging_in_on_systemd() {
+    let vm = systemd();
+    vm.start().await.unwrap();
+    vm.wait_for_console_text("login: ", None).await.unwrap();
+    vm.send_console("root\n").await.unwrap();
+    vm.wait_for_console_text("root@systemd:~# ", None)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_wait_and_a_command_at_once() {
+    let vm = minimal();
+    vm.connect().await.unwrap();
+    let (found, done) = tokio::join!(
+        vm.wait_for_console_text("from the command", None),
+        vm.succeed("sleep 0.2; echo from the command >/dev/ttyS0")
+    );
+    assert_eq!(found.unwrap(), "from the command");
+    done.unwrap();
+}
+
+#[tokio::test]
+async fn the_whole_log_is_kept() {
+    let vm = minimal();
+    vm.succeed("seq 20000 | sed 's/.*/line & of the flood/' >/dev/ttyS0")
+        .await
+        .unwrap();
+    vm.wait_for_console_text("line 20000 of the flood", None)
+        .await
+        .unwrap();
+    vm.crash().await.unwrap();
+    let log = vm.get_console_log().await.unwrap();
+    assert!(log.contains("Linux version"), "the beginning");
+    assert_eq!(log.matches("of the flood").count(), 20_000);
+    let file = std::fs::read_to_string(vm.state_dir().join("console.log")).unwrap();
+    assert_eq!(file, log);
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text() {
+    let vm = minimal();
+    vm.succeed("printf 'bad \\377\\376 bytes\\r\\n' >/dev/ttyS0")
+        .await
+        .unwrap();
+    vm.wait_for_console_text("bad .. bytes", None)
+        .await
+        .unwrap();
+}

@@ -1,0 +1,124 @@
+use futures_util::StreamExt as _;
+use machine::ErrorKind;
+use machine::qmp_mon::{self, ErrorClass, keys};
+use serde_json::{Value, json};
+use vm_tests::minimal;
+
+#[tokio::test]
+async fn human_monitor() {
+    let vm = minimal();
+    vm.start().await.unwrap();
+    assert_eq!(
+        vm.send_monitor_command("info status").await.unwrap(),
+        "VM status: running\n"
+    );
+    let tree = vm.send_monitor_command("info qtree").await.unwrap();
+    assert!(
+        tree.starts_with("bus: main-system-bus\n") && tree.lines().count() > 100,
+        "{tree}"
+    );
+    assert_eq!(vm.send_monitor_command("").await.unwrap(), "");
+    // A command that fails says so in its reply.
+    let unknown = vm.send_monitor_command("no-such-command").await.unwrap();
+    assert_eq!(unknown, "unknown command: 'no-such-command'\n");
+    // A reply in which the prompt stands.
+    let prompt = vm
+        .send_monitor_command("info (qemu) (qemu) ")
+        .await
+        .unwrap();
+    assert!(prompt.contains("(qemu)"), "{prompt}");
+    assert_eq!(
+        vm.send_monitor_command("print 6 * 7").await.unwrap(),
+        "0x2a\n"
+    );
+}
+
+#[tokio::test]
+async fn more_than_a_line_is_refused() {
+    let vm = minimal();
+    vm.start().await.unwrap();
+    let error = vm
+        .send_monitor_command("info status\nquit")
+        .await
+        .unwrap_err();
+    let ErrorKind::Monitor { source, .. } = error.kind() else {
+        panic!("{error}")
+    };
+    assert!(
+        matches!(source, qmp_mon::Error::ControlCharacter { .. }),
+        "{error}"
+    );
+    vm.send_monitor_command("info status").await.unwrap();
+}
+
+#[tokio::test]
+async fn qmp() {
+    let vm = minimal();
+    vm.start().await.unwrap();
+    let status = vm.qmp("query-status", Value::Null).await.unwrap();
+    assert_eq!(status["running"], true);
+    let error = vm
+        .qmp("device_del", json!({ "id": "nope" }))
+        .await
+        .unwrap_err();
+    let ErrorKind::Monitor {
+        source: qmp_mon::Error::Refused { class, desc, .. },
+        ..
+    } = error.kind()
+    else {
+        panic!("{error}")
+    };
+    assert_eq!(
+        (class, desc.as_str()),
+        (&ErrorClass::DeviceNotFound, "Device 'nope' not found")
+    );
+}
+
+#[tokio::test]
+async fn qmp_events_come_while_commands_are_in_flight() {
+    let vm = minimal();
+    vm.start().await.unwrap();
+    let client = vm.qmp_client().unwrap();
+    let events = client.events();
+    let (stop, status, cont) = tokio::join!(
+        client.execute("stop", Value::Null),
+        client.execute("query-status", Value::Null),
+        client.execute("cont", Value::Null),
+    );
+    stop.unwrap();
+    assert_eq!(status.unwrap()["running"], false);
+    cont.unwrap();
+    let names: Vec<String> = events
+        .take(2)
+        .map(|event| event.unwrap().name)
+        .collect()
+        .await;
+    assert_eq!(names, ["STOP", "RESUME"]);
+}
+
+#[tokio::test]
+async fn qmp_tells_of_the_shutdown() {
+    let vm = minimal();
+    vm.connect().await.unwrap();
+    let mut events = vm.qmp_client().unwrap().events();
+    let (event, done) = tokio::join!(events.wait_for("SHUTDOWN"), vm.shutdown());
+    assert_eq!(event.unwrap().data["guest"], true);
+    done.unwrap();
+}
+
+#[tokio::test]
+async fn qemu_knows_every_key_of_the_table() {
+    let vm = minimal();
+    vm.start().await.unwrap();
+    for character in (' '..='~').chain(['\n', '\t', '\u{8}', '\u{1b}']) {
+        let key = keys::for_char(character).unwrap();
+        // For a millisecond, so that they do not pile up.
+        let reply = vm
+            .send_monitor_command(&format!("sendkey {key} 1"))
+            .await
+            .unwrap();
+        assert_eq!(reply, "", "{character:?} is {key}");
+    }
+    let reply = vm.send_monitor_command("sendkey bogus").await.unwrap();
+    assert_ne!(reply, "", "a key that is none");
+}

@@ -1,0 +1,33 @@
+use machine::ErrorKind;
+use vm_tests::builder;
+
+#[tokio::test]
+async fn a_screenshot_is_a_png() {
+    let out = tempfile::tempdir().unwrap();
+    let vm = builder("minimal").out_dir(out.path()).build().unwrap();
+    vm.connect().await.unwrap();
+    let path = vm.screenshot("boot").await.unwrap();
+    assert_eq!(path, out.path().join("boot.png"));
+    let picture = std::fs::read(&path).unwrap();
+    assert!(picture.starts_with(b"\x89PNG\r\n\x1a\n"));
+    // Width and height, from the header.
+    assert_eq!(
+        picture[16..24],
+        [0, 0, 2, 0xd0, 0, 0, 1, 0x90],
+        "720×400: VGA text mode"
+    );
+}
+
+#[tokio::test]
+async fn a_screenshot_into_nowhere() {
+    let vm = builder("minimal").build().unwrap();
+    vm.start().await.unwrap();
+    let error = vm
+        .screenshot("/no/such/directory/picture.png")
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::Screenshot { .. }),
+        "{error}"
+    );
+}

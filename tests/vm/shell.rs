@@ -1,0 +1,284 @@
+use std::time::Duration;
+
+use machine::{Command, ErrorKind, Exit, Machine};
+use sha2::{Digest as _, Sha256};
+use tokio::io::AsyncReadExt as _;
+use vm_tests::{minimal, systemd};
+
+async fn connected(vm: Machine) -> Machine {
+    vm.connect().await.unwrap();
+    vm
+}
+
+#[tokio::test]
+async fn status_and_output() {
+    let vm = connected(minimal()).await;
+    for (command, status, stdout) in [
+        ("true", 0, ""),
+        ("exit 3", 3, ""),
+        ("echo out; echo err >&2; false", 1, "out\n"),
+        ("cat", 0, ""),
+    ] {
+        let output = vm.execute(command).await.unwrap();
+        assert_eq!(
+            (output.status(), output.text().as_str()),
+            (status, stdout),
+            "{command}"
+        );
+    }
+    assert_eq!(
+        vm.succeed("echo one\necho 'two  three'").await.unwrap(),
+        "one\ntwo  three\n"
+    );
+    assert_eq!(vm.fail("echo no; false").await.unwrap(), "no\n");
+}
+
+#[tokio::test]
+async fn failures_tell_what_came() {
+    let vm = connected(minimal()).await;
+    let error = vm.succeed("echo the reason; exit 7").await.unwrap_err();
+    assert!(
+        matches!(
+            error.kind(),
+            ErrorKind::CommandFailed {
+                exit: Exit::Status(7),
+                ..
+            }
+        ),
+        "{error}"
+    );
+    let story = error.to_string();
+    assert!(
+        story.contains("echo the reason") && story.contains("\n    the reason"),
+        "{story}"
+    );
+    let error = vm.fail("echo fine").await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::CommandSucceeded { .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn standard_error_goes_to_the_console() {
+    let vm = connected(minimal()).await;
+    vm.succeed("echo to the console >&2").await.unwrap();
+    vm.wait_for_console_text("to the console", None)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_thousand_commands_in_a_row() {
+    let vm = connected(minimal()).await;
+    for number in 0..1000 {
+        let output = vm
+            .execute(format!("echo {number}; exit {}", number % 100))
+            .await
+            .unwrap();
+        assert_eq!(
+            (output.status(), output.text()),
+            (number % 100, format!("{number}\n"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_byte_value() {
+    let vm = connected(minimal()).await;
+    let bytes: Vec<u8> = (0..=255).collect();
+    // Octal escapes, so that the command is text.
+    let escapes: String = bytes.iter().map(|byte| format!("\\{byte:03o}")).collect();
+    assert_eq!(
+        vm.execute(format!("printf '{escapes}'"))
+            .await
+            .unwrap()
+            .stdout,
+        bytes
+    );
+    for byte in 0..=255_u8 {
+        let output = vm.execute(format!("printf '\\{byte:03o}'")).await.unwrap();
+        assert_eq!(output.stdout, [byte], "byte {byte}");
+    }
+}
+
+#[tokio::test]
+async fn text_of_many_lengths_in_many_scripts() {
+    let vm = connected(minimal()).await;
+    for length in [1, 2, 3, 170, 171, 512, 5000] {
+        for character in ["é", "→", "𝄞"] {
+            let text = character.repeat(length);
+            assert_eq!(
+                vm.succeed(format!("printf %s '{text}'")).await.unwrap(),
+                text
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn two_hundred_megabytes_streamed() {
+    const LENGTH: usize = 200 * 1024 * 1024;
+    let vm = connected(minimal()).await;
+    // The guest's own hash of the same bytes is what ours is compared with.
+    let make = format!("yes 'binary \u{1}\u{2} data' | tr '\\n' '\\377' | head -c {LENGTH}");
+    let command = Command::new(format!("({make}) | tee >(sha256sum >/tmp/sum); wait"));
+    let (mut reader, mut writer) = tokio::io::duplex(256 * 1024);
+    let hash = tokio::spawn(async move {
+        let (mut hash, mut length, mut buffer) = (Sha256::new(), 0, vec![0; 256 * 1024]);
+        loop {
+            let read = reader.read(&mut buffer).await.unwrap();
+            if read == 0 {
+                return (length, hash.finalize());
+            }
+            hash.update(&buffer[..read]);
+            length += read;
+        }
+    });
+    let exit = vm.execute_into(command, &mut writer).await.unwrap();
+    drop(writer);
+    assert!(exit.success() || exit == Exit::Status(141), "{exit:?}"); // 141: `yes` was cut off
+    let (length, hash) = hash.await.unwrap();
+    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(length, LENGTH);
+    assert_eq!(
+        vm.succeed("cut -d' ' -f1 /tmp/sum").await.unwrap().trim(),
+        hash
+    );
+}
+
+#[tokio::test]
+async fn time_out() {
+    let vm = connected(minimal()).await;
+    for command in [
+        "echo before; sleep 1000",
+        "trap '' TERM; sleep 1000 & wait; sleep 1000",
+        "sleep 1000 & echo stdout stays open",
+        "yes",
+    ] {
+        let command = Command::new(command).timeout(Duration::from_millis(500));
+        let exit = vm
+            .execute_into(command, &mut tokio::io::sink())
+            .await
+            .unwrap();
+        assert_eq!((exit, exit.status()), (Exit::TimedOut, 124));
+        assert_eq!(vm.succeed("echo in step").await.unwrap(), "in step\n");
+    }
+    assert_eq!(
+        vm.succeed("ps | grep -c '[s]leep 1000' || true")
+            .await
+            .unwrap(),
+        "0\n"
+    );
+}
+
+#[tokio::test]
+async fn an_abandoned_command_is_ended() {
+    let vm = connected(minimal()).await;
+    let abandoned = vm.execute("echo started >/dev/ttyS0; sleep 1000");
+    tokio::select! {
+        result = abandoned => panic!("{result:?}"),
+        started = vm.wait_for_console_text("started", None) => drop(started.unwrap()),
+    }
+    assert_eq!(
+        vm.succeed("ps | grep -c '[s]leep 1000' || true")
+            .await
+            .unwrap(),
+        "0\n"
+    );
+}
+
+#[tokio::test]
+async fn a_background_process_goes_on() {
+    let vm = connected(minimal()).await;
+    vm.succeed("(sleep 1; echo done >/tmp/done) >&2 &")
+        .await
+        .unwrap();
+    vm.fail("test -e /tmp/done").await.unwrap();
+    vm.wait_until_succeeds("test -e /tmp/done").await.unwrap();
+}
+
+#[tokio::test]
+async fn waits_end_when_it_has_happened() {
+    let vm = connected(minimal()).await;
+    vm.succeed("(sleep 1; touch /tmp/there) >&2 &")
+        .await
+        .unwrap();
+    assert_eq!(
+        vm.wait_until_succeeds("cat /tmp/there; echo yes")
+            .await
+            .unwrap(),
+        "yes\n"
+    );
+    vm.succeed("(sleep 1; rm /tmp/there) >&2 &").await.unwrap();
+    assert_eq!(
+        vm.wait_until_fails("echo no; test -e /tmp/there")
+            .await
+            .unwrap(),
+        "no\n"
+    );
+}
+
+#[tokio::test]
+async fn waits_that_are_in_vain_tell_what_was_seen() {
+    let vm = connected(minimal()).await;
+    let never = Command::new("echo still nothing; exit 5").timeout(Duration::from_secs(1));
+    let error = vm.wait_until_succeeds(never).await.unwrap_err();
+    let ErrorKind::TimedOut {
+        looks, last_seen, ..
+    } = error.kind()
+    else {
+        panic!("{error}")
+    };
+    assert!(*looks > 1, "{error}");
+    assert_eq!(last_seen, "exit code 5, output: still nothing");
+    // A command that takes longer than there is time counts as failed.
+    let stuck = Command::new("sleep 1000").timeout(Duration::from_millis(300));
+    vm.wait_until_succeeds(stuck.clone()).await.unwrap_err();
+    vm.wait_until_fails(stuck).await.unwrap();
+}
+
+#[tokio::test]
+async fn commands_of_one_machine_queue() {
+    let vm = connected(minimal()).await;
+    let (a, b) = tokio::join!(vm.succeed("sleep 0.5; echo a"), vm.succeed("echo b"));
+    assert_eq!((a.unwrap().as_str(), b.unwrap().as_str()), ("a\n", "b\n"));
+}
+
+#[tokio::test]
+async fn the_shell_is_respawned() {
+    let vm = connected(minimal()).await;
+    // `${$#0}` is the guest's own bash; 0 this command's processes, its end with them.
+    let error = vm.execute("kill -9 ${$#0} 0").await.unwrap_err();
+    assert!(error.to_string().contains("restarted"), "{error}");
+    assert_eq!(vm.succeed("echo back").await.unwrap(), "back\n");
+}
+
+#[tokio::test]
+async fn strict_mode() {
+    let vm = connected(minimal()).await;
+    for command in ["false; true", "false | true", "echo $unset_variable"] {
+        vm.fail(command).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn on_systemd_too() {
+    let vm = connected(systemd()).await;
+    assert_eq!(
+        vm.succeed("printf 'a\\tb\\n'; cat").await.unwrap(),
+        "a\tb\n"
+    );
+    assert_eq!(
+        vm.execute("head -c 100000 /dev/zero").await.unwrap().stdout,
+        vec![0; 100_000]
+    );
+    let endless = Command::new("sleep infinity").timeout(Duration::from_millis(500));
+    assert_eq!(vm.execute(endless).await.unwrap().exit, Exit::TimedOut);
+    for number in 0..100 {
+        assert_eq!(
+            vm.succeed(format!("echo {number}")).await.unwrap(),
+            format!("{number}\n")
+        );
+    }
+}

@@ -1,0 +1,65 @@
+use vm_tests::systemd;
+
+#[tokio::test]
+async fn all_is_there_and_running() {
+    let vm = systemd();
+    let state = vm
+        .succeed("systemctl is-system-running --wait")
+        .await
+        .unwrap();
+    assert_eq!(state, "running\n");
+    assert_eq!(vm.succeed("hostname").await.unwrap(), "systemd\n");
+    assert!(
+        vm.succeed("getent hosts localhost")
+            .await
+            .unwrap()
+            .contains("localhost")
+    );
+    vm.succeed("ip -4 addr show to 10.0.2.15/24 | grep -q inet")
+        .await
+        .unwrap();
+    vm.succeed("command -v nc chvt curl ping nft ps")
+        .await
+        .unwrap();
+    vm.succeed("mountpoint -q /tmp/shared").await.unwrap();
+    vm.succeed("echo from the guest >/tmp/shared/file")
+        .await
+        .unwrap();
+    let file = std::fs::read_to_string(vm.shared_dir().join("file")).unwrap();
+    assert_eq!(file, "from the guest\n");
+    // A port of one's own.
+    vm.succeed("nc -l 127.0.0.1 8080 >/tmp/got & echo hi | nc -N 127.0.0.1 8080 || (sleep 1; echo hi | nc -N localhost 8080); wait; grep -q hi /tmp/got").await.unwrap();
+    vm.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_backdoor_is_restarted() {
+    let vm = systemd();
+    vm.connect().await.unwrap();
+    let error = vm.execute("kill -9 ${$#0} 0").await.unwrap_err();
+    assert!(error.to_string().contains("restarted"), "{error}");
+    assert_eq!(vm.succeed("echo back").await.unwrap(), "back\n");
+    assert_eq!(
+        vm.succeed("systemctl is-active backdoor").await.unwrap(),
+        "active\n"
+    );
+}
+
+#[tokio::test]
+async fn reboots() {
+    let vm = systemd();
+    vm.start_allowing_reboot().await.unwrap();
+    vm.succeed("echo kept >/root/file; sync").await.unwrap();
+    let boot_id = vm
+        .succeed("cat /proc/sys/kernel/random/boot_id")
+        .await
+        .unwrap();
+    vm.reboot().await.unwrap();
+    assert_ne!(
+        vm.succeed("cat /proc/sys/kernel/random/boot_id")
+            .await
+            .unwrap(),
+        boot_id
+    );
+    assert_eq!(vm.succeed("cat /root/file").await.unwrap(), "kept\n");
+}

@@ -1,0 +1,14 @@
+//! `cargo xtask test`: everything that can be checked.
+
+use anyhow::Result;
+
+use crate::flags::TestFlags;
+use crate::util::{cargo, run_loudly};
+use crate::{tidy, vm_test};
+
+/// Tidiness first, which is quick; then what needs no machine; then the rest.
+pub(crate) fn run(flags: &TestFlags) -> Result<()> {
+    tidy::run_all()?;
+    run_loudly(cargo().arg("test"))?;
+    vm_test::run(None, flags.yes)
+}
