@@ -51,11 +51,11 @@ __vm_encode() {
     fi
 }
 
-# stop NONCE SIGNAL: what ends by itself sends its own end; what is killed can't
+# stop NONCE SIGNAL: what ends by itself sends its own end; what is killed can't,
+# nor what was never begun
 __vm_stop() {
-    [[ $1 == "$__vm_job_nonce" ]] || return
-    kill "-$2" -- "-$__vm_job"
-    if [[ $2 == KILL ]]; then printf '\n@e %s 137 0\n' "$1"; fi
+    if [[ $1 == "$__vm_job_nonce" ]]; then kill "-$2" -- "-$__vm_job"; fi
+    if [[ $1 != "$__vm_job_nonce" || $2 == KILL ]]; then printf '\n@e %s 137 0\n' "$1"; fi
 }
 
 # ready NONCE

@@ -205,9 +205,13 @@ fn take_piece(src: &mut BytesMut) -> (BytesMut, bool) {
     if newline.is_some() {
         src.advance(1);
     }
-    // A line that is not raw after all ends in CR LF. CR is in no encoded output.
-    if piece.ends_with(b"\r") {
-        piece.truncate(piece.len() - 1);
+    // No output has one in it, but a line that is not raw after all ends in CR LF.
+    if memchr(b'\r', &piece).is_some() {
+        piece = piece
+            .iter()
+            .copied()
+            .filter(|byte| *byte != b'\r')
+            .collect();
     }
     (piece, newline.is_some())
 }

@@ -206,6 +206,18 @@ async fn time_out_of_standard_output_never_closed() {
 }
 
 #[tokio::test]
+async fn time_out_before_the_command_is_even_sent() {
+    let mut guest = guest(BACKDOOR).await;
+    let none = Command::new("echo never").timeout(Duration::ZERO);
+    let output = guest.shell.run(none).await.unwrap();
+    assert_eq!((output.exit, output.text().as_str()), (Exit::TimedOut, ""));
+    assert_eq!(
+        guest.shell.run("echo in step").await.unwrap().text(),
+        "in step\n"
+    );
+}
+
+#[tokio::test]
 async fn time_out_of_a_flood() {
     let mut guest = guest(BACKDOOR).await;
     let flood = Command::new("yes").timeout(Duration::from_millis(200));

@@ -12,6 +12,7 @@ mod shell;
 mod step;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -56,6 +57,8 @@ struct Running {
     hmp: Hmp,
     qmp: Qmp,
     shell: tokio::sync::Mutex<Shell<UnixStream>>,
+    /// Somebody waited for the end and got it: it is news to nobody.
+    end_is_known: AtomicBool,
 }
 
 impl Machine {

@@ -48,7 +48,6 @@ async fn power_off_from_inside() {
 #[tokio::test]
 async fn crash_is_sudden() {
     let vm = minimal();
-    vm.wait_until_succeeds("test -e /run/ready").await.unwrap();
     vm.succeed("echo not yet on disk >/disk/file")
         .await
         .unwrap();
@@ -62,7 +61,6 @@ async fn crash_is_sudden() {
 async fn reboot_where_it_is_allowed() {
     let vm = minimal();
     vm.start_allowing_reboot().await.unwrap();
-    vm.wait_until_succeeds("test -e /run/ready").await.unwrap();
     vm.succeed("echo kept >/disk/file").await.unwrap();
     let boot_id = vm
         .succeed("cat /proc/sys/kernel/random/boot_id")
@@ -72,7 +70,6 @@ async fn reboot_where_it_is_allowed() {
 
     vm.reboot().await.unwrap();
     assert!(!vm.is_up());
-    vm.wait_until_succeeds("test -e /run/ready").await.unwrap();
     assert_ne!(
         vm.succeed("cat /proc/sys/kernel/random/boot_id")
             .await
@@ -103,28 +100,16 @@ async fn state_is_kept_where_it_is_to_be() {
     };
 
     let first = machine(true);
-    first
-        .wait_until_succeeds("test -e /run/ready")
-        .await
-        .unwrap();
     first.succeed("echo kept >/disk/file").await.unwrap();
     first.shutdown().await.unwrap();
     drop(first);
 
     let second = machine(true);
-    second
-        .wait_until_succeeds("test -e /run/ready")
-        .await
-        .unwrap();
     assert_eq!(second.succeed("cat /disk/file").await.unwrap(), "kept\n");
     drop(second);
     assert!(tmp.path().join("vm-state-minimal/minimal.qcow2").exists());
 
     let third = machine(false);
-    third
-        .wait_until_succeeds("test -e /run/ready")
-        .await
-        .unwrap();
     third.fail("test -e /disk/file").await.unwrap();
     let state = third.state_dir().to_owned();
     drop(third);
@@ -151,12 +136,10 @@ async fn two_machines_at_once() {
 
     // Both share one directory with the host.
     assert_eq!(one.shared_dir(), two.shared_dir());
-    one.wait_until_succeeds("echo hello >/tmp/shared/from-one && test -e /run/ready")
+    one.succeed("echo hello >/tmp/shared/from-one")
         .await
         .unwrap();
-    let seen = two
-        .wait_until_succeeds("test -e /run/ready && cat /tmp/shared/from-one")
-        .await;
+    let seen = two.succeed("cat /tmp/shared/from-one").await;
     assert_eq!(seen.unwrap(), "hello\n");
 
     one.crash().await.unwrap();

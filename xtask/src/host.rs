@@ -20,14 +20,14 @@ const fn package(name: &'static str, program: &'static str) -> Package {
     Package { name, program }
 }
 
-/// What runs machines.
+/// What runs machines: QEMU's two packages.
 pub(crate) const RUN: [Package; 2] = [
     package("qemu-system-x86", "qemu-system-x86_64"),
     package("qemu-utils", "qemu-img"),
 ];
 
 /// What builds images.
-pub(crate) const BUILD: [Package; 6] = [
+pub(crate) const BUILD: [Package; 7] = [
     package("bash-static", "bash-static"),
     package("busybox-static", "busybox"),
     package("e2fsprogs", "mke2fs"),
@@ -35,6 +35,7 @@ pub(crate) const BUILD: [Package; 6] = [
     package("mmdebstrap", "mmdebstrap"),
     // mmdebstrap's way to do without root
     package("uidmap", "newuidmap"),
+    package("xz-utils", "xz"),
 ];
 
 /// Sees to it that the packages are there: asks, then installs what is missing.
@@ -44,39 +45,32 @@ pub(crate) fn ensure(packages: &[Package], yes: bool) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let programs: Vec<_> = missing.iter().map(|package| package.program).collect();
+    let programs: Vec<&str> = missing.iter().map(|package| package.program).collect();
     if find("apt-get").is_none() {
         bail!(
-            "these programs are missing: {}. On Debian they would be installed from {}; \
-             install what your distribution calls so, then try again",
+            "these programs are missing: {}. There is no apt to install them: they are what \
+             Debian has in {}",
             programs.join(", "),
             names(&missing).join(", ")
         );
     }
-    eprintln!("missing on this host: {}", names(&missing).join(" "));
+    eprintln!("these programs are missing: {}", programs.join(", "));
     if !yes && env::var_os("CI").is_none() {
-        ask("install them with apt?")?;
+        ask(&format!("install {}?", names(&missing).join(", ")))?;
     }
-    util::run_loudly(apt_get()?.args(["update", "-qq"]))?;
-    let install = ["install", "-qq", "-y", "--no-install-recommends"];
-    util::run_loudly(apt_get()?.args(install).args(words(&missing)?))?;
+    install(&missing)?;
 
     let still_missing = self::missing(packages);
     if !still_missing.is_empty() {
-        bail!(
-            "apt installed {} but they are not there",
-            names(&still_missing).join(", ")
-        );
+        let packages = names(&still_missing).join(", ");
+        bail!("apt installed {packages}, but their programs are not there");
     }
     Ok(())
 }
 
 fn missing(packages: &[Package]) -> Vec<Package> {
-    packages
-        .iter()
-        .copied()
-        .filter(|package| find(package.program).is_none())
-        .collect()
+    let is_missing = |package: &&Package| find(package.program).is_none();
+    packages.iter().filter(is_missing).copied().collect()
 }
 
 fn names(packages: &[Package]) -> Vec<&'static str> {
@@ -94,51 +88,80 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
+fn install(packages: &[Package]) -> Result<()> {
+    let apt_get = Apt::find(packages)?;
+    util::run_loudly(&mut apt_get.command(&["update", "-qq"]))?;
+    let version = candidate_of(RUN[0].name)?;
+    let words = words(packages, version.as_deref())?;
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let install = ["install", "-qq", "-y", "--no-install-recommends"];
+    util::run_loudly(&mut apt_get.command(&[&install, &words[..]].concat()))
+}
+
+/// How to run apt-get: as we are, or through sudo.
+struct Apt {
+    through_sudo: bool,
+}
+
+impl Apt {
+    /// Fails, with what to run as root, if `packages` cannot be installed from here.
+    fn find(packages: &[Package]) -> Result<Self> {
+        let through_sudo = !is_root();
+        if through_sudo && find("sudo").is_none() {
+            let version = candidate_of(RUN[0].name)?;
+            let words = words(packages, version.as_deref())?.join(" ");
+            bail!(
+                "installing takes root, and there is no sudo. As root, run:\n  \
+                 apt-get update && apt-get install --no-install-recommends {words}"
+            );
+        }
+        Ok(Self { through_sudo })
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        // Through sudo, only what is on its own command line gets there.
+        let mut command = Command::new(if self.through_sudo { "sudo" } else { "env" });
+        command
+            .args(["DEBIAN_FRONTEND=noninteractive", "apt-get"])
+            .args(arguments);
+        command
+    }
+}
+
 /// What apt is to install.
 ///
 /// QEMU's two packages must be of one version, and a host may come with a newer
-/// `qemu-utils` that its sources no longer have: so both, in the version that
-/// the sources do have.
-fn words(missing: &[Package]) -> Result<Vec<String>> {
-    let is_qemu = |package: &Package| RUN.contains(package);
-    let mut words: Vec<String> = names(missing).into_iter().map(str::to_owned).collect();
-    if missing.iter().any(is_qemu) {
-        let [system, utils] = RUN.map(|package| package.name);
-        let policy = util::run(Command::new("apt-cache").args(["policy", system]))?;
-        let version = candidate(&String::from_utf8_lossy(&policy.stdout)).with_context(|| {
-            format!("apt offers no {system}: is a Debian mirror in its sources?")
-        })?;
-        words.retain(|word| word != system && word != utils);
+/// `qemu-utils` that its sources no longer have: so both, in the version of
+/// QEMU that the sources do have.
+fn words(missing: &[Package], qemu_version: Option<&str>) -> Result<Vec<String>> {
+    let (qemu, others): (Vec<Package>, Vec<Package>) =
+        missing.iter().partition(|package| RUN.contains(package));
+    let mut words: Vec<String> = names(&others).into_iter().map(str::to_owned).collect();
+    if !qemu.is_empty() {
+        let version = qemu_version
+            .with_context(|| format!("apt offers no {}: has it a Debian mirror?", RUN[0].name))?;
         words.push("--allow-downgrades".to_owned());
-        words.extend([system, utils].map(|name| format!("{name}={version}")));
+        words.extend(RUN.map(|package| format!("{}={version}", package.name)));
     }
     Ok(words)
 }
 
+/// The version of a package that apt would install.
+fn candidate_of(package: &str) -> Result<Option<String>> {
+    let output = util::run(Command::new("apt-cache").args(["policy", package]))?;
+    Ok(candidate(&String::from_utf8_lossy(&output.stdout)))
+}
+
 /// The version that `apt-cache policy` says would be installed.
 fn candidate(policy: &str) -> Option<String> {
-    let version = policy
+    policy
         .lines()
-        .find_map(|line| line.trim().strip_prefix("Candidate: "))?;
-    (version != "(none)").then(|| version.to_owned())
+        .find_map(|line| line.trim().strip_prefix("Candidate: "))
+        .filter(|version| *version != "(none)")
+        .map(str::to_owned)
 }
 
-/// `apt-get`, through sudo where we are not root.
-fn apt_get() -> Result<Command> {
-    if is_root() {
-        let mut apt_get = Command::new("apt-get");
-        apt_get.env("DEBIAN_FRONTEND", "noninteractive");
-        return Ok(apt_get);
-    }
-    if find("sudo").is_none() {
-        bail!("installing packages takes root, and there is no sudo: run this once as root");
-    }
-    let mut sudo = Command::new("sudo");
-    sudo.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]);
-    Ok(sudo)
-}
-
-/// Whether we may do as we like on this host.
+/// Whether we are root on this host.
 pub(crate) fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt as _;
     Path::new("/proc/self")
@@ -148,7 +171,7 @@ pub(crate) fn is_root() -> bool {
 
 fn ask(question: &str) -> Result<()> {
     if !io::stdin().is_terminal() {
-        bail!("packages are missing; --yes installs them");
+        bail!("nobody is there to ask: {question} With --yes it is done without asking");
     }
     eprint!("{question} [Y/n] ");
     io::stderr().flush()?;
@@ -166,14 +189,30 @@ mod tests {
 
     #[test]
     fn the_candidate_is_what_apt_would_install() {
-        let policy =
-            "qemu-utils:\n  Installed: 1:10.0.2\n  Candidate: 1:7.2+dfsg-7\n  Version table:\n";
+        let policy = "qemu-utils:\n  Installed: 1:10.0.2\n  Candidate: 1:7.2+dfsg-7\n  Version table:\n *** 1:10.0.2 100\n";
         assert_eq!(candidate(policy).as_deref(), Some("1:7.2+dfsg-7"));
-        assert_eq!(
-            candidate("x:\n  Installed: (none)\n  Candidate: (none)\n"),
-            None
-        );
+        let unknown = "x:\n  Installed: (none)\n  Candidate: (none)\n";
+        assert_eq!(candidate(unknown), None);
         assert_eq!(candidate(""), None);
+    }
+
+    #[test]
+    fn qemu_is_installed_as_a_pair_of_one_version() {
+        let missing = [RUN[0], package("fakeroot", "fakeroot")];
+        let expected = [
+            "fakeroot",
+            "--allow-downgrades",
+            "qemu-system-x86=1:7.2",
+            "qemu-utils=1:7.2",
+        ];
+        assert_eq!(words(&missing, Some("1:7.2")).unwrap(), expected);
+        assert!(words(&missing, None).is_err(), "no version to ask for");
+    }
+
+    #[test]
+    fn without_qemu_its_version_does_not_matter() {
+        let missing = [package("fakeroot", "fakeroot")];
+        assert_eq!(words(&missing, None).unwrap(), ["fakeroot"]);
     }
 
     #[test]

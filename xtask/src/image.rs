@@ -1,11 +1,13 @@
 //! Guest images: `target/vm/NAME/`, each with its start script `run-NAME-vm`.
 
 mod cache;
+mod debian;
 mod initramfs;
 mod kernel;
 mod minimal;
 mod start_script;
 mod systemd;
+mod vmlinux;
 
 use std::path::{Path, PathBuf};
 
@@ -28,10 +30,19 @@ pub(crate) enum Image {
 /// What an image is made from.
 struct Recipe {
     /// The files of the recipe, in which any change makes another image.
-    inputs: &'static [&'static str],
+    inputs: fn() -> Vec<&'static str>,
     /// Builds the image in an empty directory.
     build: fn(&Path, &Progress) -> Result<()>,
 }
+
+/// What every image depends on: how it is built, and how it is started.
+const COMMON_INPUTS: [&str; 5] = [
+    include_str!("image/debian.rs"),
+    include_str!("image/initramfs.rs"),
+    include_str!("image/kernel.rs"),
+    include_str!("image/vmlinux.rs"),
+    start_script::TEMPLATE,
+];
 
 impl Image {
     /// Its name, as in `run-NAME-vm`.
@@ -72,10 +83,12 @@ pub(crate) fn run(flags: &ImageFlags) -> Result<()> {
 pub(crate) fn ensure(images: &[Image], yes: bool) -> Result<()> {
     for image in images {
         let recipe = image.recipe();
-        let progress = Progress::new(&format!("image {}", image.name()));
-        cache::ensure(&image.dir(), recipe.inputs, |dir| {
+        let inputs = [&COMMON_INPUTS, &(recipe.inputs)()[..]].concat();
+        cache::ensure(&image.dir(), &inputs, |dir| {
             host::ensure(&host::RUN, yes)?;
             host::ensure(&host::BUILD, yes)?;
+            // Only now: its spinner would spoil a question.
+            let progress = Progress::new(&format!("image {}", image.name()));
             (recipe.build)(dir, &progress)
         })
         .with_context(|| format!("can't build the image {}", image.name()))?;

@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use backdoor_shell::Shell;
@@ -118,17 +119,19 @@ impl Machine {
             hmp,
             qmp,
             shell,
+            end_is_known: AtomicBool::new(false),
         })
     }
 
     /// Waits for the guest to boot and its root shell to answer; starts the
-    /// machine, if need be. Does nothing if it is connected already. Waits 15
-    /// minutes at most.
+    /// machine, if it was not started, or has been shut down or crashed on
+    /// purpose. Does nothing if it is connected already. Waits 15 minutes at most.
     ///
     /// # Errors
     /// [`TimedOut`](ErrorKind::TimedOut) with the last console lines.
     pub async fn connect(&self) -> Result<()> {
-        if self.current().is_none() {
+        let stopped = |running: Arc<Running>| running.end_is_known.load(Ordering::Relaxed);
+        if self.current().is_none_or(stopped) {
             Box::pin(self.start()).await?;
         }
         let doing = "waiting for the VM to finish booting";
@@ -249,6 +252,7 @@ impl Machine {
                     console: running.qemu.last_console_lines(),
                 }));
             };
+            running.end_is_known.store(true, Ordering::Relaxed);
             Ok(Some(status))
         })
         .await

@@ -51,10 +51,9 @@ fn hash(inputs: &[&str]) -> String {
         hash.update(input.len().to_le_bytes());
         hash.update(input);
     }
-    let digest = hash.finalize();
-    digest
-        .iter()
-        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+    let bytes = hash.finalize();
+    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
 }
 
 /// The hash of the inputs, then every file with its size.

@@ -1,8 +1,9 @@
 //! An initramfs, put together file by file, without root.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Cursor, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -16,75 +17,57 @@ const PROGRAM: u32 = 0o100_755;
 const FILE: u32 = 0o100_644;
 const LINK: u32 = 0o120_777;
 
-/// The entries of an initramfs. It is not compressed: an emulated guest takes
-/// longer to unpack it than QEMU does to load it.
+/// The directories that the kernel or the first script mount something on.
+const MOUNT_POINTS: [&str; 6] = ["dev", "proc", "sys", "tmp", "run", "disk"];
+
+/// The entries of an initramfs: by path, so that a directory comes before what
+/// is in it, each with its mode and contents. What is added last counts.
 #[derive(Default)]
-pub(super) struct Initramfs {
-    entries: Vec<(String, u32, Vec<u8>)>,
-}
+pub(super) struct Initramfs(BTreeMap<String, (u32, Vec<u8>)>);
 
 impl Initramfs {
-    /// Busybox with all its names, and the directories that any guest has.
+    /// Busybox by all its names, and the directories to mount things on.
     pub(super) fn with_busybox() -> Result<Self> {
         let mut initramfs = Self::default();
-        for dir in [
-            "bin",
-            "sbin",
-            "usr",
-            "usr/bin",
-            "usr/sbin",
-            "etc",
-            "lib",
-            "lib/modules",
-        ] {
-            initramfs.dir(dir);
-        }
-        for dir in ["dev", "proc", "sys", "tmp", "run", "root", "disk"] {
-            initramfs.dir(dir);
+        for dir in MOUNT_POINTS {
+            initramfs.add(dir, DIRECTORY, b"");
         }
         let busybox = find("busybox").context("busybox is missing")?;
-        initramfs.program("bin/busybox", &fs::read(&busybox)?);
-        let applets = run(Command::new(busybox).arg("--list-full"))?;
+        let applets = run(Command::new(&busybox).arg("--list-full"))?;
         for applet in String::from_utf8_lossy(&applets.stdout).lines() {
-            if applet != "bin/busybox" {
-                initramfs.link(applet, "/bin/busybox");
-            }
+            initramfs.link(applet, "/bin/busybox");
         }
+        initramfs.program("bin/busybox", fs::read(busybox)?);
         Ok(initramfs)
     }
 
+    /// Adds a directory.
     pub(super) fn dir(&mut self, path: &str) {
-        self.entries.push((path.to_owned(), DIRECTORY, Vec::new()));
+        self.add(path, DIRECTORY, b"");
     }
 
-    pub(super) fn file(&mut self, path: &str, data: impl AsRef<[u8]>) {
-        self.entries
-            .push((path.to_owned(), FILE, data.as_ref().to_owned()));
+    /// Adds a file.
+    pub(super) fn file(&mut self, path: &str, contents: impl AsRef<[u8]>) {
+        self.add(path, FILE, contents.as_ref());
     }
 
-    pub(super) fn program(&mut self, path: &str, data: impl AsRef<[u8]>) {
-        self.entries
-            .push((path.to_owned(), PROGRAM, data.as_ref().to_owned()));
+    /// Adds a file that can be executed.
+    pub(super) fn program(&mut self, path: &str, contents: impl AsRef<[u8]>) {
+        self.add(path, PROGRAM, contents.as_ref());
     }
 
-    /// A symbolic link; one of the same name that is there already stays.
+    /// Adds a symbolic link.
     pub(super) fn link(&mut self, path: &str, target: &str) {
-        if self.entries.iter().all(|(there, ..)| there != path) {
-            self.entries
-                .push((path.to_owned(), LINK, target.as_bytes().to_owned()));
-        }
+        self.add(path, LINK, target.as_bytes());
     }
 
-    /// Adds modules to `lib/modules`, and their names, in order, as the file
-    /// `list`, for `insmod`.
-    pub(super) fn modules(&mut self, list: &str, modules: &[impl AsRef<Path>]) -> Result<()> {
+    /// Adds kernel modules to `lib/modules`, and the file `list` with their
+    /// names, in order, for `insmod`.
+    pub(super) fn modules(&mut self, list: &str, modules: &[PathBuf]) -> Result<()> {
         let mut names = String::new();
         for module in modules {
-            let name = module
-                .as_ref()
-                .file_name()
-                .context("a module is a file")?
-                .to_string_lossy();
+            let name = module.file_name().context("a module is a file")?;
+            let name = name.to_string_lossy();
             self.file(&format!("lib/modules/{name}"), fs::read(module)?);
             names.push_str(&name);
             names.push('\n');
@@ -93,19 +76,72 @@ impl Initramfs {
         Ok(())
     }
 
-    /// Writes it as a cpio archive.
+    /// Writes it as a cpio archive. Not compressed: an emulated guest takes
+    /// longer to unpack it than QEMU to load it.
     pub(super) fn write(self, path: &Path) -> Result<()> {
-        let inputs = self
-            .entries
-            .into_iter()
-            .zip(1..)
-            .map(|((path, mode, data), inode)| {
-                let entry = NewcBuilder::new(&path).ino(inode).mode(mode).nlink(1);
-                (entry, Cursor::new(data))
-            });
+        let entries = self.0.into_iter().zip(1..);
+        let entries = entries.map(|((path, (mode, contents)), inode)| {
+            let entry = NewcBuilder::new(&path).ino(inode).mode(mode).nlink(1);
+            (entry, Cursor::new(contents))
+        });
         let mut file = io::BufWriter::new(File::create(path)?);
-        cpio::write_cpio(inputs, &mut file)?;
+        cpio::write_cpio(entries, &mut file)?;
         file.flush()?;
         Ok(())
+    }
+
+    /// Adds an entry, and the directories that it is in.
+    fn add(&mut self, path: &str, mode: u32, contents: &[u8]) {
+        for (slash, _) in path.match_indices('/') {
+            let parent = path[..slash].to_owned();
+            self.0.entry(parent).or_insert((DIRECTORY, Vec::new()));
+        }
+        self.0.insert(path.to_owned(), (mode, contents.to_owned()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_come_before_what_is_in_them() {
+        let mut initramfs = Initramfs::default();
+        initramfs.file("usr/bin/nc", "text");
+        initramfs.link("bin/sh", "/bin/busybox");
+        let paths: Vec<&str> = initramfs.0.keys().map(String::as_str).collect();
+        assert_eq!(paths, ["bin", "bin/sh", "usr", "usr/bin", "usr/bin/nc"]);
+    }
+
+    #[test]
+    fn what_is_added_last_counts() {
+        let mut initramfs = Initramfs::default();
+        initramfs.link("sbin/reboot", "/bin/busybox");
+        initramfs.program("sbin/reboot", "#!/bin/sh");
+        let (mode, contents) = &initramfs.0["sbin/reboot"];
+        assert_eq!((*mode, &contents[..]), (PROGRAM, &b"#!/bin/sh"[..]));
+    }
+
+    #[test]
+    fn the_archive_is_one_that_cpio_reads() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("initrd");
+        let mut initramfs = Initramfs::default();
+        initramfs.file("etc/hostname", "minimal\n");
+        initramfs.write(&path).unwrap();
+
+        let mut file = File::open(path).unwrap();
+        let directory = cpio::NewcReader::new(&mut file).unwrap();
+        assert_eq!(
+            (directory.entry().name(), directory.entry().mode()),
+            ("etc", DIRECTORY)
+        );
+        let mut entry = cpio::NewcReader::new(directory.finish().unwrap()).unwrap();
+        let mut text = String::new();
+        io::Read::read_to_string(&mut entry, &mut text).unwrap();
+        assert_eq!(
+            (entry.entry().name(), text.as_str()),
+            ("etc/hostname", "minimal\n")
+        );
     }
 }

@@ -7,10 +7,25 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
+use super::vmlinux;
 use crate::util::{run, vm_dir};
 
 /// Not the cloud kernel, which has no 9p.
 const METAPACKAGE: &str = "linux-image-amd64";
+
+/// What an initramfs loads for the guest's devices and file systems. The root
+/// shell's console comes early: its device takes a moment to appear.
+pub(super) const GUEST_MODULES: [&str; 9] = [
+    "virtio_pci",
+    "virtio_console",
+    "virtio_blk",
+    "virtio_net",
+    "virtio_rng",
+    "crc32c_generic",
+    "ext4",
+    "9pnet_virtio",
+    "9p",
+];
 
 /// An unpacked kernel package.
 pub(super) struct Kernel {
@@ -48,11 +63,12 @@ impl Kernel {
         })
     }
 
-    /// The kernel image itself.
-    pub(super) fn vmlinuz(&self) -> PathBuf {
-        self.root
-            .join("boot")
-            .join(format!("vmlinuz-{}", self.version))
+    /// Writes the kernel itself to `path`, uncompressed.
+    pub(super) fn write_vmlinux(&self, path: &Path) -> Result<()> {
+        let name = format!("vmlinuz-{}", self.version);
+        let vmlinuz = fs::read(self.root.join("boot").join(name))?;
+        fs::write(path, vmlinux::unpack(&vmlinuz)?)?;
+        Ok(())
     }
 
     /// The kernel's version, which is its modules' directory.

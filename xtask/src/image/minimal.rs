@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 
 use super::initramfs::Initramfs;
-use super::kernel::Kernel;
+use super::kernel::{GUEST_MODULES, Kernel};
 use super::{Recipe, start_script};
 use crate::host::find;
 use crate::util::{Progress, run};
@@ -15,41 +15,31 @@ use crate::util::{Progress, run};
 const BACKDOOR: &str = include_str!("../../images/common/backdoor");
 const INITTAB: &str = include_str!("../../images/minimal/inittab");
 const RC: &str = include_str!("../../images/minimal/rc");
-const RC_LATE: &str = include_str!("../../images/minimal/rc.late");
-const RC_SHUTDOWN: &str = include_str!("../../images/minimal/rc.shutdown");
+const TIMEOUT: &str = include_str!("../../images/minimal/timeout");
+const POWER: &str = include_str!("../../images/minimal/power");
+const NC: &str = include_str!("../../images/minimal/nc");
 const CONSOLE: &str = include_str!("../../images/minimal/console");
+const GROUP: &str = include_str!("../../images/minimal/group");
 const PASSWD: &str = include_str!("../../images/minimal/passwd");
 const HOSTS: &str = include_str!("../../images/minimal/hosts");
 
-/// Loaded before the root shell is there.
-const EARLY_MODULES: [&str; 2] = ["virtio_pci", "virtio_console"];
-
-/// Loaded after.
-const LATE_MODULES: [&str; 7] = [
-    "virtio_blk",
-    "virtio_net",
-    "virtio_rng",
-    "crc32c_generic",
-    "ext4",
-    "9pnet_virtio",
-    "9p",
-];
-
+/// How to build it.
 pub(super) const RECIPE: Recipe = Recipe {
-    inputs: &[
-        include_str!("minimal.rs"),
-        include_str!("initramfs.rs"),
-        include_str!("kernel.rs"),
-        start_script::TEMPLATE,
-        BACKDOOR,
-        INITTAB,
-        RC,
-        RC_LATE,
-        RC_SHUTDOWN,
-        CONSOLE,
-        PASSWD,
-        HOSTS,
-    ],
+    inputs: || {
+        vec![
+            include_str!("minimal.rs"),
+            BACKDOOR,
+            INITTAB,
+            RC,
+            TIMEOUT,
+            POWER,
+            NC,
+            CONSOLE,
+            GROUP,
+            PASSWD,
+            HOSTS,
+        ]
+    },
     build,
 };
 
@@ -57,14 +47,14 @@ fn build(dir: &Path, progress: &Progress) -> Result<()> {
     progress.step("fetching Debian's kernel");
     let unpacked = tempfile::tempdir()?;
     let kernel = Kernel::unpack(unpacked.path())?;
-    fs::copy(kernel.vmlinuz(), dir.join("vmlinuz"))?;
+    kernel.write_vmlinux(&dir.join("vmlinux"))?;
 
     progress.step("building the initramfs");
     initramfs(&kernel)?.write(&dir.join("initrd"))?;
 
     progress.step("making the disk");
     disk(&dir.join("disk.raw"))?;
-    start_script::write(dir, "minimal", "256M", "")
+    start_script::write(dir, "minimal", "256M")
 }
 
 fn initramfs(kernel: &Kernel) -> Result<Initramfs> {
@@ -72,27 +62,27 @@ fn initramfs(kernel: &Kernel) -> Result<Initramfs> {
     let bash = find("bash-static").context("bash-static is missing")?;
     initramfs.program("bin/bash", fs::read(bash)?);
     initramfs.link("init", "/bin/busybox");
+    initramfs.dir("root");
     for (path, script) in [
         ("etc/backdoor", BACKDOOR),
         ("etc/rc", RC),
-        ("etc/rc.late", RC_LATE),
-        ("etc/rc.shutdown", RC_SHUTDOWN),
+        ("usr/bin/timeout", TIMEOUT),
+        ("sbin/poweroff", POWER),
+        ("sbin/reboot", POWER),
+        ("usr/bin/nc", NC),
         ("etc/console", CONSOLE),
     ] {
         initramfs.program(path, script);
     }
     for (path, text) in [
         ("etc/inittab", INITTAB),
+        ("etc/group", GROUP),
         ("etc/passwd", PASSWD),
         ("etc/hosts", HOSTS),
     ] {
         initramfs.file(path, text);
     }
-    let early = kernel.modules(&EARLY_MODULES)?;
-    let mut late = kernel.modules(&LATE_MODULES)?;
-    late.retain(|module| !early.contains(module));
-    initramfs.modules("etc/modules.early", &early)?;
-    initramfs.modules("etc/modules.late", &late)?;
+    initramfs.modules("etc/modules", &kernel.modules(&GUEST_MODULES)?)?;
     Ok(initramfs)
 }
 

@@ -6,25 +6,19 @@ use std::path::Path;
 
 use anyhow::Result;
 
-/// The script, with `@…@` where images differ.
+/// The script, with `@NAME@` and `@MEMORY@` where images differ.
 pub(super) const TEMPLATE: &str = include_str!("../../images/common/run-vm");
 
-/// Writes the start script of the image `name` into `dir`. `append`: what the
-/// image adds to the kernel's command line.
-pub(super) fn write(dir: &Path, name: &str, memory: &str, append: &str) -> Result<()> {
+/// Writes the start script of the image `name` into its directory.
+pub(super) fn write(dir: &Path, name: &str, memory: &str) -> Result<()> {
     let path = dir.join(format!("run-{name}-vm"));
-    fs::write(&path, fill(name, memory, append))?;
+    fs::write(&path, fill(name, memory))?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
     Ok(())
 }
 
-fn fill(name: &str, memory: &str, append: &str) -> String {
-    // The last console is /dev/console. A panic ends the machine at once.
-    let append = format!("console=tty0 console=ttyS0 panic=-1 {append}");
-    TEMPLATE
-        .replace("@NAME@", name)
-        .replace("@MEMORY@", memory)
-        .replace("@APPEND@", append.trim_end())
+fn fill(name: &str, memory: &str) -> String {
+    TEMPLATE.replace("@NAME@", name).replace("@MEMORY@", memory)
 }
 
 #[cfg(test)]
@@ -33,12 +27,24 @@ mod tests {
 
     #[test]
     fn nothing_is_left_to_fill_in() {
-        let script = fill("minimal", "256M", "quiet");
+        let script = fill("minimal", "256M").replace("\"$@\"", "");
+        assert!(!script.contains('@'), "{script}");
+        assert!(script.contains("${NIX_DISK_IMAGE:-./minimal.qcow2}"));
+        assert!(script.contains("-m 256M"));
+    }
+
+    #[test]
+    fn the_serial_line_is_the_last_console() {
+        let consoles = TEMPLATE.rsplit("console=").next().unwrap();
+        assert!(consoles.starts_with("ttyS0 "), "{consoles}");
+    }
+
+    #[test]
+    fn it_becomes_qemu_and_passes_everything_on() {
+        let (_, qemu) = TEMPLATE.split_once("\nexec qemu-system-x86_64").unwrap();
         assert!(
-            !script.contains('@') || script.contains("\"$@\""),
-            "{script}"
+            qemu.ends_with("    ${QEMU_OPTS:-} \\\n    \"$@\"\n"),
+            "{qemu}"
         );
-        assert!(script.contains("-append \"console=tty0 console=ttyS0 panic=-1 quiet\""));
-        assert!(script.contains("./minimal.qcow2"));
     }
 }
