@@ -1,51 +1,68 @@
-//! How fast monitors' output is decoded. `cargo bench -p qmp-mon`
+//! How fast a monitor's bytes become replies and messages.
 
 use bytes::BytesMut;
+use divan::Bencher;
 use divan::counter::BytesCount;
-use qmp_mon::hmp::{Fence, HmpCodec, HmpCommand};
-use qmp_mon::qmp::QmpCodec;
+use qmp_mon::{HmpCodec, HmpCommand, QmpCodec};
 use tokio_util::codec::{Decoder, Encoder as _};
 
 fn main() {
     divan::main();
 }
 
-/// A recorded session of eight commands, some with long replies.
-#[divan::bench]
-fn hmp_session(bencher: divan::Bencher<'_, '_>) {
-    let session = include_bytes!("../tests/transcripts/hmp.raw");
-    bencher
-        .counter(BytesCount::of_slice(session))
-        .bench_local(|| {
-            let mut codec = HmpCodec::default();
-            for fence in 1..=8 {
-                let command = HmpCommand {
-                    line: "",
-                    fence: Fence(fence),
-                };
-                let _ = codec.encode(command, &mut BytesMut::new());
-            }
-            decode(codec, session)
-        });
+const HMP: &[u8] = include_bytes!("../tests/transcripts/hmp.raw");
+const HMP_COMMANDS: &str = include_str!("../tests/transcripts/hmp.commands");
+const QMP: &[u8] = include_bytes!("../tests/transcripts/qmp.raw");
+
+/// A recorded session, arriving in pieces of this many bytes.
+#[divan::bench(args = [1, 64, 4096])]
+fn hmp_session(bencher: Bencher<'_, '_>, piece: usize) {
+    bencher.counter(BytesCount::of_slice(HMP)).bench(|| {
+        let mut codec = HmpCodec::new(1);
+        for command in HMP_COMMANDS.lines() {
+            let command = HmpCommand::new(command).expect("it was recorded");
+            codec
+                .encode(command, &mut BytesMut::new())
+                .expect("it never fails");
+        }
+        decode(codec, HMP, piece)
+    });
 }
 
-#[divan::bench]
-fn qmp_events(bencher: divan::Bencher<'_, '_>) {
-    let event = r#"{"timestamp": {"seconds": 1, "microseconds": 2}, "event": "STOP"}"#;
-    let stream = format!("{event}\r\n").repeat(10_000);
-    bencher
-        .counter(BytesCount::of_str(&stream))
-        .bench_local(|| decode(QmpCodec::default(), stream.as_bytes()));
+/// A reply of ten megabytes, as of a memory dump, in pieces of this many bytes.
+#[divan::bench(args = [64, 4096, 65536])]
+fn hmp_long_reply(bencher: Bencher<'_, '_>, piece: usize) {
+    let line = b"0000000000000000: 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00\r\n";
+    let mut said = b"QEMU 7.2.22 monitor - type 'help' for more information\r\n".to_vec();
+    said.extend(b"(qemu) x\x1b[K\r\n");
+    said.extend(line.repeat(10_000_000 / line.len()));
+    bencher.counter(BytesCount::of_slice(&said)).bench(|| {
+        let mut codec = HmpCodec::new(1);
+        let command = HmpCommand::new("x").expect("it is plain");
+        codec
+            .encode(command, &mut BytesMut::new())
+            .expect("it never fails");
+        decode(codec, &said, piece)
+    });
 }
 
-fn decode(mut codec: impl Decoder, stream: &[u8]) -> usize {
+/// A recorded session a hundred times over, in pieces of this many bytes.
+#[divan::bench(args = [1, 64, 4096])]
+fn qmp_session(bencher: Bencher<'_, '_>, piece: usize) {
+    let said = QMP.repeat(100);
+    bencher
+        .counter(BytesCount::of_slice(&said))
+        .bench(|| decode(QmpCodec::default(), &said, piece));
+}
+
+fn decode<C: Decoder<Error = std::io::Error>>(mut codec: C, said: &[u8], piece: usize) -> usize {
     let mut buffer = BytesMut::new();
-    let mut items = 0;
-    for read in stream.chunks(8192) {
-        buffer.extend_from_slice(read);
-        while let Ok(Some(_)) = codec.decode(&mut buffer) {
-            items += 1;
+    let mut events = 0;
+    for piece in said.chunks(piece) {
+        buffer.extend_from_slice(piece);
+        while codec.decode(&mut buffer).expect("it never fails").is_some() {
+            events += 1;
         }
     }
-    items
+    events
 }

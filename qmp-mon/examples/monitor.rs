@@ -1,11 +1,7 @@
-//! Sends commands to a human monitor.
-//!
-//! ```sh
-//! qemu-system-x86_64 -S -display none -monitor unix:/tmp/monitor,server=on,wait=off &
-//! cargo run -p qmp-mon --example monitor -- /tmp/monitor "info status" "info version"
-//! ```
+//! Runs commands at a QEMU's human monitor:
+//! `cargo run -p qmp-mon --example monitor -- SOCKET "info status" "info block"`.
 
-#![allow(clippy::print_stdout, reason = "an example shows what it does")]
+#![expect(clippy::print_stdout, reason = "what the example is for")]
 
 use qmp_mon::Hmp;
 use tokio::net::UnixStream;
@@ -13,11 +9,11 @@ use tokio::net::UnixStream;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let socket = arguments.next().ok_or("name a monitor's socket")?;
-    let hmp = Hmp::connect(UnixStream::connect(socket).await?).await?;
-    println!("{}", hmp.greeting());
+    let socket = arguments.next().ok_or("usage: monitor SOCKET COMMAND…")?;
+
+    let monitor = Hmp::connect(UnixStream::connect(socket).await?).await?;
     for command in arguments {
-        print!("> {command}\n{}", hmp.command(&command).await?);
+        print!("{}", monitor.command(&command).await?);
     }
     Ok(())
 }

@@ -1,15 +1,16 @@
-//! The human monitor (HMP): lines of text, made for people.
+//! QEMU's human monitor (HMP), as it talks on a socket.
 //!
-//! QEMU echoes a command through its line editor, prints the reply, then the
-//! prompt `(qemu) `. That prompt may stand in a reply, too, so it does not tell
-//! where one ends. What does is a *fence*: after each command a second line is
-//! sent, a `#` and a random number. QEMU reads it only when the command is done,
-//! so that its echo, which no reply contains, follows the reply's end.
+//! It is made for a person at a terminal: it echoes each typed byte by
+//! redrawing the line with escape sequences, ends lines in CR LF, and says that
+//! a reply is over only by printing its prompt, `(qemu) `, which a reply may
+//! contain as well. How a reply is told from all that is said in `readline`.
 
 mod client;
 mod codec;
+mod command;
 mod grammar;
 mod readline;
 
 pub use client::Hmp;
-pub use codec::{Fence, HmpCodec, HmpCommand, HmpEvent, MAX_COMMAND, MAX_REPLY};
+pub use codec::{HmpCodec, HmpEvent, MAX_REPLY};
+pub use command::{HmpCommand, MAX_COMMAND};

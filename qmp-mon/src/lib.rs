@@ -2,10 +2,11 @@
 #![forbid(unsafe_code)]
 
 mod error;
-pub mod hmp;
-pub mod keys;
-pub mod qmp;
+mod hmp;
+mod keys;
+mod qmp;
 
 pub use error::{Error, ErrorClass};
-pub use hmp::Hmp;
-pub use qmp::{Event, Events, Qmp};
+pub use hmp::{Hmp, HmpCodec, HmpCommand, HmpEvent, MAX_COMMAND, MAX_REPLY};
+pub use keys::Keys;
+pub use qmp::{Event, Events, Greeting, MAX_LINE, Qmp, QmpCodec, QmpCommand, QmpMessage, Version};

@@ -1,4 +1,6 @@
-//! The machine protocol (QMP): lines of JSON, made for programs.
+//! QEMU's machine protocol (QMP): one JSON object a line, each way.
+//!
+//! Source: QEMU's `docs/interop/qmp-spec`, checked on QEMU 7.2.
 
 mod client;
 mod codec;
@@ -6,6 +8,6 @@ mod events;
 mod message;
 
 pub use client::Qmp;
-pub use codec::{MAX_MESSAGE, QmpCodec};
+pub use codec::{MAX_LINE, QmpCodec};
 pub use events::Events;
-pub use message::{Command, Event, Greeting, Message, Timestamp};
+pub use message::{Event, Greeting, QmpCommand, QmpMessage, Version};

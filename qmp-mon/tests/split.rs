@@ -1,110 +1,211 @@
-//! Any cut of the bytes gives the same events, and garbage does no harm.
+//! However the bytes are cut, the events are the same, and no more is kept
+//! than the bound; and a reply is exactly the reply, whatever stands in it.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test that can't go on")]
+
+mod readline;
+
+use std::io;
 
 use bytes::BytesMut;
+use proptest::collection::vec;
 use proptest::prelude::*;
-use qmp_mon::hmp::{Fence, HmpCodec, HmpCommand, HmpEvent};
-use qmp_mon::qmp::{Message, QmpCodec};
+use qmp_mon::{HmpCodec, HmpCommand, HmpEvent, QmpCodec};
+use readline::{GREETING, PROMPT, Readline, printed};
 use tokio_util::codec::{Decoder, Encoder as _};
 
-fn decode<D: Decoder>(codec: &mut D, pieces: &[&[u8]]) -> Vec<D::Item> {
+/// What comes out when `bytes` come in pieces, to the end of the stream; and
+/// the most bytes that were kept between two pieces.
+fn events<C>(mut codec: C, bytes: &[u8], pieces: &[usize]) -> (Vec<C::Item>, usize)
+where
+    C: Decoder<Error = io::Error>,
+{
+    let (mut events, mut kept, mut rest) = (Vec::new(), 0, bytes);
     let mut buffer = BytesMut::new();
-    let mut items = Vec::new();
-    for piece in pieces {
-        buffer.extend_from_slice(piece);
-        while let Ok(Some(item)) = codec.decode(&mut buffer) {
-            items.push(item);
+    for &piece in pieces.iter().chain([&usize::MAX]) {
+        let (now, later) = rest.split_at(piece.min(rest.len()));
+        buffer.extend_from_slice(now);
+        rest = later;
+        events.extend(std::iter::from_fn(|| codec.decode(&mut buffer).unwrap()));
+        kept = kept.max(buffer.len());
+    }
+    events.extend(std::iter::from_fn(|| {
+        codec.decode_eof(&mut buffer).unwrap()
+    }));
+    assert!(buffer.is_empty());
+    (events, kept)
+}
+
+/// A codec, and what QEMU prints for these commands and their replies.
+fn session(exchanges: &[(String, String)]) -> (HmpCodec, Vec<u8>) {
+    let mut codec = HmpCodec::new(1);
+    let mut readline = Readline::default();
+    let mut said = format!("{GREETING}{PROMPT}").into_bytes();
+    for (command, reply) in exchanges {
+        let mut typed = BytesMut::new();
+        codec
+            .encode(HmpCommand::new(command).unwrap(), &mut typed)
+            .unwrap();
+        for byte in typed {
+            let (echo, line) = readline.typed(byte);
+            said.extend(echo);
+            if line.is_some() {
+                said.extend((printed(reply) + PROMPT).into_bytes());
+            }
         }
     }
-    items
+    (codec, said)
 }
 
-fn hmp(pieces: &[&[u8]], commands: &[String]) -> Vec<HmpEvent> {
-    let mut codec = HmpCodec::default();
-    for (line, fence) in commands.iter().zip(1..) {
-        let command = HmpCommand {
-            line,
-            fence: Fence(fence),
-        };
-        codec.encode(command, &mut BytesMut::new()).unwrap();
-    }
-    decode(&mut codec, pieces)
-}
-
-fn qmp(pieces: &[&[u8]]) -> Vec<Message> {
-    decode(&mut QmpCodec::default(), pieces)
-}
-
-fn cut<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
-    let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
-    places.sort_unstable();
-    places.push(bytes.len());
-    let mut start = 0;
-    places
-        .into_iter()
-        .map(|end| &bytes[std::mem::replace(&mut start, end)..end])
-        .collect()
-}
-
-fn echo(line: &str) -> String {
-    let typed = (1..=line.len())
-        .map(|typed| format!("{}{}\x1b[K", "\x1b[D".repeat(typed - 1), &line[..typed]));
-    typed.collect::<String>() + "\r\n"
-}
-
-/// Lines of a reply, prompts among them.
-fn reply() -> impl Strategy<Value = String> {
-    let line = prop_oneof![
-        "[ -~]{0,20}\r\n",
-        Just("(qemu) \r\n".to_owned()),
-        Just("(qemu) ".to_owned()),
-        Just("(qemu) #00000001\r\n".to_owned()),
+/// Commands that are awkward to tell from their own redrawing.
+fn command() -> impl Strategy<Value = String> {
+    const AWKWARD: &[&str] = &[
+        "",
+        " ",
+        "a",
+        "aa",
+        "aaaa",
+        "(qemu) ",
+        "[D",
+        "info status",
+        "ü",
     ];
-    prop::collection::vec(line, 0..6).prop_map(|lines| lines.concat())
+    prop_oneof![
+        prop::sample::select(AWKWARD).prop_map(String::from),
+        "[ -~]{0,40}".boxed(),
+    ]
+}
+
+/// Replies made of what could be mistaken for their end.
+fn reply() -> impl Strategy<Value = String> {
+    const BAIT: &[&str] = &[
+        "(qemu) ",
+        "(qemu) a\x1b[K",
+        "\x1b[D",
+        "\x1b[K",
+        "\n",
+        "\r",
+        "\r\n",
+        "Password: ",
+        "*",
+        " ",
+        "(qemu",
+        "VM status: running\n",
+        "é",
+        "\u{10ffff}",
+    ];
+    vec(
+        prop_oneof![
+            prop::sample::select(BAIT).prop_map(String::from),
+            "\\PC{0,8}".boxed(),
+        ],
+        0..12,
+    )
+    .prop_map(|parts| parts.concat())
+}
+
+fn pieces() -> impl Strategy<Value = Vec<usize>> {
+    vec(prop_oneof![Just(1_usize), 0..40_usize], 0..400)
 }
 
 proptest! {
     #[test]
-    fn hmp_replies_survive_any_cut(
-        exchanges in prop::collection::vec(("[a-z (]{1,12}", reply()), 0..4),
-        cuts: Vec<prop::sample::Index>,
+    fn hmp_replies_are_exact(
+        exchanges in vec((command(), reply()), 0..4),
+        pieces in pieces(),
     ) {
-        let mut bytes = "QEMU monitor\r\n(qemu) ".to_owned();
-        let mut expected = vec![HmpEvent::Greeting("QEMU monitor".to_owned())];
-        for ((command, reply), fence) in exchanges.iter().zip(1..) {
-            let line = format!("#{fence:08x}");
-            let fenced = format!("{}unknown command: '{line}'\r\n(qemu) ", echo(&line));
-            bytes = [bytes, echo(command), format!("{reply}(qemu) "), fenced].concat();
-            let text = reply.replace("\r\n", "\n");
-            expected.push(HmpEvent::Reply { fence: Fence(fence), text });
+        let (codec, said) = session(&exchanges);
+        let mut expected = vec![HmpEvent::Greeting { version: "7.2.22".into() }];
+        expected.extend(exchanges.into_iter().map(|(_, text)| HmpEvent::Reply { text }));
+        prop_assert_eq!(events(codec, &said, &pieces).0, expected);
+    }
+
+    #[test]
+    fn hmp_cut_off_anywhere_gives_a_beginning_of_the_same(
+        exchanges in vec((command(), reply()), 1..3),
+        at in any::<prop::sample::Index>(),
+        pieces in pieces(),
+    ) {
+        let (codec, said) = session(&exchanges);
+        let whole = events(codec, &said, &[]).0;
+        let (codec, _) = session(&exchanges);
+        let mut cut = events(codec, &said[..at.index(said.len())], &pieces).0;
+        let last = cut.pop();
+        prop_assert!(matches!(last, Some(HmpEvent::Cut { .. })), "{:?}", last);
+        prop_assert!(whole.starts_with(&cut));
+    }
+
+    #[test]
+    fn hmp_of_anything_is_the_same_in_pieces(
+        noise in vec(prop_oneof![any::<u8>(), prop::sample::select(&b"(qemu) \x1b[KD\r\na"[..])], 0..3000),
+        greeted in any::<bool>(),
+        pieces in pieces(),
+    ) {
+        let exchanges = [("a".into(), String::new()), (String::new(), "x".repeat(90))];
+        let (_, mut said) = session(&exchanges);
+        if greeted {
+            said.splice(GREETING.len() + PROMPT.len().., noise);
+        } else {
+            said = noise;
         }
-        let commands: Vec<String> = exchanges.into_iter().map(|(command, _)| command).collect();
-        let bytes = bytes.as_bytes();
-        prop_assert_eq!(&hmp(&cut(bytes, &cuts), &commands), &expected);
-        let bytewise: Vec<&[u8]> = bytes.chunks(1).collect();
-        prop_assert_eq!(&hmp(&bytewise, &commands), &expected);
+        let codec = || session(&exchanges).0.with_max_reply(50);
+        let (in_pieces, kept) = events(codec(), &said, &pieces);
+        prop_assert_eq!(in_pieces, events(codec(), &said, &[]).0);
+        prop_assert!(kept <= 1024, "kept {kept}");
     }
 
     #[test]
-    fn qmp_messages_survive_any_cut(
-        names in prop::collection::vec("[A-Z_]{1,12}", 0..6),
-        cuts: Vec<prop::sample::Index>,
+    fn hmp_too_long_a_reply_is_left_out(
+        length in 0..400_usize,
+        pieces in pieces(),
     ) {
-        let lines = names.iter().map(|name| {
-            format!("{{\"event\":\"{name}\",\"timestamp\":{{\"seconds\":1,\"microseconds\":0}}}}\r\n")
-        });
-        let bytes = lines.collect::<String>();
-        let events = qmp(&cut(bytes.as_bytes(), &cuts));
-        prop_assert_eq!(&events, &qmp(&[bytes.as_bytes()]));
-        prop_assert_eq!(events.len(), names.len());
+        let exchanges = [("a".into(), "x".repeat(length)), ("b".into(), "short".into())];
+        let (codec, said) = session(&exchanges);
+        let (events, kept) = events(codec.with_max_reply(100), &said, &pieces);
+        prop_assert_eq!(events[1] == HmpEvent::ReplyTooLong, length > 100);
+        prop_assert_eq!(&events[2..], &[HmpEvent::Reply { text: "short".into() }]);
+        prop_assert!(kept <= 400, "kept {kept}");
     }
 
     #[test]
-    fn garbage_never_panics(bytes: Vec<u8>, cuts: Vec<prop::sample::Index>) {
-        let greeting: &[u8] = b"QEMU monitor\r\n(qemu) ";
-        let bytes = [greeting, &bytes].concat();
-        hmp(&cut(&bytes, &cuts), &["info".to_owned()]);
-        qmp(&cut(&bytes, &cuts));
+    fn qmp_of_anything_is_the_same_in_pieces(
+        lines in vec(prop_oneof![
+            r#"\{"return": \{"x": "[a-z\\PC]{0,60}"\}, "id": [0-9]{1,3}\}"#,
+            r#"\{"event": "[A-Z]{0,60}", "timestamp": \{"seconds": 1, "microseconds": 2\}\}"#,
+            r"\PC{0,90}",
+        ], 0..12),
+        end in prop::sample::select(&["\n", "\r\n", "\r\n\r\n"][..]),
+        pieces in pieces(),
+    ) {
+        let said = lines.iter().flat_map(|line| [line, end]).collect::<String>();
+        let codec = || QmpCodec::default().with_max_line(80);
+        let (in_pieces, kept) = events(codec(), said.as_bytes(), &pieces);
+        prop_assert_eq!(in_pieces, events(codec(), said.as_bytes(), &[]).0);
+        prop_assert!(kept <= 80, "kept {kept}");
     }
+}
+
+#[test]
+fn recorded_sessions_byte_by_byte() {
+    let bytes = include_bytes!("transcripts/hmp.raw");
+    let codec = || {
+        let mut codec = HmpCodec::new(1);
+        for line in include_str!("transcripts/hmp.commands").lines() {
+            codec
+                .encode(HmpCommand::new(line).unwrap(), &mut BytesMut::new())
+                .unwrap();
+        }
+        codec
+    };
+    assert_eq!(
+        events(codec(), bytes, &vec![1; bytes.len()]).0,
+        events(codec(), bytes, &[]).0
+    );
+
+    let bytes = include_bytes!("transcripts/qmp.raw");
+    let codec = QmpCodec::default;
+    assert_eq!(
+        events(codec(), bytes, &vec![1; bytes.len()]).0,
+        events(codec(), bytes, &[]).0
+    );
 }

@@ -1,121 +1,168 @@
-//! What QEMU 7.2 really said, recorded from its sockets.
+//! What QEMU 7.2 really said, recorded by `examples/record.rs`.
+//!
+//! `hmp.raw` was recorded with the commands of `hmp.commands`; `qmp.raw` with
+//! those named in the test.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on")]
+
+mod readline;
 
 use bytes::BytesMut;
-use qmp_mon::hmp::{Fence, HmpCodec, HmpCommand, HmpEvent};
-use qmp_mon::qmp::{Message, QmpCodec};
+use qmp_mon::{ErrorClass, HmpCodec, HmpCommand, HmpEvent, QmpCodec, QmpMessage};
+use readline::{GREETING, PROMPT, Readline, printed};
 use serde_json::json;
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
-/// The commands whose fences were 1, 2, ….
-const HMP_COMMANDS: [&str; 8] = [
-    "info version",
-    "info status",
-    "info qtree",
-    "no such command",
-    "print 1+1",
-    "help",
-    "x /4xb 0",
-    "",
-];
+const HMP: &[u8] = include_bytes!("transcripts/hmp.raw");
+const QMP: &[u8] = include_bytes!("transcripts/qmp.raw");
 
-fn hmp_events(chunk: usize) -> Vec<HmpEvent> {
-    let mut codec = HmpCodec::default();
-    for (line, fence) in HMP_COMMANDS.into_iter().zip(1..) {
-        let command = HmpCommand {
-            line,
-            fence: Fence(fence),
-        };
-        codec
-            .encode(command, &mut BytesMut::new())
-            .expect("a valid command");
+fn commands() -> impl Iterator<Item = HmpCommand> {
+    include_str!("transcripts/hmp.commands")
+        .lines()
+        .map(|line| HmpCommand::new(line).unwrap())
+}
+
+fn hmp() -> Vec<HmpEvent> {
+    let mut codec = HmpCodec::new(1);
+    for command in commands() {
+        codec.encode(command, &mut BytesMut::new()).unwrap();
     }
-    let mut buffer = BytesMut::new();
-    let mut events = Vec::new();
-    for piece in include_bytes!("transcripts/hmp.raw").chunks(chunk) {
-        buffer.extend_from_slice(piece);
-        while let Some(event) = codec.decode(&mut buffer).expect("a valid transcript") {
-            events.push(event);
+    let mut said = BytesMut::from(HMP);
+    std::iter::from_fn(|| codec.decode(&mut said).unwrap()).collect()
+}
+
+#[test]
+fn hmp_session() {
+    let mut events = hmp().into_iter();
+    assert_eq!(
+        events.next(),
+        Some(HmpEvent::Greeting {
+            version: "7.2.22".into()
+        })
+    );
+    let mut reply = || match events.next() {
+        Some(HmpEvent::Reply { text }) => text,
+        other => panic!("a reply, not {other:?}"),
+    };
+    assert_eq!(reply(), "7.2.22Debian 1:7.2+dfsg-7+deb12u18+b3\n");
+    assert_eq!(reply(), "VM status: paused (prelaunch)\n");
+    let qtree = reply();
+    assert!(
+        qtree.starts_with("bus: main-system-bus\n  type System\n"),
+        "{qtree}"
+    );
+    assert!(
+        qtree.ends_with('\n') && qtree.lines().count() > 100,
+        "{qtree}"
+    );
+    assert_eq!(reply(), "unknown command: 'no'\n");
+    assert_eq!(reply(), "0x2\n");
+    assert_eq!(reply(), "unknown command: 'echo'\n");
+    assert!(reply().contains("\nsendkey keys [hold_ms] -- send keys to the VM"));
+    assert_eq!(reply(), "", "to an empty line");
+    assert_eq!(reply(), "0000000000000000: 0x00 0x00 0x00 0x00\n");
+    assert_eq!(events.next(), Some(HmpEvent::PasswordPrompt));
+    assert_eq!(
+        events.next(),
+        Some(HmpEvent::Reply {
+            text: String::new()
+        }),
+        "to the password"
+    );
+    assert_eq!(
+        events.next(),
+        Some(HmpEvent::Reply {
+            text: String::new()
+        }),
+        "to sendkey"
+    );
+    assert_eq!(events.next(), None);
+}
+
+/// So what the other tests show with it holds for QEMU.
+#[test]
+fn the_tests_readline_prints_what_qemu_does() {
+    let mut codec = HmpCodec::new(1);
+    let mut readline = Readline::default();
+    let mut said = format!("{GREETING}{PROMPT}").into_bytes();
+    for (command, event) in commands().zip(&hmp()[1..]) {
+        let mut typed = BytesMut::new();
+        codec.encode(command, &mut typed).unwrap();
+        for byte in typed {
+            let (echo, line) = readline.typed(byte);
+            said.extend(echo);
+            if line.is_some() {
+                readline.reads_password = *event == HmpEvent::PasswordPrompt;
+                said.extend(match event {
+                    HmpEvent::Reply { text } => (printed(text) + PROMPT).into_bytes(),
+                    _ => b"Password: ".to_vec(),
+                });
+            }
         }
     }
-    assert!(buffer.is_empty(), "{buffer:?}");
-    events
-}
-
-fn reply(events: &[HmpEvent], number: u32) -> &str {
-    match &events[number as usize] {
-        HmpEvent::Reply { fence, text } if *fence == Fence(number) => text,
-        other => panic!("{other:?}"),
-    }
-}
-
-#[test]
-fn hmp() {
-    let events = hmp_events(usize::MAX);
-    assert_eq!(events.len(), 1 + HMP_COMMANDS.len());
-    let greeting = "QEMU 7.2.22 monitor - type 'help' for more information";
-    assert_eq!(events[0], HmpEvent::Greeting(greeting.to_owned()));
-    assert_eq!(reply(&events, 1), "7.2.22Debian 1:7.2+dfsg-7+deb12u18+b3\n");
-    assert_eq!(reply(&events, 2), "VM status: paused (prelaunch)\n");
-    assert!(reply(&events, 3).starts_with("bus: main-system-bus\n  type System\n"));
-    assert!(reply(&events, 3).lines().count() > 100);
-    assert_eq!(reply(&events, 4), "unknown command: 'no'\n");
-    assert_eq!(reply(&events, 5), "0x2\n");
-    assert!(reply(&events, 6).contains("\ninfo [subcommand] -- show various information"));
-    assert_eq!(reply(&events, 7), "0000000000000000: 0x00 0x00 0x00 0x00\n");
-    assert_eq!(reply(&events, 8), "");
-}
-
-#[test]
-fn hmp_however_it_is_cut() {
-    let whole = hmp_events(usize::MAX);
-    for chunk in [1, 2, 7, 100, 4096] {
-        assert_eq!(hmp_events(chunk), whole, "in pieces of {chunk}");
-    }
-}
-
-#[test]
-fn qmp() {
-    let mut codec = QmpCodec::default();
-    let mut buffer = BytesMut::from(&include_bytes!("transcripts/qmp.raw")[..]);
-    let mut messages = Vec::new();
-    while let Some(message) = codec.decode(&mut buffer).expect("a valid transcript") {
-        messages.push(message);
-    }
-    let names: Vec<String> = messages.iter().map(describe).collect();
     assert_eq!(
-        names,
+        said.escape_ascii().to_string(),
+        HMP.escape_ascii().to_string()
+    );
+}
+
+#[test]
+fn qmp_session() {
+    let mut codec = QmpCodec::default();
+    let mut said = BytesMut::from(QMP);
+    let mut messages = std::iter::from_fn(|| codec.decode(&mut said).unwrap());
+
+    let Some(QmpMessage::Greeting(greeting)) = messages.next() else {
+        panic!("a greeting")
+    };
+    let version = greeting.version;
+    assert_eq!((version.major, version.minor, version.micro), (7, 2, 22));
+    assert_eq!(version.package, "Debian 1:7.2+dfsg-7+deb12u18+b3");
+    assert_eq!(greeting.capabilities, ["oob"]);
+
+    let seen: Vec<_> = messages.map(summary).collect();
+    let block = seen[2].clone();
+    assert!(block.starts_with(r#"2: [{"device":"ide1-cd0""#), "{block}");
+    assert_eq!(
+        seen,
         [
-            "greeting [\"oob\"]",
-            "0: {}",
-            "2: {\"running\":false,\"singlestep\":false,\"status\":\"prelaunch\"}",
-            "3 failed: CommandNotFound: The command bogus has not been found",
-            "4 failed: DeviceNotFound: Device 'nope' not found",
-            "event RESUME",
+            "0: {}", // qmp_capabilities
+            // query-version, query-block, no-such-command, device_del {"id":"nope"}
+            r#"1: {"package":"Debian 1:7.2+dfsg-7+deb12u18+b3","qemu":{"major":7,"micro":22,"minor":2}}"#,
+            &block,
+            "3: CommandNotFound: The command no-such-command has not been found",
+            "4: DeviceNotFound: Device 'nope' not found",
+            "RESUME null", // cont
             "5: {}",
-            "event STOP",
+            "STOP null", // stop
             "6: {}",
-            "7: \"VM status: paused\\r\\n\"",
+            r#"7: "VM status: paused\r\n""#, // human-monitor-command {"command-line":"info status"}
+            "8: GenericError: Invalid parameter type for 'filename', expected: string",
+            r#"SHUTDOWN {"guest":false,"reason":"host-qmp-quit"}"#, // quit
+            "9: {}",
         ]
     );
-    let Message::Greeting(greeting) = &messages[0] else {
-        panic!("{messages:?}")
-    };
-    assert_eq!(
-        greeting.version["qemu"],
-        json!({ "major": 7, "minor": 2, "micro": 22 })
-    );
 }
 
-fn describe(message: &Message) -> String {
+fn summary(message: QmpMessage) -> String {
     match message {
-        Message::Greeting(greeting) => format!("greeting {:?}", greeting.capabilities),
-        Message::Return { id, value } => format!("{}: {value}", id.unwrap_or(u64::MAX)),
-        Message::Error { id, class, desc } => {
-            format!("{} failed: {class}: {desc}", id.unwrap_or(u64::MAX))
+        QmpMessage::Return { id, value } => format!("{id}: {value}"),
+        QmpMessage::Error {
+            id: Some(id),
+            class,
+            desc,
+        } => {
+            assert!(!matches!(class, ErrorClass::Other(_)), "{class}");
+            format!("{id}: {class}: {desc}")
         }
-        Message::Event(event) => {
-            assert!(event.timestamp.system_time().is_some());
-            format!("event {}", event.name)
+        QmpMessage::Event(event) => {
+            assert!(
+                event
+                    .timestamp
+                    .is_some_and(|time| time.as_secs() > 1_700_000_000)
+            );
+            format!("{} {}", event.name, json!(event.data))
         }
+        other => panic!("{other:?}"),
     }
 }

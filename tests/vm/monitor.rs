@@ -1,6 +1,6 @@
 use futures_util::StreamExt as _;
 use machine::ErrorKind;
-use machine::qmp_mon::{self, ErrorClass, keys};
+use machine::qmp_mon::{self, ErrorClass, Keys};
 use serde_json::{Value, json};
 use vm_tests::minimal;
 
@@ -45,7 +45,7 @@ async fn more_than_a_line_is_refused() {
         panic!("{error}")
     };
     assert!(
-        matches!(source, qmp_mon::Error::ControlCharacter { .. }),
+        matches!(source, qmp_mon::Error::BadCommand { .. }),
         "{error}"
     );
     vm.send_monitor_command("info status").await.unwrap();
@@ -62,7 +62,7 @@ async fn qmp() {
         .await
         .unwrap_err();
     let ErrorKind::Monitor {
-        source: qmp_mon::Error::Refused { class, desc, .. },
+        source: qmp_mon::Error::Qmp { class, desc, .. },
         ..
     } = error.kind()
     else {
@@ -111,7 +111,7 @@ async fn qemu_knows_every_key_of_the_table() {
     let vm = minimal();
     vm.start().await.unwrap();
     for character in (' '..='~').chain(['\n', '\t', '\u{8}', '\u{1b}']) {
-        let key = keys::for_char(character).unwrap();
+        let key = Keys::for_char(character).unwrap();
         // For a millisecond, so that they do not pile up.
         let reply = vm
             .send_monitor_command(&format!("sendkey {key} 1"))

@@ -1,190 +1,280 @@
-//! The human monitor as a codec: bytes ↔ commands and replies.
+//! Bytes of a human monitor ↔ commands and their replies.
 
 use std::collections::VecDeque;
+use std::io;
 
 use bytes::{Buf as _, BytesMut};
-use memchr::memmem::{Finder, find};
+use memchr::{memchr, memmem};
 use tokio_util::codec::{Decoder, Encoder};
 
-use super::grammar;
-use super::readline::{PROMPT, echo};
-use crate::Error;
+use super::command::HmpCommand;
+use super::grammar::greeting;
+use super::readline::{Sentinel, end_of_echo};
 
-/// The longest line the monitor's editor takes, in bytes (`READLINE_CMD_BUF_SIZE`).
-pub const MAX_COMMAND: usize = 4095;
+/// How long a reply may be by default, in bytes.
+pub const MAX_REPLY: usize = 16 << 20;
 
-/// The longest reply that is waited for, with its echo, in bytes. The echo of a
-/// command of n characters has about 2n² bytes.
-pub const MAX_REPLY: usize = 64 * 1024 * 1024;
+/// How long the greeting may be, in bytes. QEMU's has about sixty.
+const MAX_GREETING: usize = 1024;
 
-/// The number that marks where a command's reply ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Fence(pub u32);
-
-impl Fence {
-    /// The line that is sent after the command.
-    fn line(self) -> String {
-        format!("#{:08x}", self.0)
-    }
-
-    /// What QEMU prints when it comes to that line.
-    fn prompt_and_echo(self) -> Vec<u8> {
-        [PROMPT, &echo(&self.line())].concat()
-    }
-}
-
-/// A command to be sent.
-#[derive(Clone, Copy, Debug)]
-pub struct HmpCommand<'a> {
-    /// The command.
-    pub line: &'a str,
-    /// Comes back with its reply. To be a number that no reply can know.
-    pub fence: Fence,
-}
-
-/// What the monitor says.
+/// What a human monitor says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HmpEvent {
-    /// The first line, which names QEMU's version.
-    Greeting(String),
-    /// The whole reply to a command.
+    /// The first line.
+    Greeting {
+        /// QEMU's version, such as `7.2.22`.
+        version: String,
+    },
+    /// What came where the greeting should have been: one line, or its first kilobyte.
+    NotAGreeting {
+        /// The line, undecodable bytes replaced.
+        line: String,
+    },
+    /// The whole reply to the oldest command without one.
     Reply {
-        /// The command's fence.
-        fence: Fence,
-        /// The reply: no echo, no escapes, no prompt; each line ended by `\n`.
+        /// The reply alone: no echo, no prompt, lines ending in `\n`.
+        /// Undecodable bytes are replaced.
+        text: String,
+    },
+    /// The oldest command's reply came to its end, but was too long to keep.
+    ReplyTooLong,
+    /// The oldest command asks for a password. It has no reply yet: that comes
+    /// for the line that is typed next, which is taken for the password.
+    PasswordPrompt,
+    /// The monitor was closed where a greeting or a reply was due.
+    Cut {
+        /// What came of it.
         text: String,
     },
 }
 
-/// Turns the monitor's bytes into [`HmpEvent`]s and [`HmpCommand`]s into bytes.
+/// The human monitor's protocol: no I/O, no clock, no task.
 ///
-/// Sans-I/O, and indifferent to how the bytes are cut. Commands may be sent
-/// before earlier ones are answered; answers come in order.
-#[derive(Debug, Default)]
-pub struct HmpCodec {
-    greeted: bool,
-    /// The commands without a reply yet, oldest first.
-    awaited: VecDeque<Fence>,
-    place: Place,
-}
-
-/// How far the oldest reply has come.
+/// Replies come in the order of the commands; commands may be encoded ahead.
+/// The same bytes give the same events however they are cut. No more than the
+/// longest reply is kept.
 #[derive(Debug)]
-enum Place {
-    /// So many bytes have been searched for the fence, in vain.
-    Reply { searched: usize },
-    /// The reply is complete; what QEMU says to the fence is being skipped.
-    Fence { text: String },
+pub struct HmpCodec {
+    state: State,
+    /// The commands encoded whose echo has not come, oldest first.
+    commands: VecDeque<Marks>,
+    password_prompt: Vec<u8>,
+    /// How many bytes of the buffer are known not to hold the mark looked for.
+    searched: usize,
+    max_reply: usize,
+    next_sentinel: u64,
 }
 
-impl Default for Place {
-    fn default() -> Self {
-        Self::Reply { searched: 0 }
+/// What the next bytes belong to.
+#[derive(Debug)]
+enum State {
+    Greeting,
+    /// A prompt, and the echo of the next command.
+    Echo,
+    /// A reply up to `end`, which is not kept if it is `too_long` already.
+    Reply {
+        end: Vec<u8>,
+        too_long: bool,
+    },
+    /// Nothing.
+    Closed,
+}
+
+/// Between which bytes a reply is.
+#[derive(Debug)]
+struct Marks {
+    begin: Vec<u8>,
+    end: Vec<u8>,
+}
+
+impl HmpCodec {
+    /// A codec for a fresh connection.
+    ///
+    /// `seed` decides on the words that mark the replies' ends. Draw it by
+    /// chance if a reply's author might know it; fix it to have the same bytes
+    /// again.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            state: State::Greeting,
+            commands: VecDeque::new(),
+            password_prompt: Sentinel::printed_at_password(),
+            searched: 0,
+            max_reply: MAX_REPLY,
+            next_sentinel: seed,
+        }
+    }
+
+    /// Keeps replies of at most `bytes` bytes, in place of [`MAX_REPLY`].
+    #[must_use]
+    pub fn with_max_reply(mut self, bytes: usize) -> Self {
+        self.max_reply = bytes;
+        self
     }
 }
 
 impl Decoder for HmpCodec {
     type Item = HmpEvent;
-    type Error = Error;
+    type Error = io::Error;
 
-    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<HmpEvent>, Error> {
-        if !self.greeted {
-            return self.greeting(src);
-        }
-        let Some(&fence) = self.awaited.front() else {
-            // A warning that QEMU prints to the monitor of its own accord.
-            src.clear();
-            return Ok(None);
-        };
-        if let Place::Reply { searched } = &mut self.place {
-            let Some(text) = take_reply(src, fence, searched)? else {
-                return Ok(None);
+    /// Never fails: what is wrong with the bytes is an event.
+    fn decode(&mut self, bytes: &mut BytesMut) -> io::Result<Option<HmpEvent>> {
+        Ok(loop {
+            let step = match self.state {
+                State::Greeting => self.greeting(bytes),
+                State::Echo => self.skip_echo(bytes),
+                State::Reply { .. } => self.reply(bytes),
+                State::Closed => {
+                    bytes.clear();
+                    Step::Starved
+                }
             };
-            self.place = Place::Fence { text };
-        }
-        let end = [b"\r\n", PROMPT].concat();
-        let Some(found) = find(src, &end) else {
-            return Ok(None);
-        };
-        src.advance(found + end.len());
-        self.awaited.pop_front();
-        match std::mem::take(&mut self.place) {
-            Place::Fence { text } => Ok(Some(HmpEvent::Reply { fence, text })),
-            Place::Reply { .. } => Ok(None),
-        }
+            match step {
+                Step::Starved => break None,
+                Step::Event(event) => break Some(event),
+                Step::Further => {}
+            }
+        })
     }
 
-    /// A monitor that closes in mid-reply: the part that came is no reply.
-    fn decode_eof(&mut self, src: &mut BytesMut) -> Result<Option<HmpEvent>, Error> {
-        let event = self.decode(src)?;
-        if event.is_none() {
-            src.clear();
+    fn decode_eof(&mut self, bytes: &mut BytesMut) -> io::Result<Option<HmpEvent>> {
+        if let Some(event) = self.decode(bytes)? {
+            return Ok(Some(event));
         }
-        Ok(event)
+        let rest = bytes.split();
+        let cut = match std::mem::replace(&mut self.state, State::Closed) {
+            State::Greeting
+            | State::Reply {
+                too_long: false, ..
+            } => Some(text(&rest)),
+            State::Reply { too_long: true, .. } => Some(String::new()),
+            State::Echo => self.commands.front().map(|_| String::new()),
+            State::Closed => None,
+        };
+        Ok(cut.map(|text| HmpEvent::Cut { text }))
     }
+}
+
+/// What a look at the buffer came to.
+enum Step {
+    /// More bytes are needed.
+    Starved,
+    /// Another state was entered.
+    Further,
+    Event(HmpEvent),
 }
 
 impl HmpCodec {
-    fn greeting(&mut self, src: &mut BytesMut) -> Result<Option<HmpEvent>, Error> {
-        const MAX_GREETING: usize = 4096;
-        match grammar::greeting(src) {
-            Ok((rest, greeting)) => {
-                let used = src.len() - rest.len();
-                src.advance(used);
-                self.greeted = true;
-                Ok(Some(HmpEvent::Greeting(greeting)))
+    fn greeting(&mut self, bytes: &mut BytesMut) -> Step {
+        let searched = self.searched.min(bytes.len());
+        let line = match memchr(b'\n', &bytes[searched..]) {
+            Some(found) if searched + found < MAX_GREETING => bytes.split_to(searched + found + 1),
+            _ if bytes.len() >= MAX_GREETING => bytes.split_to(MAX_GREETING),
+            _ => {
+                self.searched = bytes.len();
+                return Step::Starved;
             }
-            Err(_) if src.len() > MAX_GREETING || src.starts_with(b"{") => {
-                Err(Error::unexpected("the human monitor's greeting", src))
-            }
-            Err(_) => Ok(None),
-        }
-    }
-}
-
-/// Takes the reply that ends where the fence's echo begins, if that has come.
-fn take_reply(
-    src: &mut BytesMut,
-    fence: Fence,
-    searched: &mut usize,
-) -> Result<Option<String>, Error> {
-    let mark = fence.prompt_and_echo();
-    if let Some(found) = Finder::new(&mark).find(&src[*searched..]) {
-        let reply = src.split_to(*searched + found);
-        src.advance(mark.len() - b"\r\n".len());
-        return match grammar::reply(&reply) {
-            Ok((_, text)) => Ok(Some(text)),
-            Err(_) => Err(Error::unexpected("the echo of a command", &reply)),
         };
+        self.searched = 0;
+        let line = line.strip_suffix(b"\n").unwrap_or(&line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        Step::Event(match greeting(line) {
+            Ok((_, version)) => {
+                self.state = State::Echo;
+                HmpEvent::Greeting {
+                    version: lossy(version),
+                }
+            }
+            Err(_) => HmpEvent::NotAGreeting { line: lossy(line) },
+        })
     }
-    if src.len() > MAX_REPLY {
-        return Err(Error::unexpected("a reply of at most 64 MiB", src));
+
+    /// Drops all up to the reply. Without a command that is the prompt at most.
+    fn skip_echo(&mut self, bytes: &mut BytesMut) -> Step {
+        let Some(Marks { begin, .. }) = self.commands.front() else {
+            bytes.clear();
+            return Step::Starved;
+        };
+        let Some(found) = memmem::find(bytes, begin) else {
+            drop_all_but(bytes, begin.len() - 1);
+            return Step::Starved;
+        };
+        bytes.advance(found + begin.len());
+        self.searched = 0;
+        if let Some(Marks { end, .. }) = self.commands.pop_front() {
+            self.state = State::Reply {
+                end,
+                too_long: false,
+            };
+        }
+        Step::Further
     }
-    // The mark may have begun to come.
-    *searched = src.len().saturating_sub(mark.len());
-    Ok(None)
+
+    fn reply(&mut self, bytes: &mut BytesMut) -> Step {
+        let State::Reply { end, too_long } = &mut self.state else {
+            return Step::Further;
+        };
+        let searched = self.searched.min(bytes.len());
+        let find = |mark: &[u8], asks_for_password: bool| {
+            let at = memmem::find(&bytes[searched..], mark)?;
+            Some((searched + at, mark.len(), asks_for_password))
+        };
+        let first = [find(end, false), find(&self.password_prompt, true)]
+            .into_iter()
+            .flatten()
+            .min();
+
+        let Some((length, mark, asks_for_password)) = first else {
+            let undecided = end.len().max(self.password_prompt.len()) - 1;
+            self.searched = bytes.len().saturating_sub(undecided);
+            if *too_long || self.searched > self.max_reply {
+                *too_long = true;
+                drop_all_but(bytes, undecided);
+                self.searched = 0;
+            }
+            return Step::Starved;
+        };
+
+        let too_long = *too_long || length > self.max_reply;
+        let reply = bytes.split_to(length);
+        bytes.advance(mark);
+        self.state = State::Echo;
+        Step::Event(match (asks_for_password, too_long) {
+            (true, _) => HmpEvent::PasswordPrompt,
+            (false, true) => HmpEvent::ReplyTooLong,
+            (false, false) => HmpEvent::Reply { text: text(&reply) },
+        })
+    }
 }
 
-impl Encoder<HmpCommand<'_>> for HmpCodec {
-    type Error = Error;
+fn drop_all_but(bytes: &mut BytesMut, kept: usize) {
+    bytes.advance(bytes.len().saturating_sub(kept));
+}
 
-    /// # Errors
-    /// [`Error::ControlCharacter`], [`Error::CommandTooLong`]: nothing is sent.
-    fn encode(&mut self, command: HmpCommand<'_>, dst: &mut BytesMut) -> Result<(), Error> {
-        let HmpCommand { line, fence } = command;
-        if line.contains(|character: char| character.is_control()) {
-            return Err(Error::ControlCharacter {
-                command: line.to_owned(),
-            });
-        }
-        if line.len() > MAX_COMMAND {
-            return Err(Error::CommandTooLong {
-                length: line.len(),
-                limit: MAX_COMMAND,
-            });
-        }
-        self.awaited.push_back(fence);
-        dst.extend_from_slice(format!("{line}\n{}\n", fence.line()).as_bytes());
+/// QEMU prints CR LF for each `\n`: the reverse.
+fn text(printed: &[u8]) -> String {
+    lossy(printed).replace("\r\n", "\n")
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+impl Encoder<HmpCommand> for HmpCodec {
+    type Error = io::Error;
+
+    /// Never fails: a [`HmpCommand`] is checked already.
+    fn encode(&mut self, command: HmpCommand, bytes: &mut BytesMut) -> io::Result<()> {
+        let line = command.as_str().as_bytes();
+        let sentinel = Sentinel::new(self.next_sentinel);
+        self.next_sentinel = self.next_sentinel.wrapping_add(1);
+
+        bytes.extend_from_slice(line);
+        bytes.extend_from_slice(b"\n");
+        bytes.extend(sentinel.typed());
+        self.commands.push_back(Marks {
+            begin: end_of_echo(line),
+            end: sentinel.printed(),
+        });
         Ok(())
     }
 }

@@ -1,227 +1,328 @@
-//! QMP as an async client.
+//! A client of QMP, over any stream.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
-use tokio::sync::{broadcast, oneshot};
-use tokio::task::AbortHandle;
-use tokio_util::codec::{FramedRead, FramedWrite};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_util::codec::Framed;
 
-use super::{Command, Event, Events, Greeting, Message, QmpCodec};
-use crate::{Error, ErrorClass};
+use super::codec::{MAX_LINE, QmpCodec};
+use super::events::Events;
+use super::message::{Event, Greeting, QmpCommand, QmpMessage};
+use crate::Error;
+use crate::error::{Ended, Epitaph};
 
-/// How many events wait for whoever is slow to take them.
-const EVENTS: usize = 1024;
+/// How many events are kept for a listener that does not take them.
+const EVENTS_KEPT: usize = 1024;
 
-/// QEMU's machine protocol. A cheap handle: several commands may be in flight
-/// at once, and events come meanwhile.
-#[derive(Clone)]
+/// How deep arguments may be nested. QEMU refuses more than 1024, by error
+/// messages that can't be told to belong to any command.
+const MAX_DEPTH: usize = 1000;
+
+/// A handle on a QMP monitor. Clones share the connection.
+///
+/// Any number of commands may be in flight, and events come meanwhile. A task
+/// of its own does the reading and writing; it ends, and closes the
+/// connection, when the last handle is dropped or the monitor closes.
+#[derive(Clone, Debug)]
 pub struct Qmp {
+    requests: mpsc::Sender<Request>,
+    /// Weak, for the stream of events is to end with the task.
+    events: broadcast::WeakSender<Event>,
+    epitaph: Epitaph,
     greeting: Arc<Greeting>,
-    shared: Arc<Shared>,
-    writer: Arc<tokio::sync::Mutex<Writer>>,
-    /// Ends the reading task with the last handle.
-    _reader: Arc<StopOnDrop>,
 }
 
-type Writer = FramedWrite<Box<dyn AsyncWrite + Send + Unpin>, QmpCodec>;
-type Answer = Result<Value, Error>;
-
-/// What the reading task shares with the handles.
-#[derive(Default)]
-struct Shared(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    last_id: u64,
-    in_flight: HashMap<u64, InFlight>,
-    /// `None` before the monitor opens and after it has closed.
-    events: Option<broadcast::Sender<Event>>,
-    closed: Option<Error>,
-}
-
-struct InFlight {
+#[derive(Debug)]
+struct Request {
     command: String,
-    answer: oneshot::Sender<Answer>,
-}
-
-struct StopOnDrop(AbortHandle);
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    arguments: Value,
+    reply: oneshot::Sender<Result<Value, Error>>,
 }
 
 impl Qmp {
-    /// Waits for the greeting on `stream`, without end, and negotiates: QEMU
-    /// then takes commands.
+    /// Waits for QEMU's greeting on `stream` (a unix socket, usually) and
+    /// enters command mode (`qmp_capabilities`), without any of the
+    /// capabilities offered.
+    ///
+    /// There is no time limit: a QEMU that serves another client already
+    /// accepts the connection and says nothing. Must be called in a tokio
+    /// runtime.
     ///
     /// # Errors
-    /// [`Error::Closed`]; [`Error::Unexpected`] if no QMP monitor is there.
+    /// [`Error::Protocol`] if something else than QMP is there,
+    /// [`Error::Qmp`], [`Error::Closed`], [`Error::Io`].
     ///
-    /// # Panics
-    /// Outside of a tokio runtime.
+    /// # Cancel safety
+    /// A dropped call closes the connection.
     pub async fn connect<T>(stream: T) -> Result<Self, Error>
     where
-        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (reader, writer) = tokio::io::split(stream);
-        let mut reader = FramedRead::new(reader, QmpCodec::default());
-        let greeting = match reader.next().await {
-            Some(Ok(Message::Greeting(greeting))) => Arc::new(greeting),
-            Some(Ok(message)) => {
-                return Err(Error::unexpected(
-                    "QMP's greeting",
-                    format!("{message:?}").as_bytes(),
-                ));
-            }
-            Some(Err(error)) => return Err(error),
-            None => return Err(Error::Closed),
-        };
-        let shared = Arc::new(Shared::default());
-        shared.lock().events = Some(broadcast::Sender::new(EVENTS));
-        let task = tokio::spawn(read(reader, Arc::clone(&shared)));
+        let mut monitor = Framed::new(stream, QmpCodec::default());
+        let greeting = greeting(&mut monitor)
+            .await
+            .map_err(|ended| ended.during("waiting for QMP's greeting"))?;
+
+        let (requests, queue) = mpsc::channel(16);
+        let (events, _) = broadcast::channel(EVENTS_KEPT);
+        let epitaph = Epitaph::default();
         let qmp = Self {
-            greeting,
-            shared,
-            writer: Arc::new(tokio::sync::Mutex::new(boxed(writer))),
-            _reader: Arc::new(StopOnDrop(task.abort_handle())),
+            requests,
+            events: events.downgrade(),
+            epitaph: epitaph.clone(),
+            greeting: Arc::new(greeting),
         };
+        let (sink, stream) = monitor.split();
+        let task = Task {
+            sink,
+            stream,
+            events,
+            in_flight: HashMap::new(),
+            next_id: 0,
+            unflushed: false,
+        };
+        tokio::spawn(task.run(queue, epitaph));
+
         qmp.execute("qmp_capabilities", Value::Null).await?;
         Ok(qmp)
     }
 
-    /// What QEMU said of itself.
+    /// What QEMU said of itself at first.
     pub fn greeting(&self) -> &Greeting {
         &self.greeting
     }
 
-    /// Executes a command and gives what it returns. `arguments` is an object,
-    /// or null for none. Waits as long as the command takes.
+    /// Executes a command and gives what it returns: `{}` if nothing.
+    ///
+    /// `arguments` is a JSON object, or `null` for none. There is no time limit.
     ///
     /// # Errors
-    /// [`Error::Refused`] with QEMU's reason; [`Error::Closed`].
+    /// [`Error::Qmp`] with QEMU's class and description if the command failed,
+    /// [`Error::BadArguments`] at once if the arguments can't be any, and
+    /// [`Error::Closed`], [`Error::Io`] or [`Error::Protocol`] once the monitor
+    /// is gone. A `quit` still returns.
     ///
     /// # Cancel safety
-    /// If the future is dropped, the command may be executed all the same.
+    /// A dropped call leaves other commands undisturbed; its reply is dropped.
+    /// QEMU carries the command out all the same, unless it was not sent yet.
     pub async fn execute(&self, command: &str, arguments: Value) -> Result<Value, Error> {
-        let (id, answer) = self.shared.register(command)?;
-        let sent = {
-            let mut writer = self.writer.lock().await;
-            writer
-                .send(&Command {
-                    execute: command,
-                    arguments,
-                    id,
-                })
-                .await
+        check(command, &arguments)?;
+        let (reply, answer) = oneshot::channel();
+        let gone = || self.gone(format!("executing the QMP command `{command}`"));
+        let request = Request {
+            command: command.to_owned(),
+            arguments,
+            reply,
         };
-        if let Err(error) = sent {
-            self.shared.lock().in_flight.remove(&id);
-            return Err(error);
-        }
-        answer.await.unwrap_or(Err(Error::Closed))
+        self.requests.send(request).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
     }
 
-    /// The events from now on. As many streams as are wanted, each with all.
+    /// The events from now on: those that come after this call, not after the
+    /// stream is first polled.
     pub fn events(&self) -> Events {
-        Events::new(
-            self.shared
-                .lock()
-                .events
-                .as_ref()
-                .map(broadcast::Sender::subscribe),
-        )
+        let events = self.events.upgrade().map(|events| events.subscribe());
+        Events::new(events, self.epitaph.clone())
+    }
+
+    /// Waits for the first event of this name, such as `SHUTDOWN`, after this
+    /// call (not after the first poll). So, to miss nothing, call it, then do
+    /// what brings the event about, then await it:
+    ///
+    /// ```no_run
+    /// # async fn example(qmp: qmp_mon::Qmp) -> Result<(), qmp_mon::Error> {
+    /// let stopped = qmp.wait_for_event("STOP");
+    /// qmp.execute("stop", serde_json::Value::Null).await?;
+    /// stopped.await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::EventsLost`] if so many others came that it may have been
+    /// overlooked, or why the monitor is gone.
+    ///
+    /// # Cancel safety
+    /// Cancel safe; the event is not kept for a later call. To look at several
+    /// events, take them from [`Qmp::events`].
+    pub fn wait_for_event(
+        &self,
+        name: &str,
+    ) -> impl Future<Output = Result<Event, Error>> + Send + use<> {
+        let mut events = self.events();
+        let name = name.to_owned();
+        async move { events.wait_for(&name).await }
+    }
+
+    /// Waits until the monitor is gone, and says why.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn closed(&self) -> Error {
+        self.requests.closed().await;
+        self.gone("waiting for its end".into())
+    }
+
+    fn gone(&self, doing: String) -> Error {
+        self.epitaph.read().during(doing)
     }
 }
 
-fn boxed<T: AsyncWrite + Send + Unpin + 'static>(writer: WriteHalf<T>) -> Writer {
-    FramedWrite::new(Box::new(writer), QmpCodec::default())
-}
-
-/// Hands out what QEMU says until the monitor closes.
-async fn read<T: AsyncRead>(mut reader: FramedRead<ReadHalf<T>, QmpCodec>, shared: Arc<Shared>) {
-    let end = loop {
-        match reader.next().await {
-            Some(Ok(Message::Event(event))) => shared.announce(event),
-            Some(Ok(Message::Return { id, value })) => shared.answer(id, |_| Ok(value)),
-            Some(Ok(Message::Error { id, class, desc })) => shared.answer(id, |command| {
-                Err(Error::Refused {
-                    command,
-                    class: ErrorClass::from(class.as_str()),
-                    desc,
-                })
-            }),
-            Some(Ok(Message::Greeting(_))) => {}
-            Some(Err(error)) => break error,
-            None => break Error::Closed,
-        }
+fn check(command: &str, arguments: &Value) -> Result<(), Error> {
+    let seen = match arguments {
+        Value::Null => return Ok(()),
+        Value::Object(_) if !is_deeper_than(MAX_DEPTH, arguments) => return Ok(()),
+        Value::Object(_) => format!("one nested more than {MAX_DEPTH} deep"),
+        other => other.to_string(),
     };
-    shared.close(&end);
+    Err(Error::BadArguments {
+        command: command.to_owned(),
+        seen,
+    })
 }
 
-impl Shared {
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+fn is_deeper_than(limit: usize, value: &Value) -> bool {
+    let Some(limit) = limit.checked_sub(1) else {
+        return true;
+    };
+    match value {
+        Value::Array(values) => values.iter().any(|value| is_deeper_than(limit, value)),
+        Value::Object(members) => members.values().any(|value| is_deeper_than(limit, value)),
+        _ => false,
     }
+}
 
-    /// Takes note of a command that is about to be sent.
-    fn register(&self, command: &str) -> Result<(u64, oneshot::Receiver<Answer>), Error> {
-        let mut state = self.lock();
-        if let Some(end) = &state.closed {
-            return Err(end.clone());
+async fn greeting<T>(monitor: &mut Framed<T, QmpCodec>) -> Result<Greeting, Ended>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let expected = "QMP's greeting `{\"QMP\": …}`";
+    match monitor.next().await {
+        Some(Ok(QmpMessage::Greeting(greeting))) => Ok(greeting),
+        Some(Ok(QmpMessage::Garbage { line })) => Err(Ended::protocol(expected, &line)),
+        Some(Ok(other)) => Err(Ended::protocol(expected, &format!("{other:?}"))),
+        Some(Err(error)) => Err(error.into()),
+        None => Err(Ended::closed()),
+    }
+}
+
+/// What reads and writes.
+struct Task<T> {
+    sink: SplitSink<Framed<T, QmpCodec>, QmpCommand>,
+    stream: SplitStream<Framed<T, QmpCodec>>,
+    events: broadcast::Sender<Event>,
+    in_flight: HashMap<u64, InFlight>,
+    next_id: u64,
+    unflushed: bool,
+}
+
+struct InFlight {
+    command: String,
+    reply: oneshot::Sender<Result<Value, Error>>,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Task<T> {
+    async fn run(mut self, mut queue: mpsc::Receiver<Request>, epitaph: Epitaph) {
+        let ended = self.serve(&mut queue).await.unwrap_or_else(|ended| ended);
+        // Before any waiter can ask for it: they wake when queue and events go.
+        epitaph.write(ended.clone());
+        for InFlight { command, reply } in self.in_flight.into_values() {
+            let doing = format!("waiting for the reply to the QMP command `{command}`");
+            let _ = reply.send(Err(ended.clone().during(doing)));
         }
-        state.last_id += 1;
-        let id = state.last_id;
-        let (answer, answered) = oneshot::channel();
-        state.in_flight.insert(
-            id,
-            InFlight {
-                command: command.to_owned(),
-                answer,
-            },
-        );
-        Ok((id, answered))
     }
 
-    fn answer(&self, id: Option<u64>, answer: impl FnOnce(String) -> Answer) {
-        let in_flight = id.and_then(|id| self.lock().in_flight.remove(&id));
-        if let Some(InFlight {
+    /// Until all handles are dropped (`Ok`), or the monitor fails (`Err`).
+    async fn serve(&mut self, queue: &mut mpsc::Receiver<Request>) -> Result<Ended, Ended> {
+        loop {
+            tokio::select! {
+                // No new command while QEMU does not read the last ones.
+                request = queue.recv(), if !self.unflushed => match request {
+                    Some(request) => self.send(request).await?,
+                    None => return Ok(Ended::closed()),
+                },
+                // Beside the reading: neither side may wait for the other to read first.
+                flushed = self.sink.flush(), if self.unflushed => {
+                    flushed?;
+                    self.unflushed = false;
+                }
+                message = self.stream.next() => match message {
+                    Some(message) => self.take(message?)?,
+                    None => return Err(Ended::closed()),
+                },
+            }
+        }
+    }
+
+    async fn send(
+        &mut self,
+        Request {
             command,
-            answer: answered,
-        }) = in_flight
-        {
-            // Nobody minds if its future was dropped.
-            let _ = answered.send(answer(command));
+            arguments,
+            reply,
+        }: Request,
+    ) -> Result<(), Ended> {
+        // Whoever asked for it went away before it was sent.
+        if reply.is_closed() {
+            return Ok(());
         }
+        let id = self.next_id;
+        self.next_id += 1;
+        self.sink
+            .feed(QmpCommand {
+                command: command.clone(),
+                arguments,
+                id,
+            })
+            .await?;
+        self.unflushed = true;
+        self.in_flight.insert(id, InFlight { command, reply });
+        Ok(())
     }
 
-    fn announce(&self, event: Event) {
-        if let Some(events) = &self.lock().events {
-            // Nobody minds if nobody listens.
-            let _ = events.send(event);
+    fn take(&mut self, message: QmpMessage) -> Result<(), Ended> {
+        match message {
+            QmpMessage::Return { id, value } => self.answer(id, |_| Ok(value)),
+            QmpMessage::Error {
+                id: Some(id),
+                class,
+                desc,
+            } => {
+                self.answer(id, |command| {
+                    Err(Error::Qmp {
+                        command,
+                        class,
+                        desc,
+                    })
+                });
+            }
+            QmpMessage::Event(event) => {
+                // Fails only when nobody listens.
+                let _ = self.events.send(event);
+            }
+            QmpMessage::Greeting(_) => {}
+            // Whose reply that was can't be known: to go on would leave its command waiting for ever.
+            QmpMessage::Error { id: None, desc, .. } => {
+                return Err(Ended::protocol("errors with the command's id", &desc));
+            }
+            QmpMessage::Garbage { line } => return Err(Ended::protocol("a line of QMP", &line)),
+            QmpMessage::LineTooLong => {
+                let seen = format!("a line of more than {MAX_LINE} bytes");
+                return Err(Ended::protocol("a line of QMP", &seen));
+            }
         }
+        Ok(())
     }
 
-    fn close(&self, end: &Error) {
-        let mut state = self.lock();
-        state.closed = Some(end.clone());
-        state.events = None;
-        for (_, InFlight { answer, .. }) in state.in_flight.drain() {
-            let _ = answer.send(Err(end.clone()));
+    fn answer(&mut self, id: u64, answer: impl FnOnce(String) -> Result<Value, Error>) {
+        if let Some(InFlight { command, reply }) = self.in_flight.remove(&id) {
+            // Whoever asked may have gone away meanwhile.
+            let _ = reply.send(answer(command));
         }
-    }
-}
-
-impl fmt::Debug for Qmp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Qmp")
-            .field("greeting", &self.greeting)
-            .finish_non_exhaustive()
     }
 }

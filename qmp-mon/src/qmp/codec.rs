@@ -1,68 +1,140 @@
-//! QMP as a codec: bytes ↔ commands and messages.
+//! JSON lines ↔ messages.
 
-use bytes::{Buf as _, BufMut as _, BytesMut};
+use std::io;
+
+use bytes::{Buf as _, BytesMut};
 use memchr::memchr;
 use tokio_util::codec::{Decoder, Encoder};
 
-use super::message::{Command, Message, Wire};
-use crate::Error;
+use super::message::{QmpCommand, QmpMessage};
 
-/// The longest message that is waited for, in bytes. QEMU's own schema, the
-/// longest there is, has about 200 kB.
-pub const MAX_MESSAGE: usize = 64 * 1024 * 1024;
+/// How long a line from QEMU may be by default, in bytes. The longest usual
+/// one, `query-qmp-schema`'s reply, has about 200,000.
+pub const MAX_LINE: usize = 16 << 20;
 
-/// Turns QMP's bytes into [`Message`]s and [`Command`]s into bytes.
+/// QMP's framing: no I/O, no clock, no task.
 ///
-/// Sans-I/O, and indifferent to how the bytes are cut.
-#[derive(Debug, Default)]
+/// The same bytes give the same messages however they are cut. No more than
+/// the longest line is kept. A line that is broken off by the end is dropped.
+#[derive(Debug)]
 pub struct QmpCodec {
-    /// So many bytes of the buffer have no end of line.
+    /// How many bytes of the buffer are known to hold no newline.
     searched: usize,
+    max_line: usize,
+    /// In a line that was too long: dropping the rest of it.
+    dropping: bool,
+}
+
+impl Default for QmpCodec {
+    fn default() -> Self {
+        Self {
+            searched: 0,
+            max_line: MAX_LINE,
+            dropping: false,
+        }
+    }
+}
+
+impl QmpCodec {
+    /// Keeps lines of at most `bytes` bytes, in place of [`MAX_LINE`].
+    #[must_use]
+    pub fn with_max_line(mut self, bytes: usize) -> Self {
+        self.max_line = bytes;
+        self
+    }
+
+    fn line(&mut self, bytes: &mut BytesMut) -> Option<BytesMut> {
+        let searched = self.searched.min(bytes.len());
+        if let Some(found) = memchr(b'\n', &bytes[searched..]) {
+            self.searched = 0;
+            let line = bytes.split_to(searched + found);
+            bytes.advance(1);
+            return Some(line);
+        }
+        self.searched = bytes.len();
+        None
+    }
 }
 
 impl Decoder for QmpCodec {
-    type Item = Message;
-    type Error = Error;
+    type Item = QmpMessage;
+    type Error = io::Error;
 
-    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Message>, Error> {
-        while let Some(found) = memchr(b'\n', &src[self.searched..]) {
-            let line = src.split_to(self.searched + found);
-            src.advance(1);
-            self.searched = 0;
-            if !line.trim_ascii().is_empty() {
-                return parse(&line).map(Some);
+    /// Never fails: a line that is not QMP is a message of its own kind.
+    fn decode(&mut self, bytes: &mut BytesMut) -> io::Result<Option<QmpMessage>> {
+        while let Some(line) = self.line(bytes) {
+            if std::mem::take(&mut self.dropping) {
+                continue;
+            }
+            if line.len() > self.max_line {
+                return Ok(Some(QmpMessage::LineTooLong));
+            }
+            let line = line.trim_ascii();
+            if !line.is_empty() {
+                return Ok(Some(QmpMessage::parse(line)));
             }
         }
-        if src.len() > MAX_MESSAGE {
-            return Err(Error::unexpected("a message of at most 64 MiB", src));
+        if self.dropping || bytes.len() > self.max_line {
+            bytes.clear();
+            self.searched = 0;
+            let known = std::mem::replace(&mut self.dropping, true);
+            return Ok((!known).then_some(QmpMessage::LineTooLong));
         }
-        self.searched = src.len();
         Ok(None)
     }
 
-    /// A message cut off by the monitor's end is none.
-    fn decode_eof(&mut self, src: &mut BytesMut) -> Result<Option<Message>, Error> {
-        let message = self.decode(src)?;
+    fn decode_eof(&mut self, bytes: &mut BytesMut) -> io::Result<Option<QmpMessage>> {
+        let message = self.decode(bytes)?;
         if message.is_none() {
-            src.clear();
+            bytes.clear();
             self.searched = 0;
         }
         Ok(message)
     }
 }
 
-fn parse(line: &[u8]) -> Result<Message, Error> {
-    let wire: Option<Wire> = serde_json::from_slice(line).ok();
-    wire.and_then(Wire::message)
-        .ok_or_else(|| Error::unexpected("a QMP message", line))
+impl Encoder<QmpCommand> for QmpCodec {
+    type Error = io::Error;
+
+    fn encode(&mut self, command: QmpCommand, bytes: &mut BytesMut) -> io::Result<()> {
+        bytes.extend_from_slice(&serde_json::to_vec(&command)?);
+        bytes.extend_from_slice(b"\n");
+        Ok(())
+    }
 }
 
-impl Encoder<&Command<'_>> for QmpCodec {
-    type Error = Error;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn encode(&mut self, command: &Command<'_>, dst: &mut BytesMut) -> Result<(), Error> {
-        serde_json::to_writer(dst.writer(), command).map_err(std::io::Error::from)?;
-        dst.put_u8(b'\n');
-        Ok(())
+    fn messages(codec: &mut QmpCodec, bytes: &str) -> Vec<QmpMessage> {
+        let mut buffer = BytesMut::from(bytes);
+        std::iter::from_fn(|| codec.decode(&mut buffer).unwrap()).collect()
+    }
+
+    #[test]
+    fn an_overlong_line_is_told_once_and_the_next_one_is_read() {
+        let mut codec = QmpCodec::default().with_max_line(20);
+        let mut buffer = BytesMut::new();
+        let mut seen = Vec::new();
+        for piece in [
+            "{\"return\": \"",
+            &"x".repeat(30),
+            "yyy",
+            "\"}\r\n{\"short\"",
+            ":2}\n",
+        ] {
+            buffer.extend_from_slice(piece.as_bytes());
+            seen.extend(std::iter::from_fn(|| codec.decode(&mut buffer).unwrap()));
+        }
+        let short = QmpMessage::Garbage {
+            line: "{\"short\":2}".into(),
+        };
+        assert_eq!(seen, [QmpMessage::LineTooLong, short]);
+    }
+
+    #[test]
+    fn empty_lines_are_skipped() {
+        assert_eq!(messages(&mut QmpCodec::default(), "\r\n \n\n"), []);
     }
 }

@@ -1,0 +1,24 @@
+//! Executes a QMP command, then shows events until QEMU ends:
+//! `cargo run -p qmp-mon --example qmp -- SOCKET query-status '{}'`.
+
+#![expect(clippy::print_stdout, reason = "what the example is for")]
+
+use qmp_mon::Qmp;
+use tokio::net::UnixStream;
+use tokio_stream::StreamExt as _;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let usage = "usage: qmp SOCKET COMMAND [ARGUMENTS]";
+    let (socket, command) = arguments.next().zip(arguments.next()).ok_or(usage)?;
+    let options = arguments.next().unwrap_or_else(|| "null".into());
+
+    let qmp = Qmp::connect(UnixStream::connect(socket).await?).await?;
+    let mut events = qmp.events();
+    println!("{:#}", qmp.execute(&command, options.parse()?).await?);
+    while let Some(event) = events.next().await {
+        println!("{:?}", event?);
+    }
+    Ok(())
+}
