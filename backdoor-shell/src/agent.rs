@@ -1,15 +1,20 @@
 //! The part of the protocol that runs in the guest: see `agent.bash`.
 
+use crate::Nonce;
 use crate::quote::ansi_c;
 
-/// The line that turns the guest's bash into the agent.
-pub(crate) fn bootstrap() -> String {
+/// The name of the virtio port that the agent looks for: `-device
+/// virtserialport,name=…`. Without one, it stays on the console.
+pub const PORT: &str = "org.vmwright.shell";
+
+/// The line that turns the guest's bash into the agent, which says `nonce`.
+pub(crate) fn bootstrap(nonce: Nonce) -> String {
     let code: String = include_str!("agent.bash")
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .flat_map(|line| [line.trim_start(), "\n"])
         .collect();
-    format!("eval {}", ansi_c(&code))
+    format!("__vm_hello={nonce}; eval {}", ansi_c(&code))
 }
 
 /// The command as the agent is to evaluate it.
@@ -35,11 +40,9 @@ mod tests {
 
     #[test]
     fn bootstrap_is_one_line_of_printable_ascii() {
-        assert!(
-            bootstrap()
-                .bytes()
-                .all(|byte| (b' '..=b'~').contains(&byte))
-        );
+        let line = bootstrap(Nonce::from(1));
+        assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+        assert!(line.contains(PORT));
     }
 
     #[test]

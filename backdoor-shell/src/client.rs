@@ -30,8 +30,11 @@ const READ_BUFFER: usize = 64 * 1024;
 /// guest until the next call, which first ends it: the shell is in step always.
 #[derive(Debug)]
 pub struct Shell<T> {
-    line: Framed<T, ShellCodec>,
+    console: Framed<T, ShellCodec>,
+    port: Option<Framed<T, ShellCodec>>,
     stage: Stage,
+    /// The agent reads and writes the port, not the console.
+    on_port: bool,
     /// The command whose end has not come yet.
     running: Option<Nonce>,
 }
@@ -48,13 +51,26 @@ enum Stage {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
-    /// A shell at the other end of `stream`. Nothing is read or sent yet.
-    pub fn new(stream: T) -> Self {
+    /// A shell at the other end of `console`. Nothing is read or sent yet.
+    pub fn new(console: T) -> Self {
         Self {
-            line: Framed::with_capacity(stream, ShellCodec::default(), READ_BUFFER),
+            console: framed(console),
+            port: None,
             stage: Stage::Waiting,
+            on_port: false,
             running: None,
         }
+    }
+
+    /// Adds the other end of a virtio port called [`PORT`](crate::PORT), which
+    /// the agent will use in place of the console if the guest has it.
+    ///
+    /// Worth having with QEMU: it drops what a guest writes to a virtio console
+    /// when this side is slow to read, but lets it wait at a port.
+    #[must_use]
+    pub fn with_port(mut self, port: T) -> Self {
+        self.port = Some(framed(port));
+        self
     }
 
     /// Whether [`connect`](Self::connect) has finished, and the shell lives.
@@ -72,18 +88,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
             if self.stage == Stage::Greeted {
                 let nonce = Nonce::random();
                 self.stage = Stage::Starting(nonce);
+                self.on_port = false;
                 self.send(Request::Bootstrap(nonce), None, "connecting")
                     .await?;
             }
             match self.event("waiting for its greeting").await? {
-                Event::Said(line) => {
+                (_, Event::Said(line)) => {
                     said(&line);
                     if line.contains(GREETING) {
                         self.stage = Stage::Greeted;
                     }
                 }
-                Event::Ready(nonce) if self.stage == Stage::Starting(nonce) => {
+                (on_port, Event::Ready(nonce)) if self.stage == Stage::Starting(nonce) => {
                     self.stage = Stage::Ready;
+                    self.on_port = on_port;
                 }
                 _ => {}
             }
@@ -96,6 +114,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     pub fn disconnect(&mut self) {
         self.stage = Stage::Waiting;
         self.running = None;
+        self.on_port = false;
     }
 
     /// Runs `command` and collects its output in memory.
@@ -189,7 +208,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
             let Some(event) = until(deadline, self.event(command)).await else {
                 return Ok(None);
             };
-            match event? {
+            let (_, event) = event?;
+            match event {
                 Event::Output(whose, bytes) if whose == nonce && !damaged => {
                     writer
                         .write_all(&bytes)
@@ -236,21 +256,39 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         deadline: Option<Instant>,
         doing: &str,
     ) -> Result<(), Error> {
-        match until(deadline, self.line.send(request)).await {
+        let line = match &mut self.port {
+            Some(port) if self.on_port => port,
+            _ => &mut self.console,
+        };
+        match until(deadline, line.send(request)).await {
             Some(Err(error)) => Err(lost(error, doing)),
             Some(Ok(())) | None => Ok(()),
         }
     }
 
-    async fn event(&mut self, doing: &str) -> Result<Event, Error> {
-        match self.line.next().await {
-            Some(Ok(event)) => Ok(event),
+    /// The next event, and whether it came by the port.
+    async fn event(&mut self, doing: &str) -> Result<(bool, Event), Error> {
+        let (on_port, next) = match &mut self.port {
+            None => (false, self.console.next().await),
+            // The console has its say, too: a shell that is restarted greets there.
+            Some(port) => tokio::select! {
+                biased;
+                next = port.next() => (true, next),
+                next = self.console.next() => (false, next),
+            },
+        };
+        match next {
+            Some(Ok(event)) => Ok((on_port, event)),
             Some(Err(error)) => Err(lost(error, doing)),
             None => Err(Error::Closed {
                 doing: doing.to_owned(),
             }),
         }
     }
+}
+
+fn framed<T: AsyncRead + AsyncWrite>(stream: T) -> Framed<T, ShellCodec> {
+    Framed::with_capacity(stream, ShellCodec::default(), READ_BUFFER)
 }
 
 /// The future's value, or `None` at the deadline, if there is one.

@@ -270,7 +270,7 @@ impl Encoder<Request<'_>> for ShellCodec {
     /// is in the guest's hands is thereby over.
     fn encode(&mut self, request: Request<'_>, dst: &mut BytesMut) -> Result<(), Self::Error> {
         let line = match request {
-            Request::Bootstrap(nonce) => format!("\n{}\n__vm_ready {nonce}\n", agent::bootstrap()),
+            Request::Bootstrap(nonce) => format!("\n{}\n", agent::bootstrap(nonce)),
             Request::Run { nonce, script } => {
                 format!("\n__vm_run {nonce} {}\n", ansi_c(&agent::wrap(script)))
             }

@@ -11,6 +11,7 @@ mod frame;
 mod nonce;
 mod quote;
 
+pub use agent::PORT;
 pub use client::{GREETING, Shell};
 pub use codec::{Event, Request, ShellCodec, Signal};
 pub use command::{Command, DEFAULT_TIMEOUT, Exit, Output};

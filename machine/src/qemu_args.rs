@@ -21,6 +21,15 @@ pub(crate) fn connections(sockets: &Sockets, allow_reboot: bool) -> Vec<OsString
         // /dev/hvc0 in a Linux guest
         "-device".into(),
         "virtconsole,chardev=shell".into(),
+        // The shell moves there from the console, which may lose output.
+        "-chardev".into(),
+        unix("socket,id=shell-port,path=", &sockets.shell_port),
+        "-device".into(),
+        format!(
+            "virtserialport,chardev=shell-port,name={}",
+            backdoor_shell::PORT
+        )
+        .into(),
         "-device".into(),
         "virtio-rng-pci".into(),
         "-serial".into(),
@@ -83,6 +92,8 @@ mod tests {
             "-monitor unix:/s,,1/monitor -qmp unix:/s,,1/qmp \
              -chardev socket,id=shell,path=/s,,1/shell \
              -device virtio-serial -device virtconsole,chardev=shell \
+             -chardev socket,id=shell-port,path=/s,,1/shell-port \
+             -device virtserialport,chardev=shell-port,name=org.vmwright.shell \
              -device virtio-rng-pci -serial stdio"
         );
     }

@@ -32,6 +32,7 @@ pub(crate) struct Sockets {
     pub(crate) monitor: PathBuf,
     pub(crate) qmp: PathBuf,
     pub(crate) shell: PathBuf,
+    pub(crate) shell_port: PathBuf,
 }
 
 impl Sockets {
@@ -40,6 +41,7 @@ impl Sockets {
             monitor: dir.join("monitor"),
             qmp: dir.join("qmp"),
             shell: dir.join("shell"),
+            shell_port: dir.join("shell-port"),
         }
     }
 }
@@ -123,7 +125,7 @@ fn absolute(tmp: &Path) -> Result<PathBuf, ErrorKind> {
 }
 
 fn check_socket_path(dir: &Path) -> Result<(), ErrorKind> {
-    let path = Sockets::in_dir(dir).monitor;
+    let path = Sockets::in_dir(dir).shell_port; // the longest
     let length = path.as_os_str().len();
     if length > MAX_SOCKET_PATH {
         return Err(ErrorKind::SocketPathTooLong {

@@ -170,7 +170,7 @@ async fn legacy() {
     show_steps();
     let flags = format!(
         "-accel ${{VM_ACCEL:-tcg}} -kernel '{}' -initrd '{}' -append 'console=ttyS0 panic=-1'",
-        part("vmlinuz").display(),
+        part("vmlinux").display(),
         part("initrd").display()
     );
     let disk = tempfile::NamedTempFile::new().unwrap();
@@ -204,7 +204,7 @@ async fn typed() {
     let qemu = QemuCommand::new("typed")
         .memory_mib(200)
         .cpus(2)
-        .kernel(part("vmlinuz"), part("initrd"), "console=ttyS0 panic=-1")
+        .kernel(part("vmlinux"), part("initrd"), "console=ttyS0 panic=-1")
         .disk(part("disk.raw"))
         .args(["-smbios", "type=1,manufacturer=typed"]);
     let vm = Machine::new(qemu).unwrap();

@@ -80,13 +80,7 @@ pub(crate) fn run_all() -> Result<()> {
     ];
     check(&clippy, "mend what clippy found")?;
     progress.step("documentation");
-    let doc = [
-        "doc",
-        "--quiet",
-        "--workspace",
-        "--no-deps",
-        "--document-private-items",
-    ];
+    let doc = ["doc", "--quiet", "--workspace", "--no-deps"];
     check(&doc, "mend what rustdoc found")
 }
 

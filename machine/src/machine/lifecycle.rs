@@ -79,6 +79,7 @@ impl Machine {
         let monitor = listen(&sockets.monitor)?;
         let qmp = listen(&sockets.qmp)?;
         let shell = listen(&sockets.shell)?;
+        let shell_port = listen(&sockets.shell_port)?;
 
         let accelerator = accelerator().await;
         let mut spec = self.start.spec(accelerator, self.state.shared())?;
@@ -100,7 +101,8 @@ impl Machine {
             let connections = async {
                 let monitor = accept(&monitor).await?;
                 let qmp = accept(&qmp).await?;
-                let shell = accept(&shell).await?;
+                let shell = Shell::new(accept(&shell).await?);
+                let shell = shell.with_port(accept(&shell_port).await?);
                 let (hmp, qmp) = monitor::open(monitor, qmp).await?;
                 Ok((hmp, qmp, shell))
             };
@@ -113,7 +115,7 @@ impl Machine {
             }
         };
         let (hmp, qmp, shell) = qemu.or_exit("starting QEMU", accepted).await?;
-        let shell = tokio::sync::Mutex::new(Shell::new(shell));
+        let shell = tokio::sync::Mutex::new(shell);
         Ok(Running {
             qemu,
             hmp,

@@ -9,6 +9,10 @@ use super::{Machine, Running};
 use crate::error::{ErrorKind, Result, tail};
 use crate::waiting::Look;
 
+/// What the last try of a wait may take, even if less time is left: else all it
+/// would show is that its time was up.
+const SHORTEST_TRY: Duration = Duration::from_secs(1);
+
 /// # Commands
 ///
 /// A command is bash, run by root with `set -euo pipefail`; a `&str`, or a
@@ -121,7 +125,8 @@ impl Machine {
         self.step(&format!("waiting for {what}"), async {
             self.connect().await?;
             self.wait(&what, limit, async |left| {
-                let output = self.execute(command.clone().timeout(left)).await?;
+                let try_limit = left.max(SHORTEST_TRY);
+                let output = self.execute(command.clone().timeout(try_limit)).await?;
                 Ok(if is_wanted(&output) {
                     Look::Done(output.text())
                 } else {
