@@ -95,7 +95,7 @@ async fn cached_probe() -> Accelerator {
     answer
 }
 
-/// Runs a guest of 26 bytes under KVM: 2²⁶ turns of a loop, then a write to the
+/// Runs a guest of nineteen bytes under KVM: 2²⁶ turns of a loop, then a write to the
 /// port that ends QEMU.
 async fn probe(qemu: &Path) -> io::Result<Accelerator> {
     let mut image = tempfile::NamedTempFile::new()?;
