@@ -267,7 +267,7 @@ mod tests {
         assert_eq!(
             Error::new("server", kind).to_string(),
             "server: command `make check` failed (exit code 2)\n  its output:\n    ok 1\n    \
-             not ok 2 \\u{1b}[31mred"
+             not ok 2 \\x1b[31mred"
         );
     }
 

@@ -57,6 +57,8 @@ struct Running {
     hmp: Hmp,
     qmp: Qmp,
     shell: tokio::sync::Mutex<Shell<UnixStream>>,
+    /// Whether the shell was connected when somebody last let go of it.
+    is_connected: AtomicBool,
     /// Somebody waited for the end and got it: it is news to nobody.
     end_is_known: AtomicBool,
 }

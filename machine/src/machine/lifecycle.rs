@@ -121,6 +121,7 @@ impl Machine {
             hmp,
             qmp,
             shell,
+            is_connected: AtomicBool::new(false),
             end_is_known: AtomicBool::new(false),
         })
     }
@@ -145,6 +146,7 @@ impl Machine {
             tracing::info!(machine = self.name, "{doing}");
             let start = Instant::now();
             self.connect_shell(running, &mut shell).await?;
+            running.is_connected.store(true, Ordering::Relaxed);
             let seconds = start.elapsed().as_secs_f64();
             tracing::info!(
                 machine = self.name,
@@ -191,12 +193,7 @@ impl Machine {
         let Some(running) = self.current() else {
             return false;
         };
-        // A shell that is in use is connected, or about to be.
-        let connected = running
-            .shell
-            .try_lock()
-            .is_ok_and(|shell| shell.is_connected());
-        connected && running.qemu.exit_status().is_none()
+        running.is_connected.load(Ordering::Relaxed) && running.qemu.exit_status().is_none()
     }
 
     /// Powers the guest off from inside and waits for QEMU to end. Does nothing
@@ -269,6 +266,7 @@ impl Machine {
             doing,
             self.on_qemu(doing, async |running| {
                 running.shell.lock().await.disconnect();
+                running.is_connected.store(false, Ordering::Relaxed);
                 let pressed = running.hmp.command("sendkey ctrl-alt-delete").await;
                 pressed
                     .map(drop)

@@ -1,5 +1,6 @@
 //! Commands in the guest's root shell.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use backdoor_shell::{Command, Exit, Output};
@@ -46,6 +47,9 @@ impl Machine {
         self.on_qemu(&doing, async |running| {
             let mut shell = running.shell.lock().await;
             let result = shell.run_into(command, writer).await;
+            running
+                .is_connected
+                .store(shell.is_connected(), Ordering::Relaxed);
             result.map_err(|source| shell_error(running, source))
         })
         .await
