@@ -39,7 +39,9 @@ async fn starts_again_after_a_shutdown() {
 #[tokio::test]
 async fn power_off_from_inside() {
     let vm = minimal();
-    vm.succeed("poweroff -d 1 >&2 &").await.unwrap();
+    vm.connect().await.unwrap();
+    // Whether it still gets an answer depends on who is quicker.
+    let _ = vm.execute("poweroff").await;
     let status = vm.wait_for_shutdown().await.unwrap();
     assert!(status.unwrap().success(), "{status:?}");
     assert!(!vm.is_up());
