@@ -54,7 +54,9 @@ __vm_encode() {
 # stop NONCE SIGNAL: what ends by itself sends its own end; what is killed can't,
 # nor what was never begun
 __vm_stop() {
-    if [[ $1 == "$__vm_job_nonce" ]]; then kill "-$2" -- "-$__vm_job"; fi
+    if [[ $1 == "$__vm_job_nonce" && $'\n'$(jobs -p)$'\n' == *$'\n'"$__vm_job"$'\n'* ]]; then
+        kill "-$2" -- "-$__vm_job"
+    fi
     if [[ $1 != "$__vm_job_nonce" || $2 == KILL ]]; then printf '\n@e %s 137 0\n' "$1"; fi
 }
 
@@ -70,5 +72,6 @@ done
 
 printf '\n@r %s\n' "$__vm_hello"
 while IFS= read -r __vm_line; do
-    eval "$__vm_line"
+    # What was meant for a shell that is gone is not for this one.
+    if [[ $__vm_line == "$__vm_hello "* ]]; then eval "${__vm_line#* }"; fi
 done

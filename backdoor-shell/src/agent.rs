@@ -20,8 +20,9 @@ pub(crate) fn bootstrap(nonce: Nonce) -> String {
 /// The command as the agent is to evaluate it.
 ///
 /// It runs in a fork of the guest's bash, which is several times cheaper than
-/// starting another one, and can tell the difference only by asking for its
-/// process's number: then it gets a bash of its own.
+/// starting another one. If it asks for its process's number, it gets a bash of
+/// its own. What else differs: it is in a function, so that `local` and `return`
+/// do not fail.
 pub(crate) fn wrap(script: &str) -> String {
     const ASKS_FOR_PROCESS: [&str; 3] = ["$$", "${$}", "PPID"];
     if ASKS_FOR_PROCESS.iter().any(|asks| script.contains(asks)) {

@@ -45,9 +45,9 @@ enum Stage {
     Waiting,
     /// The greeting has come.
     Greeted,
-    /// The agent was sent.
+    /// The agent was sent; its answer will carry the nonce, as will requests to it.
     Starting(Nonce),
-    Ready,
+    Ready(Nonce),
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
@@ -75,7 +75,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
 
     /// Whether [`connect`](Self::connect) has finished, and the shell lives.
     pub fn is_connected(&self) -> bool {
-        self.stage == Stage::Ready
+        matches!(self.stage, Stage::Ready(_))
     }
 
     /// Waits for the guest's [`GREETING`], passing each line it says on to
@@ -84,7 +84,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     /// Waits without end: a guest that never boots is the caller's to judge.
     /// Cancel safe: a later call goes on where this one stopped.
     pub async fn connect(&mut self, mut said: impl FnMut(&str)) -> Result<(), Error> {
-        while self.stage != Stage::Ready {
+        while !self.is_connected() {
             if self.stage == Stage::Greeted {
                 let nonce = Nonce::random();
                 self.stage = Stage::Starting(nonce);
@@ -92,6 +92,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
                 self.send(Request::Bootstrap(nonce), None, "connecting")
                     .await?;
             }
+            // What an earlier call, dropped meanwhile, had begun to send.
+            let sent = self.console.flush().await;
+            sent.map_err(|error| lost(error, "connecting"))?;
             match self.event("waiting for its greeting").await? {
                 (_, Event::Said(line)) => {
                     said(&line);
@@ -100,7 +103,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
                     }
                 }
                 (on_port, Event::Ready(nonce)) if self.stage == Stage::Starting(nonce) => {
-                    self.stage = Stage::Ready;
+                    self.stage = Stage::Ready(nonce);
                     self.on_port = on_port;
                 }
                 _ => {}
@@ -147,12 +150,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
                 command: command.script().replace('\0', "\\0"),
             });
         }
-        if self.stage != Stage::Ready {
+        let Stage::Ready(session) = self.stage else {
             return Err(Error::NotConnected);
-        }
+        };
         if let Some(abandoned) = self.running {
-            self.stop(abandoned, "an abandoned command", &mut tokio::io::sink())
-                .await?;
+            self.stop(
+                session,
+                abandoned,
+                "an abandoned command",
+                &mut tokio::io::sink(),
+            )
+            .await?;
         }
 
         let script = command.script();
@@ -161,24 +169,46 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
             .time_limit()
             .and_then(|limit| Instant::now().checked_add(limit));
         self.running = Some(nonce);
-        self.send(Request::Run { nonce, script }, deadline, script)
-            .await?;
+        self.send(
+            Request::Run {
+                session,
+                nonce,
+                script,
+            },
+            deadline,
+            script,
+        )
+        .await?;
         if let Some(status) = self.follow(nonce, script, deadline, writer).await? {
             return Ok(Exit::Status(status));
         }
-        self.stop(nonce, script, writer).await?;
+        self.stop(session, nonce, script, writer).await?;
         Ok(Exit::TimedOut)
     }
 
     /// Ends the command that runs as `nonce`, gently, then hard.
-    async fn stop<W>(&mut self, nonce: Nonce, command: &str, writer: &mut W) -> Result<(), Error>
+    async fn stop<W>(
+        &mut self,
+        session: Nonce,
+        nonce: Nonce,
+        command: &str,
+        writer: &mut W,
+    ) -> Result<(), Error>
     where
         W: AsyncWrite + Unpin,
     {
         for (signal, grace) in [(Signal::Term, TERM_GRACE), (Signal::Kill, KILL_GRACE)] {
             let deadline = Some(Instant::now() + grace);
-            self.send(Request::Stop { nonce, signal }, deadline, command)
-                .await?;
+            self.send(
+                Request::Stop {
+                    session,
+                    nonce,
+                    signal,
+                },
+                deadline,
+                command,
+            )
+            .await?;
             match self.follow(nonce, command, deadline, writer).await {
                 Ok(None) => {}
                 // An output cut short is to be expected of a command cut short.

@@ -19,6 +19,8 @@ pub enum Request<'a> {
     Bootstrap(Nonce),
     /// Runs a bash script; answered by [`Event::Output`]s and one [`Event::End`].
     Run {
+        /// The nonce that the agent was sent with: another one ignores it.
+        session: Nonce,
         /// Names the answer.
         nonce: Nonce,
         /// What bash is to run.
@@ -26,6 +28,8 @@ pub enum Request<'a> {
     },
     /// Ends a script that runs. It sends its [`Event::End`] as it would have.
     Stop {
+        /// As for [`Run`](Self::Run).
+        session: Nonce,
         /// The script's own nonce.
         nonce: Nonce,
         /// How to end it.
@@ -271,17 +275,27 @@ impl Encoder<Request<'_>> for ShellCodec {
     fn encode(&mut self, request: Request<'_>, dst: &mut BytesMut) -> Result<(), Self::Error> {
         let line = match request {
             Request::Bootstrap(nonce) => format!("\n{}\n", agent::bootstrap(nonce)),
-            Request::Run { nonce, script } => {
-                format!("\n__vm_run {nonce} {}\n", ansi_c(&agent::wrap(script)))
+            Request::Run {
+                session,
+                nonce,
+                script,
+            } => {
+                format!(
+                    "\n{session} __vm_run {nonce} {}\n",
+                    ansi_c(&agent::wrap(script))
+                )
             }
             Request::Stop {
+                session,
                 nonce,
-                signal: Signal::Term,
-            } => format!("\n__vm_stop {nonce} TERM\n"),
-            Request::Stop {
-                nonce,
-                signal: Signal::Kill,
-            } => format!("\n__vm_stop {nonce} KILL\n"),
+                signal,
+            } => {
+                let signal = match signal {
+                    Signal::Term => "TERM",
+                    Signal::Kill => "KILL",
+                };
+                format!("\n{session} __vm_stop {nonce} {signal}\n")
+            }
         };
         dst.extend_from_slice(line.as_bytes());
         Ok(())

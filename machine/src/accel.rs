@@ -1,7 +1,7 @@
 //! Which accelerator runs guests on this host.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -72,7 +72,13 @@ pub async fn accelerator() -> Accelerator {
 
 async fn cached_probe() -> Accelerator {
     let qemu = Path::new("qemu-system-x86_64");
-    if !Path::new("/dev/kvm").exists() {
+    // Nobody may use it, or we may not (yet): nothing to be remembered.
+    if File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/kvm")
+        .is_err()
+    {
         return Accelerator::Tcg;
     }
     let cache = cache_file(qemu);
@@ -123,15 +129,14 @@ async fn probe(qemu: &Path) -> io::Result<Accelerator> {
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()?;
-    let runs = timeout(PROBE_LIMIT, guest.wait())
-        .await
-        .is_ok_and(|status| matches!(status, Ok(status) if status.code() == Some(PROBE_PASSED)));
-    guest.kill().await?;
-    Ok(if runs {
-        Accelerator::Kvm
-    } else {
-        Accelerator::Tcg
-    })
+    let Ok(status) = timeout(PROBE_LIMIT, guest.wait()).await else {
+        guest.kill().await?;
+        return Ok(Accelerator::Tcg);
+    };
+    match status? {
+        status if status.code() == Some(PROBE_PASSED) => Ok(Accelerator::Kvm),
+        status => Err(io::Error::other(format!("QEMU ended at once ({status})"))),
+    }
 }
 
 fn boot_sector() -> [u8; 512] {

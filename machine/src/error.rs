@@ -199,6 +199,14 @@ pub enum ErrorKind {
         /// What went wrong with it.
         source: qmp_mon::Error,
     },
+    /// The human monitor's reply says that a command failed.
+    #[error("monitor command `{command}` failed: {}", reply.trim_end())]
+    MonitorCommandFailed {
+        /// The command.
+        command: String,
+        /// The whole reply.
+        reply: String,
+    },
     /// The serial console.
     #[error(transparent)]
     Console(#[from] serial_log::Error),

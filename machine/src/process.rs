@@ -111,19 +111,31 @@ impl Process {
         }
     }
 
-    /// Kills the process and all it has spawned, and waits until they are gone.
-    /// Does nothing when they are.
+    /// Kills the process and all it has spawned, and waits until they are gone:
+    /// milliseconds, and five seconds at most. Does nothing when they are.
     pub(crate) fn kill(&self) {
         let gone = self
             .lifeline
             .shutdown(Shutdown::Write)
             .and_then(|()| self.lifeline.set_read_timeout(Some(BURIAL)))
-            // The supervisor's end closes as it exits.
-            .and_then(|()| (&self.lifeline).read(&mut [0]));
+            .and_then(|()| self.wait_for_supervisor());
         if let Err(error) = gone
             && error.kind() != io::ErrorKind::NotConnected
         {
             tracing::warn!(pid = self.pid, %error, "a killed QEMU would not go away");
+        }
+    }
+}
+
+impl Process {
+    /// The supervisor's end of the lifeline closes as it exits.
+    fn wait_for_supervisor(&self) -> io::Result<()> {
+        loop {
+            match (&self.lifeline).read(&mut [0]) {
+                Ok(0) => return Ok(()),
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
         }
     }
 }

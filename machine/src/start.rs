@@ -42,7 +42,7 @@ impl StartCommand {
         }
     }
 
-    /// The process to spawn. `disk_dir`: where a disk overlay may be kept.
+    /// The process to spawn.
     pub(crate) fn spec(
         &self,
         accelerator: Accelerator,

@@ -1,8 +1,10 @@
 //! A machine's directories on the host, for its owner alone.
 
-use std::fs::{self, DirBuilder, File, TryLockError};
+use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 
 use crate::error::ErrorKind;
@@ -13,8 +15,8 @@ const MAX_SOCKET_PATH: usize = 107;
 /// Where a machine keeps its state: disk, sockets, console log.
 ///
 /// `TMP/vm-state-NAME`, and beside it `TMP/shared-xchg`, which all machines of
-/// one `TMP` share with their guests. Locked against a second driver; removed
-/// on drop unless it is to be kept.
+/// one `TMP` share with their guests. Locked against a second driver. The state
+/// is removed on drop unless it is to be kept; the shared directory with `TMP`.
 #[derive(Debug)]
 pub(crate) struct StateDir {
     path: PathBuf,
@@ -107,11 +109,12 @@ impl Drop for StateDir {
 }
 
 fn own_tmp(keep: bool) -> Result<(PathBuf, Option<tempfile::TempDir>), ErrorKind> {
+    if keep {
+        // Where the next machine of this name will look.
+        return Ok((absolute(&std::env::temp_dir())?, None));
+    }
     let made = tempfile::Builder::new().prefix("vm-").tempdir();
     let dir = made.map_err(at(&std::env::temp_dir()))?;
-    if keep {
-        return Ok((dir.keep(), None));
-    }
     Ok((dir.path().to_owned(), Some(dir)))
 }
 
@@ -137,19 +140,38 @@ fn check_socket_path(dir: &Path) -> Result<(), ErrorKind> {
     Ok(())
 }
 
-fn make_private(dir: &Path) -> Result<(), ErrorKind> {
-    DirBuilder::new()
-        .mode(0o700)
-        .recursive(true)
-        .create(dir)
-        .map_err(at(dir))
+/// Makes `dir`, or takes one that is there if it is ours and really there: in a
+/// directory that others may write to, it could be somebody else's, or a link.
+fn make_private(dir: &Path) -> Result<File, ErrorKind> {
+    match DirBuilder::new().mode(0o700).create(dir) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(at(dir)(error)),
+        _ => {}
+    }
+    let flags = libc::O_DIRECTORY | libc::O_NOFOLLOW;
+    let opened = File::options()
+        .read(true)
+        .custom_flags(flags)
+        .open(dir)
+        .map_err(at(dir))?;
+    // SAFETY: a plain system call, which cannot fail.
+    let us = unsafe { libc::geteuid() };
+    if opened.metadata().map_err(at(dir))?.uid() != us {
+        let error = io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "it belongs to somebody else",
+        );
+        return Err(at(dir)(error));
+    }
+    opened
+        .set_permissions(Permissions::from_mode(0o700))
+        .map_err(at(dir))?;
+    Ok(opened)
 }
 
 /// Makes `dir` and locks it, so that no second driver works in it.
 fn make_locked(dir: &Path) -> Result<File, ErrorKind> {
     loop {
-        make_private(dir)?;
-        let lock = File::open(dir).map_err(at(dir))?;
+        let lock = make_private(dir)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -190,8 +212,6 @@ pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> ErrorKind {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]
@@ -218,6 +238,18 @@ mod tests {
         assert!(disk.exists());
         let _fresh = create(false);
         assert!(!disk.exists());
+    }
+
+    #[test]
+    fn a_link_is_not_followed() {
+        let tmp = tempfile::tempdir().unwrap();
+        let precious = tmp.path().join("precious");
+        fs::create_dir(&precious).unwrap();
+        fs::write(precious.join("file"), "data").unwrap();
+        std::os::unix::fs::symlink(&precious, tmp.path().join("vm-state-vm")).unwrap();
+        let error = StateDir::create(Some(tmp.path()), "vm", false).unwrap_err();
+        assert!(matches!(error, ErrorKind::StateDir { .. }), "{error}");
+        assert!(precious.join("file").exists());
     }
 
     #[test]

@@ -169,7 +169,7 @@ fn part(name: &str) -> std::path::PathBuf {
 async fn legacy() {
     show_steps();
     let flags = format!(
-        "-accel ${{VM_ACCEL:-tcg}} -kernel '{}' -initrd '{}' -append 'console=ttyS0 panic=-1'",
+        "-accel ${{VM_ACCEL:-tcg}} -kernel '{}' -initrd '{}' -append 'console=ttyS0 panic=-1 no_timer_check'",
         part("vmlinux").display(),
         part("initrd").display()
     );
@@ -204,7 +204,11 @@ async fn typed() {
     let qemu = QemuCommand::new("typed")
         .memory_mib(200)
         .cpus(2)
-        .kernel(part("vmlinux"), part("initrd"), "console=ttyS0 panic=-1")
+        .kernel(
+            part("vmlinux"),
+            part("initrd"),
+            "console=ttyS0 panic=-1 no_timer_check",
+        )
         .disk(part("disk.raw"))
         .args(["-smbios", "type=1,manufacturer=typed"]);
     let vm = Machine::new(qemu).unwrap();

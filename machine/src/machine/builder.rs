@@ -38,7 +38,8 @@ impl Builder {
 
     /// Where the state directory `vm-state-NAME` and the shared directory
     /// `shared-xchg` are made. By default in a new directory of the system's
-    /// temporary one, removed with the machine.
+    /// temporary one, removed with the machine; where state is to be kept, in the
+    /// system's temporary directory itself.
     pub fn tmp_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.tmp_dir = Some(dir.into());
         self

@@ -35,7 +35,7 @@ impl Machine {
 
     /// All that the console has shown since the machine was started.
     ///
-    /// Works after the machine has stopped, too.
+    /// Works after the machine has stopped, too, until it is released.
     ///
     /// # Errors
     /// [`NotRunning`](ErrorKind::NotRunning) if the machine was never started.

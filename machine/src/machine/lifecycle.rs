@@ -30,6 +30,9 @@ const CONNECT_LIMIT: Duration = Duration::from_mins(1);
 /// [`Machine::wait_for_shutdown`] for it to shut down.
 const BOOT_LIMIT: Duration = Duration::from_mins(15);
 
+/// How long QEMU may take to quit before it is killed.
+const QUIT_LIMIT: Duration = Duration::from_secs(5);
+
 /// How often a guest that does not boot is mentioned.
 const BOOT_REMINDER: Duration = Duration::from_secs(30);
 
@@ -133,31 +136,46 @@ impl Machine {
     /// # Errors
     /// [`TimedOut`](ErrorKind::TimedOut) with the last console lines.
     pub async fn connect(&self) -> Result<()> {
-        let stopped = |running: Arc<Running>| running.end_is_known.load(Ordering::Relaxed);
-        if self.current().is_none_or(stopped) {
-            Box::pin(self.start()).await?;
-        }
+        self.start_if_off().await?;
         let doing = "waiting for the VM to finish booting";
         self.on_qemu(doing, async |running| {
             let mut shell = running.shell.lock().await;
-            if shell.is_connected() {
-                return Ok(());
-            }
-            tracing::info!(machine = self.name, "{doing}");
-            let start = Instant::now();
-            self.connect_shell(running, &mut shell).await?;
-            running.is_connected.store(true, Ordering::Relaxed);
-            let seconds = start.elapsed().as_secs_f64();
-            tracing::info!(
-                machine = self.name,
-                "connected to guest root shell, in {seconds:.2} seconds"
-            );
-            Ok(())
+            self.connect_shell(running, &mut shell).await
         })
         .await
     }
 
-    async fn connect_shell(
+    /// Starts a machine that was not started, or is off on purpose.
+    pub(super) async fn start_if_off(&self) -> Result<()> {
+        let is_off = |running: Arc<Running>| running.end_is_known.load(Ordering::Relaxed);
+        if self.current().is_none_or(is_off) {
+            Box::pin(self.start()).await?;
+        }
+        Ok(())
+    }
+
+    /// Connects a shell that is not connected.
+    pub(super) async fn connect_shell(
+        &self,
+        running: &Running,
+        shell: &mut Shell<UnixStream>,
+    ) -> Result<(), ErrorKind> {
+        if shell.is_connected() {
+            return Ok(());
+        }
+        tracing::info!(machine = self.name, "waiting for the VM to finish booting");
+        let start = Instant::now();
+        self.wait_for_greeting(running, shell).await?;
+        running.is_connected.store(true, Ordering::Relaxed);
+        let seconds = start.elapsed().as_secs_f64();
+        tracing::info!(
+            machine = self.name,
+            "connected to guest root shell, in {seconds:.2} seconds"
+        );
+        Ok(())
+    }
+
+    async fn wait_for_greeting(
         &self,
         running: &Running,
         shell: &mut Shell<UnixStream>,
@@ -200,33 +218,32 @@ impl Machine {
     /// if the machine does not run.
     ///
     /// # Errors
-    /// As [`wait_for_shutdown`](Self::wait_for_shutdown).
+    /// [`CommandFailed`](ErrorKind::CommandFailed) if the guest's `poweroff`
+    /// does; as [`wait_for_shutdown`](Self::wait_for_shutdown).
     pub async fn shutdown(&self) -> Result<()> {
         if self.pid().is_none() {
             return Ok(());
         }
-        self.connect().await?;
-        let running = self.running("shutting down")?;
-        let poweroff = async {
-            // What it answers, and whether it still can, does not matter.
-            let _ = running.shell.lock().await.run("poweroff").await;
-            std::future::pending::<()>().await;
-        };
-        tokio::select! {
-            ended = self.wait_for_shutdown() => ended.map(drop),
-            () = poweroff => Ok(()),
+        match self.succeed("poweroff").await {
+            // The machine may be off before it has answered.
+            Err(error) if !matches!(error.kind(), ErrorKind::Exited { .. }) => Err(error),
+            _ => self.wait_for_shutdown().await.map(drop),
         }
     }
 
-    /// Pulls the plug: QEMU quits without the guest being told.
+    /// Pulls the plug: QEMU quits without the guest being told, or is killed if
+    /// it does not within five seconds.
     pub async fn crash(&self) -> Result<()> {
         if self.pid().is_none() {
             return Ok(());
         }
         self.step("forced crash", async {
             let running = self.running("forced crash")?;
-            // QEMU may be gone before it has answered.
-            let _ = running.hmp.command("quit").await;
+            // QEMU may be gone before it has answered; or it hangs.
+            let _ = timeout(QUIT_LIMIT, running.hmp.command("quit")).await;
+            if timeout(QUIT_LIMIT, running.qemu.exited()).await.is_err() {
+                running.qemu.kill();
+            }
             self.wait_for_shutdown().await.map(drop)
         })
         .await
@@ -265,12 +282,13 @@ impl Machine {
         self.step(
             doing,
             self.on_qemu(doing, async |running| {
-                running.shell.lock().await.disconnect();
-                running.is_connected.store(false, Ordering::Relaxed);
+                // Nobody else is to talk to a shell that is going away.
+                let mut shell = running.shell.lock().await;
                 let pressed = running.hmp.command("sendkey ctrl-alt-delete").await;
-                pressed
-                    .map(drop)
-                    .map_err(|source| monitor_error(doing, source))
+                pressed.map_err(|source| monitor_error(doing, source))?;
+                shell.disconnect();
+                running.is_connected.store(false, Ordering::Relaxed);
+                Ok(())
             }),
         )
         .await

@@ -6,13 +6,19 @@ use serde_json::Value;
 use super::Machine;
 use crate::error::{ErrorKind, Result};
 
+/// How the human monitor's replies begin when a command was not carried out
+/// (`monitor/hmp.c` and `hmp_handle_error` in QEMU).
+const FAILED: [&str; 3] = ["unknown command: ", "Error: ", "invalid parameter: "];
+
 /// # QEMU's monitors
 impl Machine {
     /// Sends a command to QEMU's human monitor and gives its reply, without
-    /// echo or prompt. A command that QEMU does not know is no error: the reply
-    /// says so.
+    /// echo or prompt.
     ///
     /// # Errors
+    /// [`MonitorCommandFailed`](ErrorKind::MonitorCommandFailed) if the reply
+    /// says that it failed: this monitor has only words for it, and some of its
+    /// commands have words of their own. [`qmp`](Self::qmp) always knows.
     /// [`Monitor`](ErrorKind::Monitor) if `command` holds a newline, or the
     /// monitor is closed.
     pub async fn send_monitor_command(&self, command: &str) -> Result<String> {
@@ -20,11 +26,13 @@ impl Machine {
         self.step(
             &doing,
             self.on_qemu(&doing, async |running| {
-                running
-                    .hmp
-                    .command(command)
-                    .await
-                    .map_err(|source| monitor_error(&doing, source))
+                let replied = running.hmp.command(command).await;
+                let reply = replied.map_err(|source| monitor_error(&doing, source))?;
+                if FAILED.iter().any(|sign| reply.starts_with(sign)) {
+                    let command = command.to_owned();
+                    return Err(ErrorKind::MonitorCommandFailed { command, reply });
+                }
+                Ok(reply)
             }),
         )
         .await

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use backdoor_shell::{Command, Exit, Output};
 use tokio::io::AsyncWrite;
+use tokio::time::timeout;
 
 use super::{Machine, Running};
 use crate::error::{ErrorKind, Result, tail};
@@ -13,6 +14,10 @@ use crate::waiting::Look;
 /// What the last try of a wait may take, even if less time is left: else all it
 /// would show is that its time was up.
 const SHORTEST_TRY: Duration = Duration::from_secs(1);
+
+/// How much longer than that a try may take if the shell does not answer, or
+/// somebody else has it.
+const BUSY_LIMIT: Duration = Duration::from_secs(20);
 
 /// # Commands
 ///
@@ -42,10 +47,11 @@ impl Machine {
         W: AsyncWrite + Unpin,
     {
         let command = command.into();
-        self.connect().await?;
+        self.start_if_off().await?;
         let doing = format!("running `{}`", command.script());
         self.on_qemu(&doing, async |running| {
             let mut shell = running.shell.lock().await;
+            self.connect_shell(running, &mut shell).await?;
             let result = shell.run_into(command, writer).await;
             running
                 .is_connected
@@ -130,7 +136,13 @@ impl Machine {
             self.connect().await?;
             self.wait(&what, limit, async |left| {
                 let try_limit = left.max(SHORTEST_TRY);
-                let output = self.execute(command.clone().timeout(try_limit)).await?;
+                let tried = self.execute(command.clone().timeout(try_limit));
+                let Ok(output) = timeout(try_limit.saturating_add(BUSY_LIMIT), tried).await else {
+                    return Ok(Look::NotYet(
+                        "the guest's shell is busy, or away".to_owned(),
+                    ));
+                };
+                let output = output?;
                 Ok(if is_wanted(&output) {
                     Look::Done(output.text())
                 } else {

@@ -8,7 +8,8 @@
 //!
 //! Everything here runs between `fork` and `exec` in a process that may have
 //! had other threads: only async-signal-safe calls, no allocation, no locks
-//! (signal-safety(7)).
+//! (signal-safety(7)). `fork` itself is one in glibc and musl, whatever
+//! POSIX.1-2024 says.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -30,6 +31,9 @@ pub(super) fn stand_between(command: &mut Command, lifeline: RawFd) {
             // Ctrl-C at our terminal is ours to handle: neither the supervisor
             // nor QEMU is in the terminal's foreground group.
             libc::setpgid(0, 0);
+            // Before there is anybody to fall back to us, or to end.
+            libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1);
+            libc::signal(libc::SIGCHLD, libc::SIG_DFL);
             match libc::fork() {
                 -1 => Err(io::Error::last_os_error()),
                 0 => {
@@ -47,11 +51,8 @@ pub(super) fn stand_between(command: &mut Command, lifeline: RawFd) {
 
 /// The rest of the supervisor's life.
 fn supervise(command: pid_t, lifeline: RawFd) -> ! {
-    // SAFETY: plain system calls; the name is a C string.
-    unsafe {
-        libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1);
-        libc::prctl(libc::PR_SET_NAME, c"vm-supervisor".as_ptr());
-    }
+    // SAFETY: the name is a C string.
+    unsafe { libc::prctl(libc::PR_SET_NAME, c"vm-supervisor".as_ptr()) };
     keep_two_descriptors(lifeline, block_signals());
     let pid = command.to_ne_bytes();
     // SAFETY: the buffer is as long as is said.
@@ -130,10 +131,10 @@ fn bury_all(command: pid_t) -> Option<c_int> {
     unsafe { libc::kill(-command, libc::SIGKILL) };
     loop {
         // Then those that left it: they turn up here as their parents die.
-        kill_children();
+        let whom = if kill_children() { -1 } else { command };
         let mut status = 0;
         // SAFETY: the status lives during the call.
-        match unsafe { libc::waitpid(-1, &raw mut status, 0) } {
+        match unsafe { libc::waitpid(whom, &raw mut status, 0) } {
             -1 => return commands_status,
             pid if pid == command => commands_status = Some(status),
             _ => {}
@@ -141,15 +142,20 @@ fn bury_all(command: pid_t) -> Option<c_int> {
     }
 }
 
-/// Kills every child this process has (proc(5), `/proc/PID/task/TID/children`).
-fn kill_children() {
+/// Kills every child this process has (proc(5), `/proc/PID/task/TID/children`);
+/// whether it could find out, for which the kernel must have
+/// `CONFIG_PROC_CHILDREN`.
+fn kill_children() -> bool {
     let mut list = [0_u8; 4096];
     // SAFETY: the path is a C string, the buffer as long as is said.
     let length = unsafe {
         let file = libc::open(c"/proc/thread-self/children".as_ptr(), libc::O_RDONLY);
         let length = libc::read(file, list.as_mut_ptr().cast(), list.len());
         libc::close(file);
-        usize::try_from(length).unwrap_or(0)
+        length
+    };
+    let Ok(length) = usize::try_from(length) else {
+        return false;
     };
     let mut pid: pid_t = 0;
     for &byte in &list[..length] {
@@ -161,6 +167,7 @@ fn kill_children() {
             pid = 0;
         }
     }
+    true
 }
 
 /// Ends as the command did, so that our parent sees its exit status.

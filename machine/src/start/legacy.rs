@@ -117,16 +117,16 @@ impl LegacyStartCommand {
         }
         if let Some(image) = &self.cdrom {
             line.push(" -cdrom ");
-            line.push(quoted(image.as_os_str()));
+            line.push(quoted(absolute(image).as_os_str()));
         }
         if let Some(image) = &self.usb {
             line.push(" -device usb-ehci -drive id=usbdisk,if=none,readonly=on,file=");
-            line.push(quoted_property(image));
+            line.push(quoted_property(&absolute(image)));
             line.push(" -device usb-storage,drive=usbdisk");
         }
         if let Some(image) = &self.bios {
             line.push(" -bios ");
-            line.push(quoted(image.as_os_str()));
+            line.push(quoted(absolute(image).as_os_str()));
         }
         if let Some(flags) = &self.qemu_flags {
             line.push(" ");
@@ -143,8 +143,9 @@ fn push_properties(line: &mut OsString, properties: Option<&str>) {
     }
 }
 
+/// QEMU is started in another directory than ours.
 fn absolute(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// `value` as one word of the shell's.

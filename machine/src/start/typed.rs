@@ -47,7 +47,13 @@ impl QemuCommand {
     /// The QEMU to run.
     #[must_use]
     pub fn binary(mut self, program: impl Into<PathBuf>) -> Self {
-        self.binary = program.into();
+        let program = program.into();
+        // A bare name is looked for in `PATH`.
+        self.binary = if program.components().count() > 1 {
+            absolute(program)
+        } else {
+            program
+        };
         self
     }
 
@@ -75,9 +81,9 @@ impl QemuCommand {
     ) -> Self {
         self.boot = vec![
             "-kernel".into(),
-            kernel.into().into(),
+            absolute(kernel.into()).into(),
             "-initrd".into(),
-            initrd.into().into(),
+            absolute(initrd.into()).into(),
             "-append".into(),
             command_line.into(),
         ];
@@ -88,7 +94,7 @@ impl QemuCommand {
     /// when the machine stops (QEMU's `snapshot=on`).
     #[must_use]
     pub fn disk(mut self, image: impl Into<PathBuf>) -> Self {
-        self.disks.push(image.into());
+        self.disks.push(absolute(image.into()));
         self
     }
 
@@ -140,6 +146,11 @@ impl QemuCommand {
             args,
         }
     }
+}
+
+/// QEMU is started in another directory than ours.
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
 }
 
 fn property(properties: &str, path: &Path) -> OsString {
