@@ -22,7 +22,7 @@ async fn human_monitor() {
     for (command, words) in [
         ("no-such-command", "unknown command: 'no-such-command'\n"),
         ("(qemu) ", "unknown command: '(qemu)'\n"),
-        ("drive_del nope", "Error: Node 'nope' not found\n"),
+        ("device_del nope", "Error: Device 'nope' not found\n"),
         ("sendkey nope", "invalid parameter: nope\n"),
     ] {
         let error = vm.send_monitor_command(command).await.unwrap_err();

@@ -10,7 +10,7 @@ async fn a_screenshot_is_a_png() {
     assert_eq!(path, out.path().join("boot.png"));
     let picture = std::fs::read(&path).unwrap();
     assert!(picture.starts_with(b"\x89PNG\r\n\x1a\n"));
-    // Width and height, from the header.
+    // Width and height, from the header: the guest's console, by the kernel's VGA driver.
     assert_eq!(
         picture[16..24],
         [0, 0, 2, 0xd0, 0, 0, 1, 0x90],

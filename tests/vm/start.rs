@@ -170,7 +170,7 @@ async fn legacy() {
     show_steps();
     let flags = format!(
         "-accel ${{VM_ACCEL:-tcg}} -kernel '{}' -initrd '{}' -append 'console=ttyS0 panic=-1 no_timer_check'",
-        part("vmlinux").display(),
+        part("vmlinuz").display(),
         part("initrd").display()
     );
     let disk = tempfile::NamedTempFile::new().unwrap();
@@ -205,7 +205,7 @@ async fn typed() {
         .memory_mib(200)
         .cpus(2)
         .kernel(
-            part("vmlinux"),
+            part("vmlinuz"),
             part("initrd"),
             "console=ttyS0 panic=-1 no_timer_check",
         )

@@ -27,7 +27,7 @@ pub(crate) const RUN: [Package; 2] = [
 ];
 
 /// What builds images.
-pub(crate) const BUILD: [Package; 7] = [
+pub(crate) const BUILD: [Package; 6] = [
     package("bash-static", "bash-static"),
     package("busybox-static", "busybox"),
     package("e2fsprogs", "mke2fs"),
@@ -35,7 +35,6 @@ pub(crate) const BUILD: [Package; 7] = [
     package("mmdebstrap", "mmdebstrap"),
     // mmdebstrap's way to do without root
     package("uidmap", "newuidmap"),
-    package("xz-utils", "xz"),
 ];
 
 /// Sees to it that the packages are there: asks, then installs what is missing.

@@ -7,7 +7,6 @@ mod kernel;
 mod minimal;
 mod start_script;
 mod systemd;
-mod vmlinux;
 
 use std::path::{Path, PathBuf};
 
@@ -36,11 +35,10 @@ struct Recipe {
 }
 
 /// What every image depends on: how it is built, and how it is started.
-const COMMON_INPUTS: [&str; 5] = [
+const COMMON_INPUTS: [&str; 4] = [
     include_str!("image/debian.rs"),
     include_str!("image/initramfs.rs"),
     include_str!("image/kernel.rs"),
-    include_str!("image/vmlinux.rs"),
     start_script::TEMPLATE,
 ];
 

@@ -1,7 +1,7 @@
 //! What all tasks need: where things are, running programs, telling of progress.
 
 use std::env;
-use std::io::{IsTerminal as _, Seek as _, Write as _};
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -41,15 +41,6 @@ pub(crate) fn run(command: &mut Command) -> Result<Output> {
         bail!("{} failed ({}):\n  {end}", shown(command), output.status);
     }
     Ok(output)
-}
-
-/// What a program makes of `input`. The input goes by a file, so that neither
-/// side can wait for the other.
-pub(crate) fn filter(program: &str, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>> {
-    let mut file = tempfile::tempfile()?;
-    file.write_all(input)?;
-    file.rewind()?;
-    Ok(run(Command::new(program).args(arguments).stdin(file))?.stdout)
 }
 
 /// Runs a program that must succeed and talks to the user itself.

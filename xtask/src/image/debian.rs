@@ -60,7 +60,7 @@ impl Debian {
 
         progress.step("fetching Debian's kernel");
         let kernel = Kernel::unpack(&work.path().join("kernel"))?;
-        kernel.write_vmlinux(&dir.join("vmlinux"))?;
+        fs::copy(kernel.vmlinuz(), dir.join("vmlinuz"))?;
 
         progress.step("building the initramfs");
         let mut initramfs = Initramfs::with_busybox()?;

@@ -7,7 +7,6 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::vmlinux;
 use crate::util::{run, vm_dir};
 
 /// Not the cloud kernel, which has no 9p.
@@ -63,12 +62,11 @@ impl Kernel {
         })
     }
 
-    /// Writes the kernel itself to `path`, uncompressed.
-    pub(super) fn write_vmlinux(&self, path: &Path) -> Result<()> {
-        let name = format!("vmlinuz-{}", self.version);
-        let vmlinuz = fs::read(self.root.join("boot").join(name))?;
-        fs::write(path, vmlinux::unpack(&vmlinuz)?)?;
-        Ok(())
+    /// The kernel itself.
+    pub(super) fn vmlinuz(&self) -> PathBuf {
+        self.root
+            .join("boot")
+            .join(format!("vmlinuz-{}", self.version))
     }
 
     /// The kernel's version, which is its modules' directory.

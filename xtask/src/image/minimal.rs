@@ -47,7 +47,7 @@ fn build(dir: &Path, progress: &Progress) -> Result<()> {
     progress.step("fetching Debian's kernel");
     let unpacked = tempfile::tempdir()?;
     let kernel = Kernel::unpack(unpacked.path())?;
-    kernel.write_vmlinux(&dir.join("vmlinux"))?;
+    fs::copy(kernel.vmlinuz(), dir.join("vmlinuz"))?;
 
     progress.step("building the initramfs");
     initramfs(&kernel)?.write(&dir.join("initrd"))?;
