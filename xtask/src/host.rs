@@ -64,6 +64,9 @@ pub(crate) fn ensure(packages: &[Package], yes: bool) -> Result<()> {
         let packages = names(&still_missing).join(", ");
         bail!("apt installed {packages}, but their programs are not there");
     }
+    for qemu in missing.iter().filter(|package| RUN.contains(package)) {
+        util::run(Command::new(qemu.program).arg("--version"))?;
+    }
     Ok(())
 }
 
@@ -122,7 +125,9 @@ impl Apt {
         let mut command = Command::new(if self.through_sudo { "sudo" } else { "env" });
         command
             .args(["DEBIAN_FRONTEND=noninteractive", "apt-get"])
-            .args(arguments);
+            .args(arguments)
+            // Standard output is for what was asked for.
+            .stdout(io::stderr());
         command
     }
 }
@@ -137,8 +142,12 @@ fn words(missing: &[Package], qemu_version: Option<&str>) -> Result<Vec<String>>
         missing.iter().partition(|package| RUN.contains(package));
     let mut words: Vec<String> = names(&others).into_iter().map(str::to_owned).collect();
     if !qemu.is_empty() {
-        let version = qemu_version
-            .with_context(|| format!("apt offers no {}: has it a Debian mirror?", RUN[0].name))?;
+        let version = qemu_version.with_context(|| {
+            format!(
+                "apt offers no {}: run `apt-get update` as root, then try again",
+                RUN[0].name
+            )
+        })?;
         words.push("--allow-downgrades".to_owned());
         words.extend(RUN.map(|package| format!("{}={version}", package.name)));
     }

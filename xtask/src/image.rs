@@ -83,8 +83,7 @@ pub(crate) fn ensure(images: &[Image], yes: bool) -> Result<()> {
         let recipe = image.recipe();
         let inputs = [&COMMON_INPUTS, &(recipe.inputs)()[..]].concat();
         cache::ensure(&image.dir(), &inputs, |dir| {
-            host::ensure(&host::RUN, yes)?;
-            host::ensure(&host::BUILD, yes)?;
+            host::ensure(&[&host::RUN[..], &host::BUILD].concat(), yes)?;
             // Only now: its spinner would spoil a question.
             let progress = Progress::new(&format!("image {}", image.name()));
             (recipe.build)(dir, &progress)
