@@ -31,8 +31,11 @@ pub(crate) fn ensure(
     if is_whole(image, &hash) {
         return Ok(());
     }
+    let name = image.file_name().context("an image has a name")?;
+    let prefix = format!(".{}.new-", name.to_string_lossy());
+    remove_leftovers(images, &prefix)?;
     let new = tempfile::Builder::new()
-        .prefix(".new-")
+        .prefix(&prefix)
         .tempdir_in(images)?;
     build(new.path())?;
     fs::write(new.path().join(MANIFEST), manifest(new.path(), &hash)?)?;
@@ -42,6 +45,17 @@ pub(crate) fn ensure(
     }
     make_readable(new.path())?;
     fs::rename(new.keep(), image)?;
+    Ok(())
+}
+
+/// Removes what a killed builder left. Whoever has the lock is the only builder.
+fn remove_leftovers(images: &Path, prefix: &str) -> Result<()> {
+    for entry in fs::read_dir(images)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(prefix) {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
     Ok(())
 }
 
@@ -126,6 +140,18 @@ mod tests {
         fs::remove_file(image.join("disk")).unwrap();
         ensure(&["ab", ""]);
         assert_eq!(builds.get(), 4, "a file that is gone");
+    }
+
+    #[test]
+    fn what_a_killed_builder_left_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let left = dir.path().join(".image.new-abc");
+        let another_image_s = dir.path().join(".other.new-abc");
+        fs::create_dir(&left).unwrap();
+        fs::create_dir(&another_image_s).unwrap();
+        ensure(&dir.path().join("image"), &[], |_| Ok(())).unwrap();
+        assert!(!left.exists());
+        assert!(another_image_s.exists(), "it may be at work");
     }
 
     #[test]
