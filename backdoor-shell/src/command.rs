@@ -22,6 +22,8 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(15);
 pub struct Command {
     script: String,
     time_limit: Option<Duration>,
+    /// Nobody asked for that time limit.
+    is_default: bool,
 }
 
 impl Command {
@@ -30,6 +32,7 @@ impl Command {
         Self {
             script: script.into(),
             time_limit: Some(DEFAULT_TIMEOUT),
+            is_default: true,
         }
     }
 
@@ -38,13 +41,25 @@ impl Command {
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.time_limit = Some(limit);
+        self.is_default = false;
         self
+    }
+
+    /// Lets the command take `limit` if nothing else was asked for.
+    #[must_use]
+    pub fn default_timeout(self, limit: Duration) -> Self {
+        if self.is_default {
+            self.timeout(limit)
+        } else {
+            self
+        }
     }
 
     /// Lets the command take as long as it likes.
     #[must_use]
     pub fn no_timeout(mut self) -> Self {
         self.time_limit = None;
+        self.is_default = false;
         self
     }
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use backdoor_shell::Exit;
 
+use crate::unit::Unit;
+
 /// The result of an operation on a machine.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -16,11 +18,23 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Its `Debug` form is the same story as its `Display` form, because that is
 /// what a test that unwraps it shows.
 #[derive(thiserror::Error)]
-#[error("{machine}: {kind}")]
+#[error("{machine}: {kind}{}", All(evidence))]
 pub struct Error {
     machine: String,
     #[source]
     kind: Box<ErrorKind>,
+    evidence: Vec<Evidence>,
+}
+
+/// What was found out about a failure after it had happened, such as a unit's
+/// journal or the text on the screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Evidence {
+    /// What it is, in a few words.
+    pub what: String,
+    /// Its lines, safe to print.
+    pub lines: Vec<String>,
 }
 
 impl Error {
@@ -28,7 +42,17 @@ impl Error {
         Self {
             machine: machine.to_owned(),
             kind: Box::new(kind),
+            evidence: Vec::new(),
         }
+    }
+
+    /// Adds the last lines of `text`, if there are any.
+    pub(crate) fn with_evidence(mut self, what: impl Into<String>, text: &str) -> Self {
+        let (what, lines) = (what.into(), tail(text.as_bytes()));
+        if !lines.is_empty() {
+            self.evidence.push(Evidence { what, lines });
+        }
+        self
     }
 
     /// The machine's name.
@@ -39,6 +63,16 @@ impl Error {
     /// What went wrong.
     pub fn kind(&self) -> &ErrorKind {
         &self.kind
+    }
+
+    /// What was found out about it; part of the message, too.
+    pub fn evidence(&self) -> &[Evidence] {
+        &self.evidence
+    }
+
+    /// Whether it was waited for in vain: [`ErrorKind::TimedOut`].
+    pub fn is_timeout(&self) -> bool {
+        matches!(*self.kind, ErrorKind::TimedOut { .. })
     }
 }
 
@@ -183,6 +217,73 @@ pub enum ErrorKind {
         /// The last lines of the console.
         console: Vec<String>,
     },
+    /// An argument that can't be right.
+    #[error("{doing}: {reason}")]
+    BadArgument {
+        /// What was to be done.
+        doing: String,
+        /// What is wrong with the argument.
+        reason: String,
+    },
+    /// A condition that was to hold all the time does not.
+    #[error("the condition \"{condition}\" does not hold any more")]
+    Condition {
+        /// What was to hold.
+        condition: String,
+    },
+    /// systemd could not be asked.
+    #[error(
+        "`systemctl {query}` failed ({}){}",
+        Ending(*exit),
+        Lines("its output", output)
+    )]
+    Systemctl {
+        /// What it was asked: its arguments.
+        query: String,
+        /// How it ended.
+        exit: Exit,
+        /// The last lines of its output and standard error.
+        output: Vec<String>,
+    },
+    /// A unit is not in the wanted state, and will not get there by itself.
+    #[error("unit {unit} is {state}, not {wanted}")]
+    UnitState {
+        /// The unit.
+        unit: Unit,
+        /// What it is, and why it will stay so.
+        state: String,
+        /// What it should be.
+        wanted: String,
+    },
+    /// A file of the host's could not be read or written.
+    #[error("can't copy the host's {}: {source}", path.display())]
+    HostFile {
+        /// Its path.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// A file could not be copied in the guest.
+    #[error("can't copy {from} to {to} in the guest{}", Lines("cp says", output))]
+    GuestCopy {
+        /// What was to be copied.
+        from: String,
+        /// Where to.
+        to: String,
+        /// What the guest's programs say.
+        output: Vec<String>,
+    },
+    /// The guest has not got the directory that it should share with the host.
+    #[error(
+        "the host's directory can't be shared with the guest at /tmp/shared; does its kernel \
+         know 9p, and has the machine `-virtfs …,mount_tag=shared`? \
+         (`copy_from_host_via_shell` does without){}",
+        Lines("mount says", output)
+    )]
+    Share {
+        /// What the guest's programs say.
+        output: Vec<String>,
+    },
     /// The guest's root shell.
     #[error("{source}{}", Lines("last console lines", console))]
     Shell {
@@ -219,10 +320,26 @@ pub enum ErrorKind {
         /// What went wrong.
         reason: String,
     },
+    /// The text on the screen could not be read.
+    #[cfg(feature = "ocr")]
+    #[error("can't read the screen: {0}")]
+    Ocr(#[from] ocr::Error),
+}
+
+/// All evidence at the end of a message.
+struct All<'a>(&'a [Evidence]);
+
+impl fmt::Display for All<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(evidence) = self;
+        evidence
+            .iter()
+            .try_for_each(|Evidence { what, lines }| Lines(what, lines).fmt(f))
+    }
 }
 
 /// Lines of evidence at the end of a message; nothing if there are none.
-struct Lines<'a>(&'static str, &'a [String]);
+struct Lines<'a>(&'a str, &'a [String]);
 
 impl fmt::Display for Lines<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -259,6 +376,19 @@ pub(crate) fn tail(output: &[u8]) -> Vec<String> {
         .iter()
         .map(|line| serial_log::printable(line).into_owned())
         .collect()
+}
+
+/// A title and the lines of `text` beneath it that have anything on them.
+pub(crate) fn indented(title: &str, text: &str) -> String {
+    let lines: Vec<String> = tail(text.as_bytes())
+        .into_iter()
+        .map(|line| line.trim_end().to_owned())
+        .filter(|line| !line.is_empty())
+        .collect();
+    if lines.is_empty() {
+        return format!("{title}: none at all");
+    }
+    format!("{title}:\n    {}", lines.join("\n    "))
 }
 
 #[cfg(test)]

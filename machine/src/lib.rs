@@ -2,18 +2,22 @@
 
 mod accel;
 mod error;
+mod guest_tree;
 mod machine;
+mod parse;
 mod process;
 mod qemu;
 mod qemu_args;
 mod start;
 mod state_dir;
+mod unit;
 mod waiting;
 
 pub use accel::{Accelerator, accelerator};
 pub use backdoor_shell::{Command, DEFAULT_TIMEOUT, Exit, Output, quote};
-pub use error::{Error, ErrorKind, Result};
-pub use machine::{Builder, Machine};
+pub use error::{Error, ErrorKind, Evidence, Result};
+pub use machine::{Builder, DEFAULT_KEY_DELAY, DEFAULT_LIMIT, Machine, PollingCondition};
 pub use start::{LegacyStartCommand, QemuCommand, StartCommand, StartScript};
+pub use unit::Unit;
 
 pub use {qmp_mon, serial_log};

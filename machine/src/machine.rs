@@ -3,13 +3,21 @@
 //! The operations are in `machine/`, one concern a file.
 
 mod builder;
+mod conditions;
 mod console;
+mod files;
+mod jobs;
+mod keyboard;
 mod lifecycle;
 mod monitor;
+mod network;
 #[cfg(feature = "ocr")]
 mod screen;
 mod shell;
 mod step;
+mod terminal;
+mod units;
+mod windows;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -17,29 +25,58 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use backdoor_shell::Shell;
-use qmp_mon::{Hmp, Qmp};
+use qmp_mon::{Events, Hmp, Qmp};
 use tokio::net::UnixStream;
 
 pub use builder::Builder;
+pub use conditions::PollingCondition;
 
+use self::conditions::Conditions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::qemu::Qemu;
 use crate::start::StartCommand;
 use crate::state_dir::StateDir;
 use crate::waiting::{self, InVain, Look};
 
-/// One virtual machine.
+/// How long an operation may take unless it is told otherwise: 15 minutes.
+pub const DEFAULT_LIMIT: Duration = backdoor_shell::DEFAULT_TIMEOUT;
+
+/// How long [`Machine::send_key`] waits after a key unless it is told otherwise.
+pub const DEFAULT_KEY_DELAY: Duration = Duration::from_millis(10);
+
+/// One virtual machine: a handle, cheap to clone.
 ///
 /// Operations take `&self` and may run at the same time: a wait on the console
 /// beside a command, say. Commands queue for the guest's one root shell.
 ///
-/// Dropping a machine kills its QEMU and all that its start command has
+/// What an operation may take, and other habits, belong to the handle:
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # async fn example(vm: machine::Machine) -> machine::Result<()> {
+/// vm.wait_for_unit("multi-user.target").await?; // 15 minutes at most
+/// vm.within(Duration::from_secs(10)).wait_for_open_port(80).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Dropping the last handle kills QEMU and all that the start command has
 /// spawned, as does the end of this process, whatever its cause.
 ///
 /// Whichever operation runs when QEMU ends, it ends at once with
 /// [`ErrorKind::Exited`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Machine {
+    parts: Arc<Parts>,
+    limit: Duration,
+    key_delay: Duration,
+    /// Whether conditions are checked: not while one of them is being.
+    checks_conditions: bool,
+}
+
+/// What all handles of a machine share.
+#[derive(Debug)]
+struct Parts {
     name: String,
     start: StartCommand,
     /// Before the state directory, which must not go before QEMU has.
@@ -48,6 +85,9 @@ pub struct Machine {
     starting: tokio::sync::Mutex<()>,
     state: StateDir,
     out_dir: PathBuf,
+    conditions: Conditions,
+    /// Whether console lines are told of.
+    shows_serial: Arc<AtomicBool>,
 }
 
 /// A QEMU and our lines to it.
@@ -56,6 +96,8 @@ struct Running {
     qemu: Qemu,
     hmp: Hmp,
     qmp: Qmp,
+    /// What has happened in QEMU and nobody waited for yet.
+    events: tokio::sync::Mutex<Events>,
     shell: tokio::sync::Mutex<Shell<UnixStream>>,
     /// Whether the shell was connected when somebody last let go of it.
     is_connected: AtomicBool,
@@ -77,25 +119,34 @@ impl Machine {
         Builder::new(start.into())
     }
 
+    /// A handle whose waits take `limit` at most. So do commands that were given
+    /// no [time-out](backdoor_shell::Command::timeout) of their own.
+    #[must_use]
+    pub fn within(&self, limit: Duration) -> Self {
+        let mut handle = self.clone();
+        handle.limit = limit;
+        handle
+    }
+
     /// The machine's name: what it was given, or NAME of its `run-NAME-vm`, or
     /// `machine`.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.parts.name
     }
 
     /// Where the machine keeps its state: disk, sockets, `console.log`.
     pub fn state_dir(&self) -> &Path {
-        self.state.path()
+        self.parts.state.path()
     }
 
     /// The host's side of the directory shared with the guest.
     pub fn shared_dir(&self) -> &Path {
-        self.state.shared()
+        self.parts.state.shared()
     }
 
     /// Where screenshots go.
     pub fn out_dir(&self) -> &Path {
-        &self.out_dir
+        &self.parts.out_dir
     }
 
     /// The process number of QEMU, if it runs.
@@ -110,14 +161,19 @@ impl Machine {
 
     /// QEMU as it was last started, if it was.
     fn current(&self) -> Option<Arc<Running>> {
-        self.running
+        self.parts
+            .running
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
     fn set_current(&self, running: Option<Arc<Running>>) {
-        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = running;
+        *self
+            .parts
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = running;
     }
 
     fn running(&self, doing: &str) -> Result<Arc<Running>> {
@@ -129,7 +185,22 @@ impl Machine {
     }
 
     fn error(&self, kind: ErrorKind) -> Error {
-        Error::new(&self.name, kind)
+        Error::new(&self.parts.name, kind)
+    }
+
+    fn bad_argument(&self, doing: &str, reason: impl Into<String>) -> Error {
+        self.error(ErrorKind::BadArgument {
+            doing: doing.to_owned(),
+            reason: reason.into(),
+        })
+    }
+
+    /// `word` quoted for the guest's shell.
+    fn quote(&self, doing: &str, word: &str) -> Result<String> {
+        match backdoor_shell::quote(word) {
+            Ok(quoted) => Ok(quoted.into_owned()),
+            Err(_) => Err(self.bad_argument(doing, format!("{word:?} holds a NUL byte"))),
+        }
     }
 
     /// Runs `operation` on the running QEMU, whose end ends it.
@@ -143,26 +214,23 @@ impl Machine {
         result.map_err(|kind| self.error(kind))
     }
 
-    /// Looks until `what` has happened, for at most `limit`. QEMU's end ends it.
-    async fn wait<T>(
-        &self,
-        what: &str,
-        limit: Duration,
-        mut look: impl AsyncFnMut(Duration) -> Result<Look<T>>,
-    ) -> Result<T> {
+    /// Looks until `what` has happened, for as long as this handle waits. QEMU's
+    /// end ends it. `look` is told how much time is left.
+    async fn wait<T, F>(&self, what: &str, look: impl FnMut(Duration) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<Look<T>>>,
+    {
         let running = self.running(what)?;
         // The looks' own errors pass through beside those of QEMU's end.
         let waited = running
             .qemu
-            .or_exit(what, async {
-                Ok(waiting::wait(limit, async |left| look(left).await).await)
-            })
+            .or_exit(what, async { Ok(waiting::wait(self.limit, look).await) })
             .await;
         match waited.map_err(|kind| self.error(kind))?? {
             Ok(value) => Ok(value),
             Err(InVain { looks, last_seen }) => Err(self.error(ErrorKind::TimedOut {
                 what: what.to_owned(),
-                waited: limit,
+                waited: self.limit,
                 looks,
                 last_seen,
                 console: running.qemu.last_console_lines(),

@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serial_log::{SerialLog, Spool};
@@ -34,6 +36,7 @@ impl Qemu {
         spec: CommandSpec,
         state: &StateDir,
         env: Vec<(&'static str, OsString)>,
+        shows_serial: Arc<AtomicBool>,
     ) -> Result<Self, ErrorKind> {
         let spool = Spool::create(state.console_log()).map_err(at(&state.console_log()))?;
         let (process, streams) = Process::spawn(spec, state.path(), env)?;
@@ -42,7 +45,10 @@ impl Qemu {
             .spool(spool)
             .input(streams.stdin)
             .on_line(move |line| {
-                tracing::debug!(target: "machine::console", machine = name, "{}", serial_log::printable(line));
+                if shows_serial.load(Ordering::Relaxed) {
+                    let line = serial_log::printable(line);
+                    tracing::debug!(target: "machine::console", machine = name, "{line}");
+                }
             })
             .start(streams.stdout);
         let name = machine.to_owned();

@@ -16,6 +16,8 @@ pub(crate) enum Look<T> {
     Done(T),
     /// It has not: this is how things stand.
     NotYet(String),
+    /// It has not, though the look waited for it: look again at once.
+    StillNot(String),
 }
 
 /// A wait that was in vain.
@@ -27,44 +29,57 @@ pub(crate) struct InVain {
 
 /// Looks again and again until it has happened, for at most `limit`, and at
 /// least once. `look` is told how much time is left.
-pub(crate) async fn wait<T, E>(
+pub(crate) async fn wait<T, E, F>(
     limit: Duration,
-    mut look: impl AsyncFnMut(Duration) -> Result<Look<T>, E>,
-) -> Result<Result<T, InVain>, E> {
+    mut look: impl FnMut(Duration) -> F,
+) -> Result<Result<T, InVain>, E>
+where
+    F: Future<Output = Result<Look<T>, E>>,
+{
     let start = Instant::now();
     let mut pause = FIRST_PAUSE;
     for looks in 1.. {
-        let last_seen = match look(limit.saturating_sub(start.elapsed())).await? {
+        let (last_seen, has_waited) = match look(limit.saturating_sub(start.elapsed())).await? {
             Look::Done(value) => return Ok(Ok(value)),
-            Look::NotYet(seen) => seen,
+            Look::NotYet(seen) => (seen, false),
+            Look::StillNot(seen) => (seen, true),
         };
         let left = limit.saturating_sub(start.elapsed());
         if left.is_zero() {
             return Ok(Err(InVain { looks, last_seen }));
         }
-        #[expect(clippy::disallowed_methods, reason = "this is the one wait loop")]
-        sleep(pause.min(left)).await;
-        pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+        if !has_waited {
+            #[expect(clippy::disallowed_methods, reason = "this is the one wait loop")]
+            sleep(pause.min(left)).await;
+            pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+        }
     }
     unreachable!("the loop has no end but its returns")
+}
+
+/// Lets time pass, where it is time itself that is waited for.
+#[expect(clippy::disallowed_methods, reason = "no event could end it earlier")]
+pub(crate) async fn pause(duration: Duration) {
+    sleep(duration).await;
 }
 
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::future::ready;
 
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn looks_until_it_has_happened() {
         let mut looks = 0;
-        let found = wait(Duration::from_secs(10), async |_| {
+        let found = wait(Duration::from_secs(10), |_| {
             looks += 1;
-            Ok::<_, Infallible>(if looks == 5 {
+            ready(Ok::<_, Infallible>(if looks == 5 {
                 Look::Done("it")
             } else {
                 Look::NotYet("no".into())
-            })
+            }))
         });
         assert_eq!(found.await.unwrap().unwrap(), "it");
         assert_eq!(looks, 5);
@@ -74,8 +89,9 @@ mod tests {
     async fn gives_up_in_time_with_what_was_seen() {
         let start = Instant::now();
         let limit = Duration::from_secs(30);
-        let found =
-            wait::<(), Infallible>(limit, async |left| Ok(Look::NotYet(format!("{left:?}"))));
+        let found = wait(limit, |left| {
+            ready(Ok::<_, Infallible>(Look::<()>::NotYet(format!("{left:?}"))))
+        });
         let in_vain = found.await.unwrap().unwrap_err();
         assert_eq!(start.elapsed().as_secs(), 30);
         assert!(in_vain.looks > 30, "{in_vain:?}");
@@ -84,9 +100,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn looks_once_without_any_time() {
         let mut looks = 0;
-        let found = wait::<(), Infallible>(Duration::ZERO, async |_| {
+        let found = wait(Duration::ZERO, |_| {
             looks += 1;
-            Ok(Look::NotYet(String::new()))
+            ready(Ok::<_, Infallible>(Look::<()>::NotYet(String::new())))
         });
         found.await.unwrap().unwrap_err();
         assert_eq!(looks, 1);

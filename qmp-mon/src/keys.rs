@@ -57,6 +57,11 @@ impl Keys {
         keys.map(Self).ok_or(Error::NoKeyFor { character })
     }
 
+    /// How many keys are pressed together.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// The `keys` argument of QMP's `send-key`.
     ///
     /// ```

@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 
 use crate::builder::Builder;
 use crate::error::{Ending, Error};
+use crate::follow::Follow;
 use crate::log::{Log, LogText};
 use crate::search::{Again, Pattern};
 use crate::wait::{GaveUp, wait};
@@ -172,6 +173,11 @@ impl SerialLog {
                 last_lines,
             },
         }
+    }
+
+    /// What comes from now on, as it comes.
+    pub fn follow(&self) -> Follow {
+        Follow::new(Arc::clone(&self.log))
     }
 
     /// Writes `bytes` to the console, as if typed.

@@ -117,6 +117,15 @@ impl Log {
         state.cursor = state.cursor.max(end);
     }
 
+    /// What is remembered from `position` on, and the position behind it.
+    pub(crate) fn since(&self, position: u64) -> (String, u64) {
+        let state = self.state();
+        (
+            state.history.since(position).to_owned(),
+            state.history.end(),
+        )
+    }
+
     pub(crate) fn spool_error(&self) -> Option<Arc<io::Error>> {
         self.state().spool_error.clone()
     }

@@ -142,8 +142,9 @@ async fn waiting() -> (Duration, Duration) {
     let vm = Machine::new(StartScript::new(start_script("minimal"))).unwrap();
     settle(&vm).await;
     let before = processor_time();
+    let patient = vm.within(WAIT);
     let in_vain = tokio::join!(
-        vm.wait_for_console_text("never printed", Some(WAIT)),
+        patient.wait_for_console_text("never printed"),
         vm.execute("sleep 5"),
         tokio::time::timeout(WAIT, vm.wait_for_shutdown()),
     );

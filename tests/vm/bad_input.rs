@@ -1,7 +1,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use machine::{Error, ErrorKind, Machine, QemuCommand, StartScript, serial_log};
 use vm_tests::{builder, minimal, show_steps};
@@ -155,10 +154,7 @@ async fn command_with_a_nul() {
 async fn invalid_regular_expression() {
     let vm = minimal();
     vm.start().await.unwrap();
-    let error = vm
-        .wait_for_console_text("(unclosed", Some(Duration::from_mins(1)))
-        .await
-        .unwrap_err();
+    let error = vm.wait_for_console_text("(unclosed").await.unwrap_err();
     let invalid = matches!(
         error.kind(),
         ErrorKind::Console(serial_log::Error::InvalidPattern { .. })
@@ -170,7 +166,7 @@ async fn invalid_regular_expression() {
 async fn nothing_works_before_the_start() {
     let vm = minimal();
     let monitor = vm.send_monitor_command("info status").await.unwrap_err();
-    let console = vm.wait_for_console_text("x", None).await.unwrap_err();
+    let console = vm.wait_for_console_text("x").await.unwrap_err();
     let typing = vm.send_console("x").await.unwrap_err();
     for error in [monitor, console, typing] {
         assert!(

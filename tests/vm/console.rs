@@ -9,12 +9,10 @@ async fn finds_what_came_and_what_comes() {
     vm.start().await.unwrap();
     // Without a time-out, in order, each behind the last.
     assert_eq!(
-        vm.wait_for_console_text(r"Linux version \d", None)
-            .await
-            .unwrap(),
+        vm.wait_for_console_text(r"Linux version \d").await.unwrap(),
         "Linux version 6"
     );
-    vm.wait_for_console_text("Run /init as init process", None)
+    vm.wait_for_console_text("Run /init as init process")
         .await
         .unwrap();
     // With one.
@@ -22,9 +20,9 @@ async fn finds_what_came_and_what_comes() {
     vm.succeed("echo one >/dev/ttyS0; echo two >/dev/ttyS0")
         .await
         .unwrap();
-    let limit = Some(Duration::from_mins(1));
+    let patient = vm.within(Duration::from_mins(1));
     assert_eq!(
-        vm.wait_for_console_text(r"one\s+two", limit).await.unwrap(),
+        patient.wait_for_console_text(r"one\s+two").await.unwrap(),
         "one\ntwo"
     );
 }
@@ -33,9 +31,10 @@ async fn finds_what_came_and_what_comes() {
 async fn a_match_is_taken_once() {
     let vm = minimal();
     vm.succeed("echo only once >/dev/ttyS0").await.unwrap();
-    vm.wait_for_console_text("only once", None).await.unwrap();
+    vm.wait_for_console_text("only once").await.unwrap();
     let error = vm
-        .wait_for_console_text("only once", Some(Duration::ZERO))
+        .within(Duration::ZERO)
+        .wait_for_console_text("only once")
         .await
         .unwrap_err();
     let ErrorKind::Console(serial_log::Error::TimedOut { last_lines, .. }) = error.kind() else {
@@ -52,20 +51,18 @@ async fn typing_on_the_console() {
     let vm = minimal();
     vm.start().await.unwrap();
     // A prompt is a line without an end.
-    vm.wait_for_console_text("minimal# ", None).await.unwrap();
+    vm.wait_for_console_text("minimal# ").await.unwrap();
     vm.send_console("echo typed: $((6 * 7))\n").await.unwrap();
-    vm.wait_for_console_text("typed: 42", None).await.unwrap();
+    vm.wait_for_console_text("typed: 42").await.unwrap();
 }
 
 #[tokio::test]
 async fn logging_in_on_systemd() {
     let vm = systemd();
     vm.start().await.unwrap();
-    vm.wait_for_console_text("login: ", None).await.unwrap();
+    vm.wait_for_console_text("login: ").await.unwrap();
     vm.send_console("root\n").await.unwrap();
-    vm.wait_for_console_text("root@systemd:~# ", None)
-        .await
-        .unwrap();
+    vm.wait_for_console_text("root@systemd:~# ").await.unwrap();
 }
 
 #[tokio::test]
@@ -73,7 +70,7 @@ async fn a_wait_and_a_command_at_once() {
     let vm = minimal();
     vm.connect().await.unwrap();
     let (found, done) = tokio::join!(
-        vm.wait_for_console_text("from the command", None),
+        vm.wait_for_console_text("from the command"),
         vm.succeed("sleep 0.2; echo from the command >/dev/ttyS0")
     );
     assert_eq!(found.unwrap(), "from the command");
@@ -86,7 +83,7 @@ async fn the_whole_log_is_kept() {
     vm.succeed("seq 20000 | sed 's/.*/line & of the flood/' >/dev/ttyS0")
         .await
         .unwrap();
-    vm.wait_for_console_text("line 20000 of the flood", None)
+    vm.wait_for_console_text("line 20000 of the flood")
         .await
         .unwrap();
     vm.crash().await.unwrap();
@@ -103,7 +100,5 @@ async fn bytes_that_are_no_text() {
     vm.succeed("printf 'bad \\377\\376 bytes\\r\\n' >/dev/ttyS0")
         .await
         .unwrap();
-    vm.wait_for_console_text("bad .. bytes", None)
-        .await
-        .unwrap();
+    vm.wait_for_console_text("bad .. bytes").await.unwrap();
 }

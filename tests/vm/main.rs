@@ -5,12 +5,20 @@
 
 /// What a caller can get wrong, and what a host can lack.
 mod bad_input;
+/// Conditions that must hold all the time, and sleep.
+mod conditions;
 /// Waiting for, reading and writing the serial console.
 mod console;
+/// Into the guest and out of it.
+mod files;
+/// Keys and characters.
+mod keyboard;
 /// Start, connect, shutdown, crash, reboot, kept state, what is left behind.
 mod lifecycle;
 /// QEMU's two monitors, and its keys.
 mod monitor;
+/// Ports, sockets, cables.
+mod network;
 /// The end of QEMU under each operation.
 mod qemu_dies;
 /// Pictures of the screen.
@@ -21,3 +29,7 @@ mod shell;
 mod start;
 /// The image `systemd`.
 mod systemd;
+/// Virtual terminals.
+mod terminal;
+/// systemd units and jobs, of the system and of users.
+mod units;

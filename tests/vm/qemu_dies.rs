@@ -31,9 +31,7 @@ async fn during_a_command() {
     // The command tells through the console that it runs.
     let command = vm.execute("echo command runs >/dev/ttyS0; sleep 1000");
     let killer = async {
-        vm.wait_for_console_text("command runs", None)
-            .await
-            .unwrap();
+        vm.wait_for_console_text("command runs").await.unwrap();
         kill(vm.pid());
     };
     let (result, ()) = tokio::join!(command, killer);
@@ -47,9 +45,9 @@ async fn during_waits() {
     vm.connect().await.unwrap();
     let shutdown = vm.wait_for_shutdown();
     let repeat = vm.wait_until_succeeds("echo looking >/dev/ttyS0; false");
-    let console = vm.wait_for_console_text("never printed", None);
+    let console = vm.wait_for_console_text("never printed");
     let killer = async {
-        vm.wait_for_console_text("looking", None).await.unwrap();
+        vm.wait_for_console_text("looking").await.unwrap();
         kill(vm.pid());
     };
     let (shutdown, repeat, console, ()) = tokio::join!(shutdown, repeat, console, killer);
@@ -69,9 +67,7 @@ async fn while_booting() {
     };
     let killer = async {
         boots.await.unwrap();
-        vm.wait_for_console_text("Linux version", None)
-            .await
-            .unwrap();
+        vm.wait_for_console_text("Linux version").await.unwrap();
         kill(vm.pid());
     };
     let (result, ()) = tokio::join!(connect, killer);
@@ -82,9 +78,7 @@ async fn while_booting() {
 async fn before_a_monitor_command() {
     let vm = minimal();
     vm.start().await.unwrap();
-    vm.wait_for_console_text("Linux version", None)
-        .await
-        .unwrap();
+    vm.wait_for_console_text("Linux version").await.unwrap();
     kill(vm.pid());
     let error = vm.send_monitor_command("info status").await.unwrap_err();
     assert_tells_the_story(&error, "info status");

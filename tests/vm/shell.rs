@@ -63,9 +63,7 @@ async fn failures_tell_what_came() {
 async fn standard_error_goes_to_the_console() {
     let vm = connected(minimal()).await;
     vm.succeed("echo to the console >&2").await.unwrap();
-    vm.wait_for_console_text("to the console", None)
-        .await
-        .unwrap();
+    vm.wait_for_console_text("to the console").await.unwrap();
 }
 
 #[tokio::test]
@@ -183,7 +181,7 @@ async fn an_abandoned_command_is_ended() {
     let abandoned = vm.execute("echo started >/dev/ttyS0; sleep 1000");
     tokio::select! {
         result = abandoned => panic!("{result:?}"),
-        started = vm.wait_for_console_text("started", None) => drop(started.unwrap()),
+        started = vm.wait_for_console_text("started") => drop(started.unwrap()),
     }
     assert_eq!(
         vm.succeed("ps | grep -c '[s]leep 1000' || true")

@@ -1,9 +1,11 @@
 //! Describing a machine.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
-use super::Machine;
+use super::conditions::Conditions;
+use super::{DEFAULT_KEY_DELAY, DEFAULT_LIMIT, Machine, Parts};
 use crate::error::{Error, Result};
 use crate::start::StartCommand;
 use crate::state_dir::StateDir;
@@ -72,12 +74,19 @@ impl Builder {
         let state = StateDir::create(self.tmp_dir.as_deref(), &name, self.keep_vm_state)
             .map_err(|kind| Error::new(&name, kind))?;
         Ok(Machine {
-            name,
-            start: self.start,
-            running: Mutex::new(None),
-            starting: tokio::sync::Mutex::new(()),
-            state,
-            out_dir: self.out_dir,
+            parts: Arc::new(Parts {
+                name,
+                start: self.start,
+                running: Mutex::new(None),
+                starting: tokio::sync::Mutex::new(()),
+                state,
+                out_dir: self.out_dir,
+                conditions: Conditions::default(),
+                shows_serial: Arc::new(AtomicBool::new(true)),
+            }),
+            limit: DEFAULT_LIMIT,
+            key_delay: DEFAULT_KEY_DELAY,
+            checks_conditions: true,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The serial console.
 
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
 use super::Machine;
 use crate::error::{ErrorKind, Result};
@@ -11,22 +11,19 @@ impl Machine {
     /// has shown since the last match, and gives the matched text.
     ///
     /// The match may span lines (`\n` between them), and the last line counts
-    /// as far as it has come: `login: ` finds a prompt. `None` waits as long as
-    /// the machine runs. See [`SerialLog::wait_for`](serial_log::SerialLog::wait_for).
+    /// as far as it has come: `login: ` finds a prompt. See
+    /// [`SerialLog::wait_for`](serial_log::SerialLog::wait_for).
     ///
     /// # Errors
     /// [`Console`](ErrorKind::Console): not a regular expression, or not seen
     /// in time; with the last console lines.
-    pub async fn wait_for_console_text(
-        &self,
-        pattern: &str,
-        timeout: Option<Duration>,
-    ) -> Result<String> {
+    pub async fn wait_for_console_text(&self, pattern: &str) -> Result<String> {
         let what = format!("waiting for {pattern} to appear on console");
         self.step(
             &what,
             self.on_qemu(&what, async |running| {
-                let found = running.qemu.console.wait_for(pattern, timeout).await?;
+                let limit = Some(self.limit);
+                let found = running.qemu.console.wait_for(pattern, limit).await?;
                 Ok(found.text)
             }),
         )
@@ -58,5 +55,16 @@ impl Machine {
                 .map_err(ErrorKind::Console)
         })
         .await
+    }
+
+    /// Tells of console lines again, through `tracing`: the state a machine
+    /// begins with.
+    pub fn serial_stdout_on(&self) {
+        self.parts.shows_serial.store(true, Ordering::Relaxed);
+    }
+
+    /// Tells of no more console lines. They are kept in the log all the same.
+    pub fn serial_stdout_off(&self) {
+        self.parts.shows_serial.store(false, Ordering::Relaxed);
     }
 }

@@ -26,10 +26,6 @@ use crate::state_dir::at;
 /// guest, so that this is long even for a host under load.
 const CONNECT_LIMIT: Duration = Duration::from_mins(1);
 
-/// How long [`Machine::connect`] waits for a guest to boot, and
-/// [`Machine::wait_for_shutdown`] for it to shut down.
-const BOOT_LIMIT: Duration = Duration::from_mins(15);
-
 /// How long QEMU may take to quit before it is killed.
 const QUIT_LIMIT: Duration = Duration::from_secs(5);
 
@@ -56,7 +52,7 @@ impl Machine {
     }
 
     async fn start_qemu(&self, allow_reboot: bool) -> Result<()> {
-        let _one_at_a_time = self.starting.lock().await;
+        let _one_at_a_time = self.parts.starting.lock().await;
         if self.pid().is_some() {
             return Ok(());
         }
@@ -67,7 +63,7 @@ impl Machine {
                 .await
                 .map_err(|kind| self.error(kind))?;
             tracing::info!(
-                machine = self.name,
+                machine = self.parts.name,
                 "QEMU running (pid {})",
                 running.qemu.pid()
             );
@@ -78,27 +74,31 @@ impl Machine {
     }
 
     async fn launch(&self, allow_reboot: bool) -> Result<Running, ErrorKind> {
-        let sockets = self.state.sockets();
+        let sockets = self.parts.state.sockets();
         let monitor = listen(&sockets.monitor)?;
         let qmp = listen(&sockets.qmp)?;
         let shell = listen(&sockets.shell)?;
         let shell_port = listen(&sockets.shell_port)?;
 
         let accelerator = accelerator().await;
-        let mut spec = self.start.spec(accelerator, self.state.shared())?;
+        let mut spec = self
+            .parts
+            .start
+            .spec(accelerator, self.parts.state.shared())?;
         spec.args
             .extend(qemu_args::connections(&sockets, allow_reboot));
-        if self.start.wants_qemu_opts() {
+        if self.parts.start.wants_qemu_opts() {
             spec.args.extend(qemu_args::qemu_opts());
         }
         spec.args.extend(qemu_args::display());
         let env = vec![
-            ("TMPDIR", OsString::from(self.state.path())),
-            ("SHARED_DIR", OsString::from(self.state.shared())),
+            ("TMPDIR", OsString::from(self.parts.state.path())),
+            ("SHARED_DIR", OsString::from(self.parts.state.shared())),
             ("USE_TMPDIR", OsString::from("1")),
             ("VM_ACCEL", OsString::from(accelerator.name())),
         ];
-        let qemu = Qemu::spawn(&self.name, spec, &self.state, env)?;
+        let shows_serial = Arc::clone(&self.parts.shows_serial);
+        let qemu = Qemu::spawn(&self.parts.name, spec, &self.parts.state, env, shows_serial)?;
 
         let accepted = async {
             let connections = async {
@@ -122,6 +122,7 @@ impl Machine {
         Ok(Running {
             qemu,
             hmp,
+            events: tokio::sync::Mutex::new(qmp.events()),
             qmp,
             shell,
             is_connected: AtomicBool::new(false),
@@ -131,7 +132,7 @@ impl Machine {
 
     /// Waits for the guest to boot and its root shell to answer; starts the
     /// machine, if it was not started, or has been shut down or crashed on
-    /// purpose. Does nothing if it is connected already. Waits 15 minutes at most.
+    /// purpose. Does nothing if it is connected already.
     ///
     /// # Errors
     /// [`TimedOut`](ErrorKind::TimedOut) with the last console lines.
@@ -163,13 +164,16 @@ impl Machine {
         if shell.is_connected() {
             return Ok(());
         }
-        tracing::info!(machine = self.name, "waiting for the VM to finish booting");
+        tracing::info!(
+            machine = self.parts.name,
+            "waiting for the VM to finish booting"
+        );
         let start = Instant::now();
         self.wait_for_greeting(running, shell).await?;
         running.is_connected.store(true, Ordering::Relaxed);
         let seconds = start.elapsed().as_secs_f64();
         tracing::info!(
-            machine = self.name,
+            machine = self.parts.name,
             "connected to guest root shell, in {seconds:.2} seconds"
         );
         Ok(())
@@ -182,24 +186,25 @@ impl Machine {
     ) -> Result<(), ErrorKind> {
         let said = |line: &str| {
             let line = serial_log::printable(line);
-            tracing::info!(machine = self.name, "Guest shell says: {line}");
+            tracing::info!(machine = self.parts.name, "Guest shell says: {line}");
         };
         let start = Instant::now();
         let mut reminders = 0;
-        while start.elapsed() < BOOT_LIMIT {
-            if let Ok(connected) = timeout(BOOT_REMINDER, shell.connect(said)).await {
+        while start.elapsed() < self.limit {
+            let left = self.limit.saturating_sub(start.elapsed());
+            if let Ok(connected) = timeout(BOOT_REMINDER.min(left), shell.connect(said)).await {
                 return connected.map_err(|source| shell_error(running, source));
             }
             reminders += 1;
             tracing::warn!(
-                machine = self.name,
+                machine = self.parts.name,
                 "the guest's root shell gives no sign yet; the console may tell why, \
                  and in the guest `systemctl status backdoor.service`"
             );
         }
         Err(ErrorKind::TimedOut {
             what: "the guest's root shell".to_owned(),
-            waited: BOOT_LIMIT,
+            waited: self.limit,
             looks: reminders,
             last_seen: "no greeting on the shell's line".to_owned(),
             console: running.qemu.last_console_lines(),
@@ -249,8 +254,8 @@ impl Machine {
         .await
     }
 
-    /// Waits for QEMU to end, 15 minutes at most, and gives how it did; `None`
-    /// if the machine was not running.
+    /// Waits for QEMU to end and gives how it did; `None` if the machine was not
+    /// running.
     ///
     /// # Errors
     /// [`TimedOut`](ErrorKind::TimedOut) with the last console lines.
@@ -259,10 +264,10 @@ impl Machine {
             return Ok(None);
         };
         self.step("waiting for the VM to power off", async {
-            let Ok(status) = timeout(BOOT_LIMIT, running.qemu.exited()).await else {
+            let Ok(status) = timeout(self.limit, running.qemu.exited()).await else {
                 return Err(self.error(ErrorKind::TimedOut {
                     what: "the VM to power off".to_owned(),
-                    waited: BOOT_LIMIT,
+                    waited: self.limit,
                     looks: 1,
                     last_seen: "QEMU still runs".to_owned(),
                     console: running.qemu.last_console_lines(),
@@ -299,7 +304,7 @@ impl Machine {
     pub fn release(&self) {
         if let Some(running) = self.current() {
             tracing::info!(
-                machine = self.name,
+                machine = self.parts.name,
                 "kill machine (pid {})",
                 running.qemu.pid()
             );

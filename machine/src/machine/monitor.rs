@@ -1,14 +1,21 @@
 //! QEMU's monitors.
 
-use qmp_mon::{Hmp, Qmp};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use futures_util::StreamExt as _;
+use qmp_mon::{Event, Hmp, Qmp};
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::Machine;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// How the human monitor's replies begin when a command was not carried out
 /// (`monitor/hmp.c` and `hmp_handle_error` in QEMU).
 const FAILED: [&str; 3] = ["unknown command: ", "Error: ", "invalid parameter: "];
+
+/// How many events the error of a wait for another names.
+const MAX_SEEN: usize = 100;
 
 /// # QEMU's monitors
 impl Machine {
@@ -23,6 +30,7 @@ impl Machine {
     /// monitor is closed.
     pub async fn send_monitor_command(&self, command: &str) -> Result<String> {
         let doing = format!("monitor command `{command}`");
+        self.check_conditions().await?;
         self.step(
             &doing,
             self.on_qemu(&doing, async |running| {
@@ -57,6 +65,61 @@ impl Machine {
         .await
     }
 
+    /// Waits for an event of QEMU's that `wanted` picks, such as
+    /// `|event| event.name == "SHUTDOWN"`, and gives it.
+    ///
+    /// Events that came since the machine was started, or since the last that
+    /// was waited for, count. Those before the one that is found are dropped.
+    ///
+    /// # Errors
+    /// [`TimedOut`](ErrorKind::TimedOut) with the events that were seen. Up to
+    /// 1024 are kept until somebody waits for one; it is among what was seen if
+    /// there were more.
+    pub async fn wait_for_qmp_event(&self, wanted: impl Fn(&Event) -> bool) -> Result<Event> {
+        let doing = "waiting for an event of QEMU's";
+        let seen = Mutex::new(Vec::new());
+        let next = self.on_qemu(doing, async |running| {
+            let mut events = running.events.lock().await;
+            while let Some(event) = events.next().await {
+                let passed_over = match event {
+                    Ok(event) if wanted(&event) => return Ok(event),
+                    Ok(event) => event.name,
+                    Err(lost @ qmp_mon::Error::EventsLost { .. }) => lost.to_string(),
+                    Err(source) => return Err(monitor_error(doing, source)),
+                };
+                let mut seen = lock(&seen);
+                if seen.len() < MAX_SEEN {
+                    seen.push(passed_over);
+                }
+            }
+            // The stream's last item is always an error.
+            Err(monitor_error(doing, running.qmp.closed().await))
+        });
+        self.step(doing, async {
+            match timeout(self.limit, next).await {
+                Ok(result) => result,
+                Err(_) => Err(self.no_event(&lock(&seen))),
+            }
+        })
+        .await
+    }
+
+    fn no_event(&self, seen: &[String]) -> Error {
+        self.error(ErrorKind::TimedOut {
+            what: "an event of QEMU's".to_owned(),
+            waited: self.limit,
+            looks: u32::try_from(seen.len()).unwrap_or(u32::MAX),
+            last_seen: match seen {
+                [] => "no event at all".to_owned(),
+                seen => seen.join(", "),
+            },
+            console: self
+                .current()
+                .map(|running| running.qemu.last_console_lines())
+                .unwrap_or_default(),
+        })
+    }
+
     /// The QMP client itself, for its stream of events.
     ///
     /// # Errors
@@ -64,6 +127,10 @@ impl Machine {
     pub fn qmp_client(&self) -> Result<Qmp> {
         Ok(self.running("using QMP")?.qmp.clone())
     }
+}
+
+fn lock(names: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
+    names.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub(super) fn monitor_error(doing: &str, source: qmp_mon::Error) -> ErrorKind {

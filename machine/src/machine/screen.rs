@@ -31,7 +31,7 @@ impl Machine {
         let mut path = if name.contains('/') {
             PathBuf::from(name)
         } else {
-            self.out_dir.join(name)
+            self.parts.out_dir.join(name)
         };
         if path.extension().is_none() {
             path.set_extension("png");

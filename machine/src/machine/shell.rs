@@ -22,7 +22,7 @@ const BUSY_LIMIT: Duration = Duration::from_secs(20);
 /// # Commands
 ///
 /// A command is bash, run by root with `set -euo pipefail`; a `&str`, or a
-/// [`Command`] for another time-out than 15 minutes. It has ended when all who
+/// [`Command`] with a time-out of its own. It has ended when all who
 /// hold its standard output have closed it: a process left in the background
 /// must be given another (`sleep 1d >&2 &`). Its standard input is empty, its
 /// standard error goes to the serial console.
@@ -46,7 +46,8 @@ impl Machine {
     where
         W: AsyncWrite + Unpin,
     {
-        let command = command.into();
+        let command = command.into().default_timeout(self.limit);
+        self.check_conditions().await?;
         self.start_if_off().await?;
         let doing = format!("running `{}`", command.script());
         self.on_qemu(&doing, async |running| {
@@ -131,29 +132,77 @@ impl Machine {
         is_wanted: impl Fn(&Output) -> bool,
     ) -> Result<String> {
         let what = format!("{wanted} of `{}`", command.script());
+        let command = command.default_timeout(self.limit);
         let limit = command.time_limit().unwrap_or(Duration::MAX);
         self.step(&format!("waiting for {what}"), async {
             self.connect().await?;
-            self.wait(&what, limit, async |left| {
-                let try_limit = left.max(SHORTEST_TRY);
-                let tried = self.execute(command.clone().timeout(try_limit));
-                let Ok(output) = timeout(try_limit.saturating_add(BUSY_LIMIT), tried).await else {
-                    return Ok(Look::NotYet(
-                        "the guest's shell is busy, or away".to_owned(),
-                    ));
+            let (command, is_wanted) = (&command, &is_wanted);
+            let look = |left| async move {
+                let Some(output) = self.look(command.script(), left).await? else {
+                    return Ok(Look::NotYet(BUSY.to_owned()));
                 };
-                let output = output?;
                 Ok(if is_wanted(&output) {
                     Look::Done(output.text())
                 } else {
                     Look::NotYet(seen(&output))
                 })
-            })
-            .await
+            };
+            self.within(limit).wait(&what, look).await
         })
         .await
     }
+
+    /// Runs a command as one look of a wait that has so much time left. `None`
+    /// if the guest's shell did not get round to it.
+    pub(super) async fn look(&self, script: &str, left: Duration) -> Result<Option<Output>> {
+        let limit = left.max(SHORTEST_TRY);
+        let tried = self.execute(Command::new(script).timeout(limit));
+        match timeout(limit.saturating_add(BUSY_LIMIT), tried).await {
+            Ok(output) => output.map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Waits until `test`, a bash command that is cheap to run, succeeds.
+    ///
+    /// It is the guest that looks, twenty times a second for a second, without
+    /// starting a process for each: what happens is noticed at once.
+    pub(super) async fn wait_in_guest(&self, what: &str, test: &str, seen: &str) -> Result<()> {
+        let script = format!(
+            "exec {{pause}}<> <(:)
+            for ((look = 0; look < 20; look++)); do
+                if {test}; then exit 0; fi
+                read -rt 0.05 -u $pause || :
+            done
+            exit 1"
+        );
+        self.step(&format!("waiting for {what}"), async {
+            self.connect().await?;
+            let script = script.as_str();
+            let look = |left| async move {
+                Ok(match self.look(script, left).await? {
+                    Some(output) if output.success() => Look::Done(()),
+                    Some(output) if output.status() == 1 => Look::StillNot(seen.to_owned()),
+                    Some(output) => Look::NotYet(format!("{seen} ({})", self::seen(&output))),
+                    None => Look::NotYet(BUSY.to_owned()),
+                })
+            };
+            self.wait(what, look).await
+        })
+        .await
+    }
+
+    /// Sleeps for so long by the guest's clock.
+    pub async fn sleep(&self, duration: Duration) -> Result<()> {
+        let script = format!("sleep {}", duration.as_secs_f64());
+        self.succeed(Command::new(script).no_timeout())
+            .await
+            .map(drop)
+    }
 }
+
+/// What a look saw that was not to be.
+pub(super) const BUSY: &str = "the guest's shell is busy, or away";
 
 /// How a try ended, in a line.
 fn seen(output: &Output) -> String {

@@ -1,5 +1,6 @@
 //! A start script: the contract between a guest image and its driver.
 
+use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -16,12 +17,23 @@ use crate::error::ErrorKind;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StartScript {
     path: PathBuf,
+    args: Vec<OsString>,
 }
 
 impl StartScript {
     /// The start script at `path`, which is looked at when the machine starts.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self {
+            path: path.into(),
+            args: Vec::new(),
+        }
+    }
+
+    /// More arguments for QEMU, passed to the script.
+    #[must_use]
+    pub fn args(mut self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
     }
 
     /// Where the script is.
@@ -53,7 +65,7 @@ impl StartScript {
         }
         Ok(CommandSpec {
             program: program.into(),
-            args: Vec::new(),
+            args: self.args.clone(),
         })
     }
 }

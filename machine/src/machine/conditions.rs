@@ -1,0 +1,163 @@
+//! Conditions that must hold all the time.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Machine;
+use crate::error::{ErrorKind, Result};
+use crate::waiting::Look;
+
+type Check = dyn Fn(Machine) -> Pin<Box<dyn Future<Output = Result<bool>> + Send>> + Send + Sync;
+
+/// A condition that is checked before each command and monitor command for as
+/// long as this value lives; made by [`Machine::polling_condition`].
+#[must_use = "the condition is checked only as long as this value lives"]
+pub struct PollingCondition {
+    machine: Machine,
+    condition: Arc<Condition>,
+}
+
+struct Condition {
+    description: String,
+    interval: Duration,
+    check: Box<Check>,
+    checked: Mutex<Option<Instant>>,
+}
+
+/// The conditions of a machine that still matter to somebody.
+#[derive(Default)]
+pub(super) struct Conditions(Mutex<Vec<Weak<Condition>>>);
+
+/// # Conditions
+impl Machine {
+    /// From now on, and for as long as the returned value lives, `check` must
+    /// be true: it is called before each command and monitor command, if it was
+    /// not within the last `interval`. What needs it is then not done, but ends
+    /// with [`ErrorKind::Condition`].
+    ///
+    /// `check` is given a handle of the machine to look at it with, whose own
+    /// commands check nothing.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # async fn example(vm: machine::Machine) -> machine::Result<()> {
+    /// let browser_runs = vm.polling_condition(
+    ///     "the browser runs",
+    ///     Duration::from_secs(2),
+    ///     async |vm| Ok(vm.execute("pgrep firefox").await?.success()),
+    /// );
+    /// vm.wait_until_succeeds("test -e /root/Downloads/file").await?;
+    /// drop(browser_runs); // from here on it may be closed
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn polling_condition<F>(
+        &self,
+        description: impl Into<String>,
+        interval: Duration,
+        check: impl Fn(Machine) -> F + Send + Sync + 'static,
+    ) -> PollingCondition
+    where
+        F: Future<Output = Result<bool>> + Send + 'static,
+    {
+        let condition = Arc::new(Condition {
+            description: description.into(),
+            interval,
+            check: Box::new(move |machine| Box::pin(check(machine))),
+            checked: Mutex::new(None),
+        });
+        self.parts.conditions.add(&condition);
+        PollingCondition {
+            machine: self.clone(),
+            condition,
+        }
+    }
+
+    /// Checks what was not checked lately.
+    pub(super) async fn check_conditions(&self) -> Result<()> {
+        if !self.checks_conditions {
+            return Ok(());
+        }
+        for condition in self.parts.conditions.due() {
+            if !self.holds(&condition).await? {
+                let condition = condition.description.clone();
+                return Err(self.error(ErrorKind::Condition { condition }));
+            }
+        }
+        Ok(())
+    }
+
+    async fn holds(&self, condition: &Condition) -> Result<bool> {
+        let mut unchecked = self.clone();
+        unchecked.checks_conditions = false;
+        (condition.check)(unchecked).await
+    }
+}
+
+impl PollingCondition {
+    /// Waits until the condition holds, for as long as the handle waits that it
+    /// was made with.
+    pub async fn wait(&self) -> Result<()> {
+        let Self { machine, condition } = self;
+        let what = format!("the condition \"{}\"", condition.description);
+        machine
+            .step(&format!("waiting for {what}"), async {
+                let look = |_| async move {
+                    Ok(if machine.holds(condition).await? {
+                        Look::Done(())
+                    } else {
+                        Look::NotYet("it does not hold".to_owned())
+                    })
+                };
+                machine.wait(&what, look).await
+            })
+            .await
+    }
+}
+
+impl Conditions {
+    fn add(&self, condition: &Arc<Condition>) {
+        let mut conditions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        conditions.push(Arc::downgrade(condition));
+    }
+
+    /// The conditions that it is time to check; they count as checked from now.
+    fn due(&self) -> Vec<Arc<Condition>> {
+        let mut conditions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        conditions.retain(|condition| condition.strong_count() > 0);
+        let alive = conditions.iter().filter_map(Weak::upgrade);
+        alive.filter(|condition| condition.is_due()).collect()
+    }
+}
+
+impl Condition {
+    fn is_due(&self) -> bool {
+        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = checked.is_none_or(|checked| checked.elapsed() >= self.interval);
+        if is_due {
+            *checked = Some(Instant::now());
+        }
+        is_due
+    }
+}
+
+impl fmt::Debug for PollingCondition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PollingCondition")
+            .field(&self.condition.description)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Conditions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let conditions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        f.debug_struct("Conditions")
+            .field("count", &conditions.len())
+            .finish()
+    }
+}

@@ -1,0 +1,280 @@
+//! Files: into the guest and out of it.
+
+use std::borrow::Cow;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::Machine;
+use super::shell::shell_error;
+use crate::error::{Error, ErrorKind, Result, tail};
+use crate::guest_tree;
+
+/// Where the shared directory is in the guest.
+const GUEST_SHARE: &str = "/tmp/shared";
+
+/// Copies `$source` to `$target` in the share, readable to us, whoever we are.
+/// Neither pipes nor sockets nor devices can be made there: it prints those.
+const COPY_OUT: &str = r#"
+if [[ -d $source ]]; then
+    special=$(cd -- "$source"; find . ! -type d ! -type f ! -type l)
+fi
+if [[ ${special-} ]]; then
+    printf '%s\n' "$special"
+    mkdir -- "$target"
+    cd -- "$source"
+    find . -type d -exec mkdir -p -- "$target/{}" \;
+    find . '(' -type f -o -type l ')' -exec cp -P --parents -t "$target" -- {} +
+else
+    cp -rH -- "$source" "$target"
+fi
+chmod -R u+rwX -- "$target""#;
+
+/// # Files
+///
+/// Paths in the guest may hold anything but NUL: they are quoted.
+impl Machine {
+    /// Copies a file or directory of the host's to `target` in the guest, or
+    /// into it if that is a directory, through the shared directory, which is
+    /// mounted if the guest has not.
+    ///
+    /// The permissions are kept, the owner is root. Directories on the way are
+    /// made. Symbolic links in a directory are followed.
+    ///
+    /// # Errors
+    /// [`HostFile`](ErrorKind::HostFile), [`Share`](ErrorKind::Share),
+    /// [`GuestCopy`](ErrorKind::GuestCopy).
+    pub async fn copy_from_host(&self, source: impl AsRef<Path>, target: &str) -> Result<()> {
+        let source = source.as_ref();
+        let step = format!("copying the host's {} to {target}", source.display());
+        self.step(&step, async {
+            let host_error = |error| self.host_file(source, error);
+            let source = source.canonicalize().map_err(host_error)?;
+            let name = self.file_name(&source)?;
+            let passage = self.passage().await?;
+            let copied = passage.copy_in(&source, &name);
+            copied.await.map_err(host_error)?;
+
+            // The mode of a file that was there already is its own, else.
+            let chmod = match source.metadata().map_err(host_error)? {
+                data if data.is_file() => format!(
+                    "if [[ -d $target ]]; then target=$target/{}; fi
+                    chmod {:o} -- \"$target\"",
+                    self.quote("copying a file", &name)?,
+                    data.permissions().mode() & 0o7777
+                ),
+                _ => String::new(),
+            };
+            let from = passage.guest_path(&name);
+            let script = format!(
+                "target={}; mkdir -p -- {} && umask 0 && cp -r -- {} \"$target\"
+                {chmod}",
+                self.quote("copying a file", target)?,
+                self.quote("copying a file", &parent(target))?,
+                self.quote("copying a file", &from)?,
+            );
+            self.copy_in_guest(&script, &source.to_string_lossy(), target)
+                .await
+                .map(drop)
+        })
+        .await
+    }
+
+    /// Copies a file of the host's to the file `target` in the guest through
+    /// the root shell: slower than [`copy_from_host`](Self::copy_from_host), but
+    /// without a shared directory. Of any size, in little memory.
+    ///
+    /// # Errors
+    /// [`HostFile`](ErrorKind::HostFile); [`GuestCopy`](ErrorKind::GuestCopy);
+    /// [`Shell`](ErrorKind::Shell) if the guest can't write the file.
+    pub async fn copy_from_host_via_shell(
+        &self,
+        source: impl AsRef<Path>,
+        target: &str,
+    ) -> Result<()> {
+        let source = source.as_ref();
+        let step = format!(
+            "copying the host's {} to {target} via the shell",
+            source.display()
+        );
+        self.step(&step, async {
+            let mut file = tokio::fs::File::open(source)
+                .await
+                .map_err(|error| self.host_file(source, error))?;
+            let parent = self.quote("copying a file", &parent(target))?;
+            let script = format!("mkdir -p -- {parent}");
+            self.copy_in_guest(&script, &source.to_string_lossy(), target)
+                .await?;
+            self.on_qemu(&step, async |running| {
+                let mut shell = running.shell.lock().await;
+                self.connect_shell(running, &mut shell).await?;
+                {
+                    let _ = (&mut file, shell_error);
+                    todo!()
+                }
+            })
+            .await
+        })
+        .await
+    }
+
+    /// Copies a file or directory of the guest's into the host's directory
+    /// `target_dir`, relative to the [output directory](crate::Builder::out_dir),
+    /// and gives where it is then.
+    ///
+    /// What the guest has there can do no harm: of symbolic links those are
+    /// kept that lead to somewhere inside of what is copied; others, and
+    /// devices, sockets and pipes, are left out, which is told of at WARN.
+    ///
+    /// # Errors
+    /// [`GuestCopy`](ErrorKind::GuestCopy) if the guest has no such file, say;
+    /// [`HostFile`](ErrorKind::HostFile), [`Share`](ErrorKind::Share).
+    pub async fn copy_from_machine(
+        &self,
+        source: &str,
+        target_dir: impl AsRef<Path>,
+    ) -> Result<PathBuf> {
+        let step = format!("copying {source} from the guest");
+        self.step(&step, async {
+            let name = self.file_name(Path::new(source))?;
+            let target = self.out_dir().join(target_dir).join(&name);
+            let passage = self.passage().await?;
+            let inside = passage.guest_path(&name);
+            let script = format!(
+                "source={}; target={}
+                {COPY_OUT}",
+                self.quote("copying a file", source)?,
+                self.quote("copying a file", &inside)?,
+            );
+            let special = self
+                .copy_in_guest(&script, source, &target.to_string_lossy())
+                .await?;
+            let links = passage.copy_out(&name, &target).await;
+            let links = links.map_err(|error| self.host_file(&target, error))?;
+            let links = links.iter().map(|link| link.to_string_lossy());
+            for path in special.lines().map(Cow::from).chain(links) {
+                tracing::warn!(
+                    machine = self.name(),
+                    "left out of {source}: {} (not a file, or a link to elsewhere)",
+                    serial_log::printable(&path)
+                );
+            }
+            Ok(target)
+        })
+        .await
+    }
+
+    /// An older name for [`copy_from_machine`](Self::copy_from_machine).
+    pub async fn copy_from_vm(
+        &self,
+        source: &str,
+        target_dir: impl AsRef<Path>,
+    ) -> Result<PathBuf> {
+        self.copy_from_machine(source, target_dir).await
+    }
+
+    /// Waits until there is a file, or anything else, at `path` in the guest.
+    pub async fn wait_for_file(&self, path: &str) -> Result<()> {
+        let test = format!("[[ -e {} ]]", self.quote("waiting for a file", path)?);
+        let what = format!("file {path}");
+        self.wait_in_guest(&what, &test, "it does not exist").await
+    }
+
+    /// Gives what the script prints.
+    async fn copy_in_guest(&self, script: &str, from: &str, to: &str) -> Result<String> {
+        let output = self.execute(format!("exec 2>&1; {script}")).await?;
+        if output.success() {
+            return Ok(output.text());
+        }
+        Err(self.error(ErrorKind::GuestCopy {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            output: tail(&output.stdout),
+        }))
+    }
+
+    /// A new directory that host and guest both see.
+    async fn passage(&self) -> Result<Passage> {
+        let share = self.shared_dir();
+        let dir = TempDir::new_in(share).map_err(|error| self.host_file(share, error))?;
+        let passage = Passage { dir };
+        let inside = self.quote("sharing a directory", &passage.guest_path(""))?;
+        let script = format!(
+            "exec 2>&1
+            if [[ ! -d {inside} ]]; then
+                mkdir -p {GUEST_SHARE}
+                modprobe -a 9p 9pnet_virtio || :
+                mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 shared {GUEST_SHARE}
+            fi
+            [[ -d {inside} ]]"
+        );
+        let output = self.execute(script).await?;
+        if output.success() {
+            return Ok(passage);
+        }
+        Err(self.error(ErrorKind::Share {
+            output: tail(&output.stdout),
+        }))
+    }
+
+    fn file_name(&self, path: &Path) -> Result<String> {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.map(str::to_owned).ok_or_else(|| {
+            let reason = format!("{path:?} does not end in the name of a file");
+            self.bad_argument("copying a file", reason)
+        })
+    }
+
+    fn host_file(&self, path: &Path, source: std::io::Error) -> Error {
+        self.error(ErrorKind::HostFile {
+            path: path.to_owned(),
+            source,
+        })
+    }
+}
+
+/// The directory that holds `path`, as the guest's `dirname` would say it.
+fn parent(path: &str) -> String {
+    match Path::new(path).parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_string_lossy().into_owned(),
+        Some(_) => ".".to_owned(),
+        None => "/".to_owned(),
+    }
+}
+
+/// A directory in the share, for one copy; removed with it.
+struct Passage {
+    dir: TempDir,
+}
+
+impl Passage {
+    /// Where `name` in it is for the guest.
+    fn guest_path(&self, name: &str) -> String {
+        let dir = self.dir.path().file_name().unwrap_or_default();
+        format!("{GUEST_SHARE}/{}/{name}", dir.to_string_lossy())
+    }
+
+    async fn copy_in(&self, source: &Path, name: &str) -> std::io::Result<()> {
+        let (dir, source) = (self.dir.path().to_owned(), source.to_owned());
+        let name = PathBuf::from(name);
+        blocking(move || guest_tree::copy_in(&source, &dir, &name)).await
+    }
+
+    /// Gives the paths that were left out.
+    async fn copy_out(&self, name: &str, target: &Path) -> std::io::Result<Vec<PathBuf>> {
+        let (dir, target) = (self.dir.path().to_owned(), target.to_owned());
+        let name = PathBuf::from(name);
+        blocking(move || guest_tree::copy_out(&dir, &name, &target)).await
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    copy: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    match tokio::task::spawn_blocking(copy).await {
+        Ok(result) => result,
+        // It does not panic; the runtime is going down.
+        Err(error) => Err(std::io::Error::other(error)),
+    }
+}

@@ -1,0 +1,159 @@
+//! The network: ports, sockets, cables.
+
+use std::time::Duration;
+
+use super::Machine;
+use crate::error::{ErrorKind, Result};
+
+/// How the second network card is called whose cable [`Machine::block`] pulls:
+/// QEMU's name for a card that was given none.
+const SECOND_CARD: &str = "virtio-net-pci.1";
+
+/// # The network
+impl Machine {
+    /// Waits until somebody listens on a TCP port of the guest's `localhost`,
+    /// by IPv4 or by IPv6.
+    ///
+    /// # Errors
+    /// [`BadArgument`](ErrorKind::BadArgument) for port 0;
+    /// [`TimedOut`](ErrorKind::TimedOut), with the sockets that do listen.
+    pub async fn wait_for_open_port(&self, port: u16) -> Result<()> {
+        self.wait_for_open_port_at("localhost", port).await
+    }
+
+    /// Waits until the guest can connect to a TCP port of `host`, a name or an
+    /// address of either IPv4 or IPv6.
+    pub async fn wait_for_open_port_at(&self, host: &str, port: u16) -> Result<()> {
+        let connects = self.connects(host, port)?;
+        let what = format!("TCP port {port} on {host} to be open");
+        self.wait_for_sockets(&what, &connects, "nobody listens")
+            .await
+    }
+
+    /// Waits until nobody listens on a TCP port of the guest's `localhost`.
+    ///
+    /// # Errors
+    /// As [`wait_for_open_port`](Self::wait_for_open_port).
+    pub async fn wait_for_closed_port(&self, port: u16) -> Result<()> {
+        self.wait_for_closed_port_at("localhost", port).await
+    }
+
+    /// Waits until the guest can't connect to a TCP port of `host` any more.
+    pub async fn wait_for_closed_port_at(&self, host: &str, port: u16) -> Result<()> {
+        let test = format!("! {{ {}; }}", self.connects(host, port)?);
+        let what = format!("TCP port {port} on {host} to be closed");
+        self.wait_for_sockets(&what, &test, "somebody listens")
+            .await
+    }
+
+    /// A command that succeeds if the guest can connect there.
+    fn connects(&self, host: &str, port: u16) -> Result<String> {
+        let doing = "waiting for a port";
+        if port == 0 {
+            return Err(self.bad_argument(doing, "nobody can listen on port 0"));
+        }
+        let connects = |host: &str| {
+            let path = self.quote(doing, &format!("/dev/tcp/{host}/{port}"))?;
+            Ok(format!("(exec 3<>{path}) 2>/dev/null"))
+        };
+        match host {
+            // A guest need not know the name, and bash takes the first address.
+            "localhost" => Ok(format!(
+                "{} || {}",
+                connects("127.0.0.1")?,
+                connects("::1")?
+            )),
+            "" => Err(self.bad_argument(doing, "the host's name is empty")),
+            host if host.contains('/') => {
+                let reason = format!("{host:?} can't be the name of a host");
+                Err(self.bad_argument(doing, reason))
+            }
+            host => connects(host),
+        }
+    }
+
+    /// Waits until somebody listens on the Unix socket at `path` in the guest:
+    /// accepts connections, or has bound a datagram socket if that is what
+    /// `is_datagram` asks for.
+    ///
+    /// # Errors
+    /// [`TimedOut`](ErrorKind::TimedOut), with the sockets that do listen.
+    pub async fn wait_for_open_unix_socket(&self, path: &str, is_datagram: bool) -> Result<()> {
+        let doing = "waiting for a Unix socket";
+        if path.is_empty() {
+            return Err(self.bad_argument(doing, "its path is empty"));
+        }
+        // Fields of proc(5)'s /proc/net/unix: the flags of a listening socket,
+        // the type of a datagram's.
+        let listens = if is_datagram {
+            "[[ $type == 0002 ]]"
+        } else {
+            "[[ $type != 0002 && $flags == 00010000 ]]"
+        };
+        let test = format!(
+            "(path={}; real=$(readlink -f -- \"$path\" || :)
+            while read -r _ _ _ flags type _ _ bound; do
+                if [[ $bound == \"$path\" || $bound == \"$real\" ]] && {listens}; then exit 0; fi
+            done </proc/net/unix; exit 1)",
+            self.quote(doing, path)?
+        );
+        let kind = if is_datagram { "datagram" } else { "stream" };
+        let what = format!("the Unix {kind} socket {path} to be open");
+        self.wait_for_sockets(&what, &test, "nobody listens").await
+    }
+
+    /// A wait whose error shows the sockets that listen in the guest.
+    async fn wait_for_sockets(&self, what: &str, test: &str, seen: &str) -> Result<()> {
+        match self.wait_in_guest(what, test, seen).await {
+            Err(error) if error.is_timeout() => {
+                let listening = self.look("ss -Hlntup 2>/dev/null", Duration::ZERO).await;
+                let listening = listening.ok().flatten().map(|output| output.text());
+                Err(error.with_evidence("listening sockets", &listening.unwrap_or_default()))
+            }
+            result => result,
+        }
+    }
+
+    /// Forwards a TCP port of the host's `localhost` to one of the guest's, by
+    /// QEMU's user network.
+    ///
+    /// # Errors
+    /// [`BadArgument`](ErrorKind::BadArgument) for port 0;
+    /// [`MonitorCommandFailed`](ErrorKind::MonitorCommandFailed) if the host's
+    /// port is taken, or the machine has no user network.
+    pub async fn forward_port(&self, host_port: u16, guest_port: u16) -> Result<()> {
+        if host_port == 0 || guest_port == 0 {
+            let doing = "forwarding a port";
+            return Err(self.bad_argument(doing, "port 0 is no port one can connect to"));
+        }
+        let command = format!("hostfwd_add tcp:127.0.0.1:{host_port}-:{guest_port}");
+        let reply = self.send_monitor_command(&command).await?;
+        if reply.trim().is_empty() {
+            return Ok(());
+        }
+        Err(self.error(ErrorKind::MonitorCommandFailed { command, reply }))
+    }
+
+    /// Pulls the cable that leads to the other machines: that of the second
+    /// network card, `eth1`. The first one stays connected.
+    ///
+    /// # Errors
+    /// [`MonitorCommandFailed`](ErrorKind::MonitorCommandFailed) if the machine
+    /// has no second virtio card, or it was given an `id`.
+    pub async fn block(&self) -> Result<()> {
+        self.set_link("off").await
+    }
+
+    /// Plugs it in again.
+    ///
+    /// # Errors
+    /// As [`block`](Self::block).
+    pub async fn unblock(&self) -> Result<()> {
+        self.set_link("on").await
+    }
+
+    async fn set_link(&self, state: &str) -> Result<()> {
+        let command = format!("set_link {SECOND_CARD} {state}");
+        self.send_monitor_command(&command).await.map(drop)
+    }
+}

@@ -1,0 +1,95 @@
+//! X11: the server and its windows.
+
+use super::Machine;
+use super::shell::BUSY;
+use crate::error::{ErrorKind, Result, tail};
+use crate::parse::xwininfo::window_names;
+use crate::waiting::Look;
+
+/// What lists the windows, as the root shell's user on display `:0`.
+const LIST_WINDOWS: &str = "xwininfo -root -tree 2>&1";
+
+/// # X11
+impl Machine {
+    /// Waits until somebody is logged in graphically and the X server takes
+    /// connections.
+    ///
+    /// # Errors
+    /// [`TimedOut`](ErrorKind::TimedOut), with which of the two is missing.
+    pub async fn wait_for_x(&self) -> Result<()> {
+        // What `graphical-session.target` of a user's manager logs.
+        const LOOK: &str = "journalctl -b SYSLOG_IDENTIFIER=systemd --no-pager \
+            | grep -q 'Reached target.*Current graphical' || exit 10
+            [ -e /tmp/.X11-unix/X0 ] || exit 11";
+        let what = "the X11 server";
+        self.step(&format!("waiting for {what}"), async {
+            self.connect().await?;
+            self.wait(what, |left| async move {
+                let Some(output) = self.look(LOOK, left).await? else {
+                    return Ok(Look::NotYet(BUSY.to_owned()));
+                };
+                Ok(match output.status() {
+                    0 => Look::Done(()),
+                    10 => Look::NotYet("no user has reached their graphical session".to_owned()),
+                    11 => Look::NotYet("there is no socket /tmp/.X11-unix/X0".to_owned()),
+                    status => Look::NotYet(format!("looking failed (exit code {status})")),
+                })
+            })
+            .await
+        })
+        .await
+    }
+
+    /// The names of all windows, topmost first.
+    ///
+    /// # Errors
+    /// [`CommandFailed`](ErrorKind::CommandFailed) if there is no X server, or
+    /// no `xwininfo`.
+    pub async fn get_window_names(&self) -> Result<Vec<String>> {
+        let output = self.execute(LIST_WINDOWS).await?;
+        if output.success() {
+            return Ok(window_names(&output.text()));
+        }
+        Err(self.error(ErrorKind::CommandFailed {
+            command: LIST_WINDOWS.to_owned(),
+            exit: output.exit,
+            output: tail(&output.stdout),
+        }))
+    }
+
+    /// Waits until there is a window whose name matches the regular expression
+    /// `pattern`.
+    ///
+    /// # Errors
+    /// [`TimedOut`](ErrorKind::TimedOut) with the names of the windows there are.
+    pub async fn wait_for_window(&self, pattern: &str) -> Result<()> {
+        let what = format!("a window named {pattern}");
+        let regex = self.regex(&what, pattern)?;
+        self.wait_for_window_with(&what, |name| regex.is_match(name))
+            .await
+    }
+
+    async fn wait_for_window_with(&self, what: &str, matches: impl Fn(&str) -> bool) -> Result<()> {
+        let matches = &matches;
+        self.step(&format!("waiting for {what}"), async {
+            self.connect().await?;
+            self.wait(what, |left| async move {
+                let Some(output) = self.look(LIST_WINDOWS, left).await? else {
+                    return Ok(Look::NotYet(BUSY.to_owned()));
+                };
+                if !output.success() {
+                    let said = tail(&output.stdout).join(" ");
+                    return Ok(Look::NotYet(format!("no windows can be listed: {said}")));
+                }
+                let names = window_names(&output.text());
+                Ok(if names.iter().any(|name| matches(name)) {
+                    Look::Done(())
+                } else {
+                    Look::NotYet(format!("windows {names:?}"))
+                })
+            })
+            .await
+        })
+        .await
+    }
+}

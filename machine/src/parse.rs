@@ -1,0 +1,5 @@
+//! What a guest's programs print, turned into values. No I/O.
+
+pub(crate) mod screen;
+pub(crate) mod systemctl;
+pub(crate) mod xwininfo;

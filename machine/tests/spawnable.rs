@@ -1,0 +1,24 @@
+//! Operations can be spawned: their futures may move between threads.
+
+use machine::{Machine, PollingCondition};
+
+fn spawnable(_: impl Future + Send) {}
+
+#[expect(dead_code, reason = "it only has to compile")]
+fn every_kind_of_operation(vm: &Machine, condition: &PollingCondition) {
+    spawnable(vm.start());
+    spawnable(vm.succeed("true"));
+    spawnable(vm.wait_until_succeeds("true"));
+    spawnable(vm.wait_for_unit("multi-user.target"));
+    spawnable(vm.require_unit_state("nginx.service", "active"));
+    spawnable(vm.copy_from_host("file", "/root"));
+    spawnable(vm.copy_from_machine("/root", ""));
+    spawnable(vm.wait_for_open_port(80));
+    spawnable(vm.send_chars("text"));
+    spawnable(vm.wait_until_tty_matches("1", "login"));
+    spawnable(vm.wait_for_window("xterm"));
+    spawnable(vm.wait_for_console_text("login"));
+    spawnable(vm.wait_for_qmp_event(|event| event.name == "SHUTDOWN"));
+    spawnable(vm.screenshot("screen"));
+    spawnable(condition.wait());
+}

@@ -1,0 +1,268 @@
+use std::fs::{self, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+
+use machine::{ErrorKind, Machine, quote};
+use sha2::{Digest as _, Sha256};
+use vm_tests::{builder, minimal, systemd};
+
+/// Names that only quoting keeps what they are.
+const ODD_NAMES: [&str; 5] = ["a b", "it's \"$HOME\"", "-rf", "new\nline", "back\\slash"];
+
+fn hex_digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+async fn guest_digest(vm: &Machine, path: &str) -> String {
+    let command = format!("sha256sum <{}", quote(path).unwrap());
+    let output = vm.succeed(command).await.unwrap();
+    output
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn noise(bytes: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    std::iter::repeat_with(&mut next)
+        .flatten()
+        .take(bytes)
+        .collect()
+}
+
+fn write(path: &Path, content: &[u8], mode: u32) {
+    fs::File::create(path).unwrap().write_all(content).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+#[tokio::test]
+async fn files_and_directories_into_the_guest_and_back() {
+    let host = tempfile::tempdir().unwrap();
+    let vm = builder("minimal")
+        .out_dir(host.path().join("out"))
+        .build()
+        .unwrap();
+    let big = noise(10 << 20);
+    write(&host.path().join("big"), &big, 0o640);
+    vm.copy_from_host(host.path().join("big"), "/var/new/dir/copy")
+        .await
+        .unwrap();
+    assert_eq!(
+        guest_digest(&vm, "/var/new/dir/copy").await,
+        hex_digest(&big)
+    );
+    let stat = vm
+        .succeed("stat -c '%a %u %g' /var/new/dir/copy")
+        .await
+        .unwrap();
+    assert_eq!(stat, "640 0 0\n");
+    // Into a directory that is there; over a file with another mode.
+    vm.copy_from_host(host.path().join("big"), "/root")
+        .await
+        .unwrap();
+    vm.succeed("chmod 777 /root/big").await.unwrap();
+    vm.copy_from_host(host.path().join("big"), "/root")
+        .await
+        .unwrap();
+    assert_eq!(vm.succeed("stat -c %a /root/big").await.unwrap(), "640\n");
+
+    // A directory.
+    let tree = host.path().join("tree");
+    fs::create_dir_all(tree.join("sub")).unwrap();
+    write(&tree.join("sub/run"), b"#!/bin/sh\necho it runs\n", 0o775);
+    symlink("sub/run", tree.join("link")).unwrap();
+    vm.copy_from_host(&tree, "/root/tree").await.unwrap();
+    assert_eq!(vm.succeed("/root/tree/link").await.unwrap(), "it runs\n");
+    assert_eq!(
+        vm.succeed("stat -c %a /root/tree/sub/run").await.unwrap(),
+        "775\n"
+    );
+
+    // And back, with a link that stays inside and one that does not.
+    vm.succeed("cd /root/tree; ln -sf sub/run link; ln -s /etc/passwd outside; mkfifo pipe")
+        .await
+        .unwrap();
+    let copy = vm.copy_from_machine("/root/tree", "kept").await.unwrap();
+    assert_eq!(copy, host.path().join("out/kept/tree"));
+    assert_eq!(
+        fs::read_link(copy.join("link")).unwrap(),
+        Path::new("sub/run")
+    );
+    let script = fs::read(copy.join("link")).unwrap();
+    assert_eq!(script, b"#!/bin/sh\necho it runs\n");
+    assert!(!copy.join("outside").is_symlink() && !copy.join("pipe").exists());
+    let back = vm.copy_from_vm("/root/big", "").await.unwrap();
+    assert_eq!(hex_digest(&fs::read(back).unwrap()), hex_digest(&big));
+
+    // What is asked for by a link is what it leads to, in the guest.
+    vm.succeed("ln -s /root/big /root/by-link").await.unwrap();
+    let back = vm.copy_from_machine("/root/by-link", "").await.unwrap();
+    assert_eq!(hex_digest(&fs::read(back).unwrap()), hex_digest(&big));
+
+    let left = fs::read_dir(vm.shared_dir()).unwrap().count();
+    assert_eq!(left, 0, "nothing stays in the share");
+}
+
+#[tokio::test]
+async fn via_the_shell() {
+    let host = tempfile::tempdir().unwrap();
+    let vm = minimal();
+    for bytes in [0, 1, 100_000, 5 << 20] {
+        let content = noise(bytes);
+        let path = host.path().join("file");
+        write(&path, &content, 0o600);
+        vm.copy_from_host_via_shell(&path, "/root/not/there/yet")
+            .await
+            .unwrap();
+        assert_eq!(
+            guest_digest(&vm, "/root/not/there/yet").await,
+            hex_digest(&content)
+        );
+    }
+    let file = host.path().join("file");
+    let error = vm
+        .copy_from_host_via_shell(&file, "/dev/full")
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("No space left on device"),
+        "{error}"
+    );
+    let error = vm
+        .copy_from_host_via_shell(&file, "/root")
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("irectory"), "{error}");
+    vm.succeed("true").await.unwrap();
+}
+
+#[tokio::test]
+async fn names_may_hold_anything() {
+    let host = tempfile::tempdir().unwrap();
+    let vm = builder("minimal")
+        .out_dir(host.path().join("out"))
+        .build()
+        .unwrap();
+    for name in ODD_NAMES {
+        let source = host.path().join(name);
+        write(&source, name.as_bytes(), 0o600);
+        vm.copy_from_host(&source, "/root").await.unwrap();
+        let there = format!("/root/{name}");
+        vm.wait_for_file(&there).await.unwrap();
+        let copy = vm.copy_from_machine(&there, "").await.unwrap();
+        assert_eq!(fs::read(copy).unwrap(), name.as_bytes());
+        // Relative to where the root shell is, too.
+        vm.copy_from_host_via_shell(&source, &format!("shell/{name}"))
+            .await
+            .unwrap();
+        let path = quote(name).unwrap().into_owned();
+        let content = vm
+            .succeed(format!("cd shell; cat -- {path}"))
+            .await
+            .unwrap();
+        assert_eq!(content, name);
+    }
+    assert_eq!(vm.succeed("ls shell | wc -l").await.unwrap(), "6\n");
+}
+
+#[tokio::test]
+async fn what_can_not_be_copied() {
+    let vm = minimal();
+    vm.connect().await.unwrap();
+    let error = vm
+        .copy_from_host("/no/such/file", "/root")
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::HostFile { .. }),
+        "{error}"
+    );
+    let error = vm
+        .copy_from_host_via_shell("/no/such", "/root/x")
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::HostFile { .. }),
+        "{error}"
+    );
+    let error = vm.copy_from_host("/dev/null", "/root").await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::HostFile { .. }),
+        "{error}"
+    );
+    let error = vm
+        .copy_from_host("/etc/hostname", "/proc/no")
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::GuestCopy { .. }),
+        "{error}"
+    );
+    let error = vm.copy_from_machine("/no/such", "").await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::GuestCopy { .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("No such file"), "{error}");
+    for path in ["/", "..", ""] {
+        let error = vm.copy_from_machine(path, "").await.unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::BadArgument { .. }),
+            "{error}"
+        );
+    }
+    let error = vm
+        .copy_from_host("/etc/hostname", "nul\0")
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::BadArgument { .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn the_share_is_mounted_on_demand() {
+    let vm = systemd();
+    vm.succeed("umount /tmp/shared; modprobe -r 9p; rmdir /tmp/shared")
+        .await
+        .unwrap();
+    vm.copy_from_host("/etc/passwd", "/root/passwd")
+        .await
+        .unwrap();
+    let text = fs::read_to_string("/etc/passwd").unwrap();
+    assert_eq!(vm.succeed("cat /root/passwd").await.unwrap(), text);
+    // Something else is there, and the guest can't do it.
+    vm.succeed("umount /tmp/shared; modprobe -r 9p; mv /lib/modules /lib/gone")
+        .await
+        .unwrap();
+    let error = vm
+        .copy_from_host("/etc/passwd", "/root/passwd")
+        .await
+        .unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Share { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_that_appears() {
+    let vm = minimal();
+    vm.succeed("(sleep 1; touch '/root/a file') >&2 &")
+        .await
+        .unwrap();
+    vm.wait_for_file("/root/a file").await.unwrap();
+    let patient = vm.within(std::time::Duration::from_secs(1));
+    let error = patient.wait_for_file("/root/never").await.unwrap_err();
+    assert!(error.to_string().contains("file /root/never"), "{error}");
+    assert!(error.is_timeout());
+}

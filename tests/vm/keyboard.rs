@@ -1,0 +1,55 @@
+use machine::ErrorKind;
+use vm_tests::{SOON, systemd};
+
+/// Every printable ASCII character, and long enough to overflow what QEMU or
+/// the keyboard queue.
+fn all_characters() -> String {
+    let printable: String = (b' '..=b'~').map(char::from).collect();
+    printable.repeat(5)
+}
+
+#[tokio::test]
+async fn what_is_typed_arrives() {
+    let vm = systemd();
+    vm.within(SOON)
+        .wait_until_tty_matches("1", "root@systemd:~# +$")
+        .await
+        .unwrap();
+    let text = all_characters();
+    vm.send_chars("cat >typed\n").await.unwrap();
+    vm.send_chars(&format!("{text}\n")).await.unwrap();
+    vm.send_key("ctrl-d").await.unwrap();
+    vm.wait_for_file("/root/typed").await.unwrap();
+    let typed = vm.wait_until_succeeds("grep . /root/typed").await.unwrap();
+    assert_eq!(typed, format!("{text}\n"));
+
+    // Another terminal, by its key; a key by its character, by its number.
+    vm.send_key("ctrl-alt-f2").await.unwrap();
+    vm.within(SOON)
+        .wait_until_tty_matches("2", "systemd login: +$")
+        .await
+        .unwrap();
+    assert_eq!(
+        vm.succeed("cat /sys/class/tty/tty0/active").await.unwrap(),
+        "tty2\n"
+    );
+    for key in ["r", "o", "0x18", "shift-t", "backspace", "t", "ret"] {
+        vm.send_key(key).await.unwrap();
+    }
+    vm.within(SOON)
+        .wait_until_tty_matches("2", "root@systemd:~# +$")
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn keys_that_are_not_there() {
+    let vm = systemd();
+    vm.start().await.unwrap();
+    let error = vm.send_key("ctrl-alt-entf").await.unwrap_err();
+    assert!(error.to_string().contains("entf"), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::Monitor { .. }), "{error}");
+    let error = vm.send_chars("grüße").await.unwrap_err();
+    assert!(error.to_string().contains('ü'), "{error}");
+    vm.send_key("").await.unwrap_err();
+}

@@ -1,0 +1,165 @@
+use std::net::TcpListener;
+use std::time::Duration;
+
+use machine::{ErrorKind, Machine, StartScript};
+use tokio::io::AsyncReadExt as _;
+use vm_tests::{SOON, minimal, show_steps, start_script, systemd};
+
+#[tokio::test]
+async fn ports_and_sockets() {
+    let vm = systemd();
+    let vm = vm.within(SOON);
+    // Nobody listens yet.
+    vm.wait_for_closed_port(8080).await.unwrap();
+    vm.succeed("(sleep 1; exec nc -lk 127.0.0.1 8080) &>/dev/null &")
+        .await
+        .unwrap();
+    vm.wait_for_open_port(8080).await.unwrap();
+    vm.succeed("pkill -f 8080").await.unwrap();
+    vm.wait_for_closed_port(8080).await.unwrap();
+
+    // By IPv6 alone.
+    vm.succeed("nc -6 -lk ::1 8081 &>/dev/null &")
+        .await
+        .unwrap();
+    vm.wait_for_open_port(8081).await.unwrap();
+    vm.wait_for_open_port_at("::1", 8081).await.unwrap();
+    vm.wait_for_closed_port_at("127.0.0.1", 8081).await.unwrap();
+
+    // What systemd listens on for a service counts.
+    vm.wait_for_open_unix_socket("/run/dbus/system_bus_socket", false)
+        .await
+        .unwrap();
+    vm.wait_for_open_unix_socket("/var/run/dbus/system_bus_socket", false)
+        .await
+        .unwrap();
+    vm.wait_for_open_unix_socket("/run/systemd/notify", true)
+        .await
+        .unwrap();
+    vm.succeed("(sleep 1; exec nc -lkU '/root/a socket') &>/dev/null &")
+        .await
+        .unwrap();
+    vm.wait_for_open_unix_socket("/root/a socket", false)
+        .await
+        .unwrap();
+
+    let patient = vm.within(Duration::from_secs(1));
+    let error = patient.wait_for_open_port(1234).await.unwrap_err();
+    let story = error.to_string();
+    assert!(
+        story.contains("TCP port 1234 on localhost to be open"),
+        "{story}"
+    );
+    assert!(
+        story.contains("[::1]:8081"),
+        "those that listen are shown: {story}"
+    );
+    let error = patient.wait_for_closed_port(8081).await.unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    // Not one that is bound to a datagram, not one that is only a file.
+    let socket = patient
+        .wait_for_open_unix_socket("/run/systemd/notify", false)
+        .await;
+    assert!(socket.unwrap_err().is_timeout());
+    let socket = patient
+        .wait_for_open_unix_socket("/etc/passwd", false)
+        .await;
+    assert!(socket.unwrap_err().is_timeout());
+}
+
+#[tokio::test]
+async fn arguments_that_can_not_be() {
+    let vm = minimal();
+    vm.connect().await.unwrap();
+    let errors = [
+        vm.wait_for_open_port(0).await.unwrap_err(),
+        vm.wait_for_closed_port(0).await.unwrap_err(),
+        vm.wait_for_open_port_at("", 80).await.unwrap_err(),
+        vm.wait_for_open_port_at("a/b", 80).await.unwrap_err(),
+        vm.wait_for_open_port_at("nul\0", 80).await.unwrap_err(),
+        vm.wait_for_open_unix_socket("", false).await.unwrap_err(),
+        vm.forward_port(0, 80).await.unwrap_err(),
+        vm.forward_port(8080, 0).await.unwrap_err(),
+    ];
+    for error in errors {
+        assert!(
+            matches!(error.kind(), ErrorKind::BadArgument { .. }),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_forwarded_port_leads_into_the_guest() {
+    let vm = minimal();
+    vm.succeed("nc -ll -p 80 -e echo hello &>/dev/null &")
+        .await
+        .unwrap();
+    vm.wait_for_open_port(80).await.unwrap();
+    // A free port: QEMU takes it over.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let error = vm.forward_port(port, 80).await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::MonitorCommandFailed { .. }),
+        "{error}"
+    );
+    drop(taken);
+    vm.forward_port(port, 80).await.unwrap();
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port))
+        .await
+        .unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    assert_eq!(text, "hello\n");
+}
+
+#[tokio::test]
+async fn a_cable_is_pulled_and_plugged_in_again() {
+    let sockets = tempfile::tempdir().unwrap();
+    let path = |name: &str| sockets.path().join(name).display().to_string();
+    let on_vlan = |own: &str, other: &str, mac: &str| {
+        let netdev = format!(
+            "dgram,id=vlan,local.type=unix,local.path={},remote.type=unix,remote.path={}",
+            path(own),
+            path(other)
+        );
+        let card = format!("virtio-net-pci,netdev=vlan,mac={mac}");
+        let script = StartScript::new(start_script("minimal"));
+        Machine::builder(script.args(["-netdev", &netdev, "-device", &card]))
+            .name(own)
+            .build()
+            .unwrap()
+    };
+    show_steps();
+    let a = on_vlan("a", "b", "52:54:00:12:01:01");
+    let b = on_vlan("b", "a", "52:54:00:12:01:02");
+    let up = |address: &str| format!("ip address add {address}/24 dev eth1; ip link set eth1 up");
+    tokio::try_join!(a.succeed(up("192.168.1.1")), b.succeed(up("192.168.1.2"))).unwrap();
+    b.succeed("(while :; do nc -l -p 80; done) <>/dev/zero &>/dev/null &")
+        .await
+        .unwrap();
+    let a = a.within(SOON);
+    a.wait_for_open_port_at("192.168.1.2", 80).await.unwrap();
+    a.block().await.unwrap();
+    a.wait_until_fails("ping -c 1 -W 1 192.168.1.2")
+        .await
+        .unwrap();
+    // The way to the host stays.
+    a.succeed("ping -c 1 10.0.2.2").await.unwrap();
+    a.unblock().await.unwrap();
+    a.wait_until_succeeds("ping -c 1 -W 1 192.168.1.2")
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_machine_with_one_card_has_no_cable_to_pull() {
+    let vm = minimal();
+    vm.start().await.unwrap();
+    let error = vm.block().await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::MonitorCommandFailed { .. }),
+        "{error}"
+    );
+}

@@ -1,0 +1,65 @@
+use std::time::Duration;
+
+use machine::ErrorKind;
+use vm_tests::{SOON, minimal, systemd};
+
+#[tokio::test]
+async fn text_on_a_terminal() {
+    let vm = systemd();
+    let patient = vm.within(SOON);
+    patient
+        .wait_until_tty_matches("1", "root@systemd:~# +$")
+        .await
+        .unwrap();
+    vm.succeed(r"printf '\033[2J\033[Hcaf\303\251 \342\206\222 x\n second row' >/dev/tty1")
+        .await
+        .unwrap();
+    let text = vm.get_tty_text("1").await.unwrap();
+    let rows: Vec<&str> = text.lines().collect();
+    assert_eq!(rows.len(), 25);
+    assert!(rows.iter().all(|row| row.chars().count() == 80), "{text:?}");
+    assert_eq!(rows[0].trim_end(), "café → x");
+    assert_eq!(rows[1].trim_end(), " second row");
+    // From the beginning of a row to its end.
+    vm.wait_until_tty_matches("1", "^ second row *$")
+        .await
+        .unwrap();
+
+    vm.dump_tty_contents("1").await.unwrap();
+    vm.wait_until_succeeds("journalctl | grep 'second row'")
+        .await
+        .unwrap();
+
+    let impatient = vm.within(Duration::from_secs(1));
+    let error = impatient
+        .wait_until_tty_matches("1", "never")
+        .await
+        .unwrap_err();
+    assert!(error.is_timeout());
+    assert!(
+        error.to_string().contains("second row"),
+        "what is there is shown: {error}"
+    );
+}
+
+#[tokio::test]
+async fn terminals_that_are_not_there() {
+    let vm = minimal();
+    for tty in ["", "1; reboot", "S0", "-1"] {
+        let error = vm.get_tty_text(tty).await.unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::BadArgument { .. }),
+            "{error}"
+        );
+    }
+    let error = vm.wait_until_tty_matches("99", "x").await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::CommandFailed { .. }),
+        "{error}"
+    );
+    let error = vm.wait_until_tty_matches("1", "(").await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::BadArgument { .. }),
+        "{error}"
+    );
+}

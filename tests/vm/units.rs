@@ -1,0 +1,180 @@
+use std::time::Duration;
+
+use machine::{ErrorKind, Unit};
+use vm_tests::{SOON, minimal, systemd};
+
+#[tokio::test]
+async fn units_and_jobs() {
+    let vm = systemd();
+    vm.wait_for_unit("multi-user.target").await.unwrap();
+
+    // A unit that takes its time.
+    vm.succeed(
+        "cat >/run/systemd/system/slow.service <<'EOF'
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=sleep 3
+EOF
+systemctl start --no-block slow",
+    )
+    .await
+    .unwrap();
+    vm.within(SOON).wait_for_job("slow.service").await.unwrap();
+    vm.require_unit_state("slow", "active").await.unwrap();
+
+    let info = vm.get_unit_info("slow.service").await.unwrap();
+    assert_eq!(info["ActiveState"], "active");
+    assert_eq!(info["Type"], "oneshot");
+    let state = vm.get_unit_property("slow", "SubState").await.unwrap();
+    assert_eq!(state, "exited");
+
+    assert!(vm.stop_job("slow").await.unwrap().success());
+    vm.require_unit_state("slow", "inactive").await.unwrap();
+    let error = vm.require_unit_state("slow", "active").await.unwrap_err();
+    let ErrorKind::UnitState { state, wanted, .. } = error.kind() else {
+        panic!("{error}")
+    };
+    assert_eq!((state.as_str(), wanted.as_str()), ("inactive", "active"));
+
+    // Inactive, and nothing is about to change that: told at once.
+    let error = vm.wait_for_unit("slow").await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::UnitState { .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("no job is under way"), "{error}");
+
+    assert!(vm.start_job("slow").await.unwrap().success());
+    let output = vm.systemctl("is-active slow", None).await.unwrap();
+    assert_eq!((output.status(), output.text()), (0, "active\n".to_owned()));
+}
+
+#[tokio::test]
+async fn a_unit_that_will_not_be_active_is_told_of_at_once() {
+    let vm = systemd();
+    vm.succeed(
+        "cat >/run/systemd/system/bad.service <<'EOF'
+[Service]
+ExecStart=bash -c 'echo the reason is in the journal; exit 3'
+EOF
+systemctl start bad; until systemctl is-failed bad; do sleep 0.1; done",
+    )
+    .await
+    .unwrap();
+    let error = vm.wait_for_unit("bad").await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::UnitState { .. }),
+        "{error}"
+    );
+    let story = error.to_string();
+    assert!(
+        story.contains("unit bad is failed (exit-code), not active"),
+        "{story}"
+    );
+    assert!(story.contains("the reason is in the journal"), "{story}");
+
+    let error = vm.wait_for_unit("no-such.service").await.unwrap_err();
+    assert!(
+        error.to_string().contains("not known to systemd"),
+        "{error}"
+    );
+    assert!(!vm.start_job("no-such").await.unwrap().success());
+
+    // One that never gets there.
+    vm.succeed("systemd-run --no-block --unit=never -p Type=notify sleep 1d")
+        .await
+        .unwrap();
+    let patient = vm.within(Duration::from_secs(2));
+    let error = patient.wait_for_unit("never").await.unwrap_err();
+    let ErrorKind::TimedOut { last_seen, .. } = error.kind() else {
+        panic!("{error}")
+    };
+    assert_eq!(last_seen, "it is activating (start)");
+    assert_eq!(error.evidence()[0].what, "systemctl status");
+}
+
+#[tokio::test]
+async fn names_are_only_names() {
+    let vm = systemd();
+    for name in [
+        "no such unit",
+        "it's",
+        "$(touch /oops)",
+        "-H",
+        "a\nb",
+        "--version",
+    ] {
+        let error = vm.wait_for_unit(name).await.unwrap_err();
+        assert!(
+            matches!(
+                error.kind(),
+                ErrorKind::UnitState { .. } | ErrorKind::Systemctl { .. }
+            ),
+            "{name}: {error}"
+        );
+    }
+    vm.fail("test -e /oops").await.unwrap();
+    for name in ["", "nul\0"] {
+        let error = vm.get_unit_info(name).await.unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::BadArgument { .. }),
+            "{error}"
+        );
+    }
+    let error = vm
+        .get_unit_property("dbus.service", "No")
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("no property \"No\""), "{error}");
+}
+
+#[tokio::test]
+async fn units_of_a_user() {
+    let vm = systemd();
+    vm.wait_for_unit(format!("user@{}.service", ALICE))
+        .await
+        .unwrap();
+    vm.wait_for_unit(Unit::of_user("alice", "default.target"))
+        .await
+        .unwrap();
+
+    let script = r#"run --quiet --unit=greet sh -c 'echo "$USER '\''quoted'\''" >~/greeting'"#;
+    let script = script.replacen("run", "--version >/dev/null; systemd-run --user", 1);
+    let output = vm.systemctl(&script, Some("alice")).await.unwrap();
+    assert!(output.success(), "{}", output.text());
+    vm.wait_for_file("/home/alice/greeting").await.unwrap();
+    let greeting = vm
+        .wait_until_succeeds("grep . /home/alice/greeting")
+        .await
+        .unwrap();
+    assert_eq!(greeting, "alice 'quoted'\n");
+
+    let of_alice = |name| Unit::of_user("alice", name);
+    let error = vm.wait_for_unit(of_alice("no-such")).await.unwrap_err();
+    assert!(
+        error.to_string().contains("no-such of user alice"),
+        "{error}"
+    );
+    let error = vm
+        .get_unit_info(Unit::of_user("nobody knows", "x"))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::Systemctl { .. }),
+        "{error}"
+    );
+}
+
+/// Of the image's ordinary user.
+const ALICE: u32 = 1000;
+
+#[tokio::test]
+async fn a_guest_without_systemd() {
+    let vm = minimal();
+    let error = vm.wait_for_unit("multi-user.target").await.unwrap_err();
+    let ErrorKind::Systemctl { exit, .. } = error.kind() else {
+        panic!("{error}")
+    };
+    assert_eq!(exit.status(), 127);
+}
