@@ -1,5 +1,7 @@
 //! `Shell`: the guest's root shell as an async client.
 
+mod interact;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +13,8 @@ use tokio_util::codec::Framed;
 
 use crate::codec::{Event, Request, ShellCodec, Signal};
 use crate::{Command, Error, Exit, Nonce, Output};
+
+pub use interact::TerminalKind;
 
 /// The last line of a guest's greeting: its shell is there.
 pub const GREETING: &str = "Spawning backdoor root shell...";
@@ -153,15 +157,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         let Stage::Ready(session) = self.stage else {
             return Err(Error::NotConnected);
         };
-        if let Some(abandoned) = self.running {
-            self.stop(
-                session,
-                abandoned,
-                "an abandoned command",
-                &mut tokio::io::sink(),
-            )
-            .await?;
-        }
+        self.end_abandoned(session).await?;
 
         let script = command.script();
         let nonce = Nonce::random();
@@ -184,6 +180,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         }
         self.stop(session, nonce, script, writer).await?;
         Ok(Exit::TimedOut)
+    }
+
+    /// Ends a command whose future was dropped.
+    async fn end_abandoned(&mut self, session: Nonce) -> Result<(), Error> {
+        let Some(nonce) = self.running else {
+            return Ok(());
+        };
+        let nobody = &mut tokio::io::sink();
+        self.stop(session, nonce, "an abandoned command", nobody)
+            .await
     }
 
     /// Ends the command that runs as `nonce`, gently, then hard.

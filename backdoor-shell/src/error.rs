@@ -67,6 +67,12 @@ pub enum Error {
         /// The writer's reason.
         source: Arc<io::Error>,
     },
+    /// The guest's console, its only line, is not free for a terminal session.
+    #[error(
+        "the guest has no virtio port called org.vmwright.shell, so that its console is \
+         not free for a terminal session"
+    )]
+    NoTerminal,
     /// [`Shell::connect`](crate::Shell::connect) was not called, or did not finish.
     #[error("the guest's shell is not connected yet: call `connect` first")]
     NotConnected,

@@ -12,7 +12,7 @@ mod nonce;
 mod quote;
 
 pub use agent::PORT;
-pub use client::{GREETING, Shell};
+pub use client::{GREETING, Shell, TerminalKind};
 pub use codec::{Event, Request, ShellCodec, Signal};
 pub use command::{Command, DEFAULT_TIMEOUT, Exit, Output};
 pub use error::Error;

@@ -284,6 +284,9 @@ pub enum ErrorKind {
         /// What the guest's programs say.
         output: Vec<String>,
     },
+    /// This process's terminal could not be used.
+    #[error("can't use the terminal: {0}")]
+    Terminal(io::Error),
     /// The guest's root shell.
     #[error("{source}{}", Lines("last console lines", console))]
     Shell {
@@ -380,15 +383,15 @@ pub(crate) fn tail(output: &[u8]) -> Vec<String> {
 
 /// A title and the lines of `text` beneath it that have anything on them.
 pub(crate) fn indented(title: &str, text: &str) -> String {
-    let lines: Vec<String> = tail(text.as_bytes())
-        .into_iter()
-        .map(|line| line.trim_end().to_owned())
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim_end)
         .filter(|line| !line.is_empty())
         .collect();
-    if lines.is_empty() {
-        return format!("{title}: none at all");
+    match tail(lines.join("\n").as_bytes()).as_slice() {
+        [] => format!("{title}: none at all"),
+        lines => format!("{title}:\n    {}", lines.join("\n    ")),
     }
-    format!("{title}:\n    {}", lines.join("\n    "))
 }
 
 #[cfg(test)]

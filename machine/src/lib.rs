@@ -10,11 +10,12 @@ mod qemu;
 mod qemu_args;
 mod start;
 mod state_dir;
+mod terminal;
 mod unit;
 mod waiting;
 
 pub use accel::{Accelerator, accelerator};
-pub use backdoor_shell::{Command, DEFAULT_TIMEOUT, Exit, Output, quote};
+pub use backdoor_shell::{Command, DEFAULT_TIMEOUT, Exit, Output, TerminalKind, quote};
 pub use error::{Error, ErrorKind, Evidence, Result};
 pub use machine::{Builder, DEFAULT_KEY_DELAY, DEFAULT_LIMIT, Machine, PollingCondition};
 pub use start::{LegacyStartCommand, QemuCommand, StartCommand, StartScript};

@@ -6,6 +6,7 @@ mod builder;
 mod conditions;
 mod console;
 mod files;
+mod interact;
 mod jobs;
 mod keyboard;
 mod lifecycle;

@@ -11,6 +11,8 @@ mod conditions;
 mod console;
 /// Into the guest and out of it.
 mod files;
+/// Sessions for people.
+mod interact;
 /// Keys and characters.
 mod keyboard;
 /// Start, connect, shutdown, crash, reboot, kept state, what is left behind.

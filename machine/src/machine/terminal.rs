@@ -92,7 +92,7 @@ impl Machine {
         Ok(format!(
             "exec 2>&1
             head -c 2 /dev/vcsa{tty}
-            if head -c 1 /dev/vcsu{tty} &>/dev/null; then
+            if head -c 4 /dev/vcsu{tty} &>/dev/null; then
                 printf u; cat /dev/vcsu{tty}
             else
                 printf b; cat /dev/vcs{tty}

@@ -1,0 +1,168 @@
+//! A terminal session in the guest.
+
+use std::io;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::timeout;
+use tokio_util::codec::Framed;
+
+use super::{Shell, Stage, lost};
+use crate::codec::{Event, Request, ShellCodec};
+use crate::quote::ansi_c;
+use crate::{Error, Nonce};
+
+/// What the guest's terminal is to know about ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TerminalKind {
+    /// Its name in terminfo, as in `$TERM`.
+    pub term: String,
+    /// How many rows it has.
+    pub rows: u16,
+    /// How many columns it has.
+    pub columns: u16,
+}
+
+impl Default for TerminalKind {
+    /// A `vt220` of 24 rows and 80 columns.
+    fn default() -> Self {
+        Self {
+            term: "vt220".to_owned(),
+            rows: 24,
+            columns: 80,
+        }
+    }
+}
+
+/// How long what was said last may be on its way: it comes by another line than
+/// the news of the end.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// End of input, as typed on a terminal.
+const CTRL_D: u8 = 4;
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
+    /// Runs an interactive bash on the guest's console, its terminal, and joins
+    /// that with `input` and `output` until it exits: with job control, line
+    /// editing, and whatever else a terminal offers. The end of `input` is
+    /// Ctrl-D to it.
+    ///
+    /// The console is free for that once the agent uses [the
+    /// port](Self::with_port).
+    ///
+    /// # Errors
+    /// [`Error::NoTerminal`] without a port; as [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the bash is hung up before the next command.
+    pub async fn interact<R, W>(
+        &mut self,
+        kind: &TerminalKind,
+        input: R,
+        mut output: W,
+    ) -> Result<(), Error>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        let doing = "using it interactively";
+        let Stage::Ready(session) = self.stage else {
+            return Err(Error::NotConnected);
+        };
+        if !self.on_port {
+            return Err(Error::NoTerminal);
+        }
+        self.end_abandoned(session).await?;
+        let nonce = Nonce::random();
+        self.running = Some(nonce);
+        let script = session_script(kind);
+        let request = Request::Run {
+            session,
+            nonce,
+            script: &script,
+        };
+        self.send(request, None, doing).await?;
+
+        let (console, Some(port)) = (&mut self.console, &mut self.port) else {
+            return Err(Error::NoTerminal);
+        };
+        let (mut from_guest, mut to_guest) = tokio::io::split(console.get_mut());
+        let session = async {
+            // What is typed before its prompt, bash may throw away.
+            pass_on(&mut from_guest, &mut output).await?;
+            tokio::select! {
+                result = type_in(input, &mut to_guest) => result,
+                result = tokio::io::copy(&mut from_guest, &mut output) => result.map(drop),
+            }
+        };
+        let result = tokio::select! {
+            end = end_of(port, nonce) => end,
+            result = session => result,
+        };
+        // What it said at last is on its way still, or here already.
+        while let Ok(Ok(())) = timeout(LAST_WORDS, pass_on(&mut from_guest, &mut output)).await {}
+        self.running = None;
+        result.map_err(|error| lost(error, doing))
+    }
+}
+
+fn session_script(kind: &TerminalKind) -> String {
+    let TerminalKind {
+        term,
+        rows,
+        columns,
+    } = kind;
+    // The console may be the agent's controlling terminal, whose mode a process
+    // in the background is stopped for changing unless it ignores that signal.
+    // A session leader that ends hangs its terminal up: hence opened anew.
+    format!(
+        "exec 0<>/dev/hvc0 1>&0 2>&1
+        (trap '' TTOU; stty sane rows {rows} columns {columns})
+        TERM={} setsid -c bash -il <&0 &
+        trap \"kill -HUP $!\" TERM
+        wait || :
+        exec 0<>/dev/hvc0 1>&0 2>&1
+        (trap '' TTOU; stty raw -echo)",
+        ansi_c(term)
+    )
+}
+
+/// Waits for the end of what runs as `nonce`.
+async fn end_of<T: AsyncRead + AsyncWrite + Unpin>(
+    port: &mut Framed<T, ShellCodec>,
+    nonce: Nonce,
+) -> io::Result<()> {
+    while let Some(event) = port.next().await {
+        if matches!(event?, Event::End { nonce: whose, .. } if whose == nonce) {
+            return Ok(());
+        }
+    }
+    Err(io::ErrorKind::BrokenPipe.into())
+}
+
+/// Never returns but for an error: the session goes on after the input's end.
+async fn type_in(
+    mut input: impl AsyncRead + Unpin,
+    guest: &mut (impl AsyncWrite + Unpin),
+) -> io::Result<()> {
+    tokio::io::copy(&mut input, guest).await?;
+    guest.write_all(&[CTRL_D]).await?;
+    guest.flush().await?;
+    std::future::pending().await
+}
+
+/// Passes on what comes next.
+async fn pass_on(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+) -> io::Result<()> {
+    let mut buffer = [0; 4096];
+    let bytes = from.read(&mut buffer).await?;
+    to.write_all(&buffer[..bytes]).await?;
+    to.flush().await?;
+    if bytes == 0 {
+        return Err(io::ErrorKind::BrokenPipe.into());
+    }
+    Ok(())
+}

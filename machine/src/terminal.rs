@@ -1,0 +1,241 @@
+//! This process's terminal, in raw mode for a while.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::process::{Child, Command, Stdio};
+use std::task::{Context, Poll};
+
+use rustix::fs::OFlags;
+use rustix::termios::{
+    OptionalActions, Termios, Winsize, isatty, tcgetattr, tcgetwinsize, tcsetattr, ttyname,
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::unix::pipe;
+use tokio::sync::watch;
+
+/// Ctrl-], by which virsh and telnet are left, too.
+const ESCAPE: u8 = 0x1d;
+
+/// What is typed, and where it is answered: the terminal, raw; or standard input
+/// and output as they are, if they are none.
+pub(crate) struct Terminal {
+    pub(crate) input: Input,
+    pub(crate) output: Box<dyn AsyncWrite + Send + Unpin>,
+    pub(crate) escape: Escape,
+    /// The terminal's mode, if it is one, back to normal when this is dropped.
+    pub(crate) raw: Option<RawMode>,
+}
+
+impl Terminal {
+    pub(crate) fn open() -> io::Result<Self> {
+        let stdin = io::stdin();
+        if !isatty(&stdin) || !isatty(io::stdout()) {
+            let (input, escape) = Input::new(tokio::io::stdin());
+            return Ok(Self {
+                input,
+                output: Box::new(tokio::io::stdout()),
+                escape,
+                raw: None,
+            });
+        }
+        let raw = RawMode::enter(&stdin)?;
+        // Opened anew, because non-blocking is a property that others would
+        // share. Reads of tokio's own standard input can't be taken back: the
+        // last one would swallow what is typed after we have left.
+        let (input, escape) = Input::new(pipe::Receiver::from_file_unchecked(raw.open()?)?);
+        let output = pipe::Sender::from_file_unchecked(raw.open()?)?;
+        Ok(Self {
+            input,
+            output: Box::new(output),
+            escape,
+            raw: Some(raw),
+        })
+    }
+}
+
+/// Input that looks out for Ctrl-], and ends there.
+pub(crate) struct Input {
+    input: Box<dyn AsyncRead + Send + Unpin>,
+    escaped: watch::Sender<bool>,
+}
+
+/// Tells when Ctrl-] was typed.
+pub(crate) struct Escape(watch::Receiver<bool>);
+
+impl Input {
+    pub(crate) fn new(input: impl AsyncRead + Send + Unpin + 'static) -> (Self, Escape) {
+        let (escaped, escape) = watch::channel(false);
+        let input = Box::new(input);
+        (Self { input, escaped }, Escape(escape))
+    }
+}
+
+impl Escape {
+    pub(crate) async fn typed(&mut self) {
+        if self.0.wait_for(|escaped| *escaped).await.is_err() {
+            // The input is gone, and so is whoever could type it.
+            std::future::pending().await
+        }
+    }
+}
+
+impl AsyncRead for Input {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if *self.escaped.borrow() {
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.input).poll_read(context, buffer);
+        let typed = &buffer.filled()[before..];
+        if let Some(at) = typed.iter().position(|&byte| byte == ESCAPE) {
+            buffer.set_filled(before + at);
+            self.escaped.send_replace(true);
+        }
+        polled
+    }
+}
+
+/// A terminal in raw mode.
+///
+/// It is restored when this is dropped, and also when this process ends without
+/// dropping it, whatever its cause: by a small process that waits for our end.
+pub(crate) struct RawMode {
+    terminal: File,
+    path: PathBuf,
+    before: Termios,
+    guard: Child,
+}
+
+impl RawMode {
+    pub(crate) fn enter(terminal: &impl AsFd) -> io::Result<Self> {
+        let path = ttyname(terminal, Vec::new())?;
+        let path = PathBuf::from(std::ffi::OsString::from_vec(path.into_bytes()));
+        let before = tcgetattr(terminal)?;
+        let guard = guard(&path)?;
+        let raw = Self {
+            terminal: File::from(terminal.as_fd().try_clone_to_owned()?),
+            path,
+            before,
+            guard,
+        };
+        let mut mode = raw.before.clone();
+        mode.make_raw();
+        tcsetattr(&raw.terminal, OptionalActions::Drain, &mode)?;
+        Ok(raw)
+    }
+
+    /// The terminal's size.
+    pub(crate) fn size(&self) -> Option<Winsize> {
+        tcgetwinsize(&self.terminal).ok()
+    }
+
+    fn open(&self) -> io::Result<File> {
+        let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(flags.bits().cast_signed())
+            .open(&self.path)
+    }
+}
+
+impl Drop for RawMode {
+    fn drop(&mut self) {
+        let _ = tcsetattr(&self.terminal, OptionalActions::Drain, &self.before);
+        // The guard's turn: it restores what is restored already, and ends.
+        drop(self.guard.stdin.take());
+        let _ = self.guard.wait();
+    }
+}
+
+/// Starts a process that restores the terminal's present mode when its standard
+/// input ends, as it does at our end at the latest.
+fn guard(terminal: &Path) -> io::Result<Child> {
+    const RESTORE: &str = r#"
+        trap '' HUP INT QUIT TERM TTOU
+        before=$(stty -F "$1" -g) || exit
+        echo
+        cat >/dev/null
+        stty -F "$1" "$before""#;
+    let mut guard = Command::new("sh")
+        .args(["-c", RESTORE, "sh"])
+        .arg(terminal)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    // It has to know the mode before that is changed.
+    let mut ready = [0];
+    if let Some(mut output) = guard.stdout.take() {
+        output.read_exact(&mut ready)?;
+    }
+    Ok(guard)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::OwnedFd;
+
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use rustix::termios::LocalModes;
+    use tokio::io::AsyncReadExt as _;
+
+    use super::*;
+
+    /// Both ends of a new terminal.
+    fn terminal() -> (OwnedFd, File) {
+        let user = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&user).unwrap();
+        unlockpt(&user).unwrap();
+        let path = ptsname(&user, Vec::new()).unwrap();
+        let terminal = File::options()
+            .read(true)
+            .write(true)
+            .custom_flags(OFlags::NOCTTY.bits().cast_signed())
+            .open(Path::new(path.to_str().unwrap()))
+            .unwrap();
+        (user, terminal)
+    }
+
+    fn echoes(terminal: &File) -> bool {
+        let mode = tcgetattr(terminal).unwrap();
+        mode.local_modes.contains(LocalModes::ECHO)
+    }
+
+    #[test]
+    fn the_terminal_is_restored() {
+        let (_user, terminal) = terminal();
+        let raw = RawMode::enter(&terminal).unwrap();
+        assert!(!echoes(&terminal));
+        drop(raw);
+        assert!(echoes(&terminal));
+    }
+
+    #[test]
+    fn the_terminal_is_restored_when_nobody_is_left_to_do_it() {
+        let (_user, terminal) = terminal();
+        let mut raw = RawMode::enter(&terminal).unwrap();
+        // As at this process's death: the guard is left alone, with its input closed.
+        drop(raw.guard.stdin.take());
+        raw.guard.wait().unwrap();
+        assert!(echoes(&terminal));
+    }
+
+    #[tokio::test]
+    async fn input_ends_at_the_escape() {
+        let (mut input, mut escape) = Input::new(&b"ls\r\x1dlost"[..]);
+        let mut typed = Vec::new();
+        input.read_to_end(&mut typed).await.unwrap();
+        assert_eq!(typed, b"ls\r");
+        escape.typed().await;
+    }
+}
