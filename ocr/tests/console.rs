@@ -1,0 +1,1 @@
+//! Consoles of real guests are read without an error, and nothing else is read.
