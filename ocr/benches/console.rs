@@ -13,7 +13,7 @@ fn main() {
 }
 
 /// Real screens, from `tests/console`: text modes and framebuffer consoles.
-const SCREENS: [&str; 2] = ["boot-80x25", "colour-80x25"];
+const SCREENS: [&str; 2] = ["text-shell", "framebuffer-shell"];
 
 #[divan::bench(args = SCREENS)]
 fn read(bencher: Bencher<'_, '_>, name: &str) {
@@ -61,7 +61,9 @@ fn text_memory(bencher: Bencher<'_, '_>) {
 fn screen(name: &str) -> Image {
     let file = format!("{}/tests/console/{name}.png", env!("CARGO_MANIFEST_DIR"));
     let file = BufReader::new(File::open(file).expect("the screen"));
-    let mut reader = png::Decoder::new(file).read_info().expect("a picture");
+    let mut decoder = png::Decoder::new(file);
+    decoder.set_transformations(png::Transformations::EXPAND);
+    let mut reader = decoder.read_info().expect("a picture");
     let mut pixels = vec![0; reader.output_buffer_size().expect("a size")];
     let info = reader.next_frame(&mut pixels).expect("pixels");
     ppm(info.width, info.height, &pixels)

@@ -29,10 +29,22 @@
 //! cannot be told from a coloured background. Where a font has one glyph for several
 //! characters, the one with the lowest code point is read, and where a glyph is
 //! another one with its colours swapped (`▀` and `▄`), the background is taken to be
-//! the colour of most blank cells. A single bar at the foot of a cell (`⎽`, `▁` to `▄`)
+//! the colour of most blank cells. A single bar at the foot of a cell (`⎽`, `▁` or `‗`)
 //! is taken for the cursor on a blank; in a font whose underscore is the lowest row of
 //! the cell (a VGA's 8×8) an underline cursor of one row looks like it and reads as
 //! one.
+//!
+//! # The kernel's own fonts
+//!
+//! A framebuffer console that no `setfont` has touched shows fonts that are in the
+//! kernel. Of its 8×16 one (Linux 6.1, compared on a guest's screen), 41 glyphs of
+//! code page 437 differ from the VGA's, `0MTVWXYZfmvwx` among them; Debian's package
+//! `console-setup-linux` has all the ASCII and all but these:
+//! `Ç ç Å æ ₧ ƒ ª º ½ ¼ π Σ µ Φ Θ ± ⌡ ÷ · ⁿ ² ■`. The last one is also what the kernel
+//! shows for any character that it has no glyph for. Of its 16×32 one, for large
+//! screens, `` ` ``, `~` and `ε` are missing. They read as `�` until the font is
+//! [learnt](Font::learn) from a guest or [found](Font::from_vga_rom) in its kernel
+//! (8×16 only).
 //!
 //! # What counts as a console
 //!
@@ -40,7 +52,8 @@
 //! at least one size: nothing else on a screen looks like that. Lines and blocks
 //! count for nothing, as every desktop has some. For one cell that is not known,
 //! there must be ten of those; unknown cells are read as U+FFFD (`�`). A picture
-//! within the topmost 80 pixels is the kernel's logo and reads as blank. So a blank
+//! within the topmost 80 pixels (1600 of them or more) is the kernel's logo and reads
+//! as blank. So a blank
 //! screen is no console, nor one with nothing but a cursor or `> `.
 
 mod cp437;

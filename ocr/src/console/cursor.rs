@@ -28,7 +28,21 @@ pub(super) fn char_under(
             reading
         })
     };
-    either_way(inverted).or_else(|| either_way(filled))
+    either_way(blank)
+        .or_else(|| either_way(inverted))
+        .or_else(|| either_way(filled))
+}
+
+/// Nothing but a bar.
+fn blank(bitmap: &[u8], size: CellSize, _: &Glyphs, _: FaceId) -> Option<char> {
+    let full = full_row(size);
+    let rows: Vec<_> = bitmap.chunks_exact(size.stride()).collect();
+    let mut runs = rows.chunk_by(|a, b| a == b);
+    let bars = runs.by_ref().filter(|run| run[0] == full).count();
+    let lines_only = rows
+        .iter()
+        .all(|row| *row == full || row.iter().all(|&byte| byte == 0));
+    (bars == 1 && lines_only).then_some(' ')
 }
 
 fn inverted(bitmap: &[u8], size: CellSize, glyphs: &Glyphs, face: FaceId) -> Option<char> {
@@ -36,9 +50,6 @@ fn inverted(bitmap: &[u8], size: CellSize, glyphs: &Glyphs, face: FaceId) -> Opt
     for row in (0..size.height as usize).rev() {
         let start = row * size.stride();
         invert(&mut bitmap[start..start + size.stride()], size);
-        if bitmap.iter().all(|&byte| byte == 0) {
-            return Some(' ');
-        }
         let readings = glyphs.get(&bitmap);
         if let Some(char) = readings.and_then(|readings| readings.in_face(face)) {
             return Some(char);
@@ -48,8 +59,7 @@ fn inverted(bitmap: &[u8], size: CellSize, glyphs: &Glyphs, face: FaceId) -> Opt
 }
 
 fn filled(bitmap: &[u8], size: CellSize, glyphs: &Glyphs, face: FaceId) -> Option<char> {
-    let mut full = vec![0; size.stride()];
-    invert(&mut full, size);
+    let full = full_row(size);
     let mut rows = bitmap.chunks_exact(size.stride());
     let last = rows.rposition(|row| row == full)?;
     if last < size.height as usize / 2 {
@@ -61,13 +71,16 @@ fn filled(bitmap: &[u8], size: CellSize, glyphs: &Glyphs, face: FaceId) -> Optio
     let start = end - thickness * size.stride();
 
     let (before, after) = (&bitmap[..start], &bitmap[end..]);
-    if before.iter().chain(after).all(|&byte| byte == 0) {
-        return Some(' ');
-    }
     let mut fitting = glyphs
         .of_face(face)
         .filter(|(glyph, _)| glyph[..start] == *before && glyph[end..] == *after)
         .map(|(_, char)| char);
     let char = fitting.next()?;
     fitting.all(|other| other == char).then_some(char)
+}
+
+fn full_row(size: CellSize) -> Vec<u8> {
+    let mut row = vec![0; size.stride()];
+    invert(&mut row, size);
+    row
 }

@@ -39,13 +39,15 @@ pub struct Font {
     bitmaps: Vec<u8>,
     /// Sorted; which bitmap stands for a character.
     chars: Vec<(char, usize)>,
+    /// How many other fonts it counts for where they differ.
+    pub(super) weight: u32,
 }
 
 impl Font {
     /// `chars` are the characters of the bitmaps, each with the number of its
     /// bitmap. Control characters are left out: nothing shows them.
     ///
-    /// The caller has checked that the size is sensible.
+    /// The caller has checked that the size is sensible, or has no bitmaps.
     pub(super) fn new(
         size: CellSize,
         mut bitmaps: Vec<u8>,
@@ -57,7 +59,7 @@ impl Font {
                 row[size.stride() - 1] &= 0xff << padding;
             }
         }
-        let count = bitmaps.len() / size.bytes();
+        let count = bitmaps.len().checked_div(size.bytes()).unwrap_or(0);
         let mut chars: Vec<_> = chars
             .into_iter()
             .filter(|(char, bitmap)| !char.is_control() && *bitmap < count)
@@ -68,6 +70,7 @@ impl Font {
             size,
             bitmaps,
             chars,
+            weight: 1,
         }
     }
 

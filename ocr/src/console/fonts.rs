@@ -1,16 +1,24 @@
 //! The fonts a screen may be in, looked up by what a cell looks like.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 use super::font::{CellSize, Font};
+use super::grid::invert;
+
+/// Characters that are each other with the colours swapped. In a font that lacks one
+/// of them, or has the middle elsewhere, it would be read as the other, inverse.
+const COMPLEMENTS: [(char, char); 4] = [('▀', '▄'), ('▄', '▀'), ('▌', '▐'), ('▐', '▌')];
 
 /// Console fonts, indexed by the size of their cells and by their glyphs' pixels.
 ///
 /// The same design comes in many files, one for each script. Fonts of one size
 /// whose letters, digits and signs of ASCII look the same are one *face*, and a
-/// screen is read in the face that most of it is in. In a face, characters that
-/// look the same (Latin A, Greek Α, Cyrillic А) are read as the one with the
-/// lowest code point, so as ASCII if one of them is.
+/// screen is read in the face that most of it is in. In a face, what looks the same
+/// (Latin A, Greek Α, Cyrillic А) is read as the character that most of its fonts
+/// have for it, and of those that equally many have, as the one with the lowest code
+/// point. So ASCII goes first, for all fonts have it, and a mistake in one of them
+/// does no harm. A font learnt from a screen outweighs all others.
 #[derive(Debug, Clone, Default)]
 pub struct Fonts {
     sizes: BTreeMap<CellSize, Glyphs>,
@@ -23,9 +31,18 @@ pub(super) struct Glyphs {
     faces: Vec<Face>,
 }
 
-/// What a bitmap stands for, by face.
+/// What a bitmap stands for.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Readings(Vec<(FaceId, char)>);
+pub(super) struct Readings(Vec<Reading>);
+
+/// What a bitmap stands for in a face.
+#[derive(Debug, Clone)]
+struct Reading {
+    face: FaceId,
+    char: char,
+    /// How many fonts say so.
+    fonts: u32,
+}
 
 /// Its place in `Glyphs::faces`.
 pub(super) type FaceId = usize;
@@ -48,7 +65,14 @@ impl Fonts {
         for (char, bitmap) in font.glyphs() {
             // A blank cell needs no font.
             if bitmap.iter().any(|&byte| byte != 0) {
-                glyphs.add(face, char, bitmap);
+                glyphs.add(face, char, bitmap, font.weight);
+            }
+        }
+        for (char, complement) in COMPLEMENTS {
+            if let Some(bitmap) = font.bitmap(char) {
+                let mut bitmap = bitmap.to_vec();
+                invert(&mut bitmap, font.size());
+                glyphs.add(face, complement, &bitmap, font.weight);
             }
         }
     }
@@ -86,14 +110,19 @@ impl Glyphs {
         id
     }
 
-    fn add(&mut self, face: FaceId, char: char, bitmap: &[u8]) {
+    fn add(&mut self, face: FaceId, char: char, bitmap: &[u8], weight: u32) {
         let readings = match self.by_bitmap.get_mut(bitmap) {
             Some(readings) => readings,
             None => self.by_bitmap.entry(bitmap.into()).or_default(),
         };
-        match readings.0.iter_mut().find(|(id, _)| *id == face) {
-            Some((_, lowest)) => *lowest = char.min(*lowest),
-            None => readings.0.push((face, char)),
+        let mut same = readings.0.iter_mut();
+        match same.find(|reading| (reading.face, reading.char) == (face, char)) {
+            Some(reading) => reading.fonts = reading.fonts.saturating_add(weight),
+            None => readings.0.push(Reading {
+                face,
+                char,
+                fonts: weight,
+            }),
         }
     }
 
@@ -116,20 +145,20 @@ impl Glyphs {
     /// `face` has another glyph for: that would be a guess.
     pub(super) fn elsewhere(&self, face: FaceId, readings: &Readings) -> Option<char> {
         let known = &self.faces[face].0;
-        let mut chars = readings.0.iter().map(|(_, char)| *char);
-        chars.find(|char| !known.contains_key(char))
+        let others = readings.0.iter();
+        likeliest(others.filter(|reading| !known.contains_key(&reading.char)))
     }
 }
 
 impl Readings {
     pub(super) fn in_face(&self, face: FaceId) -> Option<char> {
-        let reading = self.0.iter().find(|(id, _)| *id == face);
-        reading.map(|(_, char)| *char)
+        likeliest(self.0.iter().filter(|reading| reading.face == face))
     }
+}
 
-    pub(super) fn faces(&self) -> impl Iterator<Item = (FaceId, char)> {
-        self.0.iter().copied()
-    }
+fn likeliest<'a>(readings: impl Iterator<Item = &'a Reading>) -> Option<char> {
+    let likeliest = readings.max_by_key(|reading| (reading.fonts, Reverse(reading.char)));
+    likeliest.map(|reading| reading.char)
 }
 
 impl Face {

@@ -186,28 +186,46 @@ impl Grid {
 }
 
 impl Glyph<'_> {
-    /// What it is in `face`. Where both ways round are characters (`▀` and `▄`, `░`
-    /// and `▓`), the screen's background is taken for the cell's.
+    /// What it is in `face`, if anything.
     pub(super) fn in_face(&self, face: FaceId, background: Option<Colour>) -> Option<char> {
-        let plain = self.plain.and_then(|readings| readings.in_face(face));
-        let inverse = self.inverse.and_then(|readings| readings.in_face(face));
-        match (plain, inverse) {
-            (Some(_), Some(inverse)) if background == Some(self.other) => Some(inverse),
-            (plain, inverse) => plain.or(inverse),
-        }
+        self.either_way(background, |readings| readings.in_face(face))
     }
 
     /// The same, in any face but this.
-    pub(super) fn elsewhere(&self, glyphs: &Glyphs, face: FaceId) -> Option<char> {
-        let both = [self.plain, self.inverse];
-        let mut known = both.into_iter().flatten();
-        known.find_map(|readings| glyphs.elsewhere(face, readings))
+    pub(super) fn elsewhere(
+        &self,
+        glyphs: &Glyphs,
+        face: FaceId,
+        background: Option<Colour>,
+    ) -> Option<char> {
+        self.either_way(background, |readings| glyphs.elsewhere(face, readings))
     }
 
+    /// Where both ways round are characters (`▀` and `▄`, `░` and `▓`), the screen's
+    /// background is taken for the cell's.
+    fn either_way(
+        &self,
+        background: Option<Colour>,
+        read: impl Fn(&Readings) -> Option<char>,
+    ) -> Option<char> {
+        let plain = self.plain.and_then(&read);
+        let inverse = self.inverse.and_then(&read);
+        if background == Some(self.other) {
+            inverse.or(plain)
+        } else {
+            plain.or(inverse)
+        }
+    }
+
+    /// Counts for each face whether this is telling in it.
     fn count(&self, tallies: &mut [usize]) {
-        let both = [self.plain, self.inverse];
-        for (face, char) in both.into_iter().flatten().flat_map(Readings::faces) {
-            tallies[face] += usize::from(is_telling(char));
+        for (face, tally) in tallies.iter_mut().enumerate() {
+            let both = [self.plain, self.inverse];
+            let mut chars = both
+                .into_iter()
+                .flatten()
+                .filter_map(|readings| readings.in_face(face));
+            *tally += usize::from(chars.any(is_telling));
         }
     }
 }

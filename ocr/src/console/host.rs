@@ -27,8 +27,11 @@ const ROMS: [&str; 5] = [
     "/run/current-system/sw/share/qemu/vgabios-stdvga.bin",
 ];
 
-/// Larger files are no fonts and no ROMs.
-const LARGEST_FILE: u64 = 1 << 21;
+/// Larger files are no fonts.
+const LARGEST_FONT: u64 = 1 << 21;
+
+/// A ROM is small, a kernel is not.
+const LARGEST_ROM: u64 = 1 << 28;
 
 impl Fonts {
     /// The fonts this machine has, loaded on the first call and kept: those in the
@@ -36,8 +39,8 @@ impl Fonts {
     /// console fonts, in its usual places. What is missing is not there, what is
     /// damaged is left out, with a warning; without any font no screen is read.
     ///
-    /// Loading takes some tens of milliseconds: all 456 fonts of Debian's
-    /// `console-setup-linux` are 6 MB.
+    /// Loading takes about 60 ms (half a second in a debug build): the 456 fonts of
+    /// Debian's `console-setup-linux` are 6 MB.
     pub fn host() -> &'static Self {
         static HOST: OnceLock<Fonts> = OnceLock::new();
         HOST.get_or_init(|| {
@@ -69,19 +72,20 @@ impl Fonts {
         // Fonts are told apart by which came first: that must not depend on the disk.
         files.sort_unstable();
         let fonts = files.iter().filter_map(|file| {
-            let font =
-                read(file).and_then(|bytes| Font::from_psf(&bytes).map_err(io::Error::other));
+            let font = read(file, LARGEST_FONT)
+                .and_then(|bytes| Font::from_psf(&bytes).map_err(io::Error::other));
             font.inspect_err(|error| skipped(file, error)).ok()
         });
         fonts.inspect(|font| self.add(font)).count()
     }
 
-    /// Adds the fonts in the VGA ROM `file`. One without fonts, or that cannot be
+    /// Adds the fonts in the VGA ROM `file`, or in a Linux kernel that is not
+    /// compressed (see [`Font::from_vga_rom`]). One without fonts, or that cannot be
     /// read, is left out, with a warning.
     ///
     /// Returns how many fonts were added; a file that is not there has none.
     pub fn add_rom(&mut self, file: &Path) -> usize {
-        let rom = match read(file) {
+        let rom = match read(file, LARGEST_ROM) {
             Ok(rom) => rom,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return 0,
             Err(error) => {
@@ -119,11 +123,11 @@ fn psf_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn read(file: &Path) -> io::Result<Vec<u8>> {
+fn read(file: &Path, largest: u64) -> io::Result<Vec<u8>> {
     let metadata = fs::metadata(file)?;
     // Reading a pipe or a device may never end.
-    if !metadata.is_file() || metadata.len() > LARGEST_FILE {
-        return Err(io::Error::other("not a file of the size of a font"));
+    if !metadata.is_file() || metadata.len() > largest {
+        return Err(io::Error::other("not a file, or too large"));
     }
     fs::read(file)
 }

@@ -8,6 +8,9 @@ use super::font::{CellSize, Font};
 use super::grid::{Grid, invert};
 use super::picture::Picture;
 
+/// What a guest has shown is certain; a file may be wrong, or of another font.
+const WEIGHT: u32 = 1 << 16;
+
 /// How often each bitmap was seen for a character.
 type Votes = HashMap<Vec<u8>, usize>;
 
@@ -46,7 +49,9 @@ impl Font {
             .filter(|(char, _)| self.bitmap(*char).is_none())
             .collect();
         let all: Vec<_> = self.glyphs().chain(new).collect();
+        let weight = self.weight;
         *self = Self::of_glyphs(self.size(), all);
+        self.weight = weight;
     }
 
     fn most_frequent(size: CellSize, votes: &BTreeMap<char, Votes>) -> Self {
@@ -61,11 +66,10 @@ impl Font {
     fn of_glyphs<'a>(size: CellSize, glyphs: impl IntoIterator<Item = (char, &'a [u8])>) -> Self {
         let (chars, bitmaps): (Vec<_>, Vec<_>) = glyphs.into_iter().unzip();
         let chars = chars.into_iter().enumerate();
-        Self::new(
-            size,
-            bitmaps.concat(),
-            chars.map(|(number, char)| (char, number)),
-        )
+        let chars = chars.map(|(number, char)| (char, number));
+        let mut font = Self::new(size, bitmaps.concat(), chars);
+        font.weight = WEIGHT;
+        font
     }
 }
 

@@ -7,6 +7,7 @@ use crate::Image;
 
 use super::Screen;
 use super::cursor::char_under;
+use super::font::CellSize;
 use super::fonts::{FaceId, Fonts, Glyphs};
 use super::grid::{Grid, Survey, What};
 use super::picture::Picture;
@@ -21,8 +22,11 @@ const KNOWN_PER_UNKNOWN: usize = 10;
 /// So many unknown cells are examined for a cursor, of which there is one.
 const CURSOR_TRIES: usize = 16;
 
-/// What a cursor on a blank looks like, in fonts that have these characters.
-const LOWER_BARS: &str = "⎽▁▂▃▄";
+/// In pixels; the kernel's is 80×80, and most of it has more than two colours.
+const SMALLEST_LOGO: usize = 40 * 40;
+
+/// What an underline cursor on a blank looks like, in fonts that have these.
+const LOWER_BARS: &str = "⎽▁‗";
 
 /// A grid that makes sense, with its text.
 struct Reading {
@@ -56,10 +60,7 @@ impl Survey<'_> {
     fn read(&self, picture: &Picture<'_>, glyphs: &Glyphs) -> Option<Reading> {
         let (face, &telling) = best(&self.tallies)?;
         let grid = self.grid;
-        let has_logo = self
-            .seen
-            .iter()
-            .any(|seen| matches!(seen.what, What::Picture) && grid.is_at_top(seen.index));
+        let has_logo = self.has_logo();
 
         let mut chars = vec![' '; grid.columns * grid.rows];
         let mut unknown = Vec::new();
@@ -67,7 +68,7 @@ impl Survey<'_> {
             let char = match &seen.what {
                 What::Glyph(glyph) => glyph
                     .in_face(face, self.background)
-                    .or_else(|| glyph.elsewhere(glyphs, face)),
+                    .or_else(|| glyph.elsewhere(glyphs, face, self.background)),
                 What::TwoColours | What::Picture => None,
             };
             if let Some(char) = char {
@@ -107,6 +108,16 @@ impl Survey<'_> {
             },
             telling,
         })
+    }
+
+    /// Whether there is enough of a picture at the top to be a logo.
+    fn has_logo(&self) -> bool {
+        let CellSize { width, height } = self.grid.cell;
+        let pictorial = self
+            .seen
+            .iter()
+            .filter(|seen| matches!(seen.what, What::Picture) && self.grid.is_at_top(seen.index));
+        pictorial.count() * (width * height) as usize >= SMALLEST_LOGO
     }
 
     fn under_cursor(

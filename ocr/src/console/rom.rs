@@ -6,8 +6,11 @@
 //! characters of code page 437, in order, a byte per row of 8 pixels, and some
 //! characters cannot look any other way. Blanks are blank, the full block is
 //! full, the left half block is left. So no offset into a certain build of a ROM
-//! is needed; in ten builds of `SeaVGABIOS` and Bochs' VGABIOS each height was
-//! found once.
+//! is needed; in ten builds of `SeaVGABIOS`, for as many cards, each height was found
+//! once.
+//!
+//! The Linux kernel's own 8×8 and 8×16 fonts are such tables as well. They are found
+//! in a kernel that is not compressed (`vmlinux`).
 
 use super::font::{CellSize, Font};
 use super::psf::by_code_page;
@@ -16,7 +19,7 @@ use super::psf::by_code_page;
 const HEIGHTS: [u32; 3] = [8, 14, 16];
 
 impl Font {
-    /// The fonts in a VGA's ROM: 8 pixels wide, 8, 14 and 16 high, as far as they
+    /// The fonts in a VGA's ROM, or in a Linux kernel that is not compressed: 8 pixels wide, 8, 14 and 16 high, as far as they
     /// are in there.
     pub fn from_vga_rom(rom: &[u8]) -> Vec<Self> {
         HEIGHTS
