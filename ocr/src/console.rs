@@ -26,13 +26,14 @@
 //!   another character differs in that part only, it reads as unknown.
 //!
 //! Each cell is one character. A cell of one colour is a space: full blocks (`█`)
-//! cannot be told from a coloured background. Where a font has one glyph for several
-//! characters, the one with the lowest code point is read, and where a glyph is
-//! another one with its colours swapped (`▀` and `▄`), the background is taken to be
-//! the colour of most blank cells. A single bar at the foot of a cell (`⎽`, `▁` or `‗`)
-//! is taken for the cursor on a blank; in a font whose underscore is the lowest row of
-//! the cell (a VGA's 8×8) an underline cursor of one row looks like it and reads as
-//! one.
+//! cannot be told from a coloured background. Where one glyph stands
+//! for several characters (Latin A, Cyrillic А), [`Fonts`] says which is read. Where a
+//! glyph is another one with its colours swapped (`▀` and `▄`), the background is
+//! taken to be the colour of most blank cells. A single bar at the foot of a cell (`⎽`,
+//! `▁` or `‗`) is taken for the cursor on a blank. But in a font whose underscore is
+//! the lowest row of the cell (Debian's 8×8 one on a framebuffer), the kernel's
+//! underline cursor is exactly that and reads as `_`, and a half-block cursor, where a
+//! guest asks for one, as `▄`.
 //!
 //! # The kernel's own fonts
 //!
@@ -43,8 +44,7 @@
 //! `Ç ç Å æ ₧ ƒ ª º ½ ¼ π Σ µ Φ Θ ± ⌡ ÷ · ⁿ ² ■`. The last one is also what the kernel
 //! shows for any character that it has no glyph for. Of its 16×32 one, for large
 //! screens, `` ` ``, `~` and `ε` are missing. They read as `�` until the font is
-//! [learnt](Font::learn) from a guest or [found](Font::from_vga_rom) in its kernel
-//! (8×16 only).
+//! [learnt](Font::learn) from a guest or [found](Font::from_vga_rom) in its kernel.
 //!
 //! # What counts as a console
 //!
@@ -53,8 +53,8 @@
 //! count for nothing, as every desktop has some. For one cell that is not known,
 //! there must be ten of those; unknown cells are read as U+FFFD (`�`). A picture
 //! within the topmost 80 pixels (1600 of them or more) is the kernel's logo and reads
-//! as blank. So a blank
-//! screen is no console, nor one with nothing but a cursor or `> `.
+//! as blank. So a blank screen is no console, nor one with nothing but a cursor or
+//! `> `.
 
 mod cp437;
 mod cursor;

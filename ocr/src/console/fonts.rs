@@ -18,7 +18,8 @@ const COMPLEMENTS: [(char, char); 4] = [('▀', '▄'), ('▄', '▀'), ('▌', 
 /// (Latin A, Greek Α, Cyrillic А) is read as the character that most of its fonts
 /// have for it, and of those that equally many have, as the one with the lowest code
 /// point. So ASCII goes first, for all fonts have it, and a mistake in one of them
-/// does no harm. A font learnt from a screen outweighs all others.
+/// does no harm. A font from a ROM or a kernel outweighs files, and one learnt from a
+/// screen outweighs all others.
 #[derive(Debug, Clone, Default)]
 pub struct Fonts {
     sizes: BTreeMap<CellSize, Glyphs>,

@@ -55,9 +55,17 @@ pub(super) struct Survey<'f> {
     pub(super) seen: Vec<Seen<'f>>,
     /// The colour of most blank cells.
     pub(super) background: Option<Colour>,
-    /// For each face, how many cells are characters of it that nothing else on a
-    /// screen looks like.
-    pub(super) tallies: Vec<usize>,
+    /// For each face.
+    pub(super) tallies: Vec<Tally>,
+}
+
+/// How well a face fits, the more important count first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Tally {
+    /// Cells that are characters which nothing else on a screen looks like.
+    pub(super) telling: usize,
+    /// Cells that are any characters.
+    known: usize,
 }
 
 impl Grid {
@@ -134,7 +142,7 @@ impl Grid {
         let mut misfits = 0;
         let mut below_top = 0;
         let mut blanks: HashMap<Colour, usize> = HashMap::new();
-        let mut tallies = vec![0; glyphs.face_count()];
+        let mut tallies = vec![Tally::default(); glyphs.face_count()];
         let mut bitmap = Vec::new();
         for row in 0..self.rows {
             let (_, y) = self.position(row * self.columns);
@@ -217,15 +225,16 @@ impl Glyph<'_> {
         }
     }
 
-    /// Counts for each face whether this is telling in it.
-    fn count(&self, tallies: &mut [usize]) {
+    /// Counts it for each face that has it.
+    fn count(&self, tallies: &mut [Tally]) {
         for (face, tally) in tallies.iter_mut().enumerate() {
             let both = [self.plain, self.inverse];
-            let mut chars = both
-                .into_iter()
-                .flatten()
-                .filter_map(|readings| readings.in_face(face));
-            *tally += usize::from(chars.any(is_telling));
+            let readings = both.into_iter().flatten();
+            let mut chars = readings
+                .filter_map(|readings| readings.in_face(face))
+                .peekable();
+            tally.known += usize::from(chars.peek().is_some());
+            tally.telling += usize::from(chars.any(is_telling));
         }
     }
 }

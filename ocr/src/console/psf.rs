@@ -202,8 +202,9 @@ fn check(size: CellSize) -> Result<(), FontError> {
     }
 }
 
-/// The numbers of the glyphs are their codes.
+/// The numbers of the glyphs are their codes. What number 0 looks like is up to the
+/// font.
 pub(super) fn by_code_page(count: u32) -> impl Iterator<Item = (char, usize)> {
-    let codes = (0..=u8::MAX).zip(0..count as usize);
+    let codes = (1..=u8::MAX).zip(1..count as usize);
     codes.map(|(code, glyph)| (cp437::to_char(code), glyph))
 }

@@ -9,7 +9,7 @@ use super::Screen;
 use super::cursor::char_under;
 use super::font::CellSize;
 use super::fonts::{FaceId, Fonts, Glyphs};
-use super::grid::{Grid, Survey, What};
+use super::grid::{Grid, Survey, Tally, What};
 use super::picture::Picture;
 use super::text::Text;
 
@@ -58,7 +58,7 @@ impl Fonts {
 impl Survey<'_> {
     /// The text, in the face that most of it is in; `None` if too much is unknown.
     fn read(&self, picture: &Picture<'_>, glyphs: &Glyphs) -> Option<Reading> {
-        let (face, &telling) = best(&self.tallies)?;
+        let (face, Tally { telling, .. }) = best(&self.tallies)?;
         let grid = self.grid;
         let has_logo = self.has_logo();
 
@@ -134,10 +134,7 @@ impl Survey<'_> {
 }
 
 /// The first of the highest.
-fn best(tallies: &[usize]) -> Option<(FaceId, &usize)> {
-    tallies
-        .iter()
-        .enumerate()
-        .rev()
-        .max_by_key(|(_, tally)| **tally)
+fn best(tallies: &[Tally]) -> Option<(FaceId, Tally)> {
+    let tallies = tallies.iter().copied().enumerate();
+    tallies.rev().max_by_key(|(_, tally)| *tally)
 }

@@ -9,45 +9,53 @@
 //! is needed; in ten builds of `SeaVGABIOS`, for as many cards, each height was found
 //! once.
 //!
-//! The Linux kernel's own 8×8 and 8×16 fonts are such tables as well. They are found
+//! The Linux kernel's own 8×8, 8×16 and 16×32 fonts are such tables as well. They are found
 //! in a kernel that is not compressed (`vmlinux`).
 
 use super::font::{CellSize, Font};
 use super::psf::by_code_page;
 
-/// 80×50, EGA and VGA characters.
-const HEIGHTS: [u32; 3] = [8, 14, 16];
+/// Width and height: a VGA's for 80×50 characters, EGA's and VGA's own; the kernel's
+/// for large screens.
+const SIZES: [(u32, u32); 4] = [(8, 8), (8, 14), (8, 16), (16, 32)];
+
+/// Unlike a file of a distribution's, it is what the guest shows.
+const WEIGHT: u32 = 1 << 8;
 
 impl Font {
-    /// The fonts in a VGA's ROM, or in a Linux kernel that is not compressed: 8 pixels wide, 8, 14 and 16 high, as far as they
-    /// are in there.
+    /// The fonts in a VGA's ROM, or in a Linux kernel that is not compressed: those of
+    /// 8×8, 8×14, 8×16 and 16×32 pixels, as far as they are in there.
     pub fn from_vga_rom(rom: &[u8]) -> Vec<Self> {
-        HEIGHTS
-            .iter()
-            .filter_map(|&height| {
-                let size = CellSize { width: 8, height };
-                let table = rom
-                    .windows(256 * size.bytes())
-                    .find(|table| is_font(table, size.bytes()))?;
-                Some(Self::new(size, table.to_vec(), by_code_page(256)))
-            })
-            .collect()
+        let sizes = SIZES.map(|(width, height)| CellSize { width, height });
+        let fonts = sizes.into_iter().filter_map(|size| {
+            let mut tables = rom.windows(256 * size.bytes());
+            let table = tables.find(|table| is_font(table, size))?;
+            let mut font = Self::new(size, table.to_vec(), by_code_page(256));
+            font.weight = WEIGHT;
+            Some(font)
+        });
+        fonts.collect()
     }
 }
 
-/// Whether `table` begins with the glyphs of code page 437.
-fn is_font(table: &[u8], height: usize) -> bool {
-    let glyph = |code: usize| &table[code * height..][..height];
-    let is_all = |code: usize, row: u8| glyph(code).iter().all(|&got| got == row);
+/// Whether `table` has the glyphs of code page 437.
+fn is_font(table: &[u8], size: CellSize) -> bool {
+    let glyph = |code: usize| &table[code * size.bytes()..][..size.bytes()];
+    let is_all =
+        |code: usize, row: &[u8]| glyph(code).chunks_exact(row.len()).all(|got| got == row);
+    let (blank, full, left, right): (&[u8], &[u8], &[u8], &[u8]) = if size.width == 8 {
+        (&[0], &[0xff], &[0xf0], &[0x0f])
+    } else {
+        (&[0, 0], &[0xff, 0xff], &[0xff, 0], &[0, 0xff])
+    };
     // The first test fails nearly everywhere.
-    is_all(0xdb, 0xff)
-        && is_all(0x00, 0)
-        && is_all(0x20, 0)
-        && is_all(0xff, 0)
-        && is_all(0xdd, 0xf0)
-        && is_all(0xde, 0x0f)
+    is_all(0xdb, full)
+        && is_all(0x20, blank)
+        && is_all(0xff, blank)
+        && is_all(0xdd, left)
+        && is_all(0xde, right)
         && are_halves(glyph(0xdf), glyph(0xdc))
-        && (b'!'..=b'~').all(|code| !is_all(code.into(), 0))
+        && (b'!'..=b'~').all(|code| !is_all(code.into(), blank))
 }
 
 /// The upper half block and the lower one: together they are a full block.
