@@ -1,0 +1,151 @@
+//! Text consoles, read exactly.
+//!
+//! A text console is a grid of cells, and in each cell is a glyph of a font that is
+//! known: no need to guess, as one must with any other picture. [`Fonts::read`]
+//! finds the grid and looks the cells up, in milliseconds and without Tesseract.
+//!
+//! ```no_run
+//! use ocr::Image;
+//! use ocr::console::Fonts;
+//!
+//! let image = Image::from_ppm(&std::fs::read("screendump.ppm")?)?;
+//! match Fonts::host().read(&image) {
+//!     Some(screen) => println!("{}", screen.text()),
+//!     None => println!("not a text console"),
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is read
+//!
+//! - A VGA's text modes, whose cells are 9 or 8 pixels wide, and the Linux kernel's
+//!   framebuffer console, from the upper left corner of the picture; what is left
+//!   over at its right and lower edge is not looked at.
+//! - Any two colours per cell, so coloured and inverse text as well.
+//! - The character under a cursor of any shape. A VGA's hides a part of it; where
+//!   another character differs in that part only, it reads as unknown.
+//!
+//! Each cell is one character. A cell of one colour is a space: full blocks (`█`)
+//! cannot be told from a coloured background. Where one glyph stands
+//! for several characters (Latin A, Cyrillic А), [`Fonts`] says which is read. Where a
+//! glyph is another one with its colours swapped (`▀` and `▄`), the background is
+//! taken to be the colour of most blank cells. A single bar at the foot of a cell (`⎽`,
+//! `▁` or `‗`) is taken for the cursor on a blank. But in a font whose underscore is
+//! the lowest row of the cell (Debian's 8×8 one on a framebuffer), the kernel's
+//! underline cursor is exactly that and reads as `_`, and a half-block cursor, where a
+//! guest asks for one, as `▄`.
+//!
+//! # The kernel's own fonts
+//!
+//! A framebuffer console that no `setfont` has touched shows fonts that are in the
+//! kernel. Of its 8×16 one (Linux 6.1, compared on a guest's screen), 41 glyphs of
+//! code page 437 differ from the VGA's, `0MTVWXYZfmvwx` among them; Debian's package
+//! `console-setup-linux` has all the ASCII and all but these:
+//! `Ç ç Å æ ₧ ƒ ª º ½ ¼ π Σ µ Φ Θ ± ⌡ ÷ · ⁿ ² ■`. The last one is also what the kernel
+//! shows for any character that it has no glyph for. Of its 16×32 one, for large
+//! screens, `` ` ``, `~` and `ε` are missing. They read as `�` until the font is
+//! [learnt](Font::learn) from a guest or [found](Font::from_vga_rom) in its kernel.
+//!
+//! # What counts as a console
+//!
+//! Letters, digits and such signs (`#$%&?@`) in the places of a grid, in one font of
+//! at least one size: nothing else on a screen looks like that. Lines and blocks
+//! count for nothing, as every desktop has some. For one cell that is not known,
+//! there must be ten of those; unknown cells are read as U+FFFD (`�`). A picture
+//! within the topmost 80 pixels (1600 of them or more) is the kernel's logo and reads
+//! as blank. So a blank screen is no console, nor one with nothing but a cursor or
+//! `> `.
+
+mod cp437;
+mod cursor;
+mod font;
+mod fonts;
+mod grid;
+mod host;
+mod learn;
+mod picture;
+mod psf;
+mod read;
+mod rom;
+mod text;
+mod vga;
+
+pub use font::{CellSize, Font};
+pub use fonts::Fonts;
+pub use psf::FontError;
+pub use text::Text;
+pub use vga::vga_text;
+
+/// A text console that was read from a picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Screen {
+    text: Text,
+    cell: CellSize,
+    unknown: usize,
+}
+
+/// A rectangle on a picture, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Area {
+    /// From the left edge.
+    pub x: u32,
+    /// From the upper edge.
+    pub y: u32,
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+}
+
+impl Screen {
+    /// How many characters a row has.
+    pub fn columns(&self) -> usize {
+        self.text.columns()
+    }
+
+    /// The rows from the top, each with all its blanks: the character's number is
+    /// its column.
+    pub fn rows(&self) -> &[String] {
+        self.text.rows()
+    }
+
+    /// The rows without the blanks at their ends and without the empty ones at the
+    /// end, a newline between each two.
+    pub fn text(&self) -> String {
+        self.text.text()
+    }
+
+    /// The size of a character's cell.
+    pub fn cell(&self) -> CellSize {
+        self.cell
+    }
+
+    /// How many cells are not known and read as `�`.
+    pub fn unknown(&self) -> usize {
+        self.unknown
+    }
+
+    /// Where each occurrence of `wanted` is, which is to be on one row: for a click
+    /// into the middle of it.
+    pub fn find(&self, wanted: &str) -> impl Iterator<Item = Area> {
+        let length = wanted.chars().count();
+        let found = self.text.find(wanted);
+        found.map(move |(column, row)| self.area(column, row, length))
+    }
+
+    /// Where `count` characters from `column`, `row` (from 0) on are. It may be
+    /// outside the picture if the characters are.
+    pub fn area(&self, column: usize, row: usize, count: usize) -> Area {
+        let pixels = |cells: usize, each: u32| {
+            u32::try_from(cells)
+                .unwrap_or(u32::MAX)
+                .saturating_mul(each)
+        };
+        Area {
+            x: pixels(column, self.cell.width),
+            y: pixels(row, self.cell.height),
+            width: pixels(count, self.cell.width),
+            height: self.cell.height,
+        }
+    }
+}
