@@ -59,7 +59,8 @@ async fn a_shell_with_a_terminal() {
                 person.sees("33 80\r\n").await;
                 person.sees("/dev/hvc0\r\n").await;
                 // Ctrl-C ends what runs, and no more.
-                person.types("sleep 1000\r").await;
+                person.types("sh -c 'echo it runs; sleep 1000; :'\r").await;
+                person.sees("it runs\r\n").await;
                 person.types("\x03").await;
                 person.types("echo still $PWD\r").await;
                 person.sees("still /proc\r\n").await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 use tokio_util::codec::Framed;
 
 use super::{Shell, Stage, lost};
@@ -41,6 +41,9 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// End of input, as typed on a terminal.
 const CTRL_D: u8 = 4;
+
+/// How often it is typed until the session ends.
+const CTRL_D_AGAIN: Duration = Duration::from_millis(500);
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     /// Runs an interactive bash on the guest's console, its terminal, and joins
@@ -147,9 +150,13 @@ async fn type_in(
     guest: &mut (impl AsyncWrite + Unpin),
 ) -> io::Result<()> {
     tokio::io::copy(&mut input, guest).await?;
-    guest.write_all(&[CTRL_D]).await?;
-    guest.flush().await?;
-    std::future::pending().await
+    // One that is typed while a command runs is lost on the next prompt.
+    let mut again = interval(CTRL_D_AGAIN);
+    loop {
+        again.tick().await;
+        guest.write_all(&[CTRL_D]).await?;
+        guest.flush().await?;
+    }
 }
 
 /// Passes on what comes next.
