@@ -118,11 +118,12 @@ fn session_script(kind: &TerminalKind) -> String {
     } = kind;
     // The console may be the agent's controlling terminal, whose mode a process
     // in the background is stopped for changing unless it ignores that signal.
+    // In the background bash would have it ignore Ctrl-C.
     // A session leader that ends hangs its terminal up: hence opened anew.
     format!(
         "exec 0<>/dev/hvc0 1>&0 2>&1
         (trap '' TTOU; stty sane rows {rows} columns {columns})
-        TERM={} setsid -c bash -il <&0 &
+        (trap - INT QUIT; TERM={} exec setsid -c bash -il) <&0 &
         trap \"kill -HUP $!\" TERM
         wait || :
         exec 0<>/dev/hvc0 1>&0 2>&1
