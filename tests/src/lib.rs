@@ -56,6 +56,14 @@ pub fn systemd() -> Machine {
     builder("systemd").build().expect("a machine")
 }
 
+/// A machine with an X server, a window manager and xterm. Not started yet.
+///
+/// # Panics
+/// If the image was not built, or the machine has no place for its state.
+pub fn desktop() -> Machine {
+    builder("desktop").build().expect("a machine")
+}
+
 /// Shows what machines do and their consoles where test runners capture it:
 /// they print it when the test fails.
 pub fn show_steps() {

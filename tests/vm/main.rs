@@ -35,3 +35,5 @@ mod systemd;
 mod terminal;
 /// systemd units and jobs, of the system and of users.
 mod units;
+/// The X server and its windows.
+mod windows;

@@ -2,6 +2,7 @@
 
 mod cache;
 mod debian;
+mod desktop;
 mod initramfs;
 mod kernel;
 mod minimal;
@@ -24,6 +25,8 @@ pub(crate) enum Image {
     Minimal,
     /// Debian 12 with systemd
     Systemd,
+    /// Debian 12 with an X server, a window manager and xterm
+    Desktop,
 }
 
 /// What an image is made from.
@@ -48,6 +51,7 @@ impl Image {
         match self {
             Self::Minimal => "minimal",
             Self::Systemd => "systemd",
+            Self::Desktop => "desktop",
         }
     }
 
@@ -55,6 +59,7 @@ impl Image {
         match self {
             Self::Minimal => minimal::RECIPE,
             Self::Systemd => systemd::RECIPE,
+            Self::Desktop => desktop::RECIPE,
         }
     }
 

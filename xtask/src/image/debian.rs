@@ -30,6 +30,25 @@ const NO_MODULES: [&str; 9] = [
     "drivers/staging",
 ];
 
+/// Files of a guest's: their paths in it, and their text.
+pub(super) type Files = &'static [(&'static str, &'static str)];
+
+/// The files of `xtask/images/IMAGE/root` that are named.
+macro_rules! root_files {
+    ($image:literal, $($path:literal),* $(,)?) => {
+        &[
+            $(($path, include_str!(concat!("../../images/", $image, "/root/", $path)))),*
+        ]
+    };
+}
+pub(super) use root_files;
+
+/// The guest's side of the driver's root shell.
+pub(super) const BACKDOOR: Files = &[(
+    "usr/local/sbin/backdoor",
+    include_str!("../../images/common/backdoor"),
+)];
+
 /// What makes one Debian system differ from another.
 pub(super) struct Debian {
     /// The image's name.
@@ -39,18 +58,21 @@ pub(super) struct Debian {
     /// The root file system's size, as `mke2fs` takes it. The file is sparse.
     pub(super) disk_size: &'static str,
     /// Packages beside the essential ones, one a line.
-    pub(super) packages: &'static str,
+    pub(super) packages: &'static [&'static str],
     /// Files beside those of packages: their paths and their text.
-    pub(super) files: &'static [(&'static str, &'static str)],
-    /// A shell script that runs in the new system once all files are there.
-    pub(super) setup: &'static str,
+    pub(super) files: &'static [Files],
+    /// A shell script, in parts, that runs in the new system once all files are
+    /// there.
+    pub(super) setup: &'static [&'static str],
 }
 
 impl Debian {
     /// What the image depends on, beside this program's source.
     pub(super) fn inputs(&self) -> Vec<&'static str> {
-        let mut inputs = vec![INIT, self.packages, self.setup];
-        inputs.extend(self.files.iter().flat_map(|(path, text)| [path, text]));
+        let files = self.files.iter().copied().flatten();
+        let mut inputs = vec![INIT];
+        inputs.extend(self.packages.iter().chain(self.setup));
+        inputs.extend(files.flat_map(|(path, text)| [path, text]));
         inputs
     }
 
@@ -82,7 +104,9 @@ impl Debian {
     /// Lays out in `dir` what is not of Debian's packages, our own files and
     /// the kernel's modules, and packs it into `archive`.
     fn pack_additions(&self, kernel: &Kernel, dir: &Path, archive: &Path) -> Result<()> {
-        for (path, text) in self.files.iter().chain([&("root/setup", self.setup)]) {
+        let setup = self.setup.concat();
+        let files = self.files.iter().copied().flatten();
+        for (path, text) in files.copied().chain([("root/setup", setup.as_str())]) {
             let path = dir.join(path);
             fs::create_dir_all(path.parent().context("a file has a directory")?)?;
             fs::write(path, text)?;
@@ -107,7 +131,7 @@ impl Debian {
     /// mmdebstrap works as another user if we are not root. So our files reach
     /// it, and its archive us, as open files.
     fn install(&self, additions: &Path, archive: &Path) -> Result<()> {
-        let packages: Vec<&str> = self.packages.lines().collect();
+        let packages: Vec<&str> = self.packages.iter().flat_map(|some| some.lines()).collect();
         // What nobody reads in a test.
         let unread = ["doc", "info", "locale", "man"];
         run(Command::new("mmdebstrap")
