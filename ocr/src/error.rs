@@ -28,4 +28,22 @@ pub enum Error {
         /// How many bytes there are behind the header.
         got: usize,
     },
+
+    /// The file is no PNG file, or a broken one.
+    #[error("not a whole PNG file: {reason}")]
+    Png {
+        /// What the decoder found.
+        reason: String,
+    },
+
+    /// The picture in the PNG file is larger than any screen.
+    #[error("a picture of {width}×{height} pixels: more than {limit} are not decoded")]
+    TooLarge {
+        /// In pixels, as the header says.
+        width: u32,
+        /// In pixels, as the header says.
+        height: u32,
+        /// As many pixels are decoded.
+        limit: u64,
+    },
 }
