@@ -11,9 +11,10 @@ use ocr::{Image, Reader};
 fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args_os().nth(1).ok_or("which file?")?;
     let file = std::fs::read(path)?;
-    let image = match file.starts_with(b"P6") {
-        true => Image::from_ppm(&file)?,
-        false => Image::from_png(&file)?,
+    let image = if file.starts_with(b"P6") {
+        Image::from_ppm(&file)?
+    } else {
+        Image::from_png(&file)?
     };
     let reader = Reader::new();
     let start = Instant::now();

@@ -6,6 +6,7 @@ mod error;
 mod flatten;
 mod image;
 mod language;
+mod lines;
 mod passes;
 mod png;
 mod pool;

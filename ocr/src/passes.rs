@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::preprocess::Prepared;
-use crate::tesseract::{Engines, Source};
+use crate::tesseract::{Engines, Source, Text};
 use crate::{Engine, Image, ReadError, Variant, language, words};
 
 /// Each engine over as many pictures.
@@ -218,8 +218,15 @@ impl Passes {
             return None;
         }
         let prepared = self.prepared.get_or_init(|| Prepared::new(&self.image));
-        let picture = *prepared.pictures().get(rank % PICTURES)?;
-        match engines.read(&setup.source, engine, &prepared.render(picture)) {
+        let pictures = prepared.pictures();
+        let picture = *pictures.get(rank % PICTURES)?;
+        // The last one has the screen's background dark.
+        let text = if pictures.last() == Some(&picture) {
+            Text::Any
+        } else {
+            Text::DarkOnLight
+        };
+        match engines.read(&setup.source, engine, &prepared.render(picture), text) {
             Ok(None) => {
                 setup.skip(engine);
                 None

@@ -88,9 +88,10 @@ impl Prepared {
         let light = self.screen.pixels.iter().filter(|&&pixel| pixel > 127);
         let is_light = light.count() * 2 > self.screen.pixels.len();
         let flat = self.flat.as_ref().map(|_| Picture::Processed);
-        let grey = match is_light {
-            true => [Picture::Raw, Picture::Negated],
-            false => [Picture::Negated, Picture::Raw],
+        let grey = if is_light {
+            [Picture::Raw, Picture::Negated]
+        } else {
+            [Picture::Negated, Picture::Raw]
         };
         flat.into_iter().chain(grey).collect()
     }
@@ -221,4 +222,54 @@ fn double(row: &[u8]) -> Vec<u8> {
 fn between(near: u8, far: u8) -> u8 {
     let sum = u16::from(near) * 3 + u16::from(far) + 2;
     u8::try_from(sum / 4).unwrap_or(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(width: u32, height: u32, pixel: impl Fn(u32, u32) -> [u8; 3]) -> Image {
+        let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+        Image::new(width, height, pixels.map(|(x, y)| pixel(x, y)).collect())
+    }
+
+    #[test]
+    fn pictures_are_enlarged_and_get_a_margin() {
+        let image = image(3, 1, |x, _| [[0; 3], [0; 3], [200; 3]][x as usize]);
+        let prepared = Prepared::new(&image);
+        let raw = prepared.render(Picture::Raw);
+        assert_eq!((raw.width, raw.height), (3 * 2 + 32, 2 + 32));
+        let row = &raw.pixels[16 * raw.width..][..raw.width];
+        assert_eq!(row[..16], [0; 16]);
+        assert_eq!(row[16..22], [0, 0, 0, 64, 191, 255]);
+        assert_eq!(row[22..], [0; 16]);
+        let negative: Vec<_> = raw.pixels.iter().map(|pixel| 255 - pixel).collect();
+        assert_eq!(prepared.render(Picture::Negated).pixels, negative);
+    }
+
+    #[test]
+    fn dark_on_light_comes_first() {
+        use Picture::{Negated, Processed, Raw};
+
+        let small = |background, text| {
+            let image = image(4, 4, |x, y| if x == y { text } else { background });
+            Prepared::new(&image).pictures()
+        };
+        assert_eq!(small([0; 3], [90; 3]), [Negated, Raw]);
+        assert_eq!(small([90; 3], [0; 3]), [Raw, Negated]);
+        let flat = Prepared::new(&image(100, 100, |_, _| [0, 0, 170]));
+        assert_eq!(flat.pictures()[0], Processed);
+    }
+
+    #[test]
+    fn huge_pictures_are_made_smaller() {
+        assert_eq!(shrink_factor(1, 1), 1);
+        assert_eq!(shrink_factor(4096, 4096), 1);
+        assert_eq!(shrink_factor(16384, 16384), 4);
+        assert_eq!(shrink_factor(u32::MAX, 1), u32::MAX / 16_000 + 1);
+        let prepared = Prepared::new(&image(40_001, 2, |x, _| [u8::from(x % 3 == 1); 3]));
+        let raw = prepared.render(Picture::Raw);
+        assert_eq!((raw.width, raw.height), (13_334 + 16, 1 + 16));
+        assert_eq!(prepared.geometry().shrink, 3);
+    }
 }

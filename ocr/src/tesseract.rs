@@ -27,6 +27,15 @@ pub(crate) struct Recognized {
     pub(crate) tsv: String,
 }
 
+/// What is known of the text in a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Text {
+    /// All that matters is darker than its background.
+    DarkOnLight,
+    /// Some may be lighter: that takes twice as long.
+    Any,
+}
+
 /// The engines of one thread. They are kept, for starting one takes as long as
 /// reading a screen.
 pub(crate) struct Engines {
@@ -48,13 +57,14 @@ impl Engines {
         source: &Source,
         engine: Engine,
         picture: &Grey,
+        text: Text,
     ) -> Result<Option<Recognized>, ReadError> {
         let kept = &mut self.started[engine as usize];
         if kept.is_none() {
             *kept = start(source, engine)?;
         }
         let Some(api) = kept else { return Ok(None) };
-        recognize(api, picture)
+        recognize(api, picture, text)
             .ok_or(ReadError::Recognition { engine })
             .map(Some)
     }
@@ -65,7 +75,13 @@ impl Engines {
     }
 }
 
-fn recognize(api: &mut TessApi, picture: &Grey) -> Option<Recognized> {
+fn recognize(api: &mut TessApi, picture: &Grey, text: Text) -> Option<Recognized> {
+    // Each line a second time, its negative.
+    let invert = match text {
+        Text::DarkOnLight => c"0",
+        Text::Any => c"1",
+    };
+    api.raw.set_variable(c"tessedit_do_invert", invert).ok()?;
     let [width, height] = [picture.width, picture.height].map(|side| c_int::try_from(side).ok());
     api.raw
         .set_image(&picture.pixels, width?, height?, 1, width?)
@@ -84,13 +100,11 @@ fn recognize(api: &mut TessApi, picture: &Grey) -> Option<Recognized> {
 /// A screen has none; without a number Tesseract guesses, and tells of it.
 const DOTS_PER_INCH: c_int = 150;
 
-/// For every engine. What it learns from a screen must not change how it reads
-/// the next one; and all pictures come in both polarities, so it need not try
-/// the other one on each line.
-const SETTINGS: [(&CStr, &CStr); 4] = [
+/// For every engine: what it learns from a screen must not change how it reads
+/// the next one.
+const SETTINGS: [(&CStr, &CStr); 3] = [
     // Sparse text: as much of it as can be found, in no special order.
     (c"tessedit_pageseg_mode", c"11"),
-    (c"tessedit_do_invert", c"0"),
     (c"classify_enable_learning", c"0"),
     (c"tessedit_enable_doc_dict", c"0"),
 ];

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::Word;
+use crate::words::line_text;
 
 /// What one engine reads in one picture of the screen.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,12 +12,22 @@ pub struct Variant {
     /// Line by line, sparse lines apart by an empty one; no white space around
     /// it. Empty if there is no text.
     pub text: String,
-    /// The same text's words with their places, in the same order.
+    /// The same text's words with their places, line by line.
     pub words: Vec<Word>,
     /// What the engine saw.
     pub picture: Picture,
     /// Which one it was.
     pub engine: Engine,
+}
+
+impl Variant {
+    /// The lines of the screen, with one space between two words. Tesseract
+    /// tears lines apart where it takes a gap for the space between columns:
+    /// unlike in [`text`](Self::text), they are whole here.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        let lines = self.words.chunk_by(|a, b| a.line == b.line);
+        lines.map(line_text)
+    }
 }
 
 /// What is made of a screen before an engine sees it.

@@ -2,6 +2,7 @@
 
 use regex::Regex;
 
+use crate::lines;
 use crate::preprocess::Geometry;
 
 /// A rectangle of the picture that was read.
@@ -24,7 +25,7 @@ impl Place {
     }
 
     /// The smallest one that has both in it.
-    fn with(self, other: Self) -> Self {
+    pub(crate) fn with(self, other: Self) -> Self {
         let (x, y) = (self.x.min(other.x), self.y.min(other.y));
         let right = (self.x + self.width).max(other.x + other.width);
         let bottom = (self.y + self.height).max(other.y + other.height);
@@ -47,27 +48,23 @@ pub struct Word {
     pub place: Place,
     /// How sure Tesseract is of it: 0 to 100.
     pub confidence: f32,
-    /// The line that the word is in, counted from 0 in the order in which
-    /// Tesseract reads. Words far apart can be in different lines although they
-    /// are at the same height.
+    /// The line that the word is in, counted from 0 and from the top. Words far
+    /// apart are in different lines even at the same height.
     pub line: usize,
 }
 
-/// The words in a table as Tesseract writes it. What is not understood in it is
-/// left out.
+/// The words in a table as Tesseract writes it, line by line. What is not
+/// understood in it is left out.
 pub(crate) fn words(tsv: &str, geometry: &Geometry) -> Vec<Word> {
-    let mut words = Vec::<Word>::new();
-    let mut last = None;
-    for (line, mut word) in tsv.lines().filter_map(|row| parse(row, geometry)) {
-        let before = words.last().map(|word| word.line);
-        word.line = match before {
-            None => 0,
-            Some(number) => number + usize::from(last != Some(line)),
-        };
-        last = Some(line);
-        words.push(word);
-    }
-    words
+    let rows: Vec<_> = tsv.lines().filter_map(|row| parse(row, geometry)).collect();
+    let pieces = rows.chunk_by(|(a, _), (b, _)| a == b);
+    let pieces = pieces.map(|words| words.iter().map(|(_, word)| word.clone()).collect());
+    let numbered = lines::join(pieces.collect()).into_iter().enumerate();
+    let words = numbered.flat_map(|(line, words)| {
+        let words = words.into_iter();
+        words.map(move |word| Word { line, ..word })
+    });
+    words.collect()
 }
 
 /// A row that is a word's, and what its line is called: page, block, paragraph
@@ -120,6 +117,12 @@ impl Geometry {
     }
 }
 
+/// One space between two words.
+pub(crate) fn line_text(words: &[Word]) -> String {
+    let words: Vec<_> = words.iter().map(|word| &*word.text).collect();
+    words.join(" ")
+}
+
 /// Where in the lines of these words the pattern matches: the words that a match
 /// touches, whole.
 pub(crate) fn find(words: &[Word], pattern: &Regex) -> Vec<Place> {
@@ -128,17 +131,17 @@ pub(crate) fn find(words: &[Word], pattern: &Regex) -> Vec<Place> {
 }
 
 fn find_in_line(words: &[Word], pattern: &Regex) -> Vec<Place> {
-    let mut line = String::new();
+    let line = line_text(words);
+    let mut start = 0;
     // Where in it each word is.
-    let mut spans = Vec::new();
-    for word in words {
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        let start = line.len();
-        line.push_str(&word.text);
-        spans.push((start..line.len(), word.place));
-    }
+    let spans: Vec<_> = words
+        .iter()
+        .map(|word| {
+            let span = start..start + word.text.len();
+            start = span.end + 1;
+            (span, word.place)
+        })
+        .collect();
     let touched = |found: regex::Match<'_>| {
         let words = spans.iter();
         words

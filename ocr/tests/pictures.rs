@@ -1,5 +1,7 @@
 //! What goes in as PPM comes out as PNG, and nothing that goes in does harm.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
+
 use std::io::Cursor;
 
 use ocr::Image;
