@@ -13,6 +13,7 @@ mod pool;
 mod ppm;
 mod preprocess;
 mod reader;
+mod setup;
 #[expect(unsafe_code, reason = "Tesseract is a library of C++")]
 mod tesseract;
 mod variant;

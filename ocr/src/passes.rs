@@ -1,57 +1,18 @@
 //! The passes over one screen: each engine over each picture.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::preprocess::Prepared;
-use crate::tesseract::{Engines, Source, Text};
-use crate::{Engine, Image, ReadError, Variant, language, words};
+use crate::setup::Setup;
+use crate::tesseract::{Engines, Text};
+use crate::{Engine, Image, ReadError, Variant, words};
 
 /// Each engine over as many pictures.
 const PICTURES: usize = 3;
 
 /// A pass's number is its rank: the one that promises most is 0.
 pub(crate) const COUNT: usize = Engine::ALL.len() * PICTURES;
-
-/// What all passes of a reader have in common.
-pub(crate) struct Setup {
-    source: Source,
-    /// The language data has been found once.
-    checked: AtomicBool,
-    /// Whether the language data lacks the engine.
-    lacks: [AtomicBool; Engine::ALL.len()],
-}
-
-impl Setup {
-    pub(crate) fn new(source: Source) -> Self {
-        Self {
-            source,
-            checked: AtomicBool::new(false),
-            lacks: [const { AtomicBool::new(false) }; _],
-        }
-    }
-
-    pub(crate) fn languages(&self) -> &str {
-        &self.source.languages
-    }
-
-    fn check(&self) -> Result<(), ReadError> {
-        if !self.checked.load(Ordering::Relaxed) {
-            language::check(&self.source)?;
-            self.checked.store(true, Ordering::Relaxed);
-        }
-        Ok(())
-    }
-
-    /// Says so once.
-    fn skip(&self, engine: Engine) {
-        if !self.lacks[engine as usize].swap(true, Ordering::Relaxed) {
-            let languages = &self.source.languages;
-            tracing::info!(%engine, languages, "skipped: the language data lacks this engine");
-        }
-    }
-}
 
 /// One screen, and how far its passes are.
 pub(crate) struct Passes {
@@ -214,7 +175,7 @@ impl Passes {
         if let Err(error) = setup.check() {
             return Some(Err(error));
         }
-        if setup.lacks[engine as usize].load(Ordering::Relaxed) {
+        if setup.lacks(engine) {
             return None;
         }
         let prepared = self.prepared.get_or_init(|| Prepared::new(&self.image));

@@ -5,7 +5,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use crate::ReadError;
-use crate::passes::{Passes, Setup};
+use crate::passes::Passes;
+use crate::setup::Setup;
 use crate::tesseract::Engines;
 
 const MAX_THREADS: usize = 4;

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use regex::Regex;
 
-use crate::passes::{self, Passes, Setup};
+use crate::passes::{self, Passes};
 use crate::pool::Pool;
+use crate::setup::Setup;
 use crate::tesseract::Source;
 use crate::words::find;
 use crate::{Image, Place, ReadError, Variant, Word};
