@@ -1,12 +1,52 @@
-//! Pictures out.
+//! PNG files, in and out.
 
-use std::io::{self, Write};
+use std::io::{self, Cursor, Write};
 
-use png::{BitDepth, ColorType, Compression, Encoder, EncodingError};
+use png::{
+    BitDepth, ColorType, Compression, Decoder, DecodingError, Encoder, EncodingError,
+    Transformations,
+};
 
-use crate::Image;
+use crate::{Error, Image};
+
+/// A screen of 8192×8192 pixels.
+const MAX_PIXELS: u64 = 1 << 26;
+
+/// Deflate makes at most 1032 bytes of one.
+const MAX_EXPANSION: usize = 1032;
 
 impl Image {
+    /// Reads a PNG file of any kind: samples are brought to 8 bits, grey and
+    /// palettes to red, green and blue; how opaque a pixel is does not count.
+    /// Of an animation, the first picture.
+    ///
+    /// More than 8192×8192 pixels are refused, and so is a file too short for
+    /// the size in its header, before anything is allocated for them.
+    pub fn from_png(file: &[u8]) -> Result<Self, Error> {
+        let mut decoder = Decoder::new(Cursor::new(file));
+        decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
+        let mut reader = decoder.read_info().map_err(broken)?;
+        let info = reader.info();
+        let (width, height) = info.size();
+        if u64::from(width) * u64::from(height) > MAX_PIXELS {
+            let limit = MAX_PIXELS;
+            return Err(Error::TooLarge {
+                width,
+                height,
+                limit,
+            });
+        }
+        if info.raw_bytes() > file.len().saturating_mul(MAX_EXPANSION) {
+            return Err(Error::Png {
+                reason: format!("{width}×{height} pixels in {} bytes", file.len()),
+            });
+        }
+        let (color, _) = reader.output_color_type();
+        let mut samples = vec![0; reader.output_buffer_size().unwrap_or(0)];
+        reader.next_frame(&mut samples).map_err(broken)?;
+        Ok(Self::new(width, height, pixels(color, &samples)))
+    }
+
     /// Writes the picture as a PNG file: true colour, 8 bits per sample,
     /// exactly these pixels; compressed fast rather than small.
     ///
@@ -27,5 +67,28 @@ impl Image {
         let mut writer = encoder.write_header()?;
         writer.write_image_data(self.pixels().as_flattened())?;
         writer.finish()
+    }
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the form that `map_err` takes"
+)]
+fn broken(error: DecodingError) -> Error {
+    Error::Png {
+        reason: error.to_string(),
+    }
+}
+
+/// Of samples of 8 bits.
+fn pixels(color: ColorType, samples: &[u8]) -> Vec<[u8; 3]> {
+    match color {
+        ColorType::Grayscale | ColorType::Indexed => samples.iter().map(|&v| [v; 3]).collect(),
+        ColorType::GrayscaleAlpha => samples.as_chunks().0.iter().map(|&[v, _]| [v; 3]).collect(),
+        ColorType::Rgb => samples.as_chunks().0.to_vec(),
+        ColorType::Rgba => {
+            let (pixels, _) = samples.as_chunks();
+            pixels.iter().map(|&[r, g, b, _]| [r, g, b]).collect()
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! What goes in as PPM comes out as PNG, and nothing that goes in does harm.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
+
 use std::io::Cursor;
 
 use ocr::Image;
@@ -40,6 +42,29 @@ proptest! {
     }
 
     #[test]
+    fn what_is_written_as_png_is_read_alike((width, height, pixels) in picture()) {
+        let image = Image::from_ppm(&ppm(width, height, &pixels)).unwrap();
+        let mut file = Vec::new();
+        image.write_png(&mut file).unwrap();
+        prop_assert_eq!(Image::from_png(&file), Ok(image));
+    }
+
+    #[test]
+    fn a_broken_png_file_does_no_harm(
+        (width, height, pixels) in picture(),
+        cut: prop::sample::Index,
+        wrong: prop::sample::Index,
+        byte: u8,
+    ) {
+        let image = Image::from_ppm(&ppm(width, height, &pixels)).unwrap();
+        let mut file = Vec::new();
+        image.write_png(&mut file).unwrap();
+        *wrong.get_mut(&mut file) = byte;
+        let _ = Image::from_png(&file);
+        let _ = Image::from_png(&file[..cut.index(file.len())]);
+    }
+
+    #[test]
     fn garbage_is_refused(file: Vec<u8>) {
         prop_assert!(Image::from_ppm(&file).is_err());
     }
@@ -61,4 +86,79 @@ fn a_writer_that_fails_is_told_of() {
     let image = Image::from_ppm(&ppm(1, 1, &[[1, 2, 3]])).unwrap();
     let error = image.write_png(&mut [0; 10][..]).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::WriteZero);
+}
+
+/// What the `png` crate makes of these samples, row by row.
+fn png_file(
+    color: png::ColorType,
+    depth: png::BitDepth,
+    size: (u32, u32),
+    samples: &[u8],
+) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, size.0, size.1);
+    encoder.set_color(color);
+    encoder.set_depth(depth);
+    if color == png::ColorType::Indexed {
+        encoder.set_palette(&[10, 20, 30, 40, 50, 60][..]);
+    }
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(samples).unwrap();
+    writer.finish().unwrap();
+    file
+}
+
+#[test]
+fn png_files_of_every_kind_are_read() {
+    use png::{BitDepth::*, ColorType::*};
+
+    let read = |color, depth, samples: &[u8]| {
+        let image = Image::from_png(&png_file(color, depth, (2, 1), samples)).unwrap();
+        image.pixels().to_vec()
+    };
+    assert_eq!(read(Grayscale, One, &[0x40]), [[0; 3], [255; 3]]);
+    assert_eq!(read(Grayscale, Sixteen, &[7, 9, 8, 9]), [[7; 3], [8; 3]]);
+    assert_eq!(read(GrayscaleAlpha, Eight, &[7, 0, 8, 9]), [[7; 3], [8; 3]]);
+    assert_eq!(read(Indexed, One, &[0x40]), [[10, 20, 30], [40, 50, 60]]);
+    assert_eq!(
+        read(Rgba, Eight, &[1, 2, 3, 0, 4, 5, 6, 255]),
+        [[1, 2, 3], [4, 5, 6]]
+    );
+}
+
+#[test]
+fn hostile_png_files_are_refused() {
+    use ocr::Error;
+
+    assert!(matches!(Image::from_png(b""), Err(Error::Png { .. })));
+    assert!(matches!(Image::from_png(b"P6 1 1"), Err(Error::Png { .. })));
+    let file = png_file(png::ColorType::Rgb, png::BitDepth::Eight, (1, 1), &[0; 3]);
+    // The size in the header, and its sum.
+    let resized = |width: u32, height: u32| {
+        let mut file = file.clone();
+        file[16..20].copy_from_slice(&width.to_be_bytes());
+        file[20..24].copy_from_slice(&height.to_be_bytes());
+        let sum = crc(&file[12..29]);
+        file[29..33].copy_from_slice(&sum.to_be_bytes());
+        Image::from_png(&file)
+    };
+    assert!(resized(1, 1).is_ok());
+    assert_eq!(
+        resized(16384, 16384),
+        Err(Error::TooLarge {
+            width: 16384,
+            height: 16384,
+            limit: 1 << 26
+        })
+    );
+    let error = resized(8192, 8192).unwrap_err();
+    assert!(error.to_string().contains("8192×8192 pixels in"), "{error}");
+}
+
+fn crc(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc: u32, _| {
+            (crc >> 1) ^ (0xedb8_8320 & 0_u32.wrapping_sub(crc & 1))
+        })
+    })
 }

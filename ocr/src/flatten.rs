@@ -1,0 +1,141 @@
+//! A screen's text as distance from the background around it.
+//!
+//! What programs draw has flat backgrounds: areas of one colour, or of one that
+//! changes slowly. Such an area becomes white, and every other pixel the darker
+//! the more its colour differs from the nearest area in its row. So light text
+//! on dark, dark text on light and red text on blue all end as dark text on
+//! white, side by side in one picture.
+
+use crate::Image;
+use crate::areas::{Areas, Run};
+
+/// Contrast is made stronger by so much at most.
+const MAX_GAIN: u8 = 4;
+
+/// In pixels: the strongest contrast in blocks of this size decides how much.
+const BLOCK: usize = 16;
+
+/// The text of a screen, dark on white: 8 bits per pixel. `None` for a screen
+/// that is not flat.
+pub(crate) fn flatten(image: &Image) -> Option<Vec<u8>> {
+    let areas = Areas::find(image)?;
+    let width = image.width() as usize;
+    let mut pixels = vec![0; image.pixels().len()];
+    // For rows without any background: that of a row before.
+    let mut background = areas.rows().flatten().find(|run| run.is_background)?.color;
+    let rows = image.pixels().chunks_exact(width);
+    for ((row, runs), distances) in rows.zip(areas.rows()).zip(pixels.chunks_exact_mut(width)) {
+        measure(row, runs, &mut background, distances);
+    }
+    strengthen(&mut pixels, width);
+    Some(pixels)
+}
+
+/// Fills in the distances of a row. `background` comes from a row before and
+/// goes to the next.
+fn measure(row: &[[u8; 3]], runs: &[Run], background: &mut [u8; 3], distances: &mut [u8]) {
+    let mut flat = runs.iter().filter(|run| run.is_background).peekable();
+    let mut start = 0;
+    let mut left = None;
+    loop {
+        let right = flat.next();
+        let end = right.map_or(row.len(), |run| run.start);
+        let (before, after) = match (left, right.map(|run| run.color)) {
+            (Some(before), Some(after)) => (before, after),
+            (Some(only), None) | (None, Some(only)) => (only, only),
+            (None, None) => (*background, *background),
+        };
+        let middle = usize::midpoint(start, end);
+        for x in start..end {
+            distances[x] = distance(row[x], if x < middle { before } else { after });
+        }
+        let Some(right) = right else { break };
+        start = right.end;
+        left = Some(right.color);
+        *background = right.color;
+    }
+}
+
+/// Of two colours: the largest difference of a sample.
+pub(crate) fn distance(a: [u8; 3], b: [u8; 3]) -> u8 {
+    let [r, g, b] = [0, 1, 2].map(|i: usize| a[i].abs_diff(b[i]));
+    r.max(g).max(b)
+}
+
+/// Distances become dark on white, so that the strongest one nearby is black.
+fn strengthen(pixels: &mut [u8], width: usize) {
+    let columns = width.div_ceil(BLOCK);
+    let blocks: Vec<Vec<u8>> = pixels
+        .chunks(width * BLOCK)
+        .map(|rows| strongest(rows, width, columns))
+        .collect();
+    for (y, row) in pixels.chunks_exact_mut(width).enumerate() {
+        let near = y / BLOCK;
+        let near = &blocks[near.saturating_sub(1)..blocks.len().min(near + 2)];
+        for (x, pixels) in row.chunks_mut(BLOCK).enumerate() {
+            let columns = x.saturating_sub(1)..columns.min(x + 2);
+            let strongest = near.iter().flat_map(|row| &row[columns.clone()]).max();
+            let black = strongest.map_or(0, |&v| v).max(u8::MAX / MAX_GAIN);
+            for pixel in pixels {
+                let dark = u16::from(*pixel) * 255 / u16::from(black);
+                *pixel = 255 - u8::try_from(dark).unwrap_or(u8::MAX);
+            }
+        }
+    }
+}
+
+/// The strongest distance in each block of these rows.
+fn strongest(rows: &[u8], width: usize, columns: usize) -> Vec<u8> {
+    let mut strongest = vec![0; columns];
+    for row in rows.chunks_exact(width) {
+        for (block, pixels) in strongest.iter_mut().zip(row.chunks(BLOCK)) {
+            *block = pixels.iter().fold(*block, |most, &pixel| most.max(pixel));
+        }
+    }
+    strongest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 120×40: the left half and the right half of two colours, each with a
+    /// little square of another.
+    fn picture([left, on_left, right, on_right]: [[u8; 3]; 4]) -> Image {
+        let pixels = (0..40).flat_map(|y| {
+            (0..120).map(move |x| match (x, y) {
+                (20..24, 20..24) => on_left,
+                (80..84, 20..24) => on_right,
+                (..60, _) => left,
+                _ => right,
+            })
+        });
+        Image::new(120, 40, pixels.collect())
+    }
+
+    #[test]
+    fn all_text_becomes_black_on_white() {
+        let [white, black, red] = [[255; 3], [0; 3], [200, 0, 0]];
+        let grey = [100; 3];
+        let pixels = flatten(&picture([black, red, white, grey])).unwrap();
+        for (index, pixel) in pixels.iter().enumerate() {
+            let text = matches!(index % 120, 20..24 | 80..84) && (20..24).contains(&(index / 120));
+            assert_eq!(*pixel, if text { 0 } else { 255 }, "{index}");
+        }
+    }
+
+    #[test]
+    fn a_negative_gives_the_same() {
+        let colors = [[3, 7, 90], [200, 200, 10], [240; 3], [90, 0, 0]];
+        let negative = colors.map(|color| color.map(|sample: u8| 255 - sample));
+        assert_eq!(flatten(&picture(colors)), flatten(&picture(negative)));
+    }
+
+    #[test]
+    fn noise_is_not_flat() {
+        let pixels = (0_u32..10_000).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes());
+        let image = Image::new(100, 100, pixels.map(|[a, b, c, _]| [a, b, c]).collect());
+        assert_eq!(flatten(&image), None);
+        assert_eq!(flatten(&Image::new(1, 1, vec![[0; 3]])), None);
+    }
+}

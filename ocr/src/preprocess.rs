@@ -1,0 +1,275 @@
+//! What Tesseract gets to see: grey, twice as large, with a margin.
+//!
+//! A screen has dark text on light and light text on dark at the same time, and
+//! text whose colour differs from its background while its brightness does not.
+//! So of three pictures the first shows each pixel's distance from the
+//! background around it; the other two are the screen in grey and its negative,
+//! for what is not flat.
+
+use crate::flatten::flatten;
+use crate::{Image, Picture};
+
+/// More are not given to Tesseract.
+const MAX_PIXELS: u64 = 1 << 24;
+
+/// In pixels. Tesseract takes no side longer than 32767 of them.
+const MAX_SIDE: u32 = 16_000;
+
+/// Around the picture, in pixels of the screen: text that touches the edge is
+/// read badly.
+const MARGIN: u32 = 8;
+
+/// A screen, ready to become what Tesseract reads.
+pub(crate) struct Prepared {
+    /// Made smaller, if it was huge.
+    screen: Grey,
+    /// The processed picture, if the screen is flat.
+    flat: Option<Grey>,
+    geometry: Geometry,
+}
+
+/// How the pixels of what Tesseract reads lie on the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    /// Of the screen, in pixels.
+    pub(crate) width: u32,
+    /// Of the screen, in pixels.
+    pub(crate) height: u32,
+    /// As many pixels of the screen became one.
+    pub(crate) shrink: u32,
+    /// Then each became as many.
+    pub(crate) scale: u32,
+    /// Then as many were put on each side.
+    pub(crate) margin: u32,
+}
+
+/// 8 bits per pixel, row by row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Grey {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    pub(crate) pixels: Vec<u8>,
+}
+
+impl Prepared {
+    pub(crate) fn new(image: &Image) -> Self {
+        let shrink = shrink_factor(image.width(), image.height());
+        let small = (shrink > 1).then(|| shrunk(image, shrink));
+        let image_small = small.as_ref().unwrap_or(image);
+        let area = u64::from(image_small.width()) * u64::from(image_small.height());
+        let enlarge = shrink == 1 && area * 4 <= MAX_PIXELS;
+        let scale = if enlarge { 2 } else { 1 };
+        let grey = |pixels| Grey {
+            width: image_small.width() as usize,
+            height: image_small.height() as usize,
+            pixels,
+        };
+        let mut brightness: Vec<u8> = image_small.pixels().iter().map(|&p| luma(p)).collect();
+        stretch(&mut brightness);
+        Self {
+            screen: grey(brightness),
+            flat: flatten(image_small).map(grey),
+            geometry: Geometry {
+                width: image.width(),
+                height: image.height(),
+                shrink,
+                scale,
+                margin: MARGIN * scale,
+            },
+        }
+    }
+
+    pub(crate) fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    /// The pictures that there are, the one that promises most first.
+    pub(crate) fn pictures(&self) -> Vec<Picture> {
+        let light = self.screen.pixels.iter().filter(|&&pixel| pixel > 127);
+        let is_light = light.count() * 2 > self.screen.pixels.len();
+        let flat = self.flat.as_ref().map(|_| Picture::Processed);
+        let grey = if is_light {
+            [Picture::Raw, Picture::Negated]
+        } else {
+            [Picture::Negated, Picture::Raw]
+        };
+        flat.into_iter().chain(grey).collect()
+    }
+
+    pub(crate) fn render(&self, picture: Picture) -> Grey {
+        let grey = match (picture, &self.flat) {
+            (Picture::Processed, Some(flat)) => flat,
+            _ => &self.screen,
+        };
+        let Geometry { scale, margin, .. } = self.geometry;
+        let mut grey = grey.enlarged(scale as usize).framed(margin as usize);
+        if picture == Picture::Negated {
+            for pixel in &mut grey.pixels {
+                *pixel = 255 - *pixel;
+            }
+        }
+        grey
+    }
+}
+
+fn shrink_factor(width: u32, height: u32) -> u32 {
+    let fits = |by: &u32| {
+        let (width, height) = (width.div_ceil(*by), height.div_ceil(*by));
+        width.max(height) <= MAX_SIDE && u64::from(width) * u64::from(height) <= MAX_PIXELS
+    };
+    (1..u32::MAX).find(fits).unwrap_or(u32::MAX)
+}
+
+/// Each pixel is the middle one of `by`×`by`.
+fn shrunk(image: &Image, by: u32) -> Image {
+    let (width, height) = (image.width().div_ceil(by), image.height().div_ceil(by));
+    let middle = |index: u32, size: u32| (index * by + by / 2).min(size - 1);
+    let pixels = (0..height).flat_map(|y| {
+        let row = middle(y, image.height()) as usize * image.width() as usize;
+        (0..width).map(move |x| image.pixels()[row + middle(x, image.width()) as usize])
+    });
+    Image::new(width, height, pixels.collect())
+}
+
+/// How bright the pixel looks.
+fn luma([r, g, b]: [u8; 3]) -> u8 {
+    let sum = u32::from(r) * 77 + u32::from(g) * 150 + u32::from(b) * 29;
+    u8::try_from(sum >> 8).unwrap_or(u8::MAX)
+}
+
+/// From black to white.
+fn stretch(pixels: &mut [u8]) {
+    let darkest = pixels.iter().copied().min().unwrap_or(0);
+    let range = pixels.iter().copied().max().unwrap_or(0) - darkest;
+    if range == 0 {
+        return;
+    }
+    for pixel in pixels {
+        let stretched = u16::from(*pixel - darkest) * 255 / u16::from(range);
+        *pixel = u8::try_from(stretched).unwrap_or(u8::MAX);
+    }
+}
+
+impl Grey {
+    /// Once or twice as large, with even steps between the pixels.
+    fn enlarged(&self, scale: usize) -> Self {
+        if scale == 1 {
+            return self.clone();
+        }
+        let rows: Vec<Vec<u8>> = self.pixels.chunks_exact(self.width).map(double).collect();
+        let mut pixels = Vec::with_capacity(self.pixels.len() * 4);
+        for (y, row) in rows.iter().enumerate() {
+            let (above, below) = (
+                &rows[y.saturating_sub(1)],
+                &rows[(y + 1).min(rows.len() - 1)],
+            );
+            pixels.extend(
+                row.iter()
+                    .zip(above)
+                    .map(|(&near, &far)| between(near, far)),
+            );
+            pixels.extend(
+                row.iter()
+                    .zip(below)
+                    .map(|(&near, &far)| between(near, far)),
+            );
+        }
+        Self {
+            width: self.width * 2,
+            height: self.height * 2,
+            pixels,
+        }
+    }
+
+    /// With so many pixels of the commonest grey on each side.
+    fn framed(&self, margin: usize) -> Self {
+        let width = self.width + 2 * margin;
+        let mut counts = [0_usize; 256];
+        for &pixel in &self.pixels {
+            counts[usize::from(pixel)] += 1;
+        }
+        let commonest = (0..=255).max_by_key(|&grey: &u8| counts[usize::from(grey)]);
+        let commonest = commonest.unwrap_or(u8::MAX);
+        let mut pixels = vec![commonest; width * margin];
+        for row in self.pixels.chunks_exact(self.width) {
+            pixels.resize(pixels.len() + margin, commonest);
+            pixels.extend(row);
+            pixels.resize(pixels.len() + margin, commonest);
+        }
+        pixels.resize(pixels.len() + width * margin, commonest);
+        Self {
+            width,
+            height: self.height + 2 * margin,
+            pixels,
+        }
+    }
+}
+
+/// A row with twice as many pixels.
+fn double(row: &[u8]) -> Vec<u8> {
+    let at = |x: usize| row[x.min(row.len() - 1)];
+    (0..row.len())
+        .flat_map(|x| {
+            [
+                between(row[x], at(x.saturating_sub(1))),
+                between(row[x], at(x + 1)),
+            ]
+        })
+        .collect()
+}
+
+/// A quarter of the way from `near` to `far`, rounded.
+fn between(near: u8, far: u8) -> u8 {
+    let sum = u16::from(near) * 3 + u16::from(far) + 2;
+    u8::try_from(sum / 4).unwrap_or(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(width: u32, height: u32, pixel: impl Fn(u32, u32) -> [u8; 3]) -> Image {
+        let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+        Image::new(width, height, pixels.map(|(x, y)| pixel(x, y)).collect())
+    }
+
+    #[test]
+    fn pictures_are_enlarged_and_get_a_margin() {
+        let image = image(3, 1, |x, _| [[0; 3], [0; 3], [200; 3]][x as usize]);
+        let prepared = Prepared::new(&image);
+        let raw = prepared.render(Picture::Raw);
+        assert_eq!((raw.width, raw.height), (3 * 2 + 32, 2 + 32));
+        let row = &raw.pixels[16 * raw.width..][..raw.width];
+        assert_eq!(row[..16], [0; 16]);
+        assert_eq!(row[16..22], [0, 0, 0, 64, 191, 255]);
+        assert_eq!(row[22..], [0; 16]);
+        let negative: Vec<_> = raw.pixels.iter().map(|pixel| 255 - pixel).collect();
+        assert_eq!(prepared.render(Picture::Negated).pixels, negative);
+    }
+
+    #[test]
+    fn dark_on_light_comes_first() {
+        use Picture::{Negated, Processed, Raw};
+
+        let small = |background, text| {
+            let image = image(4, 4, |x, y| if x == y { text } else { background });
+            Prepared::new(&image).pictures()
+        };
+        assert_eq!(small([0; 3], [90; 3]), [Negated, Raw]);
+        assert_eq!(small([90; 3], [0; 3]), [Raw, Negated]);
+        let flat = Prepared::new(&image(100, 100, |_, _| [0, 0, 170]));
+        assert_eq!(flat.pictures()[0], Processed);
+    }
+
+    #[test]
+    fn huge_pictures_are_made_smaller() {
+        assert_eq!(shrink_factor(1, 1), 1);
+        assert_eq!(shrink_factor(4096, 4096), 1);
+        assert_eq!(shrink_factor(16384, 16384), 4);
+        assert_eq!(shrink_factor(u32::MAX, 1), u32::MAX / 16_000 + 1);
+        let prepared = Prepared::new(&image(40_001, 2, |x, _| [u8::from(x % 3 == 1); 3]));
+        let raw = prepared.render(Picture::Raw);
+        assert_eq!((raw.width, raw.height), (13_334 + 16, 1 + 16));
+        assert_eq!(prepared.geometry().shrink, 3);
+    }
+}
