@@ -109,15 +109,16 @@ const SETTINGS: [(&CStr, &CStr); 3] = [
     (c"tessedit_enable_doc_dict", c"0"),
 ];
 
+/// Engines may run side by side, but they write to common variables when they
+/// start.
+static STARTING: Mutex<()> = Mutex::new(());
+
 /// `None` if the language data has no such engine.
 fn start(source: &Source, engine: Engine) -> Result<Option<TessApi>, ReadError> {
-    // Engines may run side by side, but they write to common variables when
-    // they start.
-    static STARTING: Mutex<()> = Mutex::new(());
     let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
     let (languages, directory) = c_strings(source)?;
+    silence();
     let mut raw = TessBaseApi::create();
-    silence(&mut raw);
     let mode = match engine {
         Engine::Legacy => 0,
         Engine::Lstm => 1,
@@ -139,10 +140,11 @@ fn start(source: &Source, engine: Engine) -> Result<Option<TessApi>, ReadError> 
 }
 
 /// Its messages go nowhere, from all instances: what matters, calls return.
-fn silence(raw: &mut TessBaseApi) {
+/// Once only, for engines that run look at the variable.
+fn silence() {
     static SILENCED: Once = Once::new();
     SILENCED.call_once(|| {
-        let _ = raw.set_variable(c"debug_file", c"/dev/null");
+        let _ = TessBaseApi::create().set_variable(c"debug_file", c"/dev/null");
         // SAFETY: sets a variable of the library's; any number is allowed.
         unsafe { capi::setMsgSeverity(SEVERITY_NONE) };
     });
@@ -164,7 +166,9 @@ fn c_strings(source: &Source) -> Result<(CString, Option<CString>), ReadError> {
 /// Where the library looks for language data unless it is told: in
 /// `$TESSDATA_PREFIX`, or where it was built to.
 pub(crate) fn default_directory() -> PathBuf {
-    let mut raw = String::new();
+    let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+    silence();
+    let mut found = PathBuf::new();
     // SAFETY: the handle is new, used by this thread only, and deleted once,
     // after the last use of the string that belongs to it. Only an instance
     // that has tried to start knows its directory, hence the start of no
@@ -172,17 +176,16 @@ pub(crate) fn default_directory() -> PathBuf {
     unsafe {
         let api = capi::TessBaseAPICreate();
         if api.is_null() {
-            return PathBuf::new();
+            return found;
         }
-        capi::TessBaseAPISetVariable(api, c"debug_file".as_ptr(), c"/dev/null".as_ptr());
         capi::TessBaseAPIInit3(api, std::ptr::null(), c"-".as_ptr());
         let path = capi::TessBaseAPIGetDatapath(api);
         if !path.is_null() {
-            raw = CStr::from_ptr(path).to_string_lossy().into_owned();
+            found = CStr::from_ptr(path).to_string_lossy().into_owned().into();
         }
         capi::TessBaseAPIDelete(api);
     }
-    PathBuf::from(raw)
+    found
 }
 
 /// Tesseract would share the lines of one screen out among threads, which makes
