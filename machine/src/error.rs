@@ -323,10 +323,17 @@ pub enum ErrorKind {
         /// What went wrong.
         reason: String,
     },
+    /// There is nothing that could put the pointer somewhere.
+    #[cfg(feature = "ocr")]
+    #[error(
+        "the pointer can't be put anywhere: the machine has no tablet, or the guest no driver \
+         for it; give it `-device virtio-tablet-pci`"
+    )]
+    Pointer,
     /// The text on the screen could not be read.
     #[cfg(feature = "ocr")]
     #[error("can't read the screen: {0}")]
-    Ocr(#[from] ocr::Error),
+    Ocr(#[from] ocr::ReadError),
 }
 
 /// All evidence at the end of a message.

@@ -17,8 +17,12 @@ mod waiting;
 pub use accel::{Accelerator, accelerator};
 pub use backdoor_shell::{Command, DEFAULT_TIMEOUT, Exit, Output, TerminalKind, quote};
 pub use error::{Error, ErrorKind, Evidence, Result};
+#[cfg(feature = "ocr")]
+pub use machine::Button;
 pub use machine::{Builder, DEFAULT_KEY_DELAY, DEFAULT_LIMIT, Machine, PollingCondition};
 pub use start::{LegacyStartCommand, QemuCommand, StartCommand, StartScript};
 pub use unit::Unit;
 
+#[cfg(feature = "ocr")]
+pub use ocr;
 pub use {qmp_mon, serial_log};

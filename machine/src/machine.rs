@@ -13,10 +13,14 @@ mod lifecycle;
 mod monitor;
 mod network;
 #[cfg(feature = "ocr")]
+mod pointer;
+#[cfg(feature = "ocr")]
 mod screen;
 mod shell;
 mod step;
 mod terminal;
+#[cfg(feature = "ocr")]
+mod text;
 mod units;
 mod windows;
 
@@ -31,6 +35,8 @@ use tokio::net::UnixStream;
 
 pub use builder::Builder;
 pub use conditions::PollingCondition;
+#[cfg(feature = "ocr")]
+pub use pointer::Button;
 
 use self::conditions::Conditions;
 use crate::error::{Error, ErrorKind, Result};
@@ -89,6 +95,8 @@ struct Parts {
     conditions: Conditions,
     /// Whether console lines are told of.
     shows_serial: Arc<AtomicBool>,
+    #[cfg(feature = "ocr")]
+    reader: ocr::Reader,
 }
 
 /// A QEMU and our lines to it.

@@ -1,5 +1,7 @@
 //! Operations can be spawned: their futures may move between threads.
 
+use std::time::Duration;
+
 use machine::{Machine, PollingCondition};
 
 fn spawnable(_: impl Future + Send) {}
@@ -20,5 +22,10 @@ fn every_kind_of_operation(vm: &Machine, condition: &PollingCondition) {
     spawnable(vm.wait_for_console_text("login"));
     spawnable(vm.wait_for_qmp_event(|event| event.name == "SHUTDOWN"));
     spawnable(vm.screenshot("screen"));
+    spawnable(vm.wait_for_text("login"));
+    spawnable(vm.wait_for_still_screen(Duration::from_secs(1)));
+    spawnable(vm.click_text("OK"));
+    spawnable(vm.shell_interact());
+    spawnable(vm.console_interact());
     spawnable(condition.wait());
 }

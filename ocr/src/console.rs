@@ -74,7 +74,7 @@ pub use font::{CellSize, Font};
 pub use fonts::Fonts;
 pub use psf::FontError;
 pub use text::Text;
-pub use vga::vga_text;
+pub use vga::{vga_screen, vga_text};
 
 /// A text console that was read from a picture.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,7 +15,7 @@ mod properties;
 use std::io::Read;
 
 use flate2::read::GzDecoder;
-use ocr::console::{Area, CellSize, Font, Fonts, vga_text};
+use ocr::console::{Area, CellSize, Font, Fonts, vga_screen, vga_text};
 
 use pictures::{Canvas, data, image, text};
 
@@ -153,6 +153,12 @@ fn text_memory() {
         scrollback.contains("Debian GNU/Linux 12 systemd tty1"),
         "{scrollback}"
     );
+    // Where it has scrolled to shows on the picture.
+    let screen = vga_screen(&image("text-shell"), &memory).unwrap();
+    assert_eq!(screen.text(), text("text-shell"));
+    for other in ["text-firmware", "text-80x50-shell", "framebuffer-shell"] {
+        assert_eq!(vga_screen(&image(other), &memory), None, "{other}");
+    }
 }
 
 #[test]

@@ -33,6 +33,8 @@ mod start;
 mod systemd;
 /// Virtual terminals.
 mod terminal;
+/// Reading the screen, and the pointer.
+mod text;
 /// systemd units and jobs, of the system and of users.
 mod units;
 /// The X server and its windows.

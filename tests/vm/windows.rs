@@ -9,29 +9,46 @@ async fn windows_of_a_desktop() {
     let vm = builder("desktop").out_dir(out.path()).build().unwrap();
     vm.wait_for_x().await.unwrap();
     vm.wait_for_unit("graphical.target").await.unwrap();
-    vm.succeed("xterm -title 'A \"title\" of its own' >&2 &").await.unwrap();
+    vm.succeed("xterm -title 'A \"title\" of its own' >&2 &")
+        .await
+        .unwrap();
     vm.wait_for_window("^A \"title\" .* own$").await.unwrap();
     let names = vm.get_window_names().await.unwrap();
-    assert!(names.iter().any(|name| name == "A \"title\" of its own"), "{names:?}");
+    assert!(
+        names.iter().any(|name| name == "A \"title\" of its own"),
+        "{names:?}"
+    );
 
-    let picture = vm.screenshot("desktop").await.unwrap();
+    vm.screenshot("desktop").await.unwrap();
 
     let patient = vm.within(Duration::from_secs(1));
     let error = patient.wait_for_window("never opened").await.unwrap_err();
     assert!(error.is_timeout());
-    assert!(error.to_string().contains("of its own"), "those there are shown: {error}");
+    assert!(
+        error.to_string().contains("of its own"),
+        "those there are shown: {error}"
+    );
     let error = vm.wait_for_window("(").await.unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::BadArgument { .. }), "{error}");
+    assert!(
+        matches!(error.kind(), ErrorKind::BadArgument { .. }),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn a_guest_without_x() {
     let vm = minimal();
     let error = vm.get_window_names().await.unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::CommandFailed { .. }), "{error}");
+    assert!(
+        matches!(error.kind(), ErrorKind::CommandFailed { .. }),
+        "{error}"
+    );
     let patient = vm.within(Duration::from_secs(1));
     let error = patient.wait_for_window("x").await.unwrap_err();
-    assert!(error.to_string().contains("no windows can be listed"), "{error}");
+    assert!(
+        error.to_string().contains("no windows can be listed"),
+        "{error}"
+    );
     let error = patient.wait_for_x().await.unwrap_err();
     assert!(error.to_string().contains("graphical session"), "{error}");
 }

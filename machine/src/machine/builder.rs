@@ -83,6 +83,8 @@ impl Builder {
                 out_dir: self.out_dir,
                 conditions: Conditions::default(),
                 shows_serial: Arc::new(AtomicBool::new(true)),
+                #[cfg(feature = "ocr")]
+                reader: ocr::Reader::new(),
             }),
             limit: DEFAULT_LIMIT,
             key_delay: DEFAULT_KEY_DELAY,

@@ -1,10 +1,18 @@
 //! The screen.
 
+use std::fs::File;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use ocr::Image;
+use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::Machine;
-use super::monitor::monitor_error;
 use crate::error::{ErrorKind, Result};
+use crate::waiting::Look;
 
 /// # The screen
 impl Machine {
@@ -19,15 +27,46 @@ impl Machine {
         let step = format!("making screenshot {}", path.display());
         self.step(&step, async {
             let picture = self.take_picture().await?;
-            let file = std::fs::File::create(&path);
-            file.and_then(|file| picture.write_png(file))
-                .map_err(|error| self.no_screenshot(&path, &error))?;
+            self.save(&picture, &path)?;
             Ok(path.clone())
         })
         .await
     }
 
-    fn screenshot_path(&self, name: &str) -> PathBuf {
+    /// Waits until the screen has looked the same for as long as `still`.
+    ///
+    /// What blinks on it keeps it from that.
+    ///
+    /// # Errors
+    /// [`TimedOut`](ErrorKind::TimedOut).
+    pub async fn wait_for_still_screen(&self, still: Duration) -> Result<()> {
+        let what = "the screen to stand still";
+        // The last picture, and since when it has been the same.
+        let last = Mutex::new(None::<(Image, Instant)>);
+        let last = &last;
+        self.step(&format!("waiting for {what}"), async {
+            self.wait(what, |_| async move {
+                let picture = self.take_picture().await?;
+                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                Ok(match &*last {
+                    Some((same, since)) if *same == picture && since.elapsed() >= still => {
+                        Look::Done(())
+                    }
+                    Some((same, _)) if *same == picture => {
+                        Look::NotYet("the same picture, but not for long".to_owned())
+                    }
+                    _ => {
+                        *last = Some((picture, Instant::now()));
+                        Look::NotYet("another picture than before".to_owned())
+                    }
+                })
+            })
+            .await
+        })
+        .await
+    }
+
+    pub(super) fn screenshot_path(&self, name: &str) -> PathBuf {
         let mut path = if name.contains('/') {
             PathBuf::from(name)
         } else {
@@ -39,19 +78,27 @@ impl Machine {
         path
     }
 
-    async fn take_picture(&self) -> Result<ocr::Image> {
-        let path = self.state_dir().join("screen.ppm");
-        let arguments = serde_json::json!({ "filename": path });
-        self.on_qemu("taking a picture of the screen", async |running| {
-            let taken = running.qmp.execute("screendump", arguments).await;
-            taken.map_err(|source| monitor_error("taking a picture of the screen", source))
-        })
-        .await?;
-        let bytes = tokio::fs::read(&path).await;
-        // Nobody wants to find the last picture in the next one's place.
-        let _ = tokio::fs::remove_file(&path).await;
-        let bytes = bytes.map_err(|error| self.no_screenshot(&path, &error))?;
-        ocr::Image::from_ppm(&bytes).map_err(|error| self.no_screenshot(&path, &error))
+    pub(super) async fn take_picture(&self) -> Result<Image> {
+        let bytes = self.dump("screendump", json!({})).await?;
+        Image::from_ppm(&bytes).map_err(|error| self.no_screenshot("a screendump".as_ref(), &error))
+    }
+
+    /// Has QEMU write a file, and gives what is in it.
+    pub(super) async fn dump(&self, command: &str, mut arguments: Value) -> Result<Vec<u8>> {
+        let file = tempfile::Builder::new()
+            .prefix(command)
+            .tempfile_in(self.state_dir())
+            .map_err(|error| self.no_screenshot(self.state_dir(), &error))?;
+        arguments["filename"] = json!(file.path());
+        self.qmp(command, arguments).await?;
+        let bytes = tokio::fs::read(file.path()).await;
+        bytes.map_err(|error| self.no_screenshot(file.path(), &error))
+    }
+
+    pub(super) fn save(&self, picture: &Image, path: &Path) -> Result<()> {
+        let file = File::create(path);
+        file.and_then(|file| picture.write_png(BufWriter::new(file)))
+            .map_err(|error| self.no_screenshot(path, &error))
     }
 
     fn no_screenshot(&self, path: &Path, reason: &dyn std::error::Error) -> crate::Error {

@@ -2,6 +2,7 @@
 
 use super::cp437;
 use super::text::Text;
+use crate::Image;
 
 /// A character and its colours.
 const BYTES_PER_CELL: usize = 2;
@@ -28,6 +29,66 @@ pub fn vga_text(memory: &[u8], columns: usize, rows: usize, start: usize) -> Tex
     let shown = from_start.iter().chain(before).take(rows * columns);
     let chars: Vec<char> = shown.map(|&[code, _]| cp437::to_char(code)).collect();
     Text::new(columns, &chars)
+}
+
+/// Reads the screen of a VGA in text mode from a picture of it and its `memory`
+/// (see [`vga_text`]): exactly, whatever font the guest has loaded.
+///
+/// The memory has the characters, the picture shows which of them are on the
+/// screen. `None` if the picture is not of the size that QEMU draws such a screen
+/// in, or no part of the memory has its blanks where the picture has them.
+pub fn vga_screen(image: &Image, memory: &[u8]) -> Option<Text> {
+    const HEIGHT: u32 = 400;
+    // 80 columns of 9 or 8 pixels, 40 of twice that.
+    let (cell_width, columns) = match image.width() {
+        720 => (9, 80),
+        640 => (8, 80),
+        360 => (9, 40),
+        320 => (8, 40),
+        _ => return None,
+    };
+    if image.height() != HEIGHT {
+        return None;
+    }
+    // 25 rows, or 50.
+    [16, 8].into_iter().find_map(|cell_height| {
+        let blanks = blanks(image, cell_width, cell_height);
+        let rows = blanks.len() / columns;
+        let cells = memory.len() / BYTES_PER_CELL;
+        // Scrolled by whole rows.
+        let starts = (0..cells / columns).map(|row| row * columns);
+        let wrong = |start: &usize| {
+            let text = vga_text(memory, columns, rows, *start);
+            let chars = text.rows().iter().flat_map(|row| row.chars());
+            let pairs = chars.zip(&blanks);
+            // What fills its cell looks as what leaves it blank.
+            pairs
+                .filter(|(char, is_blank)| (matches!(char, ' ' | '█') != **is_blank))
+                .count()
+        };
+        let start = starts.min_by_key(wrong)?;
+        (wrong(&start) <= MOST_WRONG).then(|| vga_text(memory, columns, rows, start))
+    })
+}
+
+/// A cursor makes a blank cell one that is not.
+const MOST_WRONG: usize = 1;
+
+/// Which cells of the picture have one colour, row by row.
+fn blanks(image: &Image, width: usize, height: usize) -> Vec<bool> {
+    let rows: Vec<_> = image.pixels().chunks(image.width() as usize).collect();
+    let is_blank = |band: &[&[[u8; 3]]], x: usize| {
+        let mut pixels = band.iter().flat_map(|row| &row[x..x + width]);
+        let first = pixels.next();
+        pixels.all(|pixel| Some(pixel) == first)
+    };
+    let bands = rows.chunks_exact(height);
+    bands
+        .flat_map(|band| {
+            let columns = (0..image.width() as usize).step_by(width);
+            columns.map(|x| is_blank(band, x)).collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 #[cfg(test)]

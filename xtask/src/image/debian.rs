@@ -55,6 +55,8 @@ pub(super) struct Debian {
     pub(super) name: &'static str,
     /// The guest's memory, as QEMU's `-m` takes it.
     pub(super) memory: &'static str,
+    /// Devices beside those of every image, as QEMU's `-device` takes them.
+    pub(super) devices: &'static [&'static str],
     /// The root file system's size, as `mke2fs` takes it. The file is sparse.
     pub(super) disk_size: &'static str,
     /// Packages beside the essential ones, one a line.
@@ -98,7 +100,7 @@ impl Debian {
 
         progress.step("making the disk");
         self.make_disk(&system, &work.path().join("root"), &dir.join("disk.raw"))?;
-        start_script::write(dir, self.name, self.memory)
+        start_script::write(dir, self.name, self.memory, self.devices)
     }
 
     /// Lays out in `dir` what is not of Debian's packages, our own files and

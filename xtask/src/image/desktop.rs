@@ -7,6 +7,8 @@ use super::systemd;
 const SYSTEM: Debian = Debian {
     name: "desktop",
     memory: "1024M",
+    // A pointer that can be put somewhere.
+    devices: &["virtio-tablet-pci"],
     disk_size: "1800M",
     packages: &[
         systemd::PACKAGES,

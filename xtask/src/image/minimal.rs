@@ -54,7 +54,7 @@ fn build(dir: &Path, progress: &Progress) -> Result<()> {
 
     progress.step("making the disk");
     disk(&dir.join("disk.raw"))?;
-    start_script::write(dir, "minimal", "256M")
+    start_script::write(dir, "minimal", "256M", &[])
 }
 
 fn initramfs(kernel: &Kernel) -> Result<Initramfs> {

@@ -6,19 +6,23 @@ use std::path::Path;
 
 use anyhow::Result;
 
-/// The script, with `@NAME@` and `@MEMORY@` where images differ.
+/// The script, with `@NAME@`, `@MEMORY@` and `@DEVICES@` where images differ.
 pub(super) const TEMPLATE: &str = include_str!("../../images/common/run-vm");
 
 /// Writes the start script of the image `name` into its directory.
-pub(super) fn write(dir: &Path, name: &str, memory: &str) -> Result<()> {
+pub(super) fn write(dir: &Path, name: &str, memory: &str, devices: &[&str]) -> Result<()> {
     let path = dir.join(format!("run-{name}-vm"));
-    fs::write(&path, fill(name, memory))?;
+    fs::write(&path, fill(name, memory, devices))?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
     Ok(())
 }
 
-fn fill(name: &str, memory: &str) -> String {
-    TEMPLATE.replace("@NAME@", name).replace("@MEMORY@", memory)
+fn fill(name: &str, memory: &str, devices: &[&str]) -> String {
+    let devices: String = devices.iter().flat_map(|it| [" -device ", it]).collect();
+    TEMPLATE
+        .replace("@NAME@", name)
+        .replace("@MEMORY@", memory)
+        .replace("@DEVICES@", &devices)
 }
 
 #[cfg(test)]
@@ -27,10 +31,11 @@ mod tests {
 
     #[test]
     fn nothing_is_left_to_fill_in() {
-        let script = fill("minimal", "256M").replace("\"$@\"", "");
+        let script = fill("minimal", "256M", &["virtio-tablet-pci"]).replace("\"$@\"", "");
         assert!(!script.contains('@'), "{script}");
         assert!(script.contains("${NIX_DISK_IMAGE:-./minimal.qcow2}"));
         assert!(script.contains("-m 256M"));
+        assert!(script.contains(" -device virtio-tablet-pci "));
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub(super) const FILES: Files = root_files![
 const SYSTEM: Debian = Debian {
     name: "systemd",
     memory: "768M",
+    devices: &[],
     // Some 600 MB of it are free.
     disk_size: "1200M",
     packages: &[PACKAGES],

@@ -1,0 +1,117 @@
+use std::time::Duration;
+
+use machine::{Button, ErrorKind};
+use vm_tests::{SOON, builder, systemd};
+
+#[tokio::test]
+async fn a_text_console_is_read_exactly() {
+    let out = tempfile::tempdir().unwrap();
+    let vm = builder("systemd").out_dir(out.path()).build().unwrap();
+    vm.connect().await.unwrap();
+    let patient = vm.within(SOON);
+    patient.wait_for_text("^root@systemd:~# *$").await.unwrap();
+    let text = r"0O1lI| {}[]<>()~`'\/ 0x7f3c :;.,-_ rn m";
+    let quoted = machine::quote(text).unwrap();
+    vm.succeed(format!("clear >/dev/tty1; echo {quoted} >/dev/tty1"))
+        .await
+        .unwrap();
+    assert_eq!(
+        vm.get_screen_text().await.unwrap().lines().next(),
+        Some(text)
+    );
+    let variants = vm.get_screen_text_variants().await.unwrap();
+    assert!(
+        variants.len() > 1,
+        "Tesseract's are there, too: {variants:?}"
+    );
+    assert!(variants[0].starts_with(text), "{variants:?}");
+
+    // It has scrolled; another font, with other characters and another size.
+    vm.succeed("for i in {1..60}; do echo line $i; done >/dev/tty1")
+        .await
+        .unwrap();
+    assert!(vm.get_screen_text().await.unwrap().contains("line 60"));
+    vm.succeed("setfont -C /dev/tty1 /usr/share/consolefonts/Lat15-Terminus16.psf.gz || setfont -C /dev/tty1 default8x9 || :").await.unwrap();
+    vm.wait_for_text("^line 60$").await.unwrap();
+    let places = vm.find_text("line (59|60)").await.unwrap();
+    assert_eq!(places.len(), 2);
+    assert_eq!(
+        (places[0].x, places[0].width, places[0].height),
+        (0, 63, 16)
+    );
+
+    let impatient = vm.within(Duration::from_secs(1));
+    let error = impatient.wait_for_text("never").await.unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    let story = error.to_string();
+    assert!(story.contains("line 60"), "what is there is shown: {story}");
+    let picture = out.path().join("systemd-last-screen.png");
+    assert!(
+        picture.exists() && story.contains("systemd-last-screen.png"),
+        "{story}"
+    );
+    let error = vm.wait_for_text("(").await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::BadArgument { .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn text_on_a_desktop() {
+    let out = tempfile::tempdir().unwrap();
+    let vm = builder("desktop").out_dir(out.path()).build().unwrap();
+    vm.wait_for_x().await.unwrap();
+    let vm = vm.within(SOON);
+    vm.succeed("xterm -title 'Terminal of root' -geometry 70x10+100+100 -e sh -c 'echo Some words in a terminal; read x; echo You wrote $x; sleep 1d' >&2 &")
+        .await
+        .unwrap();
+    vm.wait_for_text("Some words in a terminal").await.unwrap();
+    vm.wait_for_text("Terminal of root").await.unwrap();
+    vm.wait_for_still_screen(Duration::from_secs(1))
+        .await
+        .unwrap();
+
+    // Where it is, one can click: into the window, which has the keyboard then.
+    let places = vm.find_text("words in").await.unwrap();
+    let place = places[0];
+    assert!(
+        (100..500).contains(&place.x) && (100..200).contains(&place.y),
+        "{place:?}"
+    );
+    vm.click_text("Some words").await.unwrap();
+    vm.send_chars("with the keyboard\n").await.unwrap();
+    vm.wait_for_text("You wrote with the keyboard")
+        .await
+        .unwrap();
+    vm.screenshot("/tmp/desktop.png").await.unwrap();
+
+    // The window manager's menu.
+    vm.move_pointer(800, 600).await.unwrap();
+    vm.click(Button::Right).await.unwrap();
+    vm.wait_for_text("(?i)terminal emulator|log out|exit")
+        .await
+        .unwrap();
+
+    // The kernel's console on a framebuffer.
+    vm.send_key("ctrl-alt-f2").await.unwrap();
+    vm.wait_for_text("^desktop login: *$").await.unwrap();
+    let text = vm.get_screen_text().await.unwrap();
+    assert!(
+        text.starts_with("Debian GNU/Linux 12 desktop tty2\n"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn where_the_pointer_can_not_be() {
+    let vm = systemd();
+    vm.start().await.unwrap();
+    let error = vm.move_pointer(10_000, 0).await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::BadArgument { .. }),
+        "{error}"
+    );
+    let error = vm.move_pointer(10, 10).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Pointer), "{error}");
+}
