@@ -12,9 +12,11 @@ async fn a_text_console_is_read_exactly() {
     patient.wait_for_text("^root@systemd:~# *$").await.unwrap();
     let text = r"0O1lI| {}[]<>()~`'\/ 0x7f3c :;.,-_ rn m";
     let quoted = machine::quote(text).unwrap();
-    vm.succeed(format!("clear >/dev/tty1; echo {quoted} >/dev/tty1"))
-        .await
-        .unwrap();
+    vm.succeed(format!(
+        r"(printf '\033[2J\033[H'; echo {quoted}) >/dev/tty1"
+    ))
+    .await
+    .unwrap();
     assert_eq!(
         vm.get_screen_text().await.unwrap().lines().next(),
         Some(text)
@@ -84,7 +86,6 @@ async fn text_on_a_desktop() {
     vm.wait_for_text("You wrote with the keyboard")
         .await
         .unwrap();
-    vm.screenshot("/tmp/desktop.png").await.unwrap();
 
     // The window manager's menu.
     vm.move_pointer(800, 600).await.unwrap();
@@ -98,7 +99,7 @@ async fn text_on_a_desktop() {
     vm.wait_for_text("^desktop login: *$").await.unwrap();
     let text = vm.get_screen_text().await.unwrap();
     assert!(
-        text.starts_with("Debian GNU/Linux 12 desktop tty2\n"),
+        text.contains("Debian GNU/Linux 12 desktop tty2\n"),
         "{text}"
     );
 }

@@ -132,7 +132,8 @@ async fn names_are_only_names() {
 #[tokio::test]
 async fn units_of_a_user() {
     let vm = systemd();
-    vm.wait_for_unit(format!("user@{}.service", ALICE))
+    vm.succeed("loginctl enable-linger alice").await.unwrap();
+    vm.wait_for_unit(format!("user@{ALICE}.service"))
         .await
         .unwrap();
     vm.wait_for_unit(Unit::of_user("alice", "default.target"))
