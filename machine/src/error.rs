@@ -70,6 +70,17 @@ impl Error {
         &self.evidence
     }
 
+    /// Whether the guest's shell went away and another came.
+    pub(crate) fn is_shell_restart(&self) -> bool {
+        matches!(
+            *self.kind,
+            ErrorKind::Shell {
+                source: backdoor_shell::Error::Restarted { .. },
+                ..
+            }
+        )
+    }
+
     /// Whether it was waited for in vain: [`ErrorKind::TimedOut`].
     pub fn is_timeout(&self) -> bool {
         matches!(*self.kind, ErrorKind::TimedOut { .. })

@@ -27,5 +27,6 @@ fn every_kind_of_operation(vm: &Machine, condition: &PollingCondition) {
     spawnable(vm.click_text("OK"));
     spawnable(vm.shell_interact());
     spawnable(vm.console_interact());
+    spawnable(vm.retry("it", async || Ok(true)));
     spawnable(condition.wait());
 }

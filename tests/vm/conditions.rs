@@ -55,6 +55,34 @@ async fn a_condition_is_not_checked_too_often_and_can_be_waited_for() {
 }
 
 #[tokio::test]
+async fn anything_can_be_waited_for() {
+    let vm = minimal();
+    let looks = AtomicU32::new(0);
+    vm.retry("the third look", async || {
+        vm.succeed("true").await?;
+        Ok(looks.fetch_add(1, Ordering::Relaxed) == 2)
+    })
+    .await
+    .unwrap();
+    assert_eq!(looks.load(Ordering::Relaxed), 3);
+    let patient = vm.within(Duration::from_millis(100));
+    let error = patient
+        .retry("what never comes", async || Ok(false))
+        .await
+        .unwrap_err();
+    assert!(error.is_timeout());
+    assert!(error.to_string().contains("what never comes"), "{error}");
+    let error = vm
+        .retry("it", async || vm.succeed("false").await.map(|_| true))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::CommandFailed { .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn the_guest_sleeps_by_its_own_clock() {
     let vm = minimal();
     let uptime = "cut -d' ' -f1 /proc/uptime";

@@ -1,6 +1,12 @@
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use machine::{ErrorKind, serial_log};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use vm_tests::{minimal, systemd};
 
 #[tokio::test]
@@ -101,4 +107,55 @@ async fn bytes_that_are_no_text() {
         .await
         .unwrap();
     vm.wait_for_console_text("bad .. bytes").await.unwrap();
+}
+
+/// Its lines are told of as events at DEBUG, unless that is switched off.
+#[tokio::test]
+async fn lines_are_told_of_as_long_as_somebody_wants_them() {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::registry().with(lines.clone());
+    let _here = tracing::subscriber::set_default(subscriber);
+    let vm = minimal();
+    let print = async |text: &str| {
+        vm.succeed(format!("echo {text} >/dev/ttyS0"))
+            .await
+            .unwrap();
+        vm.wait_for_console_text(text).await.unwrap();
+    };
+    print("first").await;
+    vm.serial_stdout_off();
+    print("second").await;
+    vm.serial_stdout_on();
+    print("third").await;
+    let told = |text| {
+        lines
+            .0
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|line| line.contains(text))
+    };
+    assert!(told("first") && !told("second") && told("third"));
+    assert!(vm.get_console_log().await.unwrap().contains("second"));
+}
+
+/// The console's lines that were told of.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl<S: Subscriber> Layer<S> for Lines {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() == "machine::console" {
+            let mut visitor = Message(&self.0);
+            event.record(&mut visitor);
+        }
+    }
+}
+
+struct Message<'a>(&'a Mutex<Vec<String>>);
+
+impl Visit for Message<'_> {
+    fn record_debug(&mut self, _: &Field, value: &dyn Debug) {
+        self.0.lock().unwrap().push(format!("{value:?}"));
+    }
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use futures_util::StreamExt as _;
 use machine::ErrorKind;
 use machine::qmp_mon::{self, ErrorClass, Keys};
@@ -123,4 +125,35 @@ async fn qemu_knows_every_key_of_the_table() {
             .unwrap();
         assert_eq!(reply, "", "{character:?} is {key}");
     }
+}
+
+#[tokio::test]
+async fn an_event_is_waited_for() {
+    let vm = minimal();
+    vm.start().await.unwrap();
+    // One that has come already, and is not the first.
+    vm.qmp("stop", Value::Null).await.unwrap();
+    vm.qmp("cont", Value::Null).await.unwrap();
+    let event = vm
+        .wait_for_qmp_event(|event| event.name == "RESUME")
+        .await
+        .unwrap();
+    assert_eq!(event.name, "RESUME");
+    // One that is yet to come; the earlier one was taken.
+    let later = async {
+        vm.qmp("stop", Value::Null).await.unwrap();
+        vm.qmp("cont", Value::Null).await.unwrap();
+    };
+    let waiting = vm.wait_for_qmp_event(|event| event.name == "RESUME");
+    let (event, ()) = tokio::join!(waiting, later);
+    event.unwrap();
+
+    vm.qmp("stop", Value::Null).await.unwrap();
+    let patient = vm.within(Duration::from_millis(200));
+    let error = patient
+        .wait_for_qmp_event(|event| event.name == "NEVER")
+        .await
+        .unwrap_err();
+    assert!(error.is_timeout());
+    assert!(error.to_string().contains("last seen: STOP"), "{error}");
 }

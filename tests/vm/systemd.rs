@@ -1,4 +1,5 @@
-use vm_tests::systemd;
+use machine::{ErrorKind, Machine, StartScript};
+use vm_tests::{show_steps, start_script, systemd};
 
 #[tokio::test]
 async fn all_is_there_and_running() {
@@ -62,4 +63,26 @@ async fn reboots() {
         boot_id
     );
     assert_eq!(vm.succeed("cat /root/file").await.unwrap(), "kept\n");
+}
+
+/// The image's system in memory plays the initrd, and leaves for that on the disk.
+#[tokio::test]
+async fn leaves_the_initrd() {
+    // As the start script's, and what its initramfs and systemd look for.
+    let append = "console=tty0 console=ttyS0 panic=-1 net.ifnames=0 no_timer_check tsc=unstable \
+        vm.initrd root=/dev/vda rootfstype=ext4 rw";
+    let script = StartScript::new(start_script("systemd")).args(["-m", "2048", "-append", append]);
+    show_steps();
+    let vm = Machine::new(script).unwrap();
+    let root = "findmnt --noheadings --output FSTYPE /";
+    assert_eq!(vm.succeed(root).await.unwrap(), "tmpfs\n");
+    vm.switch_root().await.unwrap();
+    assert_eq!(vm.succeed(root).await.unwrap(), "ext4\n");
+    vm.wait_for_unit("multi-user.target").await.unwrap();
+    // There is nothing to leave any more.
+    let error = vm.switch_root().await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::UnitState { .. }),
+        "{error}"
+    );
 }

@@ -9,7 +9,8 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::util;
 
-/// A Debian package, and the program that shows that it is there.
+/// A Debian package, and the program, or the file with its whole path, that shows
+/// that it is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Package {
     name: &'static str,
@@ -24,6 +25,23 @@ const fn package(name: &'static str, program: &'static str) -> Package {
 pub(crate) const RUN: [Package; 2] = [
     package("qemu-system-x86", "qemu-system-x86_64"),
     package("qemu-utils", "qemu-img"),
+];
+
+/// What the crate `ocr` is built with, and reads with.
+pub(crate) const OCR: [Package; 6] = [
+    // For its headers, and libclang, by which bindings to C are made.
+    package("clang", "clang"),
+    package(
+        "console-setup-linux",
+        "/usr/share/consolefonts/Lat15-Terminus16.psf.gz",
+    ),
+    package("libleptonica-dev", "/usr/include/leptonica/allheaders.h"),
+    package("libtesseract-dev", "/usr/include/tesseract/capi.h"),
+    package("pkg-config", "pkg-config"),
+    package(
+        "tesseract-ocr-eng",
+        "/usr/share/tesseract-ocr/5/tessdata/eng.traineddata",
+    ),
 ];
 
 /// What builds images.
@@ -47,13 +65,16 @@ pub(crate) fn ensure(packages: &[Package], yes: bool) -> Result<()> {
     let programs: Vec<&str> = missing.iter().map(|package| package.program).collect();
     if find("apt-get").is_none() {
         bail!(
-            "these programs are missing: {}. There is no apt to install them: they are what \
+            "these programs and files are missing: {}. There is no apt to install them: they are what \
              Debian has in {}",
             programs.join(", "),
             names(&missing).join(", ")
         );
     }
-    eprintln!("these programs are missing: {}", programs.join(", "));
+    eprintln!(
+        "these programs and files are missing: {}",
+        programs.join(", ")
+    );
     if !yes && env::var_os("CI").is_none() {
         ask(&format!("install {}?", names(&missing).join(", ")))?;
     }
@@ -62,7 +83,7 @@ pub(crate) fn ensure(packages: &[Package], yes: bool) -> Result<()> {
     let still_missing = self::missing(packages);
     if !still_missing.is_empty() {
         let packages = names(&still_missing).join(", ");
-        bail!("apt installed {packages}, but their programs are not there");
+        bail!("apt installed {packages}, but what was missing is not there");
     }
     for qemu in missing.iter().filter(|package| RUN.contains(package)) {
         util::run(Command::new(qemu.program).arg("--version"))?;
@@ -226,6 +247,8 @@ mod tests {
     #[test]
     fn programs_are_found_in_the_path_and_beyond() {
         assert!(find("sh").is_some());
+        assert_eq!(find("/bin/sh").unwrap(), Path::new("/bin/sh"));
+        assert!(find("/no/such/file").is_none());
         assert!(find("no-such-program-anywhere").is_none());
     }
 }

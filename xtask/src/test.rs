@@ -4,10 +4,12 @@ use anyhow::Result;
 
 use crate::flags::TestFlags;
 use crate::util::{cargo, run_loudly};
-use crate::{tidy, vm_test};
+use crate::{host, tidy, vm_test};
 
-/// Tidiness first, which is quick; then what needs no machine; then the rest.
+/// The host's packages, which the workspace is built with. Then tidiness, which is
+/// quick; then what needs no machine; then the rest.
 pub(crate) fn run(flags: &TestFlags) -> Result<()> {
+    host::ensure(&[&host::RUN[..], &host::OCR].concat(), flags.yes)?;
     tidy::run_all()?;
     run_loudly(cargo().arg("test"))?;
     vm_test::run(None, flags.yes)

@@ -34,6 +34,39 @@ pub(super) struct Conditions(Mutex<Vec<Weak<Condition>>>);
 
 /// # Conditions
 impl Machine {
+    /// Waits until `condition` is true: for what no other wait is made for.
+    /// `what` says in errors what is waited for.
+    ///
+    /// ```no_run
+    /// # async fn example(vm: machine::Machine) -> machine::Result<()> {
+    /// vm.retry("two users to be logged in", async || {
+    ///     Ok(vm.succeed("who").await?.lines().count() == 2)
+    /// })
+    /// .await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`TimedOut`](ErrorKind::TimedOut); those of `condition`, at once.
+    pub async fn retry<F>(&self, what: &str, condition: impl Fn() -> F) -> Result<()>
+    where
+        F: Future<Output = Result<bool>>,
+    {
+        let condition = &condition;
+        self.step(&format!("waiting for {what}"), async {
+            self.connect().await?;
+            self.wait(what, |_| async move {
+                Ok(if condition().await? {
+                    Look::Done(())
+                } else {
+                    Look::NotYet("it is not so".to_owned())
+                })
+            })
+            .await
+        })
+        .await
+    }
+
     /// From now on, and for as long as the returned value lives, `check` must
     /// be true: it is called before each command and monitor command, if it was
     /// not within the last `interval`. What needs it is then not done, but ends
@@ -104,18 +137,7 @@ impl PollingCondition {
     pub async fn wait(&self) -> Result<()> {
         let Self { machine, condition } = self;
         let what = format!("the condition \"{}\"", condition.description);
-        machine
-            .step(&format!("waiting for {what}"), async {
-                let look = |_| async move {
-                    Ok(if machine.holds(condition).await? {
-                        Look::Done(())
-                    } else {
-                        Look::NotYet("it does not hold".to_owned())
-                    })
-                };
-                machine.wait(&what, look).await
-            })
-            .await
+        machine.retry(&what, || machine.holds(condition)).await
     }
 }
 

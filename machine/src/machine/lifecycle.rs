@@ -299,6 +299,35 @@ impl Machine {
         .await
     }
 
+    /// Has systemd leave the initrd for the real root, and waits for the root
+    /// shell there. Both need a backdoor.
+    ///
+    /// # Errors
+    /// As [`wait_for_unit`](Self::wait_for_unit) for `initrd.target`;
+    /// [`CommandFailed`](ErrorKind::CommandFailed) if there is nothing to leave.
+    pub async fn switch_root(&self) -> Result<()> {
+        self.step("switching to the real root", async {
+            self.wait_for_unit("initrd.target").await?;
+            let isolate = "systemctl isolate --no-block initrd-switch-root.target";
+            match self.succeed(isolate).await {
+                Ok(_) => self.disconnect_shell("switching to the real root").await?,
+                // It was gone before it could answer, and the next is there already.
+                Err(error) if error.is_shell_restart() => {}
+                Err(error) => return Err(error),
+            }
+            self.connect().await
+        })
+        .await
+    }
+
+    /// Forgets a shell that is going away.
+    async fn disconnect_shell(&self, doing: &str) -> Result<()> {
+        let running = self.running(doing)?;
+        running.shell.lock().await.disconnect();
+        running.is_connected.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Kills QEMU, and all that its start command has spawned, and forgets it.
     /// Does nothing if the machine was not started.
     pub fn release(&self) {
