@@ -9,12 +9,15 @@ mod command;
 mod error;
 mod frame;
 mod nonce;
+mod put;
 mod quote;
+mod request;
 
 pub use agent::PORT;
 pub use client::{GREETING, Shell};
-pub use codec::{Event, Request, ShellCodec, Signal};
+pub use codec::{Event, ShellCodec};
 pub use command::{Command, DEFAULT_TIMEOUT, Exit, Output};
 pub use error::Error;
 pub use nonce::Nonce;
 pub use quote::quote;
+pub use request::{Encoding, Request, Signal};
