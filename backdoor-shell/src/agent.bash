@@ -2,7 +2,7 @@
 # requests, one a line, and answers in frames (see frame.rs), each on a line of
 # its own that names the request's nonce:
 #
-#   @r NONCE                 ready: the agent runs
+#   @r NONCE                 ready: the agent runs, or takes a file
 #   @t NONCE TEXT            output, plain: only \\ and \n are escaped
 #   @b NONCE BASE64          output, anything else
 #   @e NONCE STATUS ENCODER  end: exit status of the command, of the encoder
@@ -58,6 +58,54 @@ __vm_stop() {
         kill "-$2" -- "-$__vm_job"
     fi
     if [[ $1 != "$__vm_job_nonce" || $2 == KILL ]]; then printf '\n@e %s 137 0\n' "$1"; fi
+}
+
+# put NONCE DECODER PATH: is ready when the file is open. Then pieces of it come, each
+# after a head of 26 bytes, `NONCE SIZE`, until one of size 0. Why the file can't be
+# written is said at once, and what is still sent of it goes nowhere. No DECODER: the
+# pieces are the file's own bytes.
+#
+# dd takes what it is told to and no more, where busybox's `head -c` takes more of
+# anything, and `read` of a terminal. It has a piece whole before any is written.
+# Should it fail, the loop below gets the rest, and ignores it.
+__vm_put() {
+    local -x LC_ALL=C
+    local head code status=0 reason
+    if ! { exec 6>"$3"; } 2>/dev/null; then
+        reason=$({ exec 6>"$3"; } 2>&1)
+        printf '\n@t %s %s\n@e %s 1 0\n' "$1" "${reason##*: }" "$1"
+        return
+    fi
+    printf '\n@r %s\n' "$1"
+    while
+        if [[ -t 0 ]]; then head=$(__vm_take 26 2>/dev/null); else IFS= read -r head; fi
+        [[ $head == "$1 "* ]]
+    do
+        if ((${head##* } == 0)); then
+            exec 6>&-
+            printf '\n@e %s %d 0\n' "$1" "$status"
+            return
+        fi
+        reason=$(
+            if [[ ! $2 ]]; then __vm_take "${head##* }" 2>&1 >&6; exit; fi
+            set -o pipefail
+            __vm_take "${head##* }" 2>/dev/null | eval "$2" 2>&1 >&6
+        )
+        code=$?
+        if ((code && !status)); then
+            status=$code
+            exec 6>/dev/null
+            reason=${reason%%$'\n'*} # what dd adds is what it has copied
+            ((code == 127)) && reason='dd, cat or base64 is not installed'
+            printf '\n@t %s %s\n' "$1" "${reason##*: }"
+        fi
+    done
+    exec 6>&-
+    printf '\n@t %s dd is not installed, or was killed\n@e %s 127 0\n' "$1" "$1"
+}
+
+__vm_take() {
+    exec dd bs="$1" count=1 iflag=fullblock
 }
 
 # QEMU drops what a virtio console writes faster than the host reads; at a virtio

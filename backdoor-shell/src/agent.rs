@@ -14,7 +14,7 @@ pub(crate) fn bootstrap(nonce: Nonce) -> String {
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .flat_map(|line| [line.trim_start(), "\n"])
         .collect();
-    format!("__vm_hello={nonce}; eval {}", ansi_c(&code))
+    format!("__vm_hello={nonce}; eval {}", ansi_c(code))
 }
 
 /// The command as the agent is to evaluate it.
@@ -28,7 +28,7 @@ pub(crate) fn wrap(script: &str) -> String {
     if ASKS_FOR_PROCESS.iter().any(|asks| script.contains(asks)) {
         format!(
             "exec bash -c {}",
-            ansi_c(&format!("set -euo pipefail; {script}"))
+            ansi_c(format!("set -euo pipefail; {script}"))
         )
     } else {
         script.to_owned()

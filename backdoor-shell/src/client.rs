@@ -1,9 +1,9 @@
 //! `Shell`: the guest's root shell as an async client.
 
-mod interact;
-
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -11,10 +11,9 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::codec::Framed;
 
-use crate::codec::{Event, Request, ShellCodec, Signal};
-use crate::{Command, Error, Exit, Nonce, Output};
-
-pub use interact::TerminalKind;
+use crate::codec::{Event, ShellCodec};
+use crate::put::Put;
+use crate::{Command, Error, Exit, Nonce, Output, Request, Signal};
 
 /// The last line of a guest's greeting: its shell is there.
 pub const GREETING: &str = "Spawning backdoor root shell...";
@@ -30,17 +29,24 @@ const READ_BUFFER: usize = 64 * 1024;
 
 /// A root shell in a guest, reached over any byte stream.
 ///
-/// One command runs at a time. A command whose future is dropped goes on in the
-/// guest until the next call, which first ends it: the shell is in step always.
+/// One command runs at a time, or one file is written. What a dropped future has
+/// begun goes on in the guest until the next call, which first ends it: the shell
+/// is in step always.
 #[derive(Debug)]
 pub struct Shell<T> {
-    console: Framed<T, ShellCodec>,
-    port: Option<Framed<T, ShellCodec>>,
+    pub(crate) console: Framed<T, ShellCodec>,
+    pub(crate) port: Option<Framed<T, ShellCodec>>,
     stage: Stage,
     /// The agent reads and writes the port, not the console.
-    on_port: bool,
-    /// The command whose end has not come yet.
-    running: Option<Nonce>,
+    pub(crate) on_port: bool,
+    /// What the guest has begun and not ended yet.
+    pub(crate) running: Option<Running>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Running {
+    Command(Nonce),
+    Put(Put),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,9 +125,33 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     /// Forgets the guest's shell, because the guest reboots: the next
     /// [`connect`](Self::connect) waits for its next greeting.
     pub fn disconnect(&mut self) {
-        self.stage = Stage::Waiting;
+        self.reset(Stage::Waiting);
+    }
+
+    /// The shell is gone, and what was for it must not reach another: it might
+    /// take it for commands.
+    fn reset(&mut self, stage: Stage) {
+        self.stage = stage;
         self.running = None;
         self.on_port = false;
+        for line in self.port.iter_mut().chain([&mut self.console]) {
+            line.write_buffer_mut().clear();
+        }
+    }
+
+    /// The error that `event` is to whatever runs: another shell greets.
+    pub(crate) fn restarted(
+        &mut self,
+        event: &Event,
+        doing: impl FnOnce() -> String,
+    ) -> Result<(), Error> {
+        match event {
+            Event::Said(line) if line.contains(GREETING) => {
+                self.reset(Stage::Greeted);
+                Err(Error::Restarted { doing: doing() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Runs `command` and collects its output in memory.
@@ -130,7 +160,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     /// Its standard input is empty. Cancel safe, see [`Shell`].
     ///
     /// # Errors
-    /// Every variant of [`Error`] but [`Error::Write`]. A command that fails or
+    /// Every variant of [`Error`] but [`Error::Write`] and those of
+    /// [`write_file`](Self::write_file). A command that fails or
     /// runs out of time is no error: see [`Output`].
     pub async fn run(&mut self, command: impl Into<Command>) -> Result<Output, Error> {
         let mut stdout = Vec::new();
@@ -154,17 +185,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
                 command: command.script().replace('\0', "\\0"),
             });
         }
-        let Stage::Ready(session) = self.stage else {
-            return Err(Error::NotConnected);
-        };
-        self.end_abandoned(session).await?;
+        let session = self.settle().await?;
 
         let script = command.script();
         let nonce = Nonce::random();
         let deadline = command
             .time_limit()
             .and_then(|limit| Instant::now().checked_add(limit));
-        self.running = Some(nonce);
+        self.running = Some(Running::Command(nonce));
         self.send(
             Request::Run {
                 session,
@@ -182,14 +210,21 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         Ok(Exit::TimedOut)
     }
 
-    /// Ends a command whose future was dropped.
-    async fn end_abandoned(&mut self, session: Nonce) -> Result<(), Error> {
-        let Some(nonce) = self.running else {
-            return Ok(());
+    /// Ends what a dropped future has left in the guest, whose session it gives.
+    pub(crate) async fn settle(&mut self) -> Result<Nonce, Error> {
+        let Stage::Ready(session) = self.stage else {
+            return Err(Error::NotConnected);
         };
-        let nobody = &mut tokio::io::sink();
-        self.stop(session, nonce, "an abandoned command", nobody)
-            .await
+        match self.running {
+            None => {}
+            Some(Running::Command(nonce)) => {
+                let writer = &mut tokio::io::sink();
+                self.stop(session, nonce, "an abandoned command", writer)
+                    .await?;
+            }
+            Some(Running::Put(put)) => self.abandon(put).await?,
+        }
+        Ok(session)
     }
 
     /// Ends the command that runs as `nonce`, gently, then hard.
@@ -237,7 +272,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     where
         W: AsyncWrite + Unpin,
     {
-        let doing = || format!("running `{command}`");
         let mut damaged = false;
         loop {
             // Only waiting is timed: what has come is written whole.
@@ -245,6 +279,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
                 return Ok(None);
             };
             let (_, event) = event?;
+            self.restarted(&event, || format!("running `{command}`"))?;
             match event {
                 Event::Output(whose, bytes) if whose == nonce && !damaged => {
                     writer
@@ -273,11 +308,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
                         }),
                     };
                 }
-                Event::Said(line) if line.contains(GREETING) => {
-                    self.stage = Stage::Greeted;
-                    self.running = None;
-                    return Err(Error::Restarted { doing: doing() });
-                }
                 // An earlier command's late output, or something else on the line.
                 _ => {}
             }
@@ -286,40 +316,50 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
 
     /// Sends a request, or gives up at the deadline: what is unsent then goes
     /// out, still whole and in order, before the next request.
-    async fn send(
+    pub(crate) async fn send(
         &mut self,
         request: Request<'_>,
         deadline: Option<Instant>,
         doing: &str,
     ) -> Result<(), Error> {
-        let line = match &mut self.port {
-            Some(port) if self.on_port => port,
-            _ => &mut self.console,
-        };
-        match until(deadline, line.send(request)).await {
+        match until(deadline, self.line().send(request)).await {
             Some(Err(error)) => Err(lost(error, doing)),
             Some(Ok(())) | None => Ok(()),
         }
     }
 
+    /// Where the agent is, or where it is to come.
+    pub(crate) fn line(&mut self) -> &mut Framed<T, ShellCodec> {
+        match &mut self.port {
+            Some(port) if self.on_port => port,
+            _ => &mut self.console,
+        }
+    }
+
     /// The next event, and whether it came by the port.
     async fn event(&mut self, doing: &str) -> Result<(bool, Event), Error> {
-        let (on_port, next) = match &mut self.port {
-            None => (false, self.console.next().await),
-            // The console has its say, too: a shell that is restarted greets there.
-            Some(port) => tokio::select! {
-                biased;
-                next = port.next() => (true, next),
-                next = self.console.next() => (false, next),
-            },
+        poll_fn(|cx| self.poll_event(cx, || doing.to_owned())).await
+    }
+
+    pub(crate) fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+        doing: impl FnOnce() -> String,
+    ) -> Poll<Result<(bool, Event), Error>> {
+        let by_port = match &mut self.port {
+            None => Poll::Pending,
+            Some(port) => port.poll_next_unpin(cx),
         };
-        match next {
+        let (on_port, next) = match by_port {
+            Poll::Ready(next) => (true, next),
+            // The console has its say, too: a shell that is restarted greets there.
+            Poll::Pending => (false, ready!(self.console.poll_next_unpin(cx))),
+        };
+        Poll::Ready(match next {
             Some(Ok(event)) => Ok((on_port, event)),
-            Some(Err(error)) => Err(lost(error, doing)),
-            None => Err(Error::Closed {
-                doing: doing.to_owned(),
-            }),
-        }
+            Some(Err(error)) => Err(lost(error, &doing())),
+            None => Err(Error::Closed { doing: doing() }),
+        })
     }
 }
 
@@ -337,7 +377,7 @@ async fn until<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Out
     }
 }
 
-fn lost(error: io::Error, doing: &str) -> Error {
+pub(crate) fn lost(error: io::Error, doing: &str) -> Error {
     use io::ErrorKind::{BrokenPipe, ConnectionReset};
     match error.kind() {
         BrokenPipe | ConnectionReset => Error::Closed {

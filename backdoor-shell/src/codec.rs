@@ -6,45 +6,10 @@ use tokio_util::codec::{Decoder, Encoder};
 
 use crate::base64_stream::{Base64Stream, NotBase64};
 use crate::frame::{Head, MAX_HEAD, head};
-use crate::quote::ansi_c;
-use crate::{Nonce, agent};
+use crate::{Nonce, Request};
 
 /// The longest piece of a line outside the protocol that is kept as one.
 const MAX_SAID: usize = 4096;
-
-/// What is sent to the guest.
-#[derive(Clone, Copy, Debug)]
-pub enum Request<'a> {
-    /// Turns the guest's bash into the agent, which answers [`Event::Ready`].
-    Bootstrap(Nonce),
-    /// Runs a bash script; answered by [`Event::Output`]s and one [`Event::End`].
-    Run {
-        /// The nonce that the agent was sent with: another one ignores it.
-        session: Nonce,
-        /// Names the answer.
-        nonce: Nonce,
-        /// What bash is to run.
-        script: &'a str,
-    },
-    /// Ends a script that runs. It sends its [`Event::End`] as it would have.
-    Stop {
-        /// As for [`Run`](Self::Run).
-        session: Nonce,
-        /// The script's own nonce.
-        nonce: Nonce,
-        /// How to end it.
-        signal: Signal,
-    },
-}
-
-/// How a running script is ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
-    /// SIGTERM: it may tidy up, and what it wrote still arrives.
-    Term,
-    /// SIGKILL: at once; output that the guest had not sent yet is lost.
-    Kill,
-}
 
 /// What arrives from the guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,17 +17,17 @@ pub enum Event {
     /// A line, or a piece of a long one, that is not of the protocol: the
     /// guest's greeting, or something else that writes to the line.
     Said(String),
-    /// The agent runs.
+    /// The agent runs, or takes the pieces of a file.
     Ready(Nonce),
-    /// Some of a script's standard output, in order.
+    /// Some of a script's standard output, in order; or why a file can't be written.
     Output(Nonce, Bytes),
     /// Output that is not base64 where it should be; the rest of its line is skipped.
     Damaged(Nonce),
-    /// A script has ended and all its output has come.
+    /// A script has ended and all its output has come, or a file is closed.
     End {
         /// Whose end it is.
         nonce: Nonce,
-        /// The script's exit status.
+        /// The script's exit status; 0 for a file that is written.
         status: i32,
         /// The exit status of what encoded its output; other than 0, output is missing.
         encoder: i32,
@@ -270,34 +235,8 @@ fn unescape(piece: &[u8], escaped: &mut bool) -> Vec<u8> {
 impl Encoder<Request<'_>> for ShellCodec {
     type Error = std::io::Error;
 
-    /// Every request is a line of its own, ended and begun: whatever half line
-    /// is in the guest's hands is thereby over.
     fn encode(&mut self, request: Request<'_>, dst: &mut BytesMut) -> Result<(), Self::Error> {
-        let line = match request {
-            Request::Bootstrap(nonce) => format!("\n{}\n", agent::bootstrap(nonce)),
-            Request::Run {
-                session,
-                nonce,
-                script,
-            } => {
-                format!(
-                    "\n{session} __vm_run {nonce} {}\n",
-                    ansi_c(&agent::wrap(script))
-                )
-            }
-            Request::Stop {
-                session,
-                nonce,
-                signal,
-            } => {
-                let signal = match signal {
-                    Signal::Term => "TERM",
-                    Signal::Kill => "KILL",
-                };
-                format!("\n{session} __vm_stop {nonce} {signal}\n")
-            }
-        };
-        dst.extend_from_slice(line.as_bytes());
+        request.encode(dst);
         Ok(())
     }
 }

@@ -4,7 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Why a command has no result. (A command that fails *has* one: its status.)
+/// Why a command has no result, or a file is not written. (A command that fails
+/// *has* a result: its status.)
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// The caller's mistake: bash can't be given a NUL byte.
@@ -12,6 +13,12 @@ pub enum Error {
     Nul {
         /// The command, the NUL shown as `\0`.
         command: String,
+    },
+    /// The caller's mistake: no file's name can contain a NUL byte.
+    #[error("a file's name contains a NUL byte: {path}")]
+    NulInPath {
+        /// The name, the NUL shown as `\0`.
+        path: String,
     },
     /// The other end closed the line: the machine is off, or its console device gone.
     #[error("the guest closed the shell while {doing}")]
@@ -34,10 +41,11 @@ pub enum Error {
         /// What was under way.
         doing: String,
     },
-    /// Neither SIGTERM nor SIGKILL got an answer: the guest hangs, or its shell does.
-    #[error("the guest's shell gave no sign for {after:?} after being asked to end a command")]
+    /// Neither SIGTERM nor SIGKILL got an answer, or a file could not be ended: the
+    /// guest hangs, or its shell does.
+    #[error("the guest's shell gave no sign for {after:?} after being asked to end what it did")]
     Unresponsive {
-        /// How long was waited after the SIGKILL.
+        /// How long was waited.
         after: Duration,
     },
     /// The output could not be sent: `base64` is missing in the guest, or was killed.
@@ -73,6 +81,22 @@ pub enum Error {
          not free for a terminal session"
     )]
     NoTerminal,
+    /// The guest could not write a file: there is no room, no such directory…
+    #[error("the guest could not write {path}: {reason}")]
+    File {
+        /// The file in the guest.
+        path: String,
+        /// What the guest says.
+        reason: String,
+    },
+    /// The caller's reader failed; the file in the guest is incomplete.
+    #[error("what was to be written to {path} in the guest could not be read: {source}")]
+    Read {
+        /// The file in the guest.
+        path: String,
+        /// The reader's reason.
+        source: Arc<io::Error>,
+    },
     /// [`Shell::connect`](crate::Shell::connect) was not called, or did not finish.
     #[error("the guest's shell is not connected yet: call `connect` first")]
     NotConnected,

@@ -22,10 +22,11 @@ pub fn quote(word: &str) -> Result<Cow<'_, str>, Error> {
 }
 
 /// `text` in bash's `$'…'` form: one line of printable ASCII, whatever `text` is.
-pub(crate) fn ansi_c(text: &str) -> String {
+pub(crate) fn ansi_c(text: impl AsRef<[u8]>) -> String {
+    let text = text.as_ref();
     let mut quoted = String::with_capacity(text.len() + text.len() / 8 + 3);
     quoted.push_str("$'");
-    for byte in text.bytes() {
+    for &byte in text {
         match byte {
             b'\n' => quoted.push_str("\\n"),
             b'\'' | b'\\' => quoted.extend(['\\', char::from(byte)]),

@@ -2,47 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::process::Stdio;
+mod guest;
+
 use std::time::Duration;
 
-use backdoor_shell::{Command, Error, Exit, Shell};
-use tokio::io::Join;
-use tokio::process::{Child, ChildStdin, ChildStdout};
+use backdoor_shell::{Command, Error, Exit};
 
-const BACKDOOR: &str = "echo connecting; echo 'Spawning backdoor root shell...'; exec bash --norc";
-
-struct Guest {
-    shell: Shell<Join<ChildStdout, ChildStdin>>,
-    said: Vec<String>,
-    /// Kills the bash when the test is over.
-    process: Child,
-}
-
-async fn guest(backdoor: &str) -> Guest {
-    let mut process = tokio::process::Command::new("bash")
-        .args(["-c", backdoor])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let line = tokio::io::join(
-        process.stdout.take().unwrap(),
-        process.stdin.take().unwrap(),
-    );
-    let mut shell = Shell::new(line);
-    let mut said = Vec::new();
-    shell
-        .connect(|line| said.push(line.to_owned()))
-        .await
-        .unwrap();
-    Guest {
-        shell,
-        said,
-        process,
-    }
-}
+use crate::guest::{BACKDOOR, guest};
 
 #[tokio::test]
 async fn greeting_is_passed_on() {

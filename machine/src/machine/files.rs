@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use tempfile::TempDir;
 
@@ -109,12 +110,14 @@ impl Machine {
             self.on_qemu(&step, async |running| {
                 let mut shell = running.shell.lock().await;
                 self.connect_shell(running, &mut shell).await?;
-                {
-                    let _ = (&mut file, shell_error);
-                    todo!()
-                }
+                let written = shell.write_file(target, &mut file).await;
+                running
+                    .is_connected
+                    .store(shell.is_connected(), Ordering::Relaxed);
+                written.map_err(|source| shell_error(running, source))
             })
             .await
+            .map(drop)
         })
         .await
     }

@@ -8,10 +8,10 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{interval, timeout};
 use tokio_util::codec::Framed;
 
-use super::{Shell, Stage, lost};
-use crate::codec::{Event, Request, ShellCodec};
+use crate::client::{Running, lost};
+use crate::codec::{Event, ShellCodec};
 use crate::quote::ansi_c;
-use crate::{Error, Nonce};
+use crate::{Error, Nonce, Request, Shell};
 
 /// What the guest's terminal is to know about ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,15 +70,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         W: AsyncWrite + Unpin,
     {
         let doing = "using it interactively";
-        let Stage::Ready(session) = self.stage else {
-            return Err(Error::NotConnected);
-        };
+        let session = self.settle().await?;
         if !self.on_port {
             return Err(Error::NoTerminal);
         }
-        self.end_abandoned(session).await?;
         let nonce = Nonce::random();
-        self.running = Some(nonce);
+        self.running = Some(Running::Command(nonce));
         let script = session_script(kind);
         let request = Request::Run {
             session,

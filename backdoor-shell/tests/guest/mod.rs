@@ -1,0 +1,58 @@
+//! A bash of this host, started as a guest starts its own.
+
+#![allow(dead_code, reason = "each test file uses some of it")]
+
+use std::process::Stdio;
+
+use backdoor_shell::Shell;
+use tokio::io::Join;
+use tokio::process::{Child, ChildStdin, ChildStdout};
+
+pub(crate) const BACKDOOR: &str =
+    "echo connecting; echo 'Spawning backdoor root shell...'; exec bash --norc";
+
+pub(crate) struct Guest {
+    pub(crate) shell: Shell<Join<ChildStdout, ChildStdin>>,
+    pub(crate) said: Vec<String>,
+    /// Kills the bash when the test is over.
+    pub(crate) process: Child,
+}
+
+pub(crate) async fn guest(backdoor: &str) -> Guest {
+    let mut process = tokio::process::Command::new("bash")
+        .args(["-c", backdoor])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let line = tokio::io::join(
+        process.stdout.take().unwrap(),
+        process.stdin.take().unwrap(),
+    );
+    let mut shell = Shell::new(line);
+    let mut said = Vec::new();
+    shell
+        .connect(|line| said.push(line.to_owned()))
+        .await
+        .unwrap();
+    Guest {
+        shell,
+        said,
+        process,
+    }
+}
+
+/// Bytes that no pattern compresses or hides a swap in.
+pub(crate) fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[7]
+    })
+    .take(length)
+    .collect()
+}
