@@ -27,7 +27,7 @@ pub(crate) fn copy_in(source: &Path, dir: &Path, name: &Path) -> io::Result<()> 
         let target = join(name, inside);
         let data = entry.metadata()?;
         if data.is_dir() {
-            guest.make_dir(&target, data.permissions())?;
+            guest.make_dir(&target, &data.permissions())?;
         } else if data.is_file() {
             let mut copy = guest.create(&target)?;
             io::copy(&mut File::open(entry.path())?, &mut copy)?;
@@ -179,7 +179,7 @@ impl GuestDir {
         Ok(self.open_beneath(path, flags, mode)?.into())
     }
 
-    fn make_dir(&self, path: &Path, permissions: Permissions) -> io::Result<()> {
+    fn make_dir(&self, path: &Path, permissions: &Permissions) -> io::Result<()> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         match (path.parent(), path.file_name()) {
             (Some(parent), Some(name)) if !parent.as_os_str().is_empty() => {

@@ -79,7 +79,7 @@ impl Escape {
     pub(crate) async fn typed(&mut self) {
         if self.0.wait_for(|escaped| *escaped).await.is_err() {
             // The input is gone, and so is whoever could type it.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

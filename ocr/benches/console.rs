@@ -1,8 +1,6 @@
 //! How long it takes to read a console, and to find out that there is none.
 
-use std::fs::File;
 use std::hint::black_box;
-use std::io::BufReader;
 
 use divan::Bencher;
 use ocr::Image;
@@ -12,7 +10,7 @@ fn main() {
     divan::main();
 }
 
-/// Real screens, from `tests/console`: text modes and framebuffer consoles.
+/// Real screens, from `corpus/console`: text modes and framebuffer consoles.
 const SCREENS: [&str; 2] = ["text-shell", "framebuffer-shell"];
 
 #[divan::bench(args = SCREENS)]
@@ -59,14 +57,9 @@ fn text_memory(bencher: Bencher<'_, '_>) {
 }
 
 fn screen(name: &str) -> Image {
-    let file = format!("{}/tests/console/{name}.png", env!("CARGO_MANIFEST_DIR"));
-    let file = BufReader::new(File::open(file).expect("the screen"));
-    let mut decoder = png::Decoder::new(file);
-    decoder.set_transformations(png::Transformations::EXPAND);
-    let mut reader = decoder.read_info().expect("a picture");
-    let mut pixels = vec![0; reader.output_buffer_size().expect("a size")];
-    let info = reader.next_frame(&mut pixels).expect("pixels");
-    ppm(info.width, info.height, &pixels)
+    let file = format!("{}/corpus/console/{name}.png", env!("CARGO_MANIFEST_DIR"));
+    let png = std::fs::read(file).expect("the screen");
+    Image::from_png(&png).expect("a picture")
 }
 
 fn ppm(width: u32, height: u32, pixels: &[u8]) -> Image {

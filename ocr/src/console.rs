@@ -70,6 +70,8 @@ mod rom;
 mod text;
 mod vga;
 
+use crate::Place;
+
 pub use font::{CellSize, Font};
 pub use fonts::Fonts;
 pub use psf::FontError;
@@ -82,19 +84,6 @@ pub struct Screen {
     text: Text,
     cell: CellSize,
     unknown: usize,
-}
-
-/// A rectangle on a picture, in pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Area {
-    /// From the left edge.
-    pub x: u32,
-    /// From the upper edge.
-    pub y: u32,
-    /// In pixels.
-    pub width: u32,
-    /// In pixels.
-    pub height: u32,
 }
 
 impl Screen {
@@ -127,7 +116,7 @@ impl Screen {
 
     /// Where each occurrence of `wanted` is, which is to be on one row: for a click
     /// into the middle of it.
-    pub fn find(&self, wanted: &str) -> impl Iterator<Item = Area> {
+    pub fn find(&self, wanted: &str) -> impl Iterator<Item = Place> {
         let length = wanted.chars().count();
         let found = self.text.find(wanted);
         found.map(move |(column, row)| self.area(column, row, length))
@@ -135,13 +124,13 @@ impl Screen {
 
     /// Where `count` characters from `column`, `row` (from 0) on are. It may be
     /// outside the picture if the characters are.
-    pub fn area(&self, column: usize, row: usize, count: usize) -> Area {
+    pub fn area(&self, column: usize, row: usize, count: usize) -> Place {
         let pixels = |cells: usize, each: u32| {
             u32::try_from(cells)
                 .unwrap_or(u32::MAX)
                 .saturating_mul(each)
         };
-        Area {
+        Place {
             x: pixels(column, self.cell.width),
             y: pixels(row, self.cell.height),
             width: pixels(count, self.cell.width),

@@ -9,6 +9,7 @@ mod image;
 mod language;
 mod lines;
 mod passes;
+mod place;
 mod png;
 mod pool;
 mod ppm;
@@ -22,6 +23,7 @@ mod words;
 
 pub use error::{Error, ReadError};
 pub use image::Image;
+pub use place::Place;
 pub use reader::{Reader, Reading, Variants};
 pub use variant::{Engine, Picture, Variant};
-pub use words::{Place, Word};
+pub use words::Word;

@@ -218,3 +218,21 @@ impl Iterator for Variants {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unchanged_screen_is_not_read_again() {
+        let [black, white] = [b"P6 1 1 255 \0\0\0", b"P6 1 1 255 \xff\xff\xff"]
+            .map(|ppm| Image::from_ppm(ppm).unwrap());
+        let reader = Reader::new();
+        let [first, again, other, third] =
+            [&black, &black, &white, &black].map(|image| reader.clone().read(image));
+        let is_same = |a: &Reading, b: &Reading| Arc::ptr_eq(&a.0.passes, &b.0.passes);
+        assert!(is_same(&first, &again));
+        assert!(!is_same(&first, &other));
+        assert!(!is_same(&first, &third), "only the last one is kept");
+    }
+}

@@ -15,7 +15,8 @@ mod properties;
 use std::io::Read;
 
 use flate2::read::GzDecoder;
-use ocr::console::{Area, CellSize, Font, Fonts, vga_screen, vga_text};
+use ocr::Place;
+use ocr::console::{CellSize, Font, Fonts, vga_screen, vga_text};
 
 use pictures::{Canvas, data, image, text};
 
@@ -32,7 +33,7 @@ fn assert_reads(name: &str, fonts: &Fonts, (width, height): (u32, u32)) {
 #[test]
 fn text_modes() {
     for (name, height) in [
-        ("text-firmware", 16),
+        ("seabios", 16),
         ("text-shell", 16),
         ("text-all-characters", 16),
         ("text-colours-cursor", 16),
@@ -156,16 +157,16 @@ fn text_memory() {
     // Where it has scrolled to shows on the picture.
     let screen = vga_screen(&image("text-shell"), &memory).unwrap();
     assert_eq!(screen.text(), text("text-shell"));
-    for other in ["text-firmware", "text-80x50-shell", "framebuffer-shell"] {
+    for other in ["seabios", "text-80x50-shell", "framebuffer-shell"] {
         assert_eq!(vga_screen(&image(other), &memory), None, "{other}");
     }
 }
 
 #[test]
 fn text_is_found_where_it_can_be_clicked() {
-    let screen = Fonts::host().read(&image("text-firmware")).unwrap();
+    let screen = Fonts::host().read(&image("seabios")).unwrap();
     let areas: Vec<_> = screen.find("Boot failed").collect();
-    let area = |row: u32| Area {
+    let area = |row: u32| Place {
         x: 0,
         y: 16 * row,
         width: 9 * 11,

@@ -42,7 +42,7 @@ async fn a_condition_is_not_checked_too_often_and_can_be_waited_for() {
     vm.connect().await.unwrap();
     let checks = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&checks);
-    let third = vm.polling_condition("third time lucky", Duration::from_mins(60), move |_| {
+    let third = vm.polling_condition("third time lucky", Duration::from_hours(1), move |_| {
         let count = counted.fetch_add(1, Ordering::Relaxed);
         async move { Ok(count >= 2) }
     });

@@ -120,7 +120,10 @@ async fn lines_are_told_of_as_long_as_somebody_wants_them() {
         vm.succeed(format!("echo {text} >/dev/ttyS0"))
             .await
             .unwrap();
-        vm.wait_for_console_text(text).await.unwrap();
+        // Until the end of the line, which is when it is told of.
+        vm.wait_for_console_text(&format!("{text}\n"))
+            .await
+            .unwrap();
     };
     print("first").await;
     vm.serial_stdout_off();

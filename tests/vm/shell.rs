@@ -66,6 +66,18 @@ async fn standard_error_goes_to_the_console() {
     vm.wait_for_console_text("to the console").await.unwrap();
 }
 
+/// A getty hangs up the terminal, for all who have it open.
+#[tokio::test]
+async fn standard_error_goes_to_the_console_of_a_getty() {
+    let vm = connected(systemd()).await;
+    vm.wait_for_unit("serial-getty@ttyS0.service")
+        .await
+        .unwrap();
+    vm.wait_for_console_text("login: ").await.unwrap();
+    vm.succeed("echo to the console >&2").await.unwrap();
+    vm.wait_for_console_text("to the console").await.unwrap();
+}
+
 #[tokio::test]
 async fn a_thousand_commands_in_a_row() {
     let vm = connected(minimal()).await;

@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench::Bench;
 use crate::image::Image;
 
 /// vmwright's own tool: guest images, VM tests, checks.
@@ -20,6 +21,8 @@ pub(crate) enum Task {
     VmTest(VmTestFlags),
     /// Checks and tests everything: `tidy`, the tests of all crates, `vm-test`
     Test(TestFlags),
+    /// Prints the figures of a benchmark
+    Bench(BenchFlags),
     /// Checks the rules that code can check: dependencies, codecs, formatting, lints
     Tidy,
 }
@@ -48,6 +51,16 @@ pub(crate) struct VmTestFlags {
 
 #[derive(Debug, Args)]
 pub(crate) struct TestFlags {
+    /// Installs missing host packages without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchFlags {
+    /// What to measure
+    #[arg(value_enum)]
+    pub(crate) name: Bench,
     /// Installs missing host packages without asking
     #[arg(long)]
     pub(crate) yes: bool,

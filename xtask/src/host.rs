@@ -44,6 +44,12 @@ pub(crate) const OCR: [Package; 6] = [
     ),
 ];
 
+/// What another driver reads screens with: a benchmark's other side.
+pub(crate) const OTHER_OCR: [Package; 2] = [
+    package("imagemagick", "/usr/bin/convert"),
+    package("tesseract-ocr", "tesseract"),
+];
+
 /// What builds images.
 pub(crate) const BUILD: [Package; 6] = [
     package("bash-static", "bash-static"),

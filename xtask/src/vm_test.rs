@@ -37,7 +37,8 @@ fn test_runner() -> Command {
     runner
 }
 
-fn accelerator() -> Result<&'static str> {
+/// What machines are to run with, probed once.
+pub(crate) fn accelerator() -> Result<&'static str> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -224,7 +224,7 @@ impl Machine {
     fn file_name(&self, path: &Path) -> Result<String> {
         let name = path.file_name().and_then(|name| name.to_str());
         name.map(str::to_owned).ok_or_else(|| {
-            let reason = format!("{path:?} does not end in the name of a file");
+            let reason = format!("{} does not end in the name of a file", path.display());
             self.bad_argument("copying a file", reason)
         })
     }

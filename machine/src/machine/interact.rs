@@ -27,7 +27,11 @@ impl Machine {
         );
         let mut terminal = self.terminal()?;
         let mut kind = TerminalKind::default();
-        if let Some(size) = terminal.raw.as_ref().and_then(|raw| raw.size()) {
+        if let Some(size) = terminal
+            .raw
+            .as_ref()
+            .and_then(crate::terminal::RawMode::size)
+        {
             (kind.rows, kind.columns) = (size.ws_row, size.ws_col);
             kind.term = std::env::var("TERM").unwrap_or(kind.term);
         }

@@ -191,11 +191,12 @@ impl Machine {
         let texts = blocking(move || screen.variants())
             .await
             .unwrap_or_default();
-        let mut error = match texts.iter().all(|text| text.trim().is_empty()) {
-            true => error.with_evidence("text on the screen", "(none)"),
-            false => texts.iter().fold(error, |error, text| {
+        let mut error = if texts.iter().all(|text| text.trim().is_empty()) {
+            error.with_evidence("text on the screen", "(none)")
+        } else {
+            texts.iter().fold(error, |error, text| {
                 error.with_evidence("text on the screen", text)
-            }),
+            })
         };
         if saved.is_ok() {
             error = error.with_evidence("screenshot", &path.to_string_lossy());

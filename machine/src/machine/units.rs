@@ -45,7 +45,7 @@ impl Machine {
         let Some(output) = self.look(&script, left).await? else {
             return Ok(Look::NotYet(BUSY.to_owned()));
         };
-        let shown = properties(&self.systemctl_output(&query, output)?);
+        let shown = properties(&self.systemctl_output(&query, &output)?);
         let get = |name| shown.get(name).map_or("", String::as_str);
         let stays = |why: String| self.unit_state(unit, why, "active");
         match get("ActiveState") {
@@ -84,7 +84,7 @@ impl Machine {
         let unit = unit.into();
         let query = format!("show --no-pager -- {} 2>&1", self.quoted(&unit)?);
         let output = self.systemctl(&query, unit.user()).await?;
-        Ok(properties(&self.systemctl_output(&query, output)?))
+        Ok(properties(&self.systemctl_output(&query, &output)?))
     }
 
     /// One property of a unit.
@@ -101,7 +101,7 @@ impl Machine {
         );
         let output = self.systemctl(&query, unit.user()).await?;
         let exit = output.exit;
-        let text = self.systemctl_output(&query, output)?;
+        let text = self.systemctl_output(&query, &output)?;
         properties(&text).remove(property).ok_or_else(|| {
             self.error(ErrorKind::Systemctl {
                 query,
@@ -160,7 +160,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn systemctl_output(&self, query: &str, output: Output) -> Result<String> {
+    pub(super) fn systemctl_output(&self, query: &str, output: &Output) -> Result<String> {
         if output.success() {
             return Ok(output.text());
         }

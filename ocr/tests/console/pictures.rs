@@ -1,4 +1,4 @@
-//! Pictures: those beside this file, and made ones.
+//! Pictures: those beside this file and in the corpus, and made ones.
 
 use std::fs;
 use std::io::Cursor;
@@ -8,8 +8,12 @@ use ocr::Image;
 use png::{Decoder, Transformations};
 
 pub(crate) fn data(name: &str) -> Vec<u8> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/console");
-    fs::read(directory.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    let directories = ["tests/console", "corpus/console", "corpus/firmware"];
+    let found = directories.iter().find_map(|directory| {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+        fs::read(directory.join(name)).ok()
+    });
+    found.unwrap_or_else(|| panic!("no {name} in {directories:?}"))
 }
 
 pub(crate) fn image(name: &str) -> Image {

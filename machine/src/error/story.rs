@@ -1,0 +1,102 @@
+//! How failures are told.
+
+use std::fmt;
+
+use backdoor_shell::Exit;
+
+use super::Evidence;
+
+/// All evidence at the end of a message.
+pub(super) struct All<'a>(pub(super) &'a [Evidence]);
+
+impl fmt::Display for All<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(evidence) = self;
+        evidence
+            .iter()
+            .try_for_each(|Evidence { what, lines }| Lines(what, lines).fmt(f))
+    }
+}
+
+/// Lines of evidence at the end of a message; nothing if there are none.
+pub(super) struct Lines<'a>(pub(super) &'a str, pub(super) &'a [String]);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(what, lines) = self;
+        if lines.is_empty() {
+            return Ok(());
+        }
+        write!(f, "\n  {what}:")?;
+        lines.iter().try_for_each(|line| write!(f, "\n    {line}"))
+    }
+}
+
+/// How a command ended, in words.
+pub(super) struct Ending(pub(super) Exit);
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Exit::Status(status) => write!(f, "exit code {status}"),
+            Exit::TimedOut => f.write_str("its time was up; exit code 124"),
+        }
+    }
+}
+
+/// The last lines of a command's output, safe to print.
+pub(crate) fn tail(output: &[u8]) -> Vec<String> {
+    const LINES: usize = 20;
+    const BYTES: usize = 8 * 1024;
+    let end = &output[output.len().saturating_sub(BYTES)..];
+    let text = String::from_utf8_lossy(end);
+    let lines: Vec<&str> = text.lines().collect();
+    let shown = &lines[lines.len().saturating_sub(LINES)..];
+    shown
+        .iter()
+        .map(|line| serial_log::printable(line).into_owned())
+        .collect()
+}
+
+/// A title and the lines of `text` beneath it that have anything on them.
+pub(crate) fn indented(title: &str, text: &str) -> String {
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty())
+        .collect();
+    match tail(lines.join("\n").as_bytes()).as_slice() {
+        [] => format!("{title}: none at all"),
+        lines => format!("{title}:\n    {}", lines.join("\n    ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Error, ErrorKind};
+
+    #[test]
+    fn a_failure_tells_its_story() {
+        let kind = ErrorKind::CommandFailed {
+            command: "make check".to_owned(),
+            exit: Exit::Status(2),
+            output: tail(b"ok 1\nnot ok 2 \x1b[31mred\n"),
+        };
+        assert_eq!(
+            Error::new("server", kind).to_string(),
+            "server: command `make check` failed (exit code 2)\n  its output:\n    ok 1\n    \
+             not ok 2 \\x1b[31mred"
+        );
+    }
+
+    #[test]
+    fn long_output_is_cut_to_its_end() {
+        let output = "line\n".repeat(10_000) + "the end";
+        let tail = tail(output.as_bytes());
+        assert_eq!(
+            (tail.len(), tail.last().map(String::as_str)),
+            (20, Some("the end"))
+        );
+    }
+}

@@ -1,0 +1,45 @@
+//! `cargo xtask bench`: the figures, each beside what it is compared with.
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::host::{self, Package};
+use crate::image::{self, Image};
+use crate::util::{cargo, run_loudly, vm_dir};
+use crate::vm_test::accelerator;
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Bench {
+    /// How long a command takes, beside the reference's way to run it
+    Commands,
+    /// How well and how fast screens are read, beside `convert` and `tesseract`
+    Ocr,
+    /// How fast a console is logged
+    SerialLog,
+}
+
+/// Runs a benchmark, with all that it needs installed and built before.
+pub(crate) fn run(bench: Bench, yes: bool) -> Result<()> {
+    let (package, target, images): (_, _, &[Image]) = match bench {
+        Bench::Commands => ("vm-tests", "commands", &[Image::Minimal, Image::Systemd]),
+        Bench::Ocr => ("ocr", "corpus", &[]),
+        Bench::SerialLog => ("serial-log", "throughput", &[]),
+    };
+    host::ensure(&packages(bench), yes)?;
+    image::ensure(images, yes)?;
+    let mut command = cargo();
+    command.args(["bench", "--package", package, "--bench", target]);
+    if !images.is_empty() {
+        command.env("VM_IMAGES", vm_dir());
+        command.env("VM_ACCEL", accelerator()?);
+    }
+    run_loudly(&mut command)
+}
+
+fn packages(bench: Bench) -> Vec<Package> {
+    match bench {
+        Bench::Commands => [&host::RUN[..], &host::OCR].concat(),
+        Bench::Ocr => [&host::OCR[..], &host::OTHER_OCR].concat(),
+        Bench::SerialLog => Vec::new(),
+    }
+}
