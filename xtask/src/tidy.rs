@@ -1,5 +1,7 @@
 //! `cargo xtask tidy`: the rules that code can check.
 
+mod operations;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -55,6 +57,8 @@ pub(crate) fn run_all() -> Result<()> {
     sans_io()?;
     progress.step("short files");
     short_files()?;
+    progress.step("every operation has a test");
+    operations::check()?;
     progress.step("formatting");
     check(&["fmt", "--all", "--check"], "run `cargo fmt --all`")?;
     progress.step("machine without ocr");

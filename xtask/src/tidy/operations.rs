@@ -1,0 +1,75 @@
+//! `docs/operations.md` lists every operation, with a test that there is.
+
+use std::fs;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::sources;
+use crate::util::workspace;
+
+const TABLE: &str = "docs/operations.md";
+
+/// No operation is missing, and none is shown by a test that is not there.
+pub(super) fn check() -> Result<()> {
+    let text = fs::read_to_string(workspace().join(TABLE)).context(TABLE)?;
+    let table: Vec<(&str, &str)> = text.lines().filter_map(row).collect();
+    let tests = functions("tests/vm", |line| line)?;
+    for (operation, test) in &table {
+        if !tests.iter().any(|name| name == test) {
+            bail!("{TABLE}: `{operation}` is shown by `{test}`, which is not in tests/vm");
+        }
+    }
+    // Whatever a machine can do has a file of its concern here.
+    for operation in functions("machine/src/machine", |line| {
+        line.strip_prefix("    pub ").unwrap_or_default()
+    })? {
+        let (file, name) = operation.split_once("::").unwrap_or_default();
+        if file != "builder" && !table.iter().any(|(listed, _)| *listed == name) {
+            bail!("{TABLE} does not list `{name}` of machine/src/machine/{file}.rs");
+        }
+    }
+    Ok(())
+}
+
+/// The operation and the test of a line of the table.
+fn row(line: &str) -> Option<(&str, &str)> {
+    let mut cells = line.strip_prefix("| `")?.split(" | ");
+    let operation = cells.next()?.strip_suffix('`')?;
+    let test = cells.nth(1)?.strip_prefix('`')?.strip_suffix("` |")?;
+    Some((operation, test))
+}
+
+/// The functions in a directory's files, `file::function`, where `part` of a line
+/// begins with one.
+fn functions(dir: &str, part: impl Fn(&str) -> &str) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for path in sources(&workspace().join(dir))? {
+        let module = path.file_stem().unwrap_or_default().to_string_lossy();
+        let text = fs::read_to_string(&path)?;
+        let names = text.lines().filter_map(|line| {
+            let line = part(line);
+            let function = line.strip_prefix("async ").unwrap_or(line);
+            function.strip_prefix("fn ")?.split(['(', '<']).next()
+        });
+        found.extend(names.map(|name| format!("{module}::{name}")));
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_an_operation_and_its_test() {
+        let line = "| `start` | boots; the machine | `lifecycle::boots` |";
+        assert_eq!(row(line), Some(("start", "lifecycle::boots")));
+        assert_eq!(row("| Operation | What it does | Test |"), None);
+        assert_eq!(row("|---|---|---|"), None);
+    }
+
+    #[test]
+    fn every_operation_is_listed() {
+        check().unwrap();
+    }
+}
