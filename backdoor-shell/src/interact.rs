@@ -116,13 +116,20 @@ fn session_script(kind: &TerminalKind) -> String {
     // The console may be the agent's controlling terminal, whose mode a process
     // in the background is stopped for changing unless it ignores that signal.
     // In the background bash would have it ignore Ctrl-C.
-    // A session leader that ends hangs its terminal up: hence opened anew.
+    // A session leader that ends hangs its terminal up: hence opened anew. That a
+    // signal has arrived, bash forgets if it is about to become another program:
+    // hence more than one.
     format!(
         "exec 0<>/dev/hvc0 1>&0 2>&1
         (trap '' TTOU; stty sane rows {rows} columns {columns})
         (trap - INT QUIT; TERM={} exec setsid -c bash -il) <&0 &
-        trap \"kill -HUP $!\" TERM
+        bash=$! hung_up=
+        trap hung_up=1 TERM
         wait || :
+        for signal in HUP HUP HUP HUP KILL; do
+            [[ $hung_up ]] && kill -$signal $bash || break
+            sleep 0.1
+        done
         exec 0<>/dev/hvc0 1>&0 2>&1
         (trap '' TTOU; stty raw -echo)",
         ansi_c(term)

@@ -125,11 +125,11 @@ async fn lines_are_told_of_as_long_as_somebody_wants_them() {
             .await
             .unwrap();
     };
-    print("first").await;
+    print("told of").await;
     vm.serial_stdout_off();
-    print("second").await;
+    print("kept quiet").await;
     vm.serial_stdout_on();
-    print("third").await;
+    print("told again").await;
     let told = |text| {
         lines
             .0
@@ -138,8 +138,8 @@ async fn lines_are_told_of_as_long_as_somebody_wants_them() {
             .iter()
             .any(|line| line.contains(text))
     };
-    assert!(told("first") && !told("second") && told("third"));
-    assert!(vm.get_console_log().await.unwrap().contains("second"));
+    assert!(told("told of") && !told("kept quiet") && told("told again"));
+    assert!(vm.get_console_log().await.unwrap().contains("kept quiet"));
 }
 
 /// The console's lines that were told of.
