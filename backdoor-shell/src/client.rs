@@ -36,7 +36,7 @@ const READ_BUFFER: usize = 64 * 1024;
 pub struct Shell<T> {
     pub(crate) console: Framed<T, ShellCodec>,
     pub(crate) port: Option<Framed<T, ShellCodec>>,
-    stage: Stage,
+    pub(crate) stage: Stage,
     /// The agent reads and writes the port, not the console.
     pub(crate) on_port: bool,
     /// What the guest has begun and not ended yet.
@@ -50,7 +50,7 @@ pub(crate) enum Running {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(crate) enum Stage {
     /// The guest is still booting.
     Waiting,
     /// The greeting has come.

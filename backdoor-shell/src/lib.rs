@@ -13,6 +13,7 @@ mod nonce;
 mod put;
 mod quote;
 mod request;
+mod session;
 
 pub use agent::PORT;
 pub use client::{GREETING, Shell};
@@ -23,3 +24,4 @@ pub use interact::TerminalKind;
 pub use nonce::Nonce;
 pub use quote::quote;
 pub use request::{Encoding, Request, Signal};
+pub use session::{NotASession, Session};

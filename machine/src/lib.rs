@@ -8,8 +8,10 @@ mod parse;
 mod process;
 mod qemu;
 mod qemu_args;
+mod saved;
 mod start;
 mod state_dir;
+mod template;
 mod terminal;
 mod unit;
 mod waiting;
@@ -19,8 +21,9 @@ pub use backdoor_shell::{Command, DEFAULT_TIMEOUT, Exit, Output, TerminalKind, q
 pub use error::{Error, ErrorKind, Evidence, Result};
 #[cfg(feature = "ocr")]
 pub use machine::Button;
-pub use machine::{Builder, DEFAULT_KEY_DELAY, DEFAULT_LIMIT, Machine, PollingCondition};
+pub use machine::{Builder, DEFAULT_KEY_DELAY, DEFAULT_LIMIT, Machine, PollingCondition, Snapshot};
 pub use start::{LegacyStartCommand, QemuCommand, StartCommand, StartScript};
+pub use template::{Template, TemplateBuilder};
 pub use unit::Unit;
 
 #[cfg(feature = "ocr")]

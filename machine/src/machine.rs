@@ -6,17 +6,21 @@ mod builder;
 mod conditions;
 mod console;
 mod files;
+mod fresh;
 mod interact;
 mod jobs;
 mod keyboard;
+mod launch;
 mod lifecycle;
 mod monitor;
 mod network;
 #[cfg(feature = "ocr")]
 mod pointer;
+mod save;
 #[cfg(feature = "ocr")]
 mod screen;
 mod shell;
+mod snapshot;
 mod step;
 mod terminal;
 #[cfg(feature = "ocr")]
@@ -37,10 +41,12 @@ pub use builder::Builder;
 pub use conditions::PollingCondition;
 #[cfg(feature = "ocr")]
 pub use pointer::Button;
+pub use snapshot::Snapshot;
 
 use self::conditions::Conditions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::qemu::Qemu;
+use crate::saved::Origin;
 use crate::start::StartCommand;
 use crate::state_dir::StateDir;
 use crate::waiting::{self, InVain, Look};
@@ -90,6 +96,8 @@ struct Parts {
     running: Mutex<Option<Arc<Running>>>,
     /// Held while the machine is being started.
     starting: tokio::sync::Mutex<()>,
+    /// What the next start begins with.
+    origin: Mutex<Origin>,
     state: StateDir,
     out_dir: PathBuf,
     conditions: Conditions,
@@ -183,6 +191,15 @@ impl Machine {
             .running
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = running;
+    }
+
+    fn take_origin(&self) -> Origin {
+        let mut origin = self
+            .parts
+            .origin
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut origin)
     }
 
     fn running(&self, doing: &str) -> Result<Arc<Running>> {

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
+use crate::saved::{Origin, Saved};
 use crate::state_dir::Sockets;
 
 /// What connects a QEMU to its driver: monitors, root shell, serial console.
@@ -39,6 +40,41 @@ pub(crate) fn connections(sockets: &Sockets, allow_reboot: bool) -> Vec<OsString
         args.push("-no-reboot".into());
     }
     args
+}
+
+/// What a QEMU needs that does not simply boot. Devices must be the same when a
+/// machine is saved and when it goes on.
+pub(crate) fn origin(origin: &Origin) -> Vec<OsString> {
+    match origin {
+        Origin::Boot => Vec::new(),
+        Origin::Paused => vec!["-S".into()],
+        Origin::Kept(ram) => memory(&ram.file, ram.size, "on"),
+        // Mapped for this QEMU alone: what the guest writes is copied first.
+        Origin::Saved(saved) => going_on(saved, &saved.ram(), "off"),
+        Origin::Extended(saved, ram) => going_on(saved, ram, "on"),
+    }
+}
+
+fn going_on(saved: &Saved, ram: &Path, share: &str) -> Vec<OsString> {
+    let size = saved.contents().map_or(0, |contents| contents.ram_size);
+    let mut args = memory(ram, size, share);
+    args.extend(["-incoming".into(), "defer".into()]);
+    args
+}
+
+fn memory(file: &Path, size: u64, share: &str) -> Vec<OsString> {
+    let mut object = OsString::from("memory-backend-file,id=vm-ram,mem-path=");
+    object.push(doubled_commas(file.as_os_str()));
+    object.push(format!(",size={size},share={share}"));
+    vec![
+        "-object".into(),
+        object,
+        "-machine".into(),
+        "memory-backend=vm-ram".into(),
+        // Tells the guest's kernel that it is another machine than it was.
+        "-device".into(),
+        "vmgenid,guid=auto".into(),
+    ]
 }
 
 /// `-nographic`, unless there is a display for QEMU to open a window on.

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use machine::{Builder, Machine, StartScript};
+use machine::{Builder, Machine, StartScript, Template, TemplateBuilder};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
@@ -62,6 +62,32 @@ pub fn systemd() -> Machine {
 /// If the image was not built, or the machine has no place for its state.
 pub fn desktop() -> Machine {
     builder("desktop").build().expect("a machine")
+}
+
+/// A template of a guest image, booted; it is made by whichever test needs it first.
+///
+/// # Panics
+/// If the image was not built.
+pub fn template(image: &str) -> TemplateBuilder {
+    show_steps();
+    let script = start_script(image);
+    let images = script.parent().and_then(Path::parent).expect("a directory");
+    Template::builder(StartScript::new(&script)).cache_dir(images.join("templates"))
+}
+
+/// A machine of one's own that has booted: a clone of the image's template. With
+/// `VM_TEMPLATES=off` it boots.
+///
+/// # Panics
+/// If the image was not built, or there is no template and no way to make it.
+pub async fn fresh(image: &str) -> Machine {
+    if std::env::var_os("VM_TEMPLATES").is_some_and(|value| value == "off") {
+        let vm = builder(image).build().expect("a machine");
+        vm.connect().await.expect("a machine that boots");
+        return vm;
+    }
+    let template = template(image).build().await.expect("a template");
+    template.clone_machine().await.expect("a clone")
 }
 
 /// Shows what machines do and their consoles where test runners capture it:

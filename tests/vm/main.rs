@@ -31,6 +31,8 @@ mod shell;
 mod start;
 /// The image `systemd`.
 mod systemd;
+/// Templates, clones, snapshots.
+mod templates;
 /// Virtual terminals.
 mod terminal;
 /// Reading the screen, and the pointer.

@@ -212,6 +212,28 @@ pub enum ErrorKind {
         /// What the guest's programs say.
         output: Vec<String>,
     },
+    /// A machine of this kind can't be saved, so that there are no clones of it.
+    #[error("it can't be saved: {reason}")]
+    NotSavable {
+        /// Why.
+        reason: String,
+    },
+    /// A template could not be made, or used.
+    #[error("{doing}: {reason}")]
+    Template {
+        /// What was being done.
+        doing: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A snapshot could not be taken, or gone back to.
+    #[error("{doing}: {reason}")]
+    Snapshot {
+        /// What was being done.
+        doing: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// This process's terminal could not be used.
     #[error("can't use the terminal: {0}")]
     Terminal(io::Error),

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use super::conditions::Conditions;
 use super::{DEFAULT_KEY_DELAY, DEFAULT_LIMIT, Machine, Parts};
 use crate::error::{Error, Result};
+use crate::saved::Origin;
 use crate::start::StartCommand;
 use crate::state_dir::StateDir;
 
@@ -19,6 +20,7 @@ pub struct Builder {
     tmp_dir: Option<PathBuf>,
     out_dir: PathBuf,
     keep_vm_state: bool,
+    origin: Origin,
 }
 
 impl Builder {
@@ -29,6 +31,7 @@ impl Builder {
             tmp_dir: None,
             out_dir: PathBuf::from("."),
             keep_vm_state: false,
+            origin: Origin::Boot,
         }
     }
 
@@ -60,6 +63,12 @@ impl Builder {
         self
     }
 
+    /// How the machine's first start begins.
+    pub(crate) fn origin(mut self, origin: Origin) -> Self {
+        self.origin = origin;
+        self
+    }
+
     /// Makes the machine and its directories; it is not started yet.
     ///
     /// # Errors
@@ -79,6 +88,7 @@ impl Builder {
                 start: self.start,
                 running: Mutex::new(None),
                 starting: tokio::sync::Mutex::new(()),
+                origin: Mutex::new(self.origin),
                 state,
                 out_dir: self.out_dir,
                 conditions: Conditions::default(),

@@ -1,30 +1,18 @@
 //! A machine's life: start, connect, shutdown, crash, reboot, release.
 
-use std::ffi::OsString;
-use std::fs;
-use std::io;
-use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use backdoor_shell::Shell;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::monitor::{self, monitor_error};
+use super::monitor::monitor_error;
 use super::shell::shell_error;
 use super::{Machine, Running};
-use crate::accel::accelerator;
 use crate::error::{ErrorKind, Result};
-use crate::qemu::Qemu;
-use crate::qemu_args;
-use crate::state_dir::at;
-
-/// How long QEMU may take to connect to us. It does so before it starts the
-/// guest, so that this is long even for a host under load.
-const CONNECT_LIMIT: Duration = Duration::from_mins(1);
 
 /// How long QEMU may take to quit before it is killed.
 const QUIT_LIMIT: Duration = Duration::from_secs(5);
@@ -58,8 +46,13 @@ impl Machine {
         }
         self.set_current(None);
         self.step("starting vm", async {
+            // Only the first start goes on where a template was saved.
+            let origin = self.take_origin();
+            if let Some(saved) = origin.saved() {
+                self.place_disks(saved)?;
+            }
             let running = self
-                .launch(allow_reboot)
+                .launch(allow_reboot, &origin)
                 .await
                 .map_err(|kind| self.error(kind))?;
             tracing::info!(
@@ -67,67 +60,14 @@ impl Machine {
                 "QEMU running (pid {})",
                 running.qemu.pid()
             );
-            self.set_current(Some(Arc::new(running)));
+            let running = Arc::new(running);
+            if let Some(saved) = origin.saved() {
+                self.load(&running, saved).await?;
+            }
+            self.set_current(Some(running));
             Ok(())
         })
         .await
-    }
-
-    async fn launch(&self, allow_reboot: bool) -> Result<Running, ErrorKind> {
-        let sockets = self.parts.state.sockets();
-        let monitor = listen(&sockets.monitor)?;
-        let qmp = listen(&sockets.qmp)?;
-        let shell = listen(&sockets.shell)?;
-        let shell_port = listen(&sockets.shell_port)?;
-
-        let accelerator = accelerator().await;
-        let mut spec = self
-            .parts
-            .start
-            .spec(accelerator, self.parts.state.shared())?;
-        spec.args
-            .extend(qemu_args::connections(&sockets, allow_reboot));
-        if self.parts.start.wants_qemu_opts() {
-            spec.args.extend(qemu_args::qemu_opts());
-        }
-        spec.args.extend(qemu_args::display());
-        let env = vec![
-            ("TMPDIR", OsString::from(self.parts.state.path())),
-            ("SHARED_DIR", OsString::from(self.parts.state.shared())),
-            ("USE_TMPDIR", OsString::from("1")),
-            ("VM_ACCEL", OsString::from(accelerator.name())),
-        ];
-        let shows_serial = Arc::clone(&self.parts.shows_serial);
-        let qemu = Qemu::spawn(&self.parts.name, spec, &self.parts.state, env, shows_serial)?;
-
-        let accepted = async {
-            let connections = async {
-                let monitor = accept(&monitor).await?;
-                let qmp = accept(&qmp).await?;
-                let shell = Shell::new(accept(&shell).await?);
-                let shell = shell.with_port(accept(&shell_port).await?);
-                let (hmp, qmp) = monitor::open(monitor, qmp).await?;
-                Ok((hmp, qmp, shell))
-            };
-            match timeout(CONNECT_LIMIT, connections).await {
-                Ok(connections) => connections,
-                Err(_) => Err(ErrorKind::NoConnection {
-                    waited: CONNECT_LIMIT,
-                    stderr: qemu.last_stderr_lines(),
-                }),
-            }
-        };
-        let (hmp, qmp, shell) = qemu.or_exit("starting QEMU", accepted).await?;
-        let shell = tokio::sync::Mutex::new(shell);
-        Ok(Running {
-            qemu,
-            hmp,
-            events: tokio::sync::Mutex::new(qmp.events()),
-            qmp,
-            shell,
-            is_connected: AtomicBool::new(false),
-            end_is_known: AtomicBool::new(false),
-        })
     }
 
     /// Waits for the guest to boot and its root shell to answer; starts the
@@ -340,22 +280,5 @@ impl Machine {
             running.qemu.kill();
             self.set_current(None);
         }
-    }
-}
-
-fn listen(path: &Path) -> Result<UnixListener, ErrorKind> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
-        _ => UnixListener::bind(path).map_err(at(path)),
-    }
-}
-
-async fn accept(listener: &UnixListener) -> Result<UnixStream, ErrorKind> {
-    match listener.accept().await {
-        Ok((stream, _)) => Ok(stream),
-        Err(source) => Err(ErrorKind::StateDir {
-            path: "an accepted socket".into(),
-            source,
-        }),
     }
 }

@@ -1,5 +1,6 @@
 //! What goes over QMP, either way.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::de::Error as _;
@@ -76,6 +77,18 @@ pub struct Version {
     /// The distribution's name for it; may be empty.
     #[serde(skip)]
     pub package: String,
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            major,
+            minor,
+            micro,
+            package,
+        } = self;
+        write!(f, "{major}.{minor}.{micro}{package}")
+    }
 }
 
 /// Something that happened in QEMU, such as `STOP`, `RESET` or `SHUTDOWN`.

@@ -1,0 +1,149 @@
+//! Back to an earlier moment of the same machine.
+
+use serde_json::{Value, json};
+
+use super::Machine;
+use super::monitor::monitor_error;
+use super::shell::shell_error;
+use crate::error::{ErrorKind, Result};
+use crate::saved::Contents;
+
+/// A moment of a machine that it can [go back](Machine::restore) to: RAM, devices
+/// and disks.
+#[derive(Debug)]
+pub struct Snapshot {
+    tag: String,
+    /// The machine that it is of, as it was started then.
+    qemu: u32,
+    /// The images that hold it.
+    nodes: Vec<String>,
+    contents: Contents,
+}
+
+/// # Snapshots
+impl Machine {
+    /// Keeps this moment, to be [gone back](Self::restore) to as often as one likes.
+    ///
+    /// It is written to the machine's own disk image, which takes the time of writing
+    /// the RAM that the guest has used, and is gone when QEMU ends. The guest stands
+    /// still meanwhile. The 9p share is unmounted for as long.
+    ///
+    /// # Errors
+    /// [`NotSavable`](ErrorKind::NotSavable), [`Snapshot`](ErrorKind::Snapshot): no
+    /// writable disk is in the format qcow2, say.
+    pub async fn snapshot(&self) -> Result<Snapshot> {
+        let doing = "taking a snapshot";
+        self.step(doing, async {
+            let running = self.running(doing)?;
+            let contents = Contents {
+                mounts: self.unmount_shares().await?,
+                ..Contents::default()
+            };
+            let nodes = self.snapshot_nodes().await?;
+            let snapshot = Snapshot {
+                tag: format!("vm-{}", uuid::Uuid::new_v4().simple()),
+                qemu: running.qemu.pid(),
+                nodes,
+                contents,
+            };
+            let mut shell = running.shell.lock().await;
+            let suspended = shell.suspend().await;
+            suspended.map_err(|source| self.error(shell_error(&running, source)))?;
+            self.snapshot_job("snapshot-save", &snapshot).await?;
+            drop(shell);
+            self.freshen_mounts(&snapshot.contents).await?;
+            Ok(snapshot)
+        })
+        .await
+    }
+
+    /// Goes back to a moment of this machine; then sets the guest's clock.
+    ///
+    /// What the guest has done since then has not happened; the console's log, files
+    /// in the share and whatever else is the host's stay as they are.
+    ///
+    /// # Errors
+    /// [`Snapshot`](ErrorKind::Snapshot): it is of another machine, or of this one
+    /// before it was started again.
+    pub async fn restore(&self, snapshot: &Snapshot) -> Result<()> {
+        let doing = "restoring a snapshot";
+        self.step(doing, async {
+            let running = self.running(doing)?;
+            if running.qemu.pid() != snapshot.qemu {
+                let reason = "it is of another machine, or of this one before it was started again";
+                return Err(self.snapshot_error(doing, reason));
+            }
+            self.unmount_shares().await?;
+            let mut shell = running.shell.lock().await;
+            let session = shell.suspend().await;
+            let session = session.map_err(|source| self.error(shell_error(&running, source)))?;
+            self.snapshot_job("snapshot-load", snapshot).await?;
+            shell.resume(session);
+            drop(shell);
+            self.freshen(&snapshot.contents, None).await
+        })
+        .await
+    }
+
+    /// The images that a snapshot is in: one of each writable disk. The first also
+    /// takes the RAM.
+    async fn snapshot_nodes(&self) -> Result<Vec<String>> {
+        let doing = "taking a snapshot";
+        let drives = self.qmp("query-block", Value::Null).await?;
+        let inserted = drives.as_array().into_iter().flatten();
+        let inserted = inserted.filter_map(|drive| drive.get("inserted"));
+        let mut nodes = Vec::new();
+        for medium in inserted.filter(|medium| medium["ro"] == json!(false)) {
+            if medium["drv"] != json!("qcow2") {
+                let file = medium["file"].as_str().unwrap_or_default();
+                let reason = format!("the disk {file} is not in the format qcow2");
+                return Err(self.snapshot_error(doing, &reason));
+            }
+            nodes.extend(medium["node-name"].as_str().map(str::to_owned));
+        }
+        if nodes.is_empty() {
+            return Err(self.snapshot_error(doing, "there is no writable disk to keep it on"));
+        }
+        Ok(nodes)
+    }
+
+    /// Has QEMU do one of its jobs with a snapshot, the guest standing still.
+    async fn snapshot_job(&self, job: &str, snapshot: &Snapshot) -> Result<()> {
+        let id = format!("job-{}", uuid::Uuid::new_v4().simple());
+        let running = self.running(job)?;
+        let mut events = running.qmp.events();
+        self.qmp("stop", Value::Null).await?;
+        let arguments = json!({
+            "job-id": id, "tag": snapshot.tag,
+            "vmstate": snapshot.nodes[0], "devices": snapshot.nodes,
+        });
+        self.qmp(job, arguments).await?;
+        self.on_qemu(job, async |_| {
+            loop {
+                let event = events.wait_for("JOB_STATUS_CHANGE").await;
+                let event = event.map_err(|source| monitor_error(job, source))?;
+                if event.data["id"] == json!(id) && event.data["status"] == json!("concluded") {
+                    return Ok(());
+                }
+            }
+        })
+        .await?;
+        let jobs = self.qmp("query-jobs", Value::Null).await?;
+        let mut jobs = jobs.as_array().into_iter().flatten();
+        let failure = jobs.find(|other| other["id"] == json!(id));
+        let failure = failure.and_then(|job| job["error"].as_str().map(str::to_owned));
+        self.qmp("job-dismiss", json!({ "id": id })).await?;
+        self.qmp("cont", Value::Null).await?;
+        match failure {
+            Some(reason) => Err(self.snapshot_error(job, &reason)),
+            None => Ok(()),
+        }
+    }
+
+    fn snapshot_error(&self, doing: &str, reason: &str) -> crate::Error {
+        self.error(ErrorKind::Snapshot {
+            doing: doing.to_owned(),
+            reason: reason.to_owned(),
+        })
+    }
+}

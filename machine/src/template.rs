@@ -1,0 +1,213 @@
+//! Machines that are booted once, and cloned.
+
+mod cache;
+mod key;
+mod make;
+mod step;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use self::step::Step;
+use crate::error::Result;
+use crate::saved::{Origin, Saved};
+use crate::start::StartCommand;
+use crate::{Builder, Machine, Unit};
+
+/// A machine that was booted, prepared and saved, of which clones take a tenth of a
+/// second: a handle, cheap to clone.
+///
+/// ```no_run
+/// use machine::{StartScript, Template};
+///
+/// # async fn example() -> machine::Result<()> {
+/// let template = Template::builder(StartScript::new("target/vm/systemd/run-systemd-vm"))
+///     .wait_for_unit("multi-user.target")
+///     .build() // boots it, unless that was done before
+///     .await?;
+/// let vm = template.clone_machine().await?;
+/// assert_eq!(vm.succeed("hostname").await?, "systemd\n");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Clones share the template's RAM and disks and copy what they change, on the host's
+/// disk and in its memory. Each has its own state directory, clock, random numbers,
+/// machine id, and hardware addresses on networks with others. Its console log begins
+/// anew, and a start after a shutdown boots.
+///
+/// A machine that can't be saved is booted and prepared instead, each time, and the
+/// reason is told at WARN.
+#[derive(Clone, Debug)]
+pub struct Template {
+    recipe: Arc<Recipe>,
+    saved: Saved,
+    host_name: Option<String>,
+}
+
+/// All that makes a template.
+#[derive(Clone, Debug)]
+struct Recipe {
+    start: StartCommand,
+    /// What the machine is a clone of, if it is not booted.
+    parent: Option<Template>,
+    steps: Vec<Step>,
+    cache_dir: PathBuf,
+}
+
+impl Template {
+    /// A template that is booted by a start command, to be described further.
+    pub fn builder(start: impl Into<StartCommand>) -> TemplateBuilder {
+        TemplateBuilder {
+            recipe: Recipe {
+                start: start.into(),
+                parent: None,
+                steps: Vec::new(),
+                cache_dir: PathBuf::from("target/vm/templates"),
+            },
+        }
+    }
+
+    /// A template that begins as a clone of this one, and shares its disks with it.
+    pub fn extend(&self) -> TemplateBuilder {
+        TemplateBuilder {
+            recipe: Recipe {
+                start: self.recipe.start.clone(),
+                parent: Some(self.clone()),
+                steps: Vec::new(),
+                cache_dir: self.recipe.cache_dir.clone(),
+            },
+        }
+    }
+
+    /// A handle whose clones call themselves `name` on the network.
+    #[must_use]
+    pub fn host_name(&self, name: impl Into<String>) -> Self {
+        Self {
+            host_name: Some(name.into()),
+            ..self.clone()
+        }
+    }
+
+    /// What the serial console showed from the boot to the saving; no such file if
+    /// the machine [can't be saved](Self::cannot).
+    pub fn console_log(&self) -> PathBuf {
+        self.saved.console_log()
+    }
+
+    /// Why clones are booted, if they are.
+    pub fn cannot(&self) -> Option<&str> {
+        self.saved.manifest.cannot.as_deref()
+    }
+
+    /// A machine of its own that goes on where this one was saved; connected.
+    ///
+    /// # Errors
+    /// As [`Machine::connect`], and those of the preparation where it is done anew.
+    pub async fn clone_machine(&self) -> Result<Machine> {
+        self.clone_with(|builder| builder).await
+    }
+
+    /// The same, with its name and directories chosen.
+    ///
+    /// # Errors
+    /// As [`clone_machine`](Self::clone_machine).
+    pub async fn clone_with(
+        &self,
+        describe: impl Fn(Builder) -> Builder + Send,
+    ) -> Result<Machine> {
+        let builder = || describe(Machine::builder(self.recipe.start.clone()));
+        let Some(contents) = self.saved.contents() else {
+            let vm = builder().build()?;
+            if let Some(reason) = self.cannot() {
+                tracing::warn!(machine = vm.name(), "it is booted, not cloned: {reason}");
+            }
+            return self.boot(vm).await;
+        };
+        let vm = builder()
+            .origin(Origin::Saved(self.saved.clone()))
+            .build()?;
+        if let Err(error) = vm.start().await {
+            // Whatever it is that can't be loaded, the next one will make anew.
+            tracing::warn!(machine = vm.name(), "it is booted, not cloned: {error}");
+            cache::spoil(&self.saved.dir);
+            vm.release();
+            return self.boot(vm).await;
+        }
+        vm.freshen(contents, self.host_name.as_deref()).await?;
+        Ok(vm)
+    }
+
+    /// Boots and prepares a machine without what was saved.
+    async fn boot(&self, vm: Machine) -> Result<Machine> {
+        vm.connect().await?;
+        for step in self.all_steps() {
+            step.apply(&vm).await?;
+        }
+        if let Some(name) = &self.host_name {
+            vm.set_host_name(name).await?;
+        }
+        Ok(vm)
+    }
+
+    /// Its parents' first.
+    fn all_steps(&self) -> Vec<&Step> {
+        let mut steps = match &self.recipe.parent {
+            Some(parent) => parent.all_steps(),
+            None => Vec::new(),
+        };
+        steps.extend(&self.recipe.steps);
+        steps
+    }
+}
+
+/// A template that is being described; made by [`Template::builder`] and
+/// [`Template::extend`]. What its guest is prepared by is done in the order given.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct TemplateBuilder {
+    recipe: Recipe,
+}
+
+impl TemplateBuilder {
+    /// Where templates are kept: `target/vm/templates` by default. It must be on a
+    /// disk with room for the guest's RAM.
+    pub fn cache_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.recipe.cache_dir = dir.into();
+        self
+    }
+
+    /// Waits until a unit is active, as [`Machine::wait_for_unit`] does.
+    pub fn wait_for_unit(self, unit: impl Into<Unit>) -> Self {
+        self.step(Step::WaitForUnit(unit.into()))
+    }
+
+    /// Runs a command, which must succeed.
+    pub fn succeed(self, command: impl Into<String>) -> Self {
+        self.step(Step::Succeed(command.into()))
+    }
+
+    /// Copies a file or a directory of the host to `target` in the guest.
+    pub fn copy_from_host(self, source: impl AsRef<Path>, target: impl Into<String>) -> Self {
+        self.step(Step::CopyFromHost(
+            source.as_ref().to_owned(),
+            target.into(),
+        ))
+    }
+
+    fn step(mut self, step: Step) -> Self {
+        self.recipe.steps.push(step);
+        self
+    }
+
+    /// Takes the template from where it is kept, or makes it: boots the machine,
+    /// prepares it, saves it. Of several processes that want the same one, one makes
+    /// it, and the others wait.
+    ///
+    /// # Errors
+    /// Those of booting and preparing; [`Template`](crate::ErrorKind::Template) if it
+    /// can't be kept. Nothing is kept then.
+    pub async fn build(self) -> Result<Template> {
+        make::build(self.recipe).await
+    }
+}

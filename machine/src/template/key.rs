@@ -1,0 +1,156 @@
+//! What a template is made from, as one number.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::Recipe;
+use crate::accel::accelerator;
+use crate::qemu_args;
+use crate::start::CommandSpec;
+
+/// SHA-256 of parts that can't run into each other.
+pub(super) struct Hash(Sha256);
+
+impl Hash {
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.0.update(bytes);
+    }
+
+    pub(super) fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    pub(super) fn number(&mut self, number: u64) {
+        self.0.update(number.to_le_bytes());
+    }
+
+    /// A file, by where it is, how long, and when it was written: images are large.
+    fn stamp(&mut self, path: &Path) {
+        self.bytes(path.as_os_str().as_bytes());
+        let Ok(file) = fs::metadata(path) else {
+            return;
+        };
+        for number in [file.size() as i64, file.mtime(), file.mtime_nsec()] {
+            self.number(number.cast_unsigned());
+        }
+    }
+
+    fn hex(self) -> String {
+        let digest = self.0.finalize();
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// The key of what a recipe makes on this host.
+///
+/// # Errors
+/// A file that the preparation copies can't be read.
+pub(super) async fn key(recipe: &Recipe) -> io::Result<String> {
+    let mut hash = Hash(Sha256::new());
+    // Whatever this crate adds to a machine may be different in another version.
+    hash.text(env!("CARGO_PKG_VERSION"));
+    let accelerator = accelerator().await;
+    hash.text(accelerator.name());
+    if let Some(qemu) = in_path("qemu-system-x86_64") {
+        hash.stamp(&qemu);
+    }
+    for word in qemu_args::qemu_opts() {
+        hash.bytes(word.as_bytes());
+    }
+    // The share is elsewhere for each machine, and is not saved.
+    if let Ok(spec) = recipe.start.spec(accelerator, Path::new("/shared")) {
+        hash_command(&mut hash, &spec);
+    }
+    hash.text(
+        recipe
+            .parent
+            .as_ref()
+            .map_or("", |parent| &parent.saved.manifest.key),
+    );
+    for step in &recipe.steps {
+        step.hash(&mut hash)?;
+    }
+    Ok(hash.hex())
+}
+
+/// The command, and the files that its words name or that are beside its program if
+/// that is a start script.
+fn hash_command(hash: &mut Hash, spec: &CommandSpec) {
+    let program = Path::new(&spec.program);
+    hash.stamp(program);
+    if let Some(image) = program.parent()
+        && program.file_name().is_some_and(is_start_script)
+        && let Ok(entries) = fs::read_dir(image)
+    {
+        let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        files.sort();
+        files.iter().for_each(|file| hash.stamp(file));
+    }
+    for word in &spec.args {
+        hash.bytes(word.as_bytes());
+        let parts = word.as_bytes().split(|byte| b",= '\"".contains(byte));
+        let paths = parts.map(|part| Path::new(OsStr::from_bytes(part)));
+        for path in paths.filter(|path| path.is_absolute() && path.is_file()) {
+            hash.stamp(path);
+        }
+    }
+}
+
+fn is_start_script(name: &OsStr) -> bool {
+    name.as_bytes().starts_with(b"run-")
+}
+
+fn in_path(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path)
+        .map(|dir| dir.join(program))
+        .find(|file| file.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(parts: &[&str]) -> String {
+        let mut hash = Hash(Sha256::new());
+        parts.iter().for_each(|part| hash.text(part));
+        hash.hex()
+    }
+
+    #[test]
+    fn parts_do_not_run_into_each_other() {
+        assert_eq!(of(&["a", "b"]), of(&["a", "b"]));
+        assert_ne!(of(&["a", "b"]), of(&["ab"]));
+        assert_ne!(of(&["a", "b"]), of(&["ab", ""]));
+    }
+
+    #[test]
+    fn an_image_that_is_written_again_is_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = dir.path().join("run-x-vm");
+        fs::write(&script, "exec qemu").unwrap();
+        let disk = dir.path().join("disk.qcow2");
+        let spec = CommandSpec {
+            program: script.into(),
+            args: vec![],
+        };
+        let key = || {
+            let mut hash = Hash(Sha256::new());
+            hash_command(&mut hash, &spec);
+            hash.hex()
+        };
+        let without = key();
+        fs::write(&disk, "one").unwrap();
+        let first = key();
+        fs::write(&disk, "another").unwrap();
+        assert!(without != first && first != key());
+    }
+}

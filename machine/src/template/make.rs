@@ -1,0 +1,208 @@
+//! Making a template.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
+
+use super::cache::Place;
+use super::key::key;
+use super::{Recipe, Template};
+use crate::error::{Error, ErrorKind, Result};
+use crate::saved::{self, Contents, Origin, Ram, Saved};
+use crate::{Builder, Machine};
+
+pub(super) async fn build(recipe: Recipe) -> Result<Template> {
+    let name = recipe.start.machine_name();
+    let name = name.unwrap_or_else(|| "machine".to_owned());
+    let fails = |doing: &str, error: io::Error| {
+        let kind = ErrorKind::Template {
+            doing: doing.to_owned(),
+            reason: error.to_string(),
+        };
+        Error::new(&name, kind)
+    };
+    let key = key(&recipe).await;
+    let key = key.map_err(|error| fails("reading what a template is made from", error))?;
+    let place = Place::new(&recipe.cache_dir, &name, key);
+    let place = Arc::new(place.map_err(|error| fails("making the templates' directory", error))?);
+    let recipe = Arc::new(recipe);
+    let template = |saved| Template {
+        recipe: Arc::clone(&recipe),
+        saved,
+        host_name: None,
+    };
+    if let Some(saved) = place.open() {
+        return Ok(template(saved));
+    }
+    let locked = Arc::clone(&place);
+    let lock = tokio::task::spawn_blocking(move || locked.lock()).await;
+    let lock = lock.unwrap_or_else(|gone| Err(io::Error::other(gone)));
+    let _lock = lock.map_err(|error| fails("locking a template", error))?;
+    // Somebody else may have made it meanwhile.
+    if let Some(saved) = place.open() {
+        return Ok(template(saved));
+    }
+
+    let workshop = place
+        .workshop()
+        .map_err(|error| fails("making a template", error))?;
+    let made = match make(&recipe, workshop.path(), &place.dir()).await {
+        Ok(contents) => Ok(contents),
+        Err(error) => match error.kind() {
+            ErrorKind::NotSavable { reason } => Err(reason.clone()),
+            _ => return Err(error),
+        },
+    };
+    if made.is_err() {
+        // Nobody needs its RAM.
+        let _ = fs::remove_file(saved::ram(workshop.path()));
+    }
+    Saved::seal(workshop.path(), place.key(), made)
+        .and_then(|()| place.keep(workshop))
+        .map_err(|error| fails("keeping a template", error))?;
+    let saved = Saved::open(&place.dir(), place.key());
+    saved
+        .map(template)
+        .map_err(|reason| fails("keeping a template", io::Error::other(reason)))
+}
+
+/// Boots or clones the machine, prepares it, and saves it to `dir`, which will be
+/// `home` then.
+async fn make(recipe: &Recipe, dir: &Path, home: &Path) -> Result<Contents> {
+    let builder = || Machine::builder(recipe.start.clone()).tmp_dir(dir);
+    let file = saved::ram(dir);
+    let vm = match &recipe.parent {
+        Some(parent) => cloned(parent, builder(), file).await?,
+        None => {
+            let size = ram_size(builder()).await?;
+            let vm = builder()
+                .origin(Origin::Kept(Ram {
+                    file: file.clone(),
+                    size,
+                }))
+                .build()?;
+            reserve(&file, size).map_err(|error| {
+                vm.template_error(
+                    &format!("reserving {} MiB for the RAM of a template", size >> 20),
+                    error.to_string(),
+                )
+            })?;
+            vm
+        }
+    };
+    vm.connect().await?;
+    for step in &recipe.steps {
+        step.apply(&vm).await?;
+    }
+    let contents = vm.save_to(dir, home).await?;
+    // Its directories are in the template's.
+    let tmp = [vm.state_dir().to_owned(), vm.shared_dir().to_owned()];
+    drop(vm);
+    for dir in tmp {
+        let _ = fs::remove_dir_all(dir);
+    }
+    Ok(contents)
+}
+
+/// A clone of `parent` with a RAM of its own, in `file`.
+async fn cloned(parent: &Template, builder: Builder, file: PathBuf) -> Result<Machine> {
+    if let Some(reason) = parent.cannot() {
+        let vm = builder.build()?;
+        return Err(vm.not_savable(format!("its parent can't be: {reason}")));
+    }
+    let source = parent.saved.ram();
+    let origin = Origin::Extended(parent.saved.clone(), file.clone());
+    let vm = builder.origin(origin).build()?;
+    let copied = tokio::task::spawn_blocking(move || copy_sparse(&source, &file)).await;
+    let copied = copied.unwrap_or_else(|gone| Err(io::Error::other(gone)));
+    copied
+        .map_err(|error| vm.template_error("copying the RAM of a template", error.to_string()))?;
+    vm.start().await?;
+    if let Some(contents) = parent.saved.contents() {
+        vm.freshen(contents, None).await?;
+    }
+    Ok(vm)
+}
+
+/// Asks a QEMU whose guest does not run.
+async fn ram_size(builder: Builder) -> Result<u64> {
+    let vm = builder.origin(Origin::Paused).build()?;
+    vm.start().await?;
+    vm.ram_size().await
+}
+
+/// Takes the room on the disk that a guest's RAM needs: QEMU would be killed if it
+/// were not there when the guest writes to it.
+fn reserve(file: &Path, size: u64) -> io::Result<()> {
+    let file = File::create_new(file)?;
+    Ok(fallocate(&file, FallocateFlags::empty(), 0, size)?)
+}
+
+/// Copies a file, but not the holes in it.
+fn copy_sparse(source: &Path, target: &Path) -> io::Result<()> {
+    let (source, target) = (File::open(source)?, File::create_new(target)?);
+    let size = source.metadata()?.len();
+    target.set_len(size)?;
+    let mut end = 0;
+    while end < size {
+        let start = match seek(&source, SeekFrom::Data(end)) {
+            Ok(start) => start,
+            // Nothing but a hole is left.
+            Err(rustix::io::Errno::NXIO) => break,
+            Err(error) => return Err(error.into()),
+        };
+        end = seek(&source, SeekFrom::Hole(start))?;
+        let (mut from, mut to) = (start, start);
+        while from < end {
+            let length = usize::try_from(end - from).unwrap_or(usize::MAX);
+            let copied = rustix::fs::copy_file_range(
+                &source,
+                Some(&mut from),
+                &target,
+                Some(&mut to),
+                length,
+            )?;
+            if copied == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+
+    use super::*;
+
+    #[test]
+    fn holes_are_not_copied() {
+        let dir = tempfile::tempdir().unwrap();
+        let [source, target] = ["source", "target"].map(|name| dir.path().join(name));
+        let file = File::create(&source).unwrap();
+        file.set_len(64 << 20).unwrap();
+        file.write_all_at(b"here", 20 << 20).unwrap();
+        copy_sparse(&source, &target).unwrap();
+        assert_eq!(fs::read(&source).unwrap(), fs::read(&target).unwrap());
+        assert!(fs::metadata(&target).unwrap().blocks() < 1024);
+    }
+
+    #[test]
+    fn a_disk_without_room_is_no_place_for_ram() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = reserve(&dir.path().join("ram"), 1 << 60).unwrap_err();
+        assert!(
+            matches!(
+                error.kind(),
+                io::ErrorKind::StorageFull
+                    | io::ErrorKind::FileTooLarge
+                    | io::ErrorKind::InvalidInput
+            ),
+            "{error}"
+        );
+    }
+}

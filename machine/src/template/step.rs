@@ -1,0 +1,69 @@
+//! What a template's guest is prepared by.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
+
+use super::key::Hash;
+use crate::error::Result;
+use crate::{Machine, Unit};
+
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    WaitForUnit(Unit),
+    Succeed(String),
+    CopyFromHost(PathBuf, String),
+}
+
+impl Step {
+    pub(super) async fn apply(&self, vm: &Machine) -> Result<()> {
+        match self {
+            Self::WaitForUnit(unit) => vm.wait_for_unit(unit.clone()).await,
+            Self::Succeed(command) => vm.succeed(command.as_str()).await.map(drop),
+            Self::CopyFromHost(source, target) => vm.copy_from_host(source, target).await,
+        }
+    }
+
+    /// Adds all that the step depends on.
+    pub(super) fn hash(&self, hash: &mut Hash) -> io::Result<()> {
+        match self {
+            Self::WaitForUnit(unit) => {
+                hash.text("unit");
+                hash.text(unit.user().unwrap_or_default());
+                hash.text(unit.name());
+            }
+            Self::Succeed(command) => {
+                hash.text("command");
+                hash.text(command);
+            }
+            Self::CopyFromHost(source, target) => {
+                hash.text("copy");
+                hash.text(target);
+                hash_files(source, hash)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Names, modes and contents: links are followed, as they are when it is copied.
+fn hash_files(source: &Path, hash: &mut Hash) -> io::Result<()> {
+    for entry in WalkDir::new(source).follow_links(true).sort_by_file_name() {
+        let entry = entry?;
+        let name = entry.path().strip_prefix(source).unwrap_or(entry.path());
+        let metadata = entry.metadata()?;
+        hash.bytes(name.as_os_str().as_bytes());
+        hash.number(metadata.permissions().mode().into());
+        if !metadata.is_file() {
+            continue;
+        }
+        let mut content = Vec::new();
+        fs::File::open(entry.path())?.read_to_end(&mut content)?;
+        hash.bytes(&content);
+    }
+    Ok(())
+}

@@ -1,0 +1,308 @@
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use machine::{ErrorKind, Machine};
+use vm_tests::{SOON, builder, template};
+
+const PREPARED: &str = "multi-user.target";
+
+/// Whether a `sleep 4321` runs: `minimal` has no pgrep.
+const SLEEPS: &str = "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -q 'sleep 432[1]'";
+
+#[tokio::test]
+async fn clones_are_independent() {
+    let template = template("minimal").build().await.unwrap();
+    assert_eq!(template.cannot(), None);
+    let [one, other] = [
+        template.clone_machine().await,
+        template.clone_machine().await,
+    ];
+    let [one, other] = [one.unwrap(), other.unwrap()];
+    one.succeed("echo one >/disk/file; sync; echo one >/tmp/file; sleep 4321 >&2 &")
+        .await
+        .unwrap();
+    for vm in [&other, &template.clone_machine().await.unwrap()] {
+        vm.fail("cat /disk/file").await.unwrap();
+        vm.fail("cat /tmp/file").await.unwrap();
+        vm.fail(SLEEPS).await.unwrap();
+    }
+    let kept = one.succeed("cat /disk/file /tmp/file").await.unwrap();
+    assert_eq!(kept, "one\none\n");
+    one.crash().await.unwrap();
+    assert_eq!(other.succeed("echo alive").await.unwrap(), "alive\n");
+
+    // Its disk is its own, and it can boot from it.
+    one.start().await.unwrap();
+    assert_eq!(one.succeed("cat /disk/file").await.unwrap(), "one\n");
+}
+
+/// What clones must not share.
+#[tokio::test]
+async fn clones_are_fresh() {
+    let template = template("systemd")
+        .wait_for_unit(PREPARED)
+        .build()
+        .await
+        .unwrap();
+    let one = template.clone_machine().await.unwrap();
+    let other = template.host_name("other").clone_machine().await.unwrap();
+    for command in [
+        "cat /proc/sys/kernel/random/uuid",
+        "od -N 16 -x /dev/urandom",
+        "cat /etc/machine-id",
+        "hostname",
+        "cat /etc/hostname",
+    ] {
+        let [of_one, of_other] = [one.succeed(command).await, other.succeed(command).await];
+        assert_ne!(of_one.unwrap(), of_other.unwrap(), "{command}");
+    }
+    assert_eq!(one.succeed("hostname").await.unwrap(), "systemd\n");
+    assert_eq!(other.succeed("hostname").await.unwrap(), "other\n");
+    let id = one.succeed("cat /etc/machine-id").await.unwrap();
+    assert!(
+        id.len() == 33 && id.trim_end().bytes().all(|byte| byte.is_ascii_hexdigit()),
+        "{id}"
+    );
+
+    // The clock was set, not more than some commands ago.
+    let now = one.succeed("date +%s").await.unwrap();
+    let now = Duration::from_secs(now.trim().parse().unwrap());
+    let host = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    assert!(
+        host.abs_diff(now) < Duration::from_secs(30),
+        "{host:?} {now:?}"
+    );
+
+    // Each has the share, which is its own.
+    for vm in [&one, &other] {
+        vm.succeed("mountpoint -q /tmp/shared && hostname >/tmp/shared/name")
+            .await
+            .unwrap();
+        let name = std::fs::read_to_string(vm.shared_dir().join("name")).unwrap();
+        assert_eq!(name, vm.succeed("hostname").await.unwrap());
+    }
+
+    // The boot is in the template's console log, not in the clone's.
+    let boot = std::fs::read_to_string(template.console_log()).unwrap();
+    assert!(boot.contains("Linux version"));
+    assert!(
+        !one.get_console_log()
+            .await
+            .unwrap()
+            .contains("Linux version")
+    );
+}
+
+/// What a template is for others: it is made once, and used as it is.
+async fn behaves(vm: &Machine) {
+    vm.wait_for_unit(PREPARED).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "from the host").unwrap();
+    vm.copy_from_host(&file, "/root/file").await.unwrap();
+    assert_eq!(vm.succeed("cat /root/file").await.unwrap(), "from the host");
+    vm.succeed("systemctl restart systemd-logind.service")
+        .await
+        .unwrap();
+    vm.succeed("echo to the console >&2").await.unwrap();
+    vm.wait_for_console_text("to the console").await.unwrap();
+    vm.send_console("\n").await.unwrap();
+    vm.wait_for_console_text("login: ").await.unwrap();
+    vm.send_chars("typed").await.unwrap();
+    vm.within(SOON)
+        .wait_for_text("login: typed|# typed")
+        .await
+        .unwrap();
+    vm.succeed("nc -l -p 8000 </dev/null >&2 &").await.unwrap();
+    vm.wait_for_open_port(8000).await.unwrap();
+    vm.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_boot_behaves() {
+    let vm = builder("systemd").build().unwrap();
+    vm.connect().await.unwrap();
+    behaves(&vm).await;
+}
+
+#[tokio::test]
+async fn a_clone_behaves_as_a_boot_does() {
+    let template = template("systemd")
+        .wait_for_unit(PREPARED)
+        .build()
+        .await
+        .unwrap();
+    behaves(&template.clone_machine().await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_template_of_a_clone() {
+    let cache = tempfile::tempdir().unwrap();
+    let base = template("minimal").cache_dir(cache.path());
+    let base = base.succeed("echo base >/disk/base").build().await.unwrap();
+    let tools = tempfile::tempdir().unwrap();
+    std::fs::write(tools.path().join("tool"), "a tool").unwrap();
+    let extended = || {
+        base.extend()
+            .copy_from_host(tools.path(), "/tmp/tools")
+            .succeed("echo more >/disk/more; sleep 4321 >&2 &")
+            .build()
+    };
+    let template = extended().await.unwrap();
+    assert_eq!(template.cannot(), None);
+    let vm = template.clone_machine().await.unwrap();
+    let files = vm
+        .succeed("cat /disk/base /disk/more /tmp/tools/tool")
+        .await
+        .unwrap();
+    assert_eq!(files, "base\nmore\na tool");
+    vm.succeed(SLEEPS).await.unwrap();
+    // Its parent is as it was.
+    base.clone_machine()
+        .await
+        .unwrap()
+        .fail("cat /disk/more")
+        .await
+        .unwrap();
+
+    // Another tool makes another template.
+    std::fs::write(tools.path().join("tool"), "a better tool").unwrap();
+    let vm = extended().await.unwrap().clone_machine().await.unwrap();
+    let tool = vm.succeed("cat /tmp/tools/tool").await.unwrap();
+    assert_eq!(tool, "a better tool");
+}
+
+#[tokio::test]
+async fn what_is_damaged_is_made_anew() {
+    let cache = tempfile::tempdir().unwrap();
+    let build = || template("minimal").cache_dir(cache.path()).build();
+    let (first, second) = tokio::join!(build(), build());
+    let (first, second) = (first.unwrap(), second.unwrap());
+    assert_eq!(first.console_log(), second.console_log(), "it is made once");
+    let dir = first.console_log().parent().unwrap().to_owned();
+    let made = |name: &str| {
+        std::fs::metadata(dir.join(name))
+            .unwrap()
+            .modified()
+            .unwrap()
+    };
+
+    // As it is.
+    let before = made("template.json");
+    build().await.unwrap();
+    assert_eq!(made("template.json"), before);
+
+    // Changed.
+    std::fs::write(dir.join("devices"), "nonsense").unwrap();
+    build().await.unwrap().clone_machine().await.unwrap();
+    assert_ne!(made("template.json"), before);
+
+    // Changed behind a template's back: its clones boot, and the next is made anew.
+    let template = build().await.unwrap();
+    std::fs::write(dir.join("devices"), "nonsense").unwrap();
+    let vm = template.clone_machine().await.unwrap();
+    assert!(
+        vm.get_console_log()
+            .await
+            .unwrap()
+            .contains("Linux version")
+    );
+    assert!(!dir.join("template.json").exists());
+
+    // Left by somebody who was killed.
+    let name = dir.file_name().unwrap().to_str().unwrap();
+    let left = cache.path().join(format!(".{name}.left"));
+    std::fs::create_dir(&left).unwrap();
+    build().await.unwrap().clone_machine().await.unwrap();
+    assert!(!left.exists());
+}
+
+#[tokio::test]
+async fn what_can_not_be_saved_is_booted() {
+    let cache = tempfile::tempdir().unwrap();
+    let busy = "cd /tmp/shared; sleep 4321 >&2 &";
+    let build = || {
+        template("minimal")
+            .cache_dir(cache.path())
+            .succeed(busy)
+            .build()
+    };
+    let template = build().await.unwrap();
+    let reason = template.cannot().unwrap();
+    assert!(reason.contains("/tmp/shared"), "{reason}");
+    assert_eq!(
+        build().await.unwrap().cannot(),
+        Some(reason),
+        "it is not tried again"
+    );
+    let vm = template.clone_machine().await.unwrap();
+    vm.succeed(SLEEPS).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_preparation_that_fails_leaves_nothing() {
+    let cache = tempfile::tempdir().unwrap();
+    let builder = || template("minimal").cache_dir(cache.path());
+    let error = builder()
+        .succeed("echo no luck; false")
+        .build()
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("no luck"), "{error}");
+    let panic = "echo c >/proc/sysrq-trigger";
+    let error = builder().succeed(panic).build().await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Exited { .. }), "{error}");
+    assert!(
+        error.to_string().contains("sysrq triggered crash"),
+        "{error}"
+    );
+    let error = builder()
+        .copy_from_host("/no/such/file", "/tmp")
+        .build()
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("No such file"), "{error}");
+    let left = std::fs::read_dir(cache.path()).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert!(
+        left.iter()
+            .all(|name| name.to_string_lossy().ends_with(".lock")),
+        "{left:?}"
+    );
+}
+
+#[tokio::test]
+async fn back_to_an_earlier_moment() {
+    let template = template("systemd")
+        .wait_for_unit(PREPARED)
+        .build()
+        .await
+        .unwrap();
+    let vm = template.clone_machine().await.unwrap();
+    vm.succeed("echo before >/root/file; echo before >/run/file")
+        .await
+        .unwrap();
+    let snapshot = vm.snapshot().await.unwrap();
+    for _ in 0..2 {
+        vm.succeed("mountpoint -q /tmp/shared").await.unwrap();
+        let changed = "echo after >/root/file; rm /run/file; sleep 4321 >&2 & sync";
+        vm.succeed(changed).await.unwrap();
+        vm.restore(&snapshot).await.unwrap();
+        let files = vm.succeed("cat /root/file /run/file").await.unwrap();
+        assert_eq!(files, "before\nbefore\n");
+        vm.fail(SLEEPS).await.unwrap();
+    }
+    let now = vm.succeed("date +%s").await.unwrap();
+    let now = Duration::from_secs(now.trim().parse().unwrap());
+    let host = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    assert!(
+        host.abs_diff(now) < Duration::from_secs(30),
+        "{host:?} {now:?}"
+    );
+
+    let other = template.clone_machine().await.unwrap();
+    let error = other.restore(&snapshot).await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::Snapshot { .. }),
+        "{error}"
+    );
+}
