@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use machine::{Builder, Machine, StartScript, Template, TemplateBuilder};
+use machine::{Builder, Machine, StartScript, Template, TemplateBuilder, Unit};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
@@ -75,19 +75,42 @@ pub fn template(image: &str) -> TemplateBuilder {
     Template::builder(StartScript::new(&script)).cache_dir(images.join("templates"))
 }
 
-/// A machine of one's own that has booted: a clone of the image's template. With
-/// `VM_TEMPLATES=off` it boots.
+/// A machine of one's own whose guest is ready: a clone, or, with
+/// `VM_TEMPLATES=off`, booted for the purpose.
 ///
 /// # Panics
-/// If the image was not built, or there is no template and no way to make it.
+/// If the image was not built, or the machine does not start.
 pub async fn fresh(image: &str) -> Machine {
+    fresh_with(image, |builder| builder).await
+}
+
+/// The same, with its name and directories chosen.
+///
+/// # Panics
+/// As [`fresh`].
+pub async fn fresh_with(image: &str, describe: impl Fn(Builder) -> Builder + Send) -> Machine {
+    let ready: &[Unit] = &match image {
+        "systemd" => vec!["multi-user.target".into()],
+        "desktop" => vec![
+            "graphical.target".into(),
+            Unit::of_user("alice", "graphical-session.target"),
+        ],
+        _ => Vec::new(),
+    };
     if std::env::var_os("VM_TEMPLATES").is_some_and(|value| value == "off") {
-        let vm = builder(image).build().expect("a machine");
+        let vm = describe(builder(image)).build().expect("a machine");
         vm.connect().await.expect("a machine that boots");
+        for unit in ready {
+            vm.wait_for_unit(unit.clone()).await.expect("a unit");
+        }
         return vm;
     }
-    let template = template(image).build().await.expect("a template");
-    template.clone_machine().await.expect("a clone")
+    let template = ready
+        .iter()
+        .cloned()
+        .fold(template(image), TemplateBuilder::wait_for_unit);
+    let template = template.build().await.expect("a template");
+    template.clone_with(describe).await.expect("a clone")
 }
 
 /// Shows what machines do and their consoles where test runners capture it:

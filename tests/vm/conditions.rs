@@ -3,11 +3,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use machine::ErrorKind;
-use vm_tests::minimal;
+use vm_tests::fresh;
 
 #[tokio::test]
 async fn a_condition_is_checked_before_commands() {
-    let vm = minimal();
+    let vm = fresh("minimal").await;
     vm.succeed("touch /root/alive").await.unwrap();
     let checks = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&checks);
@@ -38,7 +38,7 @@ async fn a_condition_is_checked_before_commands() {
 
 #[tokio::test]
 async fn a_condition_is_not_checked_too_often_and_can_be_waited_for() {
-    let vm = minimal();
+    let vm = fresh("minimal").await;
     vm.connect().await.unwrap();
     let checks = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&checks);
@@ -56,7 +56,7 @@ async fn a_condition_is_not_checked_too_often_and_can_be_waited_for() {
 
 #[tokio::test]
 async fn anything_can_be_waited_for() {
-    let vm = minimal();
+    let vm = fresh("minimal").await;
     let looks = AtomicU32::new(0);
     vm.retry("the third look", async || {
         vm.succeed("true").await?;
@@ -84,7 +84,7 @@ async fn anything_can_be_waited_for() {
 
 #[tokio::test]
 async fn the_guest_sleeps_by_its_own_clock() {
-    let vm = minimal();
+    let vm = fresh("minimal").await;
     let uptime = "cut -d' ' -f1 /proc/uptime";
     let seconds = async || {
         vm.succeed(uptime)

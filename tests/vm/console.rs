@@ -7,7 +7,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
-use vm_tests::{minimal, systemd};
+use vm_tests::{fresh, minimal, systemd};
 
 #[tokio::test]
 async fn finds_what_came_and_what_comes() {
@@ -35,7 +35,7 @@ async fn finds_what_came_and_what_comes() {
 
 #[tokio::test]
 async fn a_match_is_taken_once() {
-    let vm = minimal();
+    let vm = fresh("minimal").await;
     vm.succeed("echo only once >/dev/ttyS0").await.unwrap();
     vm.wait_for_console_text("only once").await.unwrap();
     let error = vm
@@ -73,7 +73,7 @@ async fn logging_in_on_systemd() {
 
 #[tokio::test]
 async fn a_wait_and_a_command_at_once() {
-    let vm = minimal();
+    let vm = fresh("minimal").await;
     vm.connect().await.unwrap();
     let (found, done) = tokio::join!(
         vm.wait_for_console_text("from the command"),
@@ -102,7 +102,7 @@ async fn the_whole_log_is_kept() {
 
 #[tokio::test]
 async fn bytes_that_are_no_text() {
-    let vm = minimal();
+    let vm = fresh("minimal").await;
     vm.succeed("printf 'bad \\377\\376 bytes\\r\\n' >/dev/ttyS0")
         .await
         .unwrap();
@@ -115,7 +115,7 @@ async fn lines_are_told_of_as_long_as_somebody_wants_them() {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::registry().with(lines.clone());
     let _here = tracing::subscriber::set_default(subscriber);
-    let vm = minimal();
+    let vm = fresh("minimal").await;
     let print = async |text: &str| {
         vm.succeed(format!("echo {text} >/dev/ttyS0"))
             .await

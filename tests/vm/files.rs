@@ -5,7 +5,7 @@ use std::path::Path;
 
 use machine::{ErrorKind, Machine, quote};
 use sha2::{Digest as _, Sha256};
-use vm_tests::{builder, minimal, systemd};
+use vm_tests::{builder, fresh};
 
 /// Names that only quoting keeps what they are.
 const ODD_NAMES: [&str; 5] = ["a b", "it's \"$HOME\"", "-rf", "new\nline", "back\\slash"];
@@ -117,7 +117,7 @@ async fn files_and_directories_into_the_guest_and_back() {
 #[tokio::test]
 async fn via_the_shell() {
     let host = tempfile::tempdir().unwrap();
-    let vm = minimal();
+    let vm = fresh("minimal").await;
     for bytes in [0, 1, 100_000, 5 << 20] {
         let content = noise(bytes);
         let path = host.path().join("file");
@@ -178,7 +178,7 @@ async fn names_may_hold_anything() {
 
 #[tokio::test]
 async fn what_can_not_be_copied() {
-    let vm = minimal();
+    let vm = fresh("minimal").await;
     vm.connect().await.unwrap();
     let error = vm
         .copy_from_host("/no/such/file", "/root")
@@ -234,7 +234,7 @@ async fn what_can_not_be_copied() {
 
 #[tokio::test]
 async fn the_share_is_mounted_on_demand() {
-    let vm = systemd();
+    let vm = fresh("systemd").await;
     vm.succeed("umount /tmp/shared; modprobe -r 9p; rmdir /tmp/shared")
         .await
         .unwrap();
@@ -256,7 +256,7 @@ async fn the_share_is_mounted_on_demand() {
 
 #[tokio::test]
 async fn a_file_that_appears() {
-    let vm = minimal();
+    let vm = fresh("minimal").await;
     vm.succeed("(sleep 1; touch '/root/a file') >&2 &")
         .await
         .unwrap();

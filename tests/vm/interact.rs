@@ -1,6 +1,6 @@
 use machine::TerminalKind;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
-use vm_tests::{minimal, systemd};
+use vm_tests::{fresh, minimal};
 
 /// Somebody at a terminal.
 struct Person {
@@ -46,7 +46,7 @@ impl Person {
 
 #[tokio::test]
 async fn a_shell_with_a_terminal() {
-    for vm in [minimal(), systemd()] {
+    for vm in [fresh("minimal").await, fresh("systemd").await] {
         vm.succeed("true").await.unwrap();
         for _ in 0..2 {
             let (mut person, input, output) = person();

@@ -1,16 +1,16 @@
 use machine::ErrorKind;
-use vm_tests::{SOON, systemd};
+use vm_tests::{SOON, fresh};
 
 /// Every printable ASCII character, and long enough to overflow what QEMU or
 /// the keyboard queue.
 fn all_characters() -> String {
     let printable: String = (b' '..=b'~').map(char::from).collect();
-    printable.repeat(5)
+    printable.repeat(3)
 }
 
 #[tokio::test]
 async fn what_is_typed_arrives() {
-    let vm = systemd();
+    let vm = fresh("systemd").await;
     vm.within(SOON)
         .wait_until_tty_matches("1", "root@systemd:~# +$")
         .await
@@ -44,7 +44,7 @@ async fn what_is_typed_arrives() {
 
 #[tokio::test]
 async fn keys_that_are_not_there() {
-    let vm = systemd();
+    let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     let error = vm.send_key("ctrl-alt-entf").await.unwrap_err();
     assert!(error.to_string().contains("entf"), "{error}");

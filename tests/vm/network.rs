@@ -3,11 +3,11 @@ use std::time::Duration;
 
 use machine::{ErrorKind, Machine, StartScript};
 use tokio::io::AsyncReadExt as _;
-use vm_tests::{SOON, minimal, show_steps, start_script, systemd};
+use vm_tests::{SOON, fresh, show_steps, start_script};
 
 #[tokio::test]
 async fn ports_and_sockets() {
-    let vm = systemd();
+    let vm = fresh("systemd").await;
     let vm = vm.within(SOON);
     // Nobody listens yet.
     vm.wait_for_closed_port(8080).await.unwrap();
@@ -69,7 +69,7 @@ async fn ports_and_sockets() {
 
 #[tokio::test]
 async fn arguments_that_can_not_be() {
-    let vm = minimal();
+    let vm = fresh("minimal").await;
     vm.connect().await.unwrap();
     let errors = [
         vm.wait_for_open_port(0).await.unwrap_err(),
@@ -91,7 +91,7 @@ async fn arguments_that_can_not_be() {
 
 #[tokio::test]
 async fn a_forwarded_port_leads_into_the_guest() {
-    let vm = minimal();
+    let vm = fresh("minimal").await;
     vm.succeed("nc -ll -p 80 -e echo hello &>/dev/null &")
         .await
         .unwrap();
@@ -155,7 +155,7 @@ async fn a_cable_is_pulled_and_plugged_in_again() {
 
 #[tokio::test]
 async fn a_machine_with_one_card_has_no_cable_to_pull() {
-    let vm = minimal();
+    let vm = fresh("minimal").await;
     vm.start().await.unwrap();
     let error = vm.block().await.unwrap_err();
     assert!(

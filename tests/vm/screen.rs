@@ -1,10 +1,10 @@
 use machine::ErrorKind;
-use vm_tests::builder;
+use vm_tests::{fresh, fresh_with};
 
 #[tokio::test]
 async fn a_screenshot_is_a_png() {
     let out = tempfile::tempdir().unwrap();
-    let vm = builder("minimal").out_dir(out.path()).build().unwrap();
+    let vm = fresh_with("minimal", |builder| builder.out_dir(out.path())).await;
     vm.connect().await.unwrap();
     let path = vm.screenshot("boot").await.unwrap();
     assert_eq!(path, out.path().join("boot.png"));
@@ -20,7 +20,7 @@ async fn a_screenshot_is_a_png() {
 
 #[tokio::test]
 async fn a_screenshot_into_nowhere() {
-    let vm = builder("minimal").build().unwrap();
+    let vm = fresh("minimal").await;
     vm.start().await.unwrap();
     let error = vm
         .screenshot("/no/such/directory/picture.png")

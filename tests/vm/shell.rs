@@ -1,18 +1,13 @@
 use std::time::Duration;
 
-use machine::{Command, ErrorKind, Exit, Machine};
+use machine::{Command, ErrorKind, Exit};
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
-use vm_tests::{minimal, systemd};
-
-async fn connected(vm: Machine) -> Machine {
-    vm.connect().await.unwrap();
-    vm
-}
+use vm_tests::fresh;
 
 #[tokio::test]
 async fn status_and_output() {
-    let vm = connected(minimal()).await;
+    let vm = fresh("minimal").await;
     for (command, status, stdout) in [
         ("true", 0, ""),
         ("exit 3", 3, ""),
@@ -35,7 +30,7 @@ async fn status_and_output() {
 
 #[tokio::test]
 async fn failures_tell_what_came() {
-    let vm = connected(minimal()).await;
+    let vm = fresh("minimal").await;
     let error = vm.succeed("echo the reason; exit 7").await.unwrap_err();
     assert!(
         matches!(
@@ -61,7 +56,7 @@ async fn failures_tell_what_came() {
 
 #[tokio::test]
 async fn standard_error_goes_to_the_console() {
-    let vm = connected(minimal()).await;
+    let vm = fresh("minimal").await;
     vm.succeed("echo to the console >&2").await.unwrap();
     vm.wait_for_console_text("to the console").await.unwrap();
 }
@@ -69,7 +64,7 @@ async fn standard_error_goes_to_the_console() {
 /// A getty hangs up the terminal, for all who have it open.
 #[tokio::test]
 async fn standard_error_goes_to_the_console_of_a_getty() {
-    let vm = connected(systemd()).await;
+    let vm = fresh("systemd").await;
     vm.wait_for_unit("serial-getty@ttyS0.service")
         .await
         .unwrap();
@@ -80,7 +75,7 @@ async fn standard_error_goes_to_the_console_of_a_getty() {
 
 #[tokio::test]
 async fn a_thousand_commands_in_a_row() {
-    let vm = connected(minimal()).await;
+    let vm = fresh("minimal").await;
     for number in 0..1000 {
         let output = vm
             .execute(format!("echo {number}; exit {}", number % 100))
@@ -95,7 +90,7 @@ async fn a_thousand_commands_in_a_row() {
 
 #[tokio::test]
 async fn every_byte_value() {
-    let vm = connected(minimal()).await;
+    let vm = fresh("minimal").await;
     let bytes: Vec<u8> = (0..=255).collect();
     // Octal escapes, so that the command is text.
     let escapes: String = bytes.iter().map(|byte| format!("\\{byte:03o}")).collect();
@@ -114,7 +109,7 @@ async fn every_byte_value() {
 
 #[tokio::test]
 async fn text_of_many_lengths_in_many_scripts() {
-    let vm = connected(minimal()).await;
+    let vm = fresh("minimal").await;
     for length in [1, 2, 3, 170, 171, 512, 5000] {
         for character in ["é", "→", "𝄞"] {
             let text = character.repeat(length);
@@ -129,7 +124,7 @@ async fn text_of_many_lengths_in_many_scripts() {
 #[tokio::test]
 async fn two_hundred_megabytes_streamed() {
     const BLOCKS: usize = 200;
-    let vm = connected(minimal()).await;
+    let vm = fresh("minimal").await;
     // A megabyte of noise, which the guest says 200 times over.
     vm.succeed("head -c 1048576 /dev/urandom >/tmp/block")
         .await
@@ -164,7 +159,7 @@ fn hex(bytes: &[u8]) -> String {
 
 #[tokio::test]
 async fn time_out() {
-    let vm = connected(minimal()).await;
+    let vm = fresh("minimal").await;
     for command in [
         "echo before; sleep 1000",
         "trap '' TERM; sleep 1000 & wait; sleep 1000",
@@ -189,7 +184,7 @@ async fn time_out() {
 
 #[tokio::test]
 async fn an_abandoned_command_is_ended() {
-    let vm = connected(minimal()).await;
+    let vm = fresh("minimal").await;
     let abandoned = vm.execute("echo started >/dev/ttyS0; sleep 1000");
     tokio::select! {
         result = abandoned => panic!("{result:?}"),
@@ -205,7 +200,7 @@ async fn an_abandoned_command_is_ended() {
 
 #[tokio::test]
 async fn a_background_process_goes_on() {
-    let vm = connected(minimal()).await;
+    let vm = fresh("minimal").await;
     vm.succeed("(sleep 1; echo done >/tmp/done) >&2 &")
         .await
         .unwrap();
@@ -215,7 +210,7 @@ async fn a_background_process_goes_on() {
 
 #[tokio::test]
 async fn waits_end_when_it_has_happened() {
-    let vm = connected(minimal()).await;
+    let vm = fresh("minimal").await;
     vm.succeed("(sleep 1; touch /tmp/there) >&2 &")
         .await
         .unwrap();
@@ -236,7 +231,7 @@ async fn waits_end_when_it_has_happened() {
 
 #[tokio::test]
 async fn waits_that_are_in_vain_tell_what_was_seen() {
-    let vm = connected(minimal()).await;
+    let vm = fresh("minimal").await;
     let never = Command::new("echo still nothing; exit 5").timeout(Duration::from_secs(1));
     let error = vm.wait_until_succeeds(never).await.unwrap_err();
     let ErrorKind::TimedOut {
@@ -255,14 +250,14 @@ async fn waits_that_are_in_vain_tell_what_was_seen() {
 
 #[tokio::test]
 async fn commands_of_one_machine_queue() {
-    let vm = connected(minimal()).await;
+    let vm = fresh("minimal").await;
     let (a, b) = tokio::join!(vm.succeed("sleep 0.5; echo a"), vm.succeed("echo b"));
     assert_eq!((a.unwrap().as_str(), b.unwrap().as_str()), ("a\n", "b\n"));
 }
 
 #[tokio::test]
 async fn the_shell_is_respawned() {
-    let vm = connected(minimal()).await;
+    let vm = fresh("minimal").await;
     // `${$#0}` is the guest's own bash; 0 this command's processes, its end with them.
     let error = vm.execute("kill -9 ${$#0} 0").await.unwrap_err();
     assert!(error.to_string().contains("restarted"), "{error}");
@@ -271,7 +266,7 @@ async fn the_shell_is_respawned() {
 
 #[tokio::test]
 async fn strict_mode() {
-    let vm = connected(minimal()).await;
+    let vm = fresh("minimal").await;
     for command in ["false; true", "false | true", "echo $unset_variable"] {
         vm.fail(command).await.unwrap();
     }
@@ -279,7 +274,7 @@ async fn strict_mode() {
 
 #[tokio::test]
 async fn on_systemd_too() {
-    let vm = connected(systemd()).await;
+    let vm = fresh("systemd").await;
     assert_eq!(
         vm.succeed("printf 'a\\tb\\n'; cat").await.unwrap(),
         "a\tb\n"

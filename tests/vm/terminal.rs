@@ -1,11 +1,11 @@
 use std::time::Duration;
 
 use machine::ErrorKind;
-use vm_tests::{SOON, minimal, systemd};
+use vm_tests::{SOON, fresh};
 
 #[tokio::test]
 async fn text_on_a_terminal() {
-    let vm = systemd();
+    let vm = fresh("systemd").await;
     let patient = vm.within(SOON);
     patient
         .wait_until_tty_matches("1", "root@systemd:~# +$")
@@ -44,7 +44,7 @@ async fn text_on_a_terminal() {
 
 #[tokio::test]
 async fn terminals_that_are_not_there() {
-    let vm = minimal();
+    let vm = fresh("minimal").await;
     for tty in ["", "1; reboot", "S0", "-1"] {
         let error = vm.get_tty_text(tty).await.unwrap_err();
         assert!(

@@ -1,12 +1,12 @@
 use std::time::Duration;
 
 use machine::{Button, ErrorKind};
-use vm_tests::{SOON, builder, systemd};
+use vm_tests::{SOON, fresh, fresh_with};
 
 #[tokio::test]
 async fn a_text_console_is_read_exactly() {
     let out = tempfile::tempdir().unwrap();
-    let vm = builder("systemd").out_dir(out.path()).build().unwrap();
+    let vm = fresh_with("systemd", |builder| builder.out_dir(out.path())).await;
     vm.connect().await.unwrap();
     let patient = vm.within(SOON);
     patient.wait_for_text("^root@systemd:~# *$").await.unwrap();
@@ -62,7 +62,7 @@ async fn a_text_console_is_read_exactly() {
 #[tokio::test]
 async fn text_on_a_desktop() {
     let out = tempfile::tempdir().unwrap();
-    let vm = builder("desktop").out_dir(out.path()).build().unwrap();
+    let vm = fresh_with("desktop", |builder| builder.out_dir(out.path())).await;
     vm.wait_for_x().await.unwrap();
     let vm = vm.within(SOON);
     vm.succeed("xterm -title 'Terminal of root' -geometry 70x10+100+100 -e sh -c 'echo Some words in a terminal; read x; echo You wrote $x; sleep 1d' >&2 &")
@@ -106,7 +106,7 @@ async fn text_on_a_desktop() {
 
 #[tokio::test]
 async fn where_the_pointer_can_not_be() {
-    let vm = systemd();
+    let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     let error = vm.move_pointer(10_000, 0).await.unwrap_err();
     assert!(

@@ -1,11 +1,11 @@
 use std::time::Duration;
 
 use machine::{ErrorKind, Unit};
-use vm_tests::{SOON, minimal, systemd};
+use vm_tests::{SOON, fresh};
 
 #[tokio::test]
 async fn units_and_jobs() {
-    let vm = systemd();
+    let vm = fresh("systemd").await;
     vm.wait_for_unit("multi-user.target").await.unwrap();
 
     // A unit that takes its time.
@@ -52,7 +52,7 @@ systemctl start --no-block slow",
 
 #[tokio::test]
 async fn a_unit_that_will_not_be_active_is_told_of_at_once() {
-    let vm = systemd();
+    let vm = fresh("systemd").await;
     vm.succeed(
         "cat >/run/systemd/system/bad.service <<'EOF'
 [Service]
@@ -96,7 +96,7 @@ systemctl start bad; until systemctl is-failed bad; do sleep 0.1; done",
 
 #[tokio::test]
 async fn names_are_only_names() {
-    let vm = systemd();
+    let vm = fresh("systemd").await;
     for name in [
         "no such unit",
         "it's",
@@ -131,7 +131,7 @@ async fn names_are_only_names() {
 
 #[tokio::test]
 async fn units_of_a_user() {
-    let vm = systemd();
+    let vm = fresh("systemd").await;
     vm.succeed("loginctl enable-linger alice").await.unwrap();
     vm.wait_for_unit(format!("user@{ALICE}.service"))
         .await
@@ -172,7 +172,7 @@ const ALICE: u32 = 1000;
 
 #[tokio::test]
 async fn a_guest_without_systemd() {
-    let vm = minimal();
+    let vm = fresh("minimal").await;
     let error = vm.wait_for_unit("multi-user.target").await.unwrap_err();
     let ErrorKind::Systemctl { exit, .. } = error.kind() else {
         panic!("{error}")

@@ -1,12 +1,12 @@
 use std::time::Duration;
 
 use machine::ErrorKind;
-use vm_tests::{builder, minimal};
+use vm_tests::{fresh, fresh_with};
 
 #[tokio::test]
 async fn windows_of_a_desktop() {
     let out = tempfile::tempdir().unwrap();
-    let vm = builder("desktop").out_dir(out.path()).build().unwrap();
+    let vm = fresh_with("desktop", |builder| builder.out_dir(out.path())).await;
     vm.wait_for_x().await.unwrap();
     vm.wait_for_unit("graphical.target").await.unwrap();
     vm.succeed("xterm -title 'A \"title\" of its own' >&2 &")
@@ -37,7 +37,7 @@ async fn windows_of_a_desktop() {
 
 #[tokio::test]
 async fn a_guest_without_x() {
-    let vm = minimal();
+    let vm = fresh("minimal").await;
     let error = vm.get_window_names().await.unwrap_err();
     assert!(
         matches!(error.kind(), ErrorKind::CommandFailed { .. }),

@@ -10,6 +10,8 @@ use crate::vm_test::accelerator;
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Bench {
+    /// How long a clone takes, beside a boot, and what sixteen of them cost
+    Clone,
     /// How long a command takes, beside the reference's way to run it
     Commands,
     /// How well and how fast screens are read, beside `convert` and `tesseract`
@@ -21,6 +23,7 @@ pub(crate) enum Bench {
 /// Runs a benchmark, with all that it needs installed and built before.
 pub(crate) fn run(bench: Bench, yes: bool) -> Result<()> {
     let (package, target, images): (_, _, &[Image]) = match bench {
+        Bench::Clone => ("vm-tests", "clone", &[Image::Systemd]),
         Bench::Commands => ("vm-tests", "commands", &[Image::Minimal, Image::Systemd]),
         Bench::Ocr => ("ocr", "corpus", &[]),
         Bench::SerialLog => ("serial-log", "throughput", &[]),
@@ -38,7 +41,7 @@ pub(crate) fn run(bench: Bench, yes: bool) -> Result<()> {
 
 fn packages(bench: Bench) -> Vec<Package> {
     match bench {
-        Bench::Commands => [&host::RUN[..], &host::OCR].concat(),
+        Bench::Clone | Bench::Commands => [&host::RUN[..], &host::OCR].concat(),
         Bench::Ocr => [&host::OCR[..], &host::OTHER_OCR].concat(),
         Bench::SerialLog => Vec::new(),
     }

@@ -21,6 +21,8 @@ pub(crate) enum Task {
     VmTest(VmTestFlags),
     /// Checks and tests everything: `tidy`, the tests of all crates, `vm-test`
     Test(TestFlags),
+    /// Removes the templates of machines, which tests make again
+    CleanVm,
     /// Prints the figures of a benchmark
     Bench(BenchFlags),
     /// Checks the rules that code can check: dependencies, codecs, formatting, lints

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Task::Image(flags) => image::run(&flags),
         Task::VmTest(flags) => vm_test::run(flags.filter.as_deref(), flags.yes),
         Task::Test(flags) => test::run(&flags),
+        Task::CleanVm => vm_test::clean(),
         Task::Bench(flags) => bench::run(flags.name, flags.yes),
         Task::Tidy => tidy::run_all(),
     };

@@ -1,8 +1,11 @@
 //! `cargo xtask vm-test`: the tests on real virtual machines.
 
+use std::fs;
+use std::io::ErrorKind;
+use std::num::NonZero;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::ValueEnum as _;
 
 use crate::host;
@@ -23,18 +26,42 @@ pub(crate) fn run(filter: Option<&str>, yes: bool) -> Result<()> {
     )
 }
 
+/// Removes the templates. Machines that run keep what they use of them.
+pub(crate) fn clean() -> Result<()> {
+    let templates = vm_dir().join("templates");
+    match fs::remove_dir_all(&templates) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("can't remove {}", templates.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// nextest where it is installed, else cargo's own.
 fn test_runner() -> Command {
     let mut runner = cargo();
+    let threads = threads().to_string();
     if host::find("cargo-nextest").is_some() {
         runner.args(["nextest", "run", "--package", "vm-tests"]);
+        runner.args(["--test-threads", &threads]);
     } else {
-        // Each test boots machines of its own, and each takes a core.
-        runner
-            .args(["test", "--package", "vm-tests", "--"])
-            .env("RUST_TEST_THREADS", "2");
+        runner.args(["test", "--package", "vm-tests", "--"]);
+        runner.env("RUST_TEST_THREADS", threads);
     }
     runner
+}
+
+/// How many tests run at once: two for each core, as most of a test is waiting, if
+/// each may have a gigabyte.
+fn threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let free = memory.lines().find_map(|line| {
+        let kibibytes = line.strip_prefix("MemAvailable:")?.trim();
+        kibibytes.split(' ').next()?.parse::<usize>().ok()
+    });
+    let fitting = free.map_or(usize::MAX, |kibibytes| kibibytes >> 20);
+    fitting.min(2 * cores).max(1)
 }
 
 /// What machines are to run with, probed once.

@@ -100,11 +100,13 @@ fn now() -> String {
 
 /// Another address, of those that are for local use, for the card that has this one.
 fn new_mac(old: &str) -> String {
-    let [a, b, c, d, e] = *Uuid::new_v4().as_bytes().first_chunk().unwrap_or(&[0; 5]);
+    let random = Uuid::new_v4();
+    let random = random.as_bytes().iter().take(5);
+    let new: String = random.map(|byte| format!(":{byte:02x}")).collect();
     format!(
         "for card in /sys/class/net/*; do
              [[ $(<\"$card/address\") != {old} ]] ||
-                 ip link set \"${{card##*/}}\" address 52:{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}
+                 ip link set \"${{card##*/}}\" address 52{new}
          done\n"
     )
 }

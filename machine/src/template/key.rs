@@ -38,9 +38,9 @@ impl Hash {
         let Ok(file) = fs::metadata(path) else {
             return;
         };
-        for number in [file.size() as i64, file.mtime(), file.mtime_nsec()] {
-            self.number(number.cast_unsigned());
-        }
+        self.number(file.size());
+        self.number(file.mtime().cast_unsigned());
+        self.number(file.mtime_nsec().cast_unsigned());
     }
 
     fn hex(self) -> String {
@@ -92,7 +92,9 @@ fn hash_command(hash: &mut Hash, spec: &CommandSpec) {
     {
         let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         files.sort();
-        files.iter().for_each(|file| hash.stamp(file));
+        for file in &files {
+            hash.stamp(file);
+        }
     }
     for word in &spec.args {
         hash.bytes(word.as_bytes());
@@ -121,7 +123,9 @@ mod tests {
 
     fn of(parts: &[&str]) -> String {
         let mut hash = Hash(Sha256::new());
-        parts.iter().for_each(|part| hash.text(part));
+        for part in parts {
+            hash.text(part);
+        }
         hash.hex()
     }
 

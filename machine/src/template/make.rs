@@ -74,24 +74,20 @@ pub(super) async fn build(recipe: Recipe) -> Result<Template> {
 async fn make(recipe: &Recipe, dir: &Path, home: &Path) -> Result<Contents> {
     let builder = || Machine::builder(recipe.start.clone()).tmp_dir(dir);
     let file = saved::ram(dir);
-    let vm = match &recipe.parent {
-        Some(parent) => cloned(parent, builder(), file).await?,
-        None => {
-            let size = ram_size(builder()).await?;
-            let vm = builder()
-                .origin(Origin::Kept(Ram {
-                    file: file.clone(),
-                    size,
-                }))
-                .build()?;
-            reserve(&file, size).map_err(|error| {
-                vm.template_error(
-                    &format!("reserving {} MiB for the RAM of a template", size >> 20),
-                    error.to_string(),
-                )
-            })?;
-            vm
-        }
+    let vm = if let Some(parent) = &recipe.parent {
+        cloned(parent, builder(), file).await?
+    } else {
+        let size = ram_size(builder()).await?;
+        let ram = Ram {
+            file: file.clone(),
+            size,
+        };
+        let vm = builder().origin(Origin::Kept(ram)).build()?;
+        reserve(&file, size).map_err(|error| {
+            let doing = format!("reserving {} MiB for a template's RAM", size >> 20);
+            vm.template_error(&doing, error.to_string())
+        })?;
+        vm
     };
     vm.connect().await?;
     for step in &recipe.steps {

@@ -1,0 +1,100 @@
+//! What clones cost, beside a boot of the same image in the same run:
+//! `cargo xtask bench clone`.
+
+#![expect(clippy::print_stdout, reason = "the figures are the output")]
+
+use std::error::Error;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use futures_util::future::try_join_all;
+use machine::Machine;
+use vm_tests::{builder, template};
+
+const IMAGE: &str = "systemd";
+const READY: &str = "multi-user.target";
+const ROUNDS: usize = 5;
+const MANY: usize = 16;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    // `cargo test --benches` runs this, too, to see that it starts.
+    if !std::env::args().any(|arg| arg == "--bench") {
+        return Ok(());
+    }
+    let start = Instant::now();
+    let vm = builder(IMAGE).build()?;
+    vm.succeed("true").await?;
+    let booted = start.elapsed();
+    drop(vm);
+
+    let start = Instant::now();
+    let template = template(IMAGE).wait_for_unit(READY).build().await?;
+    println!("the template, taken or made: {:.1?}", start.elapsed());
+    let (mut cloned, mut running) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        let vm = template.clone_machine().await?;
+        running.push(start.elapsed());
+        vm.succeed("true").await?;
+        cloned.push(start.elapsed());
+    }
+    let (running, cloned) = (median(running), median(cloned));
+    println!("{IMAGE}, emulated or not, to the first command's result:");
+    println!("  booted {booted:.1?}");
+    println!(
+        "  cloned {cloned:.2?} (fresh after {running:.2?}), {:.0} times as fast",
+        booted.as_secs_f64() / cloned.as_secs_f64()
+    );
+
+    let vm = template.clone_machine().await?;
+    let start = Instant::now();
+    let snapshot = vm.snapshot().await?;
+    let taken = start.elapsed();
+    let start = Instant::now();
+    vm.restore(&snapshot).await?;
+    println!(
+        "a snapshot of it taken in {taken:.2?}, restored in {:.2?}",
+        start.elapsed()
+    );
+    drop(vm);
+
+    let start = Instant::now();
+    let clones = try_join_all((0..MANY).map(|_| template.clone_machine())).await?;
+    let started = start.elapsed();
+    let answers = clones.iter().enumerate().map(|(number, vm)| async move {
+        vm.succeed(format!(
+            "echo {number} >/root/file; cat /root/file /etc/machine-id"
+        ))
+        .await
+    });
+    let mut answers = try_join_all(answers).await?;
+    let answered = start.elapsed();
+    answers.sort();
+    answers.dedup();
+    let memory: u64 = clones.iter().map(memory).sum();
+    println!(
+        "{MANY} clones at once: all run after {started:.1?}, all have answered after \
+         {answered:.1?}, {} different answers; resident {} MiB together, what they share \
+         counted once",
+        answers.len(),
+        memory >> 10,
+    );
+    Ok(())
+}
+
+/// The memory of a machine's QEMU in KiB: of what several have, each has its share.
+fn memory(vm: &Machine) -> u64 {
+    let file = format!("/proc/{}/smaps_rollup", vm.pid().unwrap_or_default());
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    kibibytes
+        .and_then(|number| number.trim().parse().ok())
+        .unwrap_or_default()
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
