@@ -43,6 +43,7 @@ pub struct Template {
     recipe: Arc<Recipe>,
     saved: Saved,
     host_name: Option<String>,
+    allow_reboot: bool,
 }
 
 /// All that makes a template.
@@ -89,6 +90,16 @@ impl Template {
         }
     }
 
+    /// A handle whose clones may reboot, as
+    /// [`start_allowing_reboot`](Machine::start_allowing_reboot) has it.
+    #[must_use]
+    pub fn allowing_reboot(&self) -> Self {
+        Self {
+            allow_reboot: true,
+            ..self.clone()
+        }
+    }
+
     /// What the serial console showed from the boot to the saving; no such file if
     /// the machine [can't be saved](Self::cannot).
     pub fn console_log(&self) -> PathBuf {
@@ -127,19 +138,29 @@ impl Template {
         let vm = builder()
             .origin(Origin::Saved(self.saved.clone()))
             .build()?;
-        if let Err(error) = vm.start().await {
+        if let Err(error) = self.start(&vm).await {
             // Whatever it is that can't be loaded, the next one will make anew.
             tracing::warn!(machine = vm.name(), "it is booted, not cloned: {error}");
             cache::spoil(&self.saved.dir);
-            vm.release();
-            return self.boot(vm).await;
+            // With its disks.
+            drop(vm);
+            return self.boot(builder().build()?).await;
         }
         vm.freshen(contents, self.host_name.as_deref()).await?;
         Ok(vm)
     }
 
+    async fn start(&self, vm: &Machine) -> Result<()> {
+        if self.allow_reboot {
+            vm.start_allowing_reboot().await
+        } else {
+            vm.start().await
+        }
+    }
+
     /// Boots and prepares a machine without what was saved.
     async fn boot(&self, vm: Machine) -> Result<Machine> {
+        self.start(&vm).await?;
         vm.connect().await?;
         for step in self.all_steps() {
             step.apply(&vm).await?;

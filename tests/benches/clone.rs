@@ -31,20 +31,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let template = template(IMAGE).wait_for_unit(READY).build().await?;
     println!("the template, taken or made: {:.1?}", start.elapsed());
-    let (mut cloned, mut running) = (Vec::new(), Vec::new());
+    let (mut answering, mut running) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let start = Instant::now();
         let vm = template.clone_machine().await?;
         running.push(start.elapsed());
         vm.succeed("true").await?;
-        cloned.push(start.elapsed());
+        answering.push(start.elapsed());
     }
-    let (running, cloned) = (median(running), median(cloned));
+    let (running, answering) = (median(running), median(answering));
     println!("{IMAGE}, emulated or not, to the first command's result:");
     println!("  booted {booted:.1?}");
     println!(
-        "  cloned {cloned:.2?} (fresh after {running:.2?}), {:.0} times as fast",
-        booted.as_secs_f64() / cloned.as_secs_f64()
+        "  cloned {answering:.2?} (fresh after {running:.2?}), {:.0} times as fast",
+        booted.as_secs_f64() / answering.as_secs_f64()
     );
 
     let vm = template.clone_machine().await?;

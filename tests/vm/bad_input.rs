@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use machine::{Error, ErrorKind, Machine, QemuCommand, StartScript, serial_log};
-use vm_tests::{builder, minimal, show_steps};
+use vm_tests::{builder, fresh, minimal, show_steps};
 
 /// What becomes of a machine whose start script is this.
 async fn start(path: &Path) -> Error {
@@ -144,7 +144,7 @@ fn state_directory_in_use() {
 
 #[tokio::test]
 async fn command_with_a_nul() {
-    let vm = minimal();
+    let vm = fresh("minimal").await;
     let error = vm.succeed("echo a\0b").await.unwrap_err();
     assert!(error.to_string().contains("NUL"), "{error}");
     vm.succeed("true").await.unwrap();
@@ -152,7 +152,7 @@ async fn command_with_a_nul() {
 
 #[tokio::test]
 async fn invalid_regular_expression() {
-    let vm = minimal();
+    let vm = fresh("minimal").await;
     vm.start().await.unwrap();
     let error = vm.wait_for_console_text("(unclosed").await.unwrap_err();
     let invalid = matches!(
@@ -181,7 +181,7 @@ async fn nothing_works_before_the_start() {
 
 #[tokio::test]
 async fn a_guest_that_panics_ends_the_machine() {
-    let vm = minimal();
+    let vm = fresh("minimal").await;
     let error = vm
         .succeed("sleep 0.2; echo c >/proc/sysrq-trigger; sleep 1000")
         .await

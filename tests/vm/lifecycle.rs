@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use machine::{ErrorKind, Machine, StartScript};
-use vm_tests::{builder, minimal, start_script, wait_until_gone};
+use vm_tests::{builder, fresh, minimal, start_script, wait_until_gone};
 
 #[tokio::test]
 async fn boots_and_shuts_down() {
@@ -38,7 +38,7 @@ async fn starts_again_after_a_shutdown() {
 
 #[tokio::test]
 async fn power_off_from_inside() {
-    let vm = minimal();
+    let vm = fresh("minimal").await;
     vm.connect().await.unwrap();
     // Whether it still gets an answer depends on who is quicker.
     let _ = vm.execute("poweroff").await;
@@ -49,7 +49,7 @@ async fn power_off_from_inside() {
 
 #[tokio::test]
 async fn crash_is_sudden() {
-    let vm = minimal();
+    let vm = fresh("minimal").await;
     vm.succeed("echo not yet on disk >/disk/file")
         .await
         .unwrap();
@@ -84,7 +84,7 @@ async fn reboot_where_it_is_allowed() {
 
 #[tokio::test]
 async fn reboot_ends_a_machine_that_may_not() {
-    let vm = minimal();
+    let vm = fresh("minimal").await;
     vm.connect().await.unwrap();
     vm.reboot().await.unwrap();
     assert!(vm.wait_for_shutdown().await.unwrap().unwrap().success());

@@ -1,7 +1,7 @@
 use machine::{Error, ErrorKind};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::oneshot;
-use vm_tests::minimal;
+use vm_tests::{fresh, minimal};
 
 /// Kills QEMU, as nobody ever should.
 fn kill(pid: Option<u32>) {
@@ -26,7 +26,7 @@ fn assert_tells_the_story(error: &Error, doing: &str) {
 
 #[tokio::test]
 async fn during_a_command() {
-    let vm = minimal();
+    let vm = fresh("minimal").await;
     vm.connect().await.unwrap();
     // The command tells through the console that it runs.
     let command = vm.execute("echo command runs >/dev/ttyS0; sleep 1000");
@@ -41,7 +41,7 @@ async fn during_a_command() {
 
 #[tokio::test]
 async fn during_waits() {
-    let vm = minimal();
+    let vm = fresh("minimal").await;
     vm.connect().await.unwrap();
     let shutdown = vm.wait_for_shutdown();
     let repeat = vm.wait_until_succeeds("echo looking >/dev/ttyS0; false");

@@ -1,9 +1,9 @@
 use machine::{ErrorKind, Machine, StartScript};
-use vm_tests::{show_steps, start_script, systemd};
+use vm_tests::{fresh, show_steps, start_script, systemd};
 
 #[tokio::test]
 async fn all_is_there_and_running() {
-    let vm = systemd();
+    let vm = fresh("systemd").await;
     let state = vm
         .succeed("systemctl is-system-running --wait")
         .await
@@ -35,7 +35,7 @@ async fn all_is_there_and_running() {
 
 #[tokio::test]
 async fn the_backdoor_is_restarted() {
-    let vm = systemd();
+    let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
     let error = vm.execute("kill -9 ${$#0} 0").await.unwrap_err();
     assert!(error.to_string().contains("restarted"), "{error}");

@@ -1,3 +1,4 @@
+use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use machine::{ErrorKind, Machine};
@@ -268,6 +269,47 @@ async fn a_preparation_that_fails_leaves_nothing() {
             .all(|name| name.to_string_lossy().ends_with(".lock")),
         "{left:?}"
     );
+}
+
+/// A disk that is too small for the RAM, and one that is for the rest: root's to try.
+#[tokio::test]
+async fn a_full_disk_leaves_nothing() {
+    let disk = tempfile::tempdir().unwrap();
+    for (size, reason) in [("100m", "No space left"), ("257m", "")] {
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(disk.path())
+            .status();
+        if !mounted.unwrap().success() {
+            return;
+        }
+        let error = template("minimal")
+            .cache_dir(disk.path())
+            .build()
+            .await
+            .unwrap_err();
+        let left = std::fs::read_dir(disk.path()).unwrap().count();
+        // QEMU has been killed, but may not be gone.
+        let mut umount = Command::new("umount");
+        let unmounted = umount.arg("--lazy").arg(disk.path()).status();
+        assert!(unmounted.unwrap().success());
+        assert!(
+            matches!(error.kind(), ErrorKind::Template { .. }),
+            "{error}"
+        );
+        assert!(error.to_string().contains(reason), "{error}");
+        assert_eq!(left, 1, "only the lock");
+    }
+}
+
+#[tokio::test]
+async fn a_clone_that_may_reboot() {
+    let template = template("minimal").build().await.unwrap();
+    let vm = template.allowing_reboot().clone_machine().await.unwrap();
+    vm.succeed("echo kept >/disk/file; sync").await.unwrap();
+    vm.reboot().await.unwrap();
+    assert_eq!(vm.succeed("cat /disk/file").await.unwrap(), "kept\n");
+    vm.wait_for_console_text("Linux version").await.unwrap();
 }
 
 #[tokio::test]

@@ -35,11 +35,11 @@ impl Machine {
         let doing = "taking a snapshot";
         self.step(doing, async {
             let running = self.running(doing)?;
+            let nodes = self.snapshot_nodes().await?;
             let contents = Contents {
                 mounts: self.unmount_shares().await?,
                 ..Contents::default()
             };
-            let nodes = self.snapshot_nodes().await?;
             let snapshot = Snapshot {
                 tag: format!("vm-{}", uuid::Uuid::new_v4().simple()),
                 qemu: running.qemu.pid(),
@@ -49,10 +49,10 @@ impl Machine {
             let mut shell = running.shell.lock().await;
             let suspended = shell.suspend().await;
             suspended.map_err(|source| self.error(shell_error(&running, source)))?;
-            self.snapshot_job("snapshot-save", &snapshot).await?;
+            let taken = self.snapshot_job("snapshot-save", &snapshot).await;
             drop(shell);
             self.freshen_mounts(&snapshot.contents).await?;
-            Ok(snapshot)
+            taken.map(|()| snapshot)
         })
         .await
     }
@@ -107,15 +107,21 @@ impl Machine {
         Ok(nodes)
     }
 
-    /// Has QEMU do one of its jobs with a snapshot, the guest standing still.
+    /// Has QEMU do one of its jobs with a snapshot. The guest stands still meanwhile,
+    /// and goes on whatever comes of it.
     async fn snapshot_job(&self, job: &str, snapshot: &Snapshot) -> Result<()> {
-        let id = format!("job-{}", uuid::Uuid::new_v4().simple());
-        let running = self.running(job)?;
-        let mut events = running.qmp.events();
         self.qmp("stop", Value::Null).await?;
+        let done = self.finish_job(job, snapshot).await;
+        self.qmp("cont", Value::Null).await?;
+        done
+    }
+
+    async fn finish_job(&self, job: &str, snapshot: &Snapshot) -> Result<()> {
+        let id = format!("job-{}", uuid::Uuid::new_v4().simple());
+        let mut events = self.qmp_client()?.events();
         let arguments = json!({
             "job-id": id, "tag": snapshot.tag,
-            "vmstate": snapshot.nodes[0], "devices": snapshot.nodes,
+            "vmstate": snapshot.nodes.first(), "devices": snapshot.nodes,
         });
         self.qmp(job, arguments).await?;
         self.on_qemu(job, async |_| {
@@ -133,7 +139,6 @@ impl Machine {
         let failure = jobs.find(|other| other["id"] == json!(id));
         let failure = failure.and_then(|job| job["error"].as_str().map(str::to_owned));
         self.qmp("job-dismiss", json!({ "id": id })).await?;
-        self.qmp("cont", Value::Null).await?;
         match failure {
             Some(reason) => Err(self.snapshot_error(job, &reason)),
             None => Ok(()),

@@ -33,6 +33,7 @@ pub(super) async fn build(recipe: Recipe) -> Result<Template> {
         recipe: Arc::clone(&recipe),
         saved,
         host_name: None,
+        allow_reboot: false,
     };
     if let Some(saved) = place.open() {
         return Ok(template(saved));
@@ -87,6 +88,7 @@ async fn make(recipe: &Recipe, dir: &Path, home: &Path) -> Result<Contents> {
             let doing = format!("reserving {} MiB for a template's RAM", size >> 20);
             vm.template_error(&doing, error.to_string())
         })?;
+        start_kept(&vm).await?;
         vm
     };
     vm.connect().await?;
@@ -101,6 +103,19 @@ async fn make(recipe: &Recipe, dir: &Path, home: &Path) -> Result<Contents> {
         let _ = fs::remove_dir_all(dir);
     }
     Ok(contents)
+}
+
+/// Starts a machine whose RAM is a file. QEMU may not like that.
+async fn start_kept(vm: &Machine) -> Result<()> {
+    let Err(error) = vm.start().await else {
+        return Ok(());
+    };
+    Err(match error.kind() {
+        ErrorKind::Exited { stderr, .. } if !stderr.is_empty() => {
+            vm.not_savable(format!("QEMU says: {}", stderr.join("; ")))
+        }
+        _ => error,
+    })
 }
 
 /// A clone of `parent` with a RAM of its own, in `file`.
