@@ -116,11 +116,13 @@ fn session_script(kind: &TerminalKind) -> String {
     // The console may be the agent's controlling terminal, whose mode a process
     // in the background is stopped for changing unless it ignores that signal.
     // In the background bash would have it ignore Ctrl-C.
+    // What is there to be read already was typed for a session before.
     // A session leader that ends hangs its terminal up: hence opened anew. That a
     // signal has arrived, bash forgets if it is about to become another program:
     // hence more than one.
     format!(
         "exec 0<>/dev/hvc0 1>&0 2>&1
+        while read -rt 0; do read -rN 1 -t 1 || :; done
         (trap '' TTOU; stty sane rows {rows} columns {columns})
         (trap - INT QUIT; TERM={} exec setsid -c bash -il) <&0 &
         bash=$! hung_up=

@@ -17,6 +17,13 @@ use crate::state_dir::{StateDir, at};
 /// How many lines of the console and of standard error an error shows.
 const SHOWN_LINES: usize = 40;
 
+/// How many lines a kernel's panic may have, all of which are shown.
+const PANIC_LINES: usize = 200;
+
+/// What a panic begins with, [says the
+/// kernel](https://github.com/torvalds/linux/blob/v6.1/kernel/panic.c#L310).
+const PANIC: &str = "Kernel panic - not syncing";
+
 /// How long a broken connection may be news before the reason for it is: the
 /// sockets of a dying QEMU close a moment before its process is buried.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -146,8 +153,10 @@ impl ErrorKind {
 }
 
 fn shown(log: &SerialLog) -> Vec<String> {
-    let lines = log.last_lines(SHOWN_LINES);
-    lines
+    let lines = log.last_lines(PANIC_LINES);
+    let last = lines.len().saturating_sub(SHOWN_LINES);
+    let panic = lines.iter().position(|line| line.contains(PANIC));
+    lines[panic.map_or(last, |panic| panic.min(last))..]
         .iter()
         .map(|line| serial_log::printable(line).into_owned())
         .collect()

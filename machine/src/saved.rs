@@ -20,7 +20,7 @@ const STATE: &str = "devices";
 const CONSOLE_LOG: &str = "console.log";
 
 /// Raised when the same files would mean something else.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What a QEMU's RAM is when it is not QEMU's own business.
 #[derive(Clone, Debug)]
@@ -77,6 +77,8 @@ pub(crate) struct Contents {
     pub(crate) disks: Vec<Disk>,
     /// The shares that were mounted and must not be while it is saved.
     pub(crate) mounts: Vec<Mount>,
+    /// Where in the guest something waits for what a clone has to do.
+    pub(crate) waiter: Option<String>,
     /// The hardware addresses of cards on networks with others.
     pub(crate) macs: Vec<String>,
 }
@@ -89,7 +91,7 @@ pub(crate) struct Disk {
     pub(crate) size: u64,
 }
 
-/// A line of the guest's `/proc/mounts`, escapes and all.
+/// A line of the guest's `/proc/mounts`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Mount {
     pub(crate) source: String,

@@ -64,6 +64,8 @@ async fn a_shell_with_a_terminal() {
                 person.types("\x03").await;
                 person.types("echo still $PWD\r").await;
                 person.sees("still /proc\r\n").await;
+                // Ctrl-D is typed until it ends: the next does not see the rest.
+                person.types("trap 'sleep 1.1' EXIT\r").await;
                 person.leaves().await; // as Ctrl-D
             };
             let (ended, ()) = tokio::join!(vm.shell_interact_on(&kind, input, output), session);

@@ -36,6 +36,21 @@ async fn clones_are_independent() {
     assert_eq!(one.succeed("cat /disk/file").await.unwrap(), "one\n");
 }
 
+#[tokio::test]
+async fn clones_are_made_ahead() {
+    let template = template("minimal").build().await.unwrap().ahead();
+    let [one, other] = [
+        template.clone_machine().await,
+        template.clone_machine().await,
+    ];
+    let [one, other] = [one.unwrap(), other.unwrap()];
+    one.succeed("echo one >/tmp/file").await.unwrap();
+    other.fail("cat /tmp/file").await.unwrap();
+    let uuid = "cat /proc/sys/kernel/random/uuid";
+    let [of_one, of_other] = [one.succeed(uuid).await, other.succeed(uuid).await];
+    assert_ne!(of_one.unwrap(), of_other.unwrap());
+}
+
 /// What clones must not share.
 #[tokio::test]
 async fn clones_are_fresh() {

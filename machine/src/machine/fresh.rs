@@ -17,14 +17,21 @@ impl Machine {
         ))
     }
 
+    /// Starts what [freshens](Self::freshen) a clone in a fraction of the time, in a
+    /// guest that has Perl, and tells where it waits.
+    pub(super) async fn start_waiter(&self) -> Result<Option<String>> {
+        let output = self.quietly(START_WAITER.replace("@waiter@", WAITER));
+        let dir = output.await?.trim().to_owned();
+        Ok(Some(dir).filter(|dir| !dir.is_empty()))
+    }
+
     /// Gives a clone's guest its own clock, random numbers, machine id, hardware
     /// addresses, name if there is one, and mounts what its template had to unmount.
     pub(crate) async fn freshen(&self, contents: &Contents, host_name: Option<&str>) -> Result<()> {
-        let mut script = String::from(CLOCK_AND_IDS);
+        let mut script = self.catching_up(contents)? + NEW_IDS;
         for (name, value) in [
             ("id", Uuid::new_v4().simple().to_string()),
             ("seed", seed()),
-            ("now", now()),
         ] {
             script = script.replace(&format!("@{name}@"), &value);
         }
@@ -34,19 +41,45 @@ impl Machine {
         for mac in &contents.macs {
             script += &new_mac(mac);
         }
-        script.extend(contents.mounts.iter().map(remount));
-        self.quietly(script).await
+        self.quietly(script).await.map(drop)
     }
 
-    /// Mounts what had to be unmounted.
-    pub(super) async fn freshen_mounts(&self, contents: &Contents) -> Result<()> {
-        self.quietly(contents.mounts.iter().map(remount).collect())
-            .await
+    /// Sets the clock of a guest that stood still, and mounts what had to be unmounted.
+    pub(super) async fn catch_up(&self, contents: &Contents) -> Result<()> {
+        self.quietly(self.catching_up(contents)?).await.map(drop)
+    }
+
+    /// Hands the clock and the mounts to what waits, else sees to them.
+    fn catching_up(&self, contents: &Contents) -> Result<String> {
+        let mounts = contents.mounts.iter().map(|mount| self.mount_words(mount));
+        let mounts = mounts.collect::<Result<Vec<_>>>()?;
+        let slowly = mounts
+            .iter()
+            .map(|[source, dir, options]| format!("mount -t 9p -o {options} {source} {dir}\n"));
+        let slowly = SET_CLOCK.to_owned() + &slowly.collect::<String>();
+        let script = match &contents.waiter {
+            None => slowly,
+            Some(dir) => ASK_WAITER
+                .replace("@dir@", dir)
+                .replace("@mounts@", &mounts.concat().join(" "))
+                .replace("@slowly@", &slowly),
+        };
+        Ok(script.replace("@now@", &now()))
+    }
+
+    /// What it takes to mount it again, as words of the shell's.
+    fn mount_words(&self, mount: &Mount) -> Result<[String; 3]> {
+        let quote = |word| self.quote("mounting a share", word);
+        Ok([
+            quote(&mount.source)?,
+            quote(&mount.dir)?,
+            quote(&mount.options)?,
+        ])
     }
 
     /// The guest calls itself `name` on the network.
     pub(crate) async fn set_host_name(&self, name: &str) -> Result<()> {
-        self.quietly(self.naming(name)?).await
+        self.quietly(self.naming(name)?).await.map(drop)
     }
 
     fn naming(&self, name: &str) -> Result<String> {
@@ -57,11 +90,11 @@ impl Machine {
         ))
     }
 
-    /// Runs a script that is no step of a test's.
-    async fn quietly(&self, script: String) -> Result<()> {
+    /// Runs a script that is no step of a test's; gives what it prints.
+    async fn quietly(&self, script: String) -> Result<String> {
         let output = self.execute(script.as_str()).await?;
         if output.success() {
-            return Ok(());
+            return Ok(output.text());
         }
         Err(self.error(ErrorKind::CommandFailed {
             command: script,
@@ -71,17 +104,52 @@ impl Machine {
     }
 }
 
-/// Only what a shell does by itself, but for the clock: a process takes an emulated
-/// guest tens of milliseconds.
+/// What waits in the guest, without its comments, to be in one word of the shell's.
+const WAITER: &str = include_str!("fresh.pl");
+
+/// Prints where it waits, once it does; nothing if it can't.
+const START_WAITER: &str = r#"
+    if [[ $HOSTTYPE != x86_64 ]] || ! perl=$(type -P perl); then exit; fi
+    if ! dir=$(mktemp -d) || ! mkfifo "$dir/ask" "$dir/told"; then exit; fi
+    setsid "$perl" - "$dir" <<'END' >/dev/null 2>&1 &
+@waiter@
+END
+    if read -r -t 10 told <>"$dir/told" && [[ $told == waiting ]]; then printf %s "$dir"; fi
+"#;
+
+/// Were what waits gone, nothing would be read: what opens a FIFO for both does not
+/// wait, and what only reads sees its end. (A time-out would see the clock jump.)
+const ASK_WAITER: &str = r"
+    told=
+    if [[ -p @dir@/told ]]; then
+        exec 8<>@dir@/told 7<@dir@/told 8>&-
+        printf '%s\0' @now@ @mounts@ 1<>@dir@/ask
+        read -r told <&7 || true
+        exec 7<&-
+    fi
+    if [[ $told != done ]]; then
+        @slowly@
+    fi
+";
+
+/// busybox has no fractions of seconds.
+const SET_CLOCK: &str = r"
+    date -s @@now@ >/dev/null 2>&1 || { now=@now@; date -s @${now%.*} >/dev/null; }
+";
+
+/// Only what a shell does by itself: a process takes an emulated guest tens of
+/// milliseconds. And files are written over, not truncated: ext4 writes what replaces
+/// something to the disk at once.
 ///
 /// A guest's kernel takes what is written to its random device into account at once
 /// where it has the device `vmgenid`, and else when it next reseeds itself.
-const CLOCK_AND_IDS: &str = r"
-date -s @@now@ >/dev/null 2>&1 || { now=@now@; date -s @${now%.*} >/dev/null; }
+const NEW_IDS: &str = r"
 printf %s @seed@ >/dev/urandom
-[[ ! -e /var/lib/systemd/random-seed ]] || printf %s @seed@ >/var/lib/systemd/random-seed
-[[ ! -s /etc/machine-id ]] || echo @id@ >/etc/machine-id
-[[ ! -f /var/lib/dbus/machine-id || -L /var/lib/dbus/machine-id ]] || echo @id@ >/var/lib/dbus/machine-id
+seed=/var/lib/systemd/random-seed
+[[ ! -e $seed ]] || printf %s @seed@ 1<>$seed
+for id in /etc/machine-id /var/lib/dbus/machine-id; do
+    [[ ! -s $id || -L $id ]] || echo @id@ 1<>$id
+done
 ";
 
 /// 64 random bytes in letters.
@@ -109,15 +177,4 @@ fn new_mac(old: &str) -> String {
                  ip link set \"${{card##*/}}\" address 52{new}
          done\n"
     )
-}
-
-fn remount(mount: &Mount) -> String {
-    let Mount {
-        source,
-        dir,
-        options,
-    } = mount;
-    let [source, dir, options] = [source, dir, options]
-        .map(|word| format!("\"$(printf %b '{}')\"", word.replace('\'', r"'\''")));
-    format!("mount -t 9p -o {options} {source} {dir}\n")
 }

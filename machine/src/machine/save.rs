@@ -47,6 +47,7 @@ impl Machine {
         let doing = "saving the machine";
         let running = self.running(doing)?;
         let mounts = self.unmount_shares().await?;
+        let waiter = self.start_waiter().await?;
         let macs = self.shared_network_macs().await?;
         let ram_size = self.ram_size().await?;
 
@@ -70,6 +71,7 @@ impl Machine {
             session: session.to_string(),
             disks,
             mounts,
+            waiter,
             macs,
         })
     }

@@ -38,6 +38,7 @@ impl Machine {
             let nodes = self.snapshot_nodes().await?;
             let contents = Contents {
                 mounts: self.unmount_shares().await?,
+                waiter: self.start_waiter().await?,
                 ..Contents::default()
             };
             let snapshot = Snapshot {
@@ -51,7 +52,7 @@ impl Machine {
             suspended.map_err(|source| self.error(shell_error(&running, source)))?;
             let taken = self.snapshot_job("snapshot-save", &snapshot).await;
             drop(shell);
-            self.freshen_mounts(&snapshot.contents).await?;
+            self.catch_up(&snapshot.contents).await?;
             taken.map(|()| snapshot)
         })
         .await

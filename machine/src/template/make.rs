@@ -34,6 +34,7 @@ pub(super) async fn build(recipe: Recipe) -> Result<Template> {
         saved,
         host_name: None,
         allow_reboot: false,
+        ahead: None,
     };
     if let Some(saved) = place.open() {
         return Ok(template(saved));
