@@ -1,23 +1,48 @@
-//! `driver`: boots virtual machines from their start scripts, and shows what
-//! they and their consoles say until they power off.
+//! `driver`: runs Python test scripts on virtual machines.
 
 #![forbid(unsafe_code)]
 
 mod cli;
-mod session;
+#[cfg(feature = "python")]
+mod python;
+mod run;
+mod terminal;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter("info,machine::console=debug")
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .without_time()
-        .init();
-    session::run(&cli).await.into()
+use crate::cli::Cli;
+use crate::run::Run;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Some(shell) = cli.completions {
+        clap_complete::generate(shell, &mut Cli::command(), "driver", &mut std::io::stdout());
+        return ExitCode::SUCCESS;
+    }
+    terminal::show_log();
+    match Run::new(&cli) {
+        Ok(run) => run_python(&run),
+        Err(reason) => fail(&reason),
+    }
+}
+
+#[cfg(feature = "python")]
+fn run_python(run: &Run) -> ExitCode {
+    match python::run(run) {
+        Ok(status) => status.into(),
+        Err(error) => fail(&error),
+    }
+}
+
+#[cfg(not(feature = "python"))]
+fn run_python(_run: &Run) -> ExitCode {
+    fail(&"this driver was built without Python: it runs no scripts")
+}
+
+#[expect(clippy::print_stderr, reason = "what went wrong is the user's to see")]
+fn fail(reason: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("error: {reason}");
+    run::USAGE.into()
 }

@@ -14,6 +14,7 @@ mod state_dir;
 mod template;
 mod terminal;
 mod unit;
+mod vlan;
 mod waiting;
 
 pub use accel::{Accelerator, accelerator};
@@ -22,9 +23,10 @@ pub use error::{Error, ErrorKind, Evidence, Result};
 #[cfg(feature = "ocr")]
 pub use machine::Button;
 pub use machine::{Builder, DEFAULT_KEY_DELAY, DEFAULT_LIMIT, Machine, PollingCondition, Snapshot};
-pub use start::{LegacyStartCommand, QemuCommand, StartCommand, StartScript};
+pub use start::{LegacyStartCommand, QemuCommand, ShellCommand, StartCommand, StartScript};
 pub use template::{Template, TemplateBuilder};
 pub use unit::Unit;
+pub use vlan::Vlan;
 
 #[cfg(feature = "ocr")]
 pub use ocr;

@@ -28,6 +28,7 @@ mod text;
 mod units;
 mod windows;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -92,6 +93,8 @@ pub struct Machine {
 struct Parts {
     name: String,
     start: StartCommand,
+    /// For the start command, beside this process's.
+    env: Vec<(OsString, OsString)>,
     /// Before the state directory, which must not go before QEMU has.
     running: Mutex<Option<Arc<Running>>>,
     /// Held while the machine is being started.

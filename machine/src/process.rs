@@ -33,6 +33,7 @@ pub(crate) struct Process {
 }
 
 /// The standard streams of a spawned start command.
+#[derive(Debug)]
 pub(crate) struct Streams {
     pub(crate) stdin: ChildStdin,
     pub(crate) stdout: ChildStdout,
@@ -44,7 +45,7 @@ impl Process {
     pub(crate) fn spawn(
         spec: CommandSpec,
         dir: &Path,
-        env: Vec<(&'static str, OsString)>,
+        env: Vec<(OsString, OsString)>,
     ) -> Result<(Self, Streams), ErrorKind> {
         let program = PathBuf::from(&spec.program);
         let spawn_error = |source| ErrorKind::Spawn {

@@ -42,7 +42,7 @@ impl Qemu {
         machine: &str,
         spec: CommandSpec,
         state: &StateDir,
-        env: Vec<(&'static str, OsString)>,
+        env: Vec<(OsString, OsString)>,
         shows_serial: Arc<AtomicBool>,
     ) -> Result<Self, ErrorKind> {
         let spool = Spool::create(state.console_log()).map_err(at(&state.console_log()))?;

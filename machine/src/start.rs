@@ -2,6 +2,7 @@
 
 mod legacy;
 mod script;
+mod shell;
 mod typed;
 
 use std::ffi::OsString;
@@ -9,6 +10,7 @@ use std::path::Path;
 
 pub use legacy::LegacyStartCommand;
 pub use script::StartScript;
+pub use shell::ShellCommand;
 pub use typed::QemuCommand;
 
 use crate::accel::Accelerator;
@@ -21,6 +23,8 @@ pub enum StartCommand {
     Script(StartScript),
     /// The arguments of the reference driver's ad-hoc machines.
     Legacy(LegacyStartCommand),
+    /// A line of the shell's that starts QEMU.
+    Shell(ShellCommand),
     /// QEMU itself, described in Rust.
     Qemu(QemuCommand),
 }
@@ -37,7 +41,7 @@ impl StartCommand {
     pub(crate) fn machine_name(&self) -> Option<String> {
         match self {
             Self::Script(script) => script.machine_name(),
-            Self::Legacy(_) => None,
+            Self::Legacy(_) | Self::Shell(_) => None,
             Self::Qemu(qemu) => Some(qemu.machine_name().to_owned()),
         }
     }
@@ -51,6 +55,7 @@ impl StartCommand {
         match self {
             Self::Script(script) => script.spec(),
             Self::Legacy(legacy) => Ok(legacy.spec()),
+            Self::Shell(shell) => Ok(shell.spec()),
             Self::Qemu(qemu) => Ok(qemu.spec(accelerator, shared_dir)),
         }
     }
@@ -70,6 +75,12 @@ impl From<StartScript> for StartCommand {
 impl From<LegacyStartCommand> for StartCommand {
     fn from(legacy: LegacyStartCommand) -> Self {
         Self::Legacy(legacy)
+    }
+}
+
+impl From<ShellCommand> for StartCommand {
+    fn from(shell: ShellCommand) -> Self {
+        Self::Shell(shell)
     }
 }
 

@@ -118,7 +118,7 @@ fn own_tmp(keep: bool) -> Result<(PathBuf, Option<tempfile::TempDir>), ErrorKind
     Ok((dir.path().to_owned(), Some(dir)))
 }
 
-fn absolute(tmp: &Path) -> Result<PathBuf, ErrorKind> {
+pub(crate) fn absolute(tmp: &Path) -> Result<PathBuf, ErrorKind> {
     DirBuilder::new()
         .mode(0o700)
         .recursive(true)
@@ -127,7 +127,7 @@ fn absolute(tmp: &Path) -> Result<PathBuf, ErrorKind> {
     tmp.canonicalize().map_err(at(tmp))
 }
 
-fn check_socket_path(dir: &Path) -> Result<(), ErrorKind> {
+pub(crate) fn check_socket_path(dir: &Path) -> Result<(), ErrorKind> {
     let path = Sockets::in_dir(dir).shell_port; // the longest
     let length = path.as_os_str().len();
     if length > MAX_SOCKET_PATH {

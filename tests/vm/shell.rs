@@ -68,6 +68,8 @@ async fn standard_error_goes_to_the_console_of_a_getty() {
     vm.wait_for_unit("serial-getty@ttyS0.service")
         .await
         .unwrap();
+    // It prompts again if it did before the template was saved.
+    vm.send_console("\n").await.unwrap();
     vm.wait_for_console_text("login: ").await.unwrap();
     vm.succeed("echo to the console >&2").await.unwrap();
     vm.wait_for_console_text("to the console").await.unwrap();

@@ -27,6 +27,20 @@ pub(crate) const RUN: [Package; 2] = [
     package("qemu-utils", "qemu-img"),
 ];
 
+/// What machines are on a network with.
+pub(crate) const VLAN: [Package; 1] = [package("vde2", "vde_switch")];
+
+/// What the driver is built with, to run scripts.
+pub(crate) const PYTHON: [Package; 2] = [
+    package("python3", "python3"),
+    package("python3-dev", "python3-config"),
+];
+
+/// What all of this repository is built and tested with.
+pub(crate) fn all() -> Vec<Package> {
+    [&RUN[..], &VLAN, &OCR, &PYTHON].concat()
+}
+
 /// What the crate `ocr` is built with, and reads with.
 pub(crate) const OCR: [Package; 6] = [
     // For its headers, and libclang, by which bindings to C are made.

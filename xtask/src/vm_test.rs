@@ -15,8 +15,9 @@ use crate::util::{cargo, run_loudly, vm_dir};
 /// Runs the tests on virtual machines whose name contains `filter`, with all
 /// that they need installed and built before.
 pub(crate) fn run(filter: Option<&str>, yes: bool) -> Result<()> {
-    host::ensure(&[&host::RUN[..], &host::OCR].concat(), yes)?;
+    host::ensure(&host::all(), yes)?;
     image::ensure(Image::value_variants(), yes)?;
+    run_loudly(cargo().args(["build", "--package", "driver"]))?;
     run_loudly(
         test_runner()
             .args(filter)

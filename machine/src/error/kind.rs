@@ -234,6 +234,18 @@ pub enum ErrorKind {
         /// What is wrong.
         reason: String,
     },
+    /// A network's switch does not start.
+    #[error(
+        "vde_switch does not start in {}: {}",
+        socket_dir.display(),
+        if said.is_empty() { "it says nothing" } else { said }
+    )]
+    Vlan {
+        /// Where its socket was to be.
+        socket_dir: PathBuf,
+        /// What it says.
+        said: String,
+    },
     /// This process's terminal could not be used.
     #[error("can't use the terminal: {0}")]
     Terminal(io::Error),

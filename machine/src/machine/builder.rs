@@ -1,5 +1,6 @@
 //! Describing a machine.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -10,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::saved::Origin;
 use crate::start::StartCommand;
 use crate::state_dir::StateDir;
+use crate::vlan::Vlan;
 
 /// A machine that is being described; made by [`Machine::builder`].
 #[derive(Clone, Debug)]
@@ -20,6 +22,7 @@ pub struct Builder {
     tmp_dir: Option<PathBuf>,
     out_dir: PathBuf,
     keep_vm_state: bool,
+    env: Vec<(OsString, OsString)>,
     origin: Origin,
 }
 
@@ -31,6 +34,7 @@ impl Builder {
             tmp_dir: None,
             out_dir: PathBuf::from("."),
             keep_vm_state: false,
+            env: Vec::new(),
             origin: Origin::Boot,
         }
     }
@@ -63,6 +67,19 @@ impl Builder {
         self
     }
 
+    /// Sets an environment variable for the start command.
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Tells the start command of a network, which must outlive the machine. It is
+    /// for the start command to connect a network card to it.
+    pub fn vlan(mut self, vlan: &Vlan) -> Self {
+        self.env.push(vlan.variable());
+        self
+    }
+
     /// How the machine's first start begins.
     pub(crate) fn origin(mut self, origin: Origin) -> Self {
         self.origin = origin;
@@ -86,6 +103,7 @@ impl Builder {
             parts: Arc::new(Parts {
                 name,
                 start: self.start,
+                env: self.env,
                 running: Mutex::new(None),
                 starting: tokio::sync::Mutex::new(()),
                 origin: Mutex::new(self.origin),

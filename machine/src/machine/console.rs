@@ -1,6 +1,10 @@
 //! The serial console.
 
+use std::ops::Range;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serial_log::{Match, SerialLog};
 
 use super::Machine;
 use crate::error::{ErrorKind, Result};
@@ -18,13 +22,40 @@ impl Machine {
     /// [`Console`](ErrorKind::Console): not a regular expression, or not seen
     /// in time; with the last console lines.
     pub async fn wait_for_console_text(&self, pattern: &str) -> Result<String> {
-        let what = format!("waiting for {pattern} to appear on console");
+        self.wait_on_console(pattern, async |console, limit| {
+            console.wait_for(pattern, Some(limit)).await
+        })
+        .await
+    }
+
+    /// The same for other ways to search: `find` is given what the console has shown
+    /// since the last match, and gives the range of bytes that matched. `wanted`
+    /// says what it looks for. See
+    /// [`SerialLog::wait_with`](serial_log::SerialLog::wait_with).
+    ///
+    /// # Errors
+    /// As [`wait_for_console_text`](Self::wait_for_console_text).
+    pub async fn wait_for_console_text_with(
+        &self,
+        wanted: &str,
+        find: impl FnMut(&str) -> Option<Range<usize>>,
+    ) -> Result<String> {
+        self.wait_on_console(wanted, async |console, limit| {
+            console.wait_with(wanted, Some(limit), find).await
+        })
+        .await
+    }
+
+    async fn wait_on_console(
+        &self,
+        wanted: &str,
+        wait: impl AsyncFnOnce(&SerialLog, Duration) -> Result<Match, serial_log::Error>,
+    ) -> Result<String> {
+        let what = format!("waiting for {wanted} to appear on console");
         self.step(
             &what,
             self.on_qemu(&what, async |running| {
-                let limit = Some(self.limit);
-                let found = running.qemu.console.wait_for(pattern, limit).await?;
-                Ok(found.text)
+                Ok(wait(&running.qemu.console, self.limit).await?.text)
             }),
         )
         .await

@@ -39,12 +39,18 @@ impl Machine {
     /// [`Monitor`](crate::ErrorKind::Monitor) with the name that is unknown, at
     /// once.
     pub async fn send_key(&self, key: &str) -> Result<()> {
+        self.step(&format!("sending key {key:?}"), self.send_key_silently(key))
+            .await
+    }
+
+    /// The same, without a word in the log: for many keys.
+    ///
+    /// # Errors
+    /// As [`send_key`](Self::send_key).
+    pub async fn send_key_silently(&self, key: &str) -> Result<()> {
         let keys: Keys = self.keys(key.parse())?;
-        self.step(&format!("sending key {key:?}"), async {
-            self.check_conditions().await?;
-            self.press(&keys).await
-        })
-        .await
+        self.check_conditions().await?;
+        self.press(&keys).await
     }
 
     /// Types characters: printable ASCII, newline (`ret`), tab, backspace and

@@ -48,12 +48,14 @@ impl Machine {
             spec.args.extend(qemu_args::qemu_opts());
         }
         spec.args.extend(qemu_args::display());
-        let env = vec![
+        let env = [
             ("TMPDIR", OsString::from(self.parts.state.path())),
             ("SHARED_DIR", OsString::from(self.parts.state.shared())),
             ("USE_TMPDIR", OsString::from("1")),
             ("VM_ACCEL", OsString::from(accelerator.name())),
         ];
+        let env = env.map(|(name, value)| (OsString::from(name), value));
+        let env = self.parts.env.iter().cloned().chain(env).collect();
         let shows_serial = Arc::clone(&self.parts.shows_serial);
         let qemu = Qemu::spawn(&self.parts.name, spec, &self.parts.state, env, shows_serial)?;
 

@@ -151,6 +151,13 @@ impl Machine {
         })
     }
 
+    /// Whether the machine was started, and neither released nor waited for to end
+    /// since.
+    pub fn is_booted(&self) -> bool {
+        let is_on = |running: Arc<Running>| !running.end_is_known.load(Ordering::Relaxed);
+        self.current().is_some_and(is_on)
+    }
+
     /// Whether the machine runs and its root shell is connected.
     pub fn is_up(&self) -> bool {
         let Some(running) = self.current() else {
@@ -250,7 +257,7 @@ impl Machine {
             self.wait_for_unit("initrd.target").await?;
             let isolate = "systemctl isolate --no-block initrd-switch-root.target";
             match self.succeed(isolate).await {
-                Ok(_) => self.disconnect_shell("switching to the real root").await?,
+                Ok(_) => self.disconnect().await?,
                 // It was gone before it could answer, and the next is there already.
                 Err(error) if error.is_shell_restart() => {}
                 Err(error) => return Err(error),
@@ -260,9 +267,10 @@ impl Machine {
         .await
     }
 
-    /// Forgets a shell that is going away.
-    async fn disconnect_shell(&self, doing: &str) -> Result<()> {
-        let running = self.running(doing)?;
+    /// Lets go of a guest's shell that is going away, because the guest was told to
+    /// reboot, say. The next operation that needs one waits for it to be back.
+    pub async fn disconnect(&self) -> Result<()> {
+        let running = self.running("letting go of the guest's shell")?;
         running.shell.lock().await.disconnect();
         running.is_connected.store(false, Ordering::Relaxed);
         Ok(())

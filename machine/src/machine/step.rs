@@ -25,7 +25,10 @@ impl Machine {
             match &result {
                 Ok(_) => tracing::info!(machine, "(finished: {what}, in {seconds:.2} seconds)"),
                 Err(error) => {
-                    tracing::error!(machine, "(failed: {what}, in {seconds:.2} seconds) {error}");
+                    // The whole story is for whoever gets the error.
+                    let story = error.to_string();
+                    let gist = story.lines().next().unwrap_or_default();
+                    tracing::error!(machine, "(failed: {what}, in {seconds:.2} seconds) {gist}");
                 }
             }
             result

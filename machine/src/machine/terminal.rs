@@ -32,19 +32,23 @@ impl Machine {
     /// # Errors
     /// [`TimedOut`](ErrorKind::TimedOut) with the text that was there last.
     pub async fn wait_until_tty_matches(&self, tty: &str, pattern: &str) -> Result<()> {
-        let what = format!("{pattern} to appear on tty {tty}");
-        let regex = self.regex(&what, pattern)?;
-        let matches = |text: &str| regex.is_match(text);
-        self.wait_until_tty(&what, tty, matches).await
+        let regex = self.regex(&format!("{pattern} to appear on tty {tty}"), pattern)?;
+        self.wait_until_tty_matches_with(tty, pattern, |text| regex.is_match(text))
+            .await
     }
 
-    /// Waits until `matches` is true of the text on a virtual terminal.
-    async fn wait_until_tty(
+    /// The same for other ways to search: waits until `matches` is true of the text.
+    /// `wanted` says what it looks for.
+    ///
+    /// # Errors
+    /// As [`wait_until_tty_matches`](Self::wait_until_tty_matches).
+    pub async fn wait_until_tty_matches_with(
         &self,
-        what: &str,
         tty: &str,
+        wanted: &str,
         matches: impl Fn(&str) -> bool,
     ) -> Result<()> {
+        let what = &format!("{wanted} to appear on tty {tty}");
         let script = self.dump_script(tty)?;
         self.step(&format!("waiting for {what}"), async {
             self.connect().await?;

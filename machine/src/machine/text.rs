@@ -1,5 +1,7 @@
 //! The text on the screen.
 
+use std::sync::Arc;
+
 use ocr::console::{Fonts, vga_screen};
 use ocr::{Image, Place, ReadError, Reader, Reading};
 use regex::Regex;
@@ -46,10 +48,10 @@ impl Screen {
 
     /// Whether the pattern matches an interpretation. What is exact needs no
     /// other.
-    fn matches(&self, regex: &Regex) -> Result<bool, ReadError> {
+    fn matches(&self, matches: impl Fn(&str) -> bool) -> Result<bool, ReadError> {
         if let Some(rows) = &self.console {
             let text = rows_to_text(rows);
-            let is_match = regex.is_match(&text);
+            let is_match = matches(&text);
             if is_match || !text.contains(char::REPLACEMENT_CHARACTER) {
                 return Ok(is_match);
             }
@@ -62,7 +64,7 @@ impl Screen {
                 Ok(variant) => {
                     has_read = true;
                     let lines: Vec<String> = variant.lines().collect();
-                    if regex.is_match(&variant.text) || regex.is_match(&lines.join("\n")) {
+                    if matches(&variant.text) || matches(&lines.join("\n")) {
                         return Ok(true);
                     }
                 }
@@ -149,12 +151,27 @@ impl Machine {
     /// [`TimedOut`](ErrorKind::TimedOut) with the last text, and the path of a
     /// screenshot that is left in the output directory.
     pub async fn wait_for_text(&self, pattern: &str) -> Result<()> {
-        let what = format!("{pattern} to appear on screen");
-        let regex = self.regex(&what, pattern)?;
+        let regex = self.regex(&format!("{pattern} to appear on screen"), pattern)?;
+        self.wait_for_text_with(pattern, move |text| regex.is_match(text))
+            .await
+    }
+
+    /// The same for other ways to search: waits until `matches` is true of an
+    /// interpretation. `wanted` says what it looks for.
+    ///
+    /// # Errors
+    /// As [`wait_for_text`](Self::wait_for_text).
+    pub async fn wait_for_text_with(
+        &self,
+        wanted: &str,
+        matches: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Result<()> {
+        let what = format!("{wanted} to appear on screen");
+        let matches = Arc::new(matches);
         self.step(&format!("waiting for {what}"), async {
             let found = self.wait(&what, |_| async {
-                let regex = regex.clone();
-                let found = self.read(move |screen| screen.matches(&regex)).await?;
+                let matches = Arc::clone(&matches);
+                let found = self.read(move |screen| screen.matches(&*matches)).await?;
                 Ok(if found {
                     Look::Done(())
                 } else {

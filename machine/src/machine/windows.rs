@@ -63,13 +63,22 @@ impl Machine {
     /// # Errors
     /// [`TimedOut`](ErrorKind::TimedOut) with the names of the windows there are.
     pub async fn wait_for_window(&self, pattern: &str) -> Result<()> {
-        let what = format!("a window named {pattern}");
-        let regex = self.regex(&what, pattern)?;
-        self.wait_for_window_with(&what, |name| regex.is_match(name))
+        let regex = self.regex(&format!("a window named {pattern}"), pattern)?;
+        self.wait_for_window_with(pattern, |name| regex.is_match(name))
             .await
     }
 
-    async fn wait_for_window_with(&self, what: &str, matches: impl Fn(&str) -> bool) -> Result<()> {
+    /// The same for other ways to search: waits until `matches` is true of a window's
+    /// name. `wanted` says what it looks for.
+    ///
+    /// # Errors
+    /// As [`wait_for_window`](Self::wait_for_window).
+    pub async fn wait_for_window_with(
+        &self,
+        wanted: &str,
+        matches: impl Fn(&str) -> bool,
+    ) -> Result<()> {
+        let what = &format!("a window named {wanted}");
         let matches = &matches;
         self.step(&format!("waiting for {what}"), async {
             self.connect().await?;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::initramfs::Initramfs;
+use super::initramfs::{Initramfs, VLANS};
 use super::kernel::{GUEST_MODULES, Kernel};
 use super::start_script;
 use crate::host::{find, is_root};
@@ -72,7 +72,7 @@ impl Debian {
     /// What the image depends on, beside this program's source.
     pub(super) fn inputs(&self) -> Vec<&'static str> {
         let files = self.files.iter().copied().flatten();
-        let mut inputs = vec![INIT];
+        let mut inputs = vec![INIT, VLANS];
         inputs.extend(self.packages.iter().chain(self.setup));
         inputs.extend(files.flat_map(|(path, text)| [path, text]));
         inputs

@@ -17,6 +17,9 @@ const PROGRAM: u32 = 0o100_755;
 const FILE: u32 = 0o100_644;
 const LINK: u32 = 0o120_777;
 
+/// Tells the first script of the networks with other machines.
+pub(super) const VLANS: &str = include_str!("../../images/common/vlans");
+
 /// The directories that the kernel or the first script mount something on.
 const MOUNT_POINTS: [&str; 6] = ["dev", "proc", "sys", "tmp", "run", "disk"];
 
@@ -26,7 +29,8 @@ const MOUNT_POINTS: [&str; 6] = ["dev", "proc", "sys", "tmp", "run", "disk"];
 pub(super) struct Initramfs(BTreeMap<String, (u32, Vec<u8>)>);
 
 impl Initramfs {
-    /// Busybox by all its names, and the directories to mount things on.
+    /// Busybox by all its names, the directories to mount things on, and what every
+    /// first script uses.
     pub(super) fn with_busybox() -> Result<Self> {
         let mut initramfs = Self::default();
         for dir in MOUNT_POINTS {
@@ -38,6 +42,7 @@ impl Initramfs {
             initramfs.link(applet, "/bin/busybox");
         }
         initramfs.program("bin/busybox", fs::read(busybox)?);
+        initramfs.program("etc/vlans", VLANS);
         Ok(initramfs)
     }
 

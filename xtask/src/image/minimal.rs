@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::initramfs::Initramfs;
+use super::initramfs::{Initramfs, VLANS};
 use super::kernel::{GUEST_MODULES, Kernel};
 use super::{Recipe, start_script};
 use crate::host::find;
@@ -38,6 +38,7 @@ pub(super) const RECIPE: Recipe = Recipe {
             GROUP,
             PASSWD,
             HOSTS,
+            VLANS,
         ]
     },
     build,

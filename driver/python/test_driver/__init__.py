@@ -1,0 +1,1 @@
+"""The names that test scripts know, on vmwright's machines."""

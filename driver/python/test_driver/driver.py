@@ -1,0 +1,251 @@
+"""A run: machines, networks, and the names that scripts see."""
+
+import os
+import re
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Union
+from unittest import TestCase
+
+from test_driver.errors import RequestedAssertionFailed
+from test_driver.logger import rootlog
+from test_driver.machine import Machine, retry
+from test_driver.polling_condition import PollingCondition
+from test_driver.start_command import NixStartScript
+from test_driver.vlan import VLan
+
+
+class AssertionTester(TestCase):
+    """The assertions of unittest: `t` in scripts."""
+
+    failureException = RequestedAssertionFailed
+    maxDiff = None
+
+
+def get_tmp_dir() -> Path:
+    """Where state that is kept from run to run is."""
+    tmp_dir = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+    tmp_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return tmp_dir
+
+
+def pythonize_name(name: str) -> str:
+    """A machine's name as one of Python's."""
+    return re.sub(r"^[^A-Za-z_]|[^A-Za-z0-9_]", "_", name)
+
+
+class Driver:
+    """The machines of a run, from their start to their end: `driver` in scripts."""
+
+    tests: str
+    vlans: List[VLan]
+    machines: List[Machine]
+    polling_conditions: List[PollingCondition]
+
+    def __init__(
+        self,
+        start_scripts: List[str],
+        vlans: List[int],
+        tests: str,
+        out_dir: Path,
+        keep_vm_state: bool = False,
+    ):
+        self.tests = tests
+        self.out_dir = Path(out_dir)
+        self.vlans = []
+        self.machines = []
+        self.polling_conditions = []
+        self._keep_vm_state = keep_vm_state
+        self._created: List[Machine] = []
+        # What is not kept is nobody's business but this run's.
+        self._own_tmp_dir = (
+            None if keep_vm_state else tempfile.TemporaryDirectory(prefix="vm-")
+        )
+        self.tmp_dir = get_tmp_dir() if keep_vm_state else Path(self._own_tmp_dir.name)
+
+        commands = [NixStartScript(script) for script in start_scripts]
+        commands.sort(key=lambda command: command.machine_name)
+        try:
+            self._begin(commands, vlans)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def _begin(self, commands: List[NixStartScript], vlans: List[int]) -> None:
+        if vlans:
+            with rootlog.nested("start all VLans"):
+                for nr in sorted(set(vlans)):
+                    self.vlans.append(VLan(nr, self.tmp_dir))
+        # By this, start scripts know who is who on the networks.
+        names = " ".join(command.machine_name for command in commands)
+        os.environ.setdefault("VM_NODES", names)
+        for command in commands:
+            self.machines.append(
+                Machine(
+                    out_dir=self.out_dir,
+                    tmp_dir=self.tmp_dir,
+                    start_command=command,
+                    name=command.machine_name,
+                    keep_vm_state=self._keep_vm_state,
+                    callbacks=[self.check_polling_conditions],
+                )
+            )
+
+    def __enter__(self) -> "Driver":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        with rootlog.nested("cleanup"):
+            for machine in self.machines + self._created:
+                machine.release()
+            for vlan in self.vlans:
+                vlan.stop()
+            for machine in self.machines + self._created:
+                if not machine.keep_vm_state:
+                    machine._vm.cleanup_statedir()
+            if self._own_tmp_dir is not None:
+                self._own_tmp_dir.cleanup()
+
+    def subtest(self, name: str) -> ContextManager[None]:
+        """Groups what is in it under a name."""
+
+        @contextmanager
+        def group() -> Iterator[None]:
+            with rootlog.subtest(name):
+                try:
+                    yield
+                except Exception as error:
+                    rootlog.log_test_error(f'Test "{name}" failed with error: "{error}"')
+                    raise
+
+        return group()
+
+    def test_symbols(self) -> Dict[str, Any]:
+        """All names that a script has."""
+        symbols: Dict[str, Any] = dict(
+            start_all=self.start_all,
+            join_all=self.join_all,
+            run_tests=self.run_tests,
+            test_script=self.test_script,
+            machines=self.machines,
+            vlans=self.vlans,
+            driver=self,
+            log=rootlog,
+            os=os,
+            create_machine=self.create_machine,
+            subtest=self.subtest,
+            retry=retry,
+            serial_stdout_on=self.serial_stdout_on,
+            serial_stdout_off=self.serial_stdout_off,
+            polling_condition=self.polling_condition,
+            Machine=Machine,
+            t=AssertionTester(),
+        )
+        symbols.update({f"vlan{vlan.nr}": vlan for vlan in self.vlans})
+        if len(self.machines) == 1:
+            symbols["machine"] = self.machines[0]
+        symbols.update({pythonize_name(vm.name): vm for vm in self.machines})
+        return symbols
+
+    def test_script(self) -> None:
+        """Runs the script."""
+        with rootlog.nested("run the VM test script"):
+            path = Path(self.tests)
+            code = compile(path.read_bytes(), str(path), "exec")
+            exec(code, {"__name__": "__main__", "__file__": str(path), **self.test_symbols()})
+
+    def run_tests(self) -> None:
+        """Runs the script, and has the guests write what they have to their disks."""
+        self.test_script()
+        for machine in self.machines:
+            if machine.is_up():
+                machine.execute("sync")
+
+    def start_all(self) -> None:
+        """Starts all machines."""
+        with rootlog.nested("start all VMs"):
+            for machine in self.machines:
+                machine.start()
+
+    def join_all(self) -> None:
+        """Waits until all machines are off."""
+        with rootlog.nested("wait for all VMs to finish"):
+            for machine in self.machines:
+                machine.wait_for_shutdown()
+
+    def create_machine(
+        self,
+        start_command: Union[str, Dict[str, Any]],
+        *,
+        name: Optional[str] = None,
+        keep_vm_state: bool = False,
+    ) -> Machine:
+        """One more machine, by a start script, or another line of the shell's that starts
+        QEMU; or, as of old, by a dictionary."""
+        if isinstance(start_command, dict):
+            args = start_command
+            if name is not None or keep_vm_state:
+                raise TypeError("a dictionary is create_machine's only argument")
+            rootlog.warning("create_machine with a dictionary is a thing of the past")
+            if args.get("startCommand"):
+                command = NixStartScript(args["startCommand"])
+                default_name = command.machine_name
+            else:
+                command = Machine.create_startcommand(args)
+                default_name = "machine"
+            name = args.get("name", default_name)
+            keep_vm_state = args.get("keep_vm_state", False)
+        else:
+            command = NixStartScript(start_command)
+        machine = Machine(
+            out_dir=self.out_dir,
+            tmp_dir=get_tmp_dir() if keep_vm_state else self.tmp_dir,
+            start_command=command,
+            name=name or command.machine_name,
+            keep_vm_state=keep_vm_state,
+            callbacks=[self.check_polling_conditions],
+        )
+        self._created.append(machine)
+        return machine
+
+    def serial_stdout_on(self) -> None:
+        """Says the lines of all consoles again."""
+        rootlog.print_serial_logs(True)
+
+    def serial_stdout_off(self) -> None:
+        """Says no more lines of consoles."""
+        rootlog.print_serial_logs(False)
+
+    def check_polling_conditions(self) -> None:
+        """Fails if a condition does not hold that must."""
+        for condition in list(self.polling_conditions):
+            condition.maybe_raise()
+
+    def polling_condition(
+        self,
+        fun_: Optional[Callable] = None,
+        *,
+        seconds_interval: float = 2.0,
+        description: Optional[str] = None,
+    ) -> Any:
+        """Makes a condition of a function. `with` it, it must hold: it is checked before
+        commands. `wait()` waits until it does."""
+        driver = self
+
+        class Poll:
+            def __init__(self, fun: Callable):
+                self.condition = PollingCondition(fun, seconds_interval, description)
+
+            def __enter__(self) -> None:
+                driver.polling_conditions.append(self.condition)
+
+            def __exit__(self, *_: Any) -> None:
+                driver.polling_conditions.remove(self.condition)
+
+            def wait(self, timeout: int = 900) -> None:
+                what = self.condition.description
+                with rootlog.nested(f"waiting for {what}"):
+                    retry(lambda _: self.condition.check(force=True), timeout)
+
+        return Poll if fun_ is None else Poll(fun_)

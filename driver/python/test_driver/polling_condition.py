@@ -1,0 +1,65 @@
+"""Conditions that must hold while a part of a test runs."""
+
+import time
+from typing import Callable, Optional
+
+from test_driver.errors import RequestedAssertionFailed
+from test_driver.logger import rootlog
+
+
+class PollingCondition:
+    """A condition, checked before commands, `seconds_interval` apart or more."""
+
+    condition: Callable[[], Optional[bool]]
+    seconds_interval: float
+    description: Optional[str]
+    last_called: float
+    entry_count: int
+
+    def __init__(
+        self,
+        condition: Callable[[], Optional[bool]],
+        seconds_interval: float = 2.0,
+        description: Optional[str] = None,
+    ):
+        self.condition = condition
+        self.seconds_interval = seconds_interval
+        self.description = description or condition.__doc__ or condition.__name__
+        self.last_called = float("-inf")
+        self.entry_count = 0
+
+    def check(self, force: bool = False) -> bool:
+        """Whether it holds; taken for granted if it was checked lately."""
+        if (self.entered or not self.overdue) and not force:
+            return True
+        with self, rootlog.nested(f"checking: {self.description}"):
+            try:
+                # A function that returns nothing demands by exceptions.
+                result = self.condition()
+                holds = result is None or bool(result)
+            except Exception as error:
+                rootlog.info(str(error))
+                holds = False
+            self.last_called = time.monotonic()
+        return holds
+
+    def maybe_raise(self) -> None:
+        """Fails if the condition does not hold."""
+        if not self.check():
+            raise RequestedAssertionFailed(f"does not hold: {self.description}")
+
+    @property
+    def overdue(self) -> bool:
+        """Whether it is time to check again."""
+        return time.monotonic() >= self.last_called + self.seconds_interval
+
+    @property
+    def entered(self) -> bool:
+        """Whether it is being checked: by commands of its own, for instance."""
+        return self.entry_count > 0
+
+    def __enter__(self) -> None:
+        self.entry_count += 1
+
+    def __exit__(self, *_) -> None:  # type: ignore
+        self.entry_count -= 1

@@ -1,0 +1,107 @@
+//! Life.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+
+use pyo3::prelude::*;
+
+use super::Machine;
+use crate::python::time_limit::TimeLimit;
+
+#[pymethods]
+impl Machine {
+    #[getter]
+    fn pid(&self) -> Option<u32> {
+        self.vm().ok()?.pid()
+    }
+
+    #[getter]
+    fn booted(&self) -> bool {
+        self.vm().is_ok_and(|vm| vm.is_booted())
+    }
+
+    #[getter]
+    fn connected(&self) -> bool {
+        self.vm().is_ok_and(|vm| vm.is_up())
+    }
+
+    #[getter]
+    fn state_dir(&self) -> PyResult<PathBuf> {
+        Ok(self.vm()?.state_dir().to_owned())
+    }
+
+    #[getter]
+    fn shared_dir(&self) -> PyResult<PathBuf> {
+        Ok(self.vm()?.shared_dir().to_owned())
+    }
+
+    /// As `subprocess.Popen.returncode`: None while QEMU runs.
+    #[getter]
+    fn exit_status(&self, py: Python<'_>) -> PyResult<Option<i32>> {
+        if self.pid().is_some() {
+            return Ok(None);
+        }
+        let status = self.wait(py, async |vm| vm.wait_for_shutdown().await)?;
+        Ok(status.map(return_code))
+    }
+
+    fn start(&self, py: Python<'_>, allow_reboot: bool) -> PyResult<()> {
+        self.wait(py, async move |vm| {
+            if allow_reboot {
+                vm.start_allowing_reboot().await
+            } else {
+                vm.start().await
+            }
+        })
+    }
+
+    fn connect(&self, py: Python<'_>) -> PyResult<()> {
+        self.wait(py, async |vm| vm.connect().await)
+    }
+
+    fn disconnect(&self, py: Python<'_>) -> PyResult<()> {
+        self.wait(py, async |vm| vm.disconnect().await)
+    }
+
+    fn shutdown(&self, py: Python<'_>) -> PyResult<()> {
+        self.wait(py, async |vm| vm.shutdown().await)
+    }
+
+    fn crash(&self, py: Python<'_>) -> PyResult<()> {
+        self.wait(py, async |vm| vm.crash().await)
+    }
+
+    fn reboot(&self, py: Python<'_>) -> PyResult<()> {
+        self.wait(py, async |vm| vm.reboot().await)
+    }
+
+    fn switch_root(&self, py: Python<'_>) -> PyResult<()> {
+        self.wait(py, async |vm| vm.switch_root().await)
+    }
+
+    /// How QEMU ended, as `subprocess.Popen.returncode`; None if it did not run.
+    #[pyo3(signature = (timeout=None))]
+    fn wait_for_shutdown(
+        &self,
+        py: Python<'_>,
+        timeout: Option<TimeLimit>,
+    ) -> PyResult<Option<i32>> {
+        let limit = timeout.unwrap_or(TimeLimit::ENDLESS).0;
+        let status = self.wait(py, async move |vm| {
+            vm.within(limit).wait_for_shutdown().await
+        })?;
+        Ok(status.map(return_code))
+    }
+
+    fn release(&self, py: Python<'_>) {
+        if let Ok(vm) = self.vm() {
+            py.detach(|| vm.release());
+        }
+    }
+}
+
+fn return_code(status: ExitStatus) -> i32 {
+    let signal = status.signal().map(|signal| -signal);
+    status.code().or(signal).unwrap_or(-1)
+}

@@ -1,0 +1,58 @@
+//! QEMU's monitors.
+
+use std::sync::Mutex;
+
+use machine::qmp_mon::Event;
+use pyo3::prelude::*;
+use serde_json::json;
+
+use super::{Machine, lock};
+use crate::python::time_limit::TimeLimit;
+use crate::python::waiting::call;
+
+#[pymethods]
+impl Machine {
+    fn send_monitor_command(&self, py: Python<'_>, command: &str) -> PyResult<String> {
+        self.wait(py, async |vm| vm.send_monitor_command(command).await)
+    }
+
+    fn wait_for_qmp_event(
+        &self,
+        py: Python<'_>,
+        wanted: &Bound<'_, PyAny>,
+        timeout: TimeLimit,
+    ) -> PyResult<Py<PyAny>> {
+        let (wanted, raised) = (&wanted.clone().unbind(), &Mutex::new(None));
+        let event = self.wait(py, async |vm| {
+            let picks = |event: &Event| {
+                let picks = call(|py| {
+                    let picks = wanted.call1(py, (as_python(py, event)?,))?;
+                    picks.is_truthy(py)
+                });
+                // What it raised ends the wait.
+                picks.unwrap_or_else(|error| {
+                    *lock(raised) = Some(error);
+                    true
+                })
+            };
+            vm.within(timeout.0).wait_for_qmp_event(picks).await
+        });
+        if let Some(error) = lock(raised).take() {
+            return Err(error);
+        }
+        as_python(py, &event?)
+    }
+}
+
+/// An event, as QEMU writes it.
+fn as_python(py: Python<'_>, event: &Event) -> PyResult<Py<PyAny>> {
+    let event = json!({
+        "event": event.name,
+        "data": event.data,
+        "timestamp": event.timestamp.map(|time| {
+            json!({ "seconds": time.as_secs(), "microseconds": time.subsec_micros() })
+        }),
+    });
+    let loads = py.import("json")?.getattr("loads")?;
+    Ok(loads.call1((event.to_string(),))?.unbind())
+}

@@ -1,0 +1,61 @@
+//! The screen.
+
+use pyo3::prelude::*;
+
+use super::Machine;
+use crate::python::search::Search;
+use crate::python::time_limit::TimeLimit;
+
+#[pymethods]
+impl Machine {
+    fn screenshot(&self, py: Python<'_>, name: &str) -> PyResult<()> {
+        self.wait(py, async |vm| vm.screenshot(name).await.map(drop))
+    }
+
+    fn get_screen_text(&self, py: Python<'_>) -> PyResult<String> {
+        self.wait(py, async |vm| vm.get_screen_text().await)
+    }
+
+    fn get_screen_text_variants(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        self.wait(py, async |vm| vm.get_screen_text_variants().await)
+    }
+
+    fn wait_for_text(
+        &self,
+        py: Python<'_>,
+        wanted: &str,
+        search: Py<PyAny>,
+        timeout: TimeLimit,
+    ) -> PyResult<()> {
+        let search = &Search::new(search);
+        search.outcome(self.wait(py, async |vm| {
+            let matches = search.clone();
+            vm.within(timeout.0)
+                .wait_for_text_with(wanted, move |text| matches.matches(text))
+                .await
+        }))
+    }
+
+    fn wait_for_x(&self, py: Python<'_>, timeout: TimeLimit) -> PyResult<()> {
+        self.wait(py, async |vm| vm.within(timeout.0).wait_for_x().await)
+    }
+
+    fn get_window_names(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        self.wait(py, async |vm| vm.get_window_names().await)
+    }
+
+    fn wait_for_window(
+        &self,
+        py: Python<'_>,
+        wanted: &str,
+        search: Py<PyAny>,
+        timeout: TimeLimit,
+    ) -> PyResult<()> {
+        let search = &Search::new(search);
+        search.outcome(self.wait(py, async |vm| {
+            vm.within(timeout.0)
+                .wait_for_window_with(wanted, |name| search.matches(name))
+                .await
+        }))
+    }
+}

@@ -1,0 +1,75 @@
+//! Commands.
+
+use std::time::Duration;
+
+use machine::Command;
+use pyo3::prelude::*;
+
+use super::Machine;
+use crate::python::time_limit::TimeLimit;
+
+#[pymethods]
+impl Machine {
+    fn execute(
+        &self,
+        py: Python<'_>,
+        command: String,
+        timeout: TimeLimit,
+    ) -> PyResult<(i32, String)> {
+        let command = timeout.of(command);
+        let output = self.wait(py, async move |vm| vm.execute(command).await)?;
+        Ok((output.status(), output.text()))
+    }
+
+    fn succeed(&self, py: Python<'_>, command: String, timeout: TimeLimit) -> PyResult<String> {
+        let command = timeout.of(command);
+        self.wait(py, async move |vm| vm.succeed(command).await)
+    }
+
+    fn fail(&self, py: Python<'_>, command: String, timeout: TimeLimit) -> PyResult<String> {
+        let command = timeout.of(command);
+        self.wait(py, async move |vm| vm.fail(command).await)
+    }
+
+    fn wait_until_succeeds(
+        &self,
+        py: Python<'_>,
+        command: String,
+        timeout: TimeLimit,
+    ) -> PyResult<String> {
+        self.wait(py, async move |vm| {
+            vm.within(timeout.0).wait_until_succeeds(command).await
+        })
+    }
+
+    fn wait_until_fails(
+        &self,
+        py: Python<'_>,
+        command: String,
+        timeout: TimeLimit,
+    ) -> PyResult<String> {
+        self.wait(py, async move |vm| {
+            vm.within(timeout.0).wait_until_fails(command).await
+        })
+    }
+
+    fn sleep(&self, py: Python<'_>, seconds: f64) -> PyResult<()> {
+        let duration = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        self.wait(py, async move |vm| vm.sleep(duration).await)
+    }
+
+    fn shell_interact(&self, py: Python<'_>) -> PyResult<()> {
+        self.wait(py, async |vm| vm.shell_interact().await)
+    }
+}
+
+impl TimeLimit {
+    /// A command that may take as long.
+    fn of(self, command: String) -> Command {
+        if self.0 == Self::ENDLESS.0 {
+            Command::new(command).no_timeout()
+        } else {
+            Command::new(command).timeout(self.0)
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Start commands, as `test_driver.start_command` describes them.
+
+use machine::{LegacyStartCommand, ShellCommand, StartCommand, StartScript};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+pub(super) fn command(description: &Bound<'_, PyDict>) -> PyResult<StartCommand> {
+    if let Some(line) = description.get_item("command")? {
+        return Ok(line_or_script(&line.extract::<String>()?));
+    }
+    let Some(args) = description.get_item("legacy")? else {
+        return Err(PyValueError::new_err(
+            "a start command is a line or arguments",
+        ));
+    };
+    legacy(&args.cast_into::<PyDict>()?).map(StartCommand::from)
+}
+
+/// What names a file is a start script: it may have spaces in its name.
+fn line_or_script(line: &str) -> StartCommand {
+    let script = StartScript::new(line);
+    if script.path().is_file() || script.machine_name().is_some() && !line.contains(' ') {
+        script.into()
+    } else {
+        ShellCommand::new(line).into()
+    }
+}
+
+fn legacy(args: &Bound<'_, PyDict>) -> PyResult<LegacyStartCommand> {
+    let mut command = LegacyStartCommand::new();
+    for (name, value) in args {
+        let text = || value.extract::<String>();
+        command = match name.extract::<&str>()? {
+            "net_backend_args" => command.net_backend_args(text()?),
+            "net_frontend_args" => command.net_frontend_args(text()?),
+            "hda" => {
+                let (image, interface): (String, String) = value.extract()?;
+                command.hda(image, interface)
+            }
+            "cdrom" => command.cdrom(text()?),
+            "usb" => command.usb(text()?),
+            "bios" => command.bios(text()?),
+            "qemu_binary" => command.qemu_binary(text()?),
+            "qemu_flags" => command.qemu_flags(text()?),
+            other => return Err(PyValueError::new_err(format!("no argument {other}"))),
+        };
+    }
+    Ok(command)
+}

@@ -1,0 +1,33 @@
+//! Time-outs, as scripts give them.
+
+use std::time::Duration;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+/// Seconds; None is endless.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TimeLimit(pub(super) Duration);
+
+impl TimeLimit {
+    /// No limit.
+    pub(super) const ENDLESS: Self = Self(Duration::MAX);
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for TimeLimit {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if value.is_none() {
+            return Ok(Self(Duration::MAX));
+        }
+        let seconds: f64 = value.extract()?;
+        if seconds.is_nan() || seconds < 0.0 {
+            return Err(PyValueError::new_err(format!("{seconds} is no time")));
+        }
+        // What is more than that is endless, too.
+        Ok(Self(
+            Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX),
+        ))
+    }
+}

@@ -1,0 +1,100 @@
+//! Waiting for machines, while the rest of Python goes on.
+
+use std::io::Read as _;
+use std::os::fd::{AsRawFd as _, RawFd};
+use std::os::unix::net::UnixStream;
+use std::pin::pin;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use pyo3::exceptions::PyOSError;
+use pyo3::prelude::*;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::errors::exception;
+use crate::run::TIMED_OUT;
+
+/// How long after its time is up a run may take to clean up.
+const CLEAN_UP: Duration = Duration::from_secs(30);
+
+/// What everything asynchronous runs on, from the first machine to the process's end.
+pub(super) fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => panic!("the operating system gives no threads: {error}"),
+    })
+}
+
+/// Waits for what a machine does, without Python's lock, so that other threads of the
+/// script go on. A signal ends it if its handler in Python raises.
+pub(super) fn wait<T: Send>(
+    py: Python<'_>,
+    work: impl AsyncFnOnce() -> machine::Result<T> + Send,
+) -> PyResult<T> {
+    let mut signals = signals().subscribe();
+    let result = py.detach(move || {
+        runtime().block_on(async move {
+            let mut work = pin!(work());
+            loop {
+                tokio::select! {
+                    result = &mut work => return Ok(result),
+                    _ = signals.changed() => check_signals()?,
+                }
+            }
+        })
+    });
+    result.and_then(|result: machine::Result<T>| result.map_err(|error| exception(py, &error)))
+}
+
+/// Has Python handle the signals that came, if this is its main thread.
+fn check_signals() -> PyResult<()> {
+    Python::attach(|py| {
+        py.check_signals()?;
+        Ok(())
+    })
+}
+
+/// Calls Python from what [`wait`] waits for.
+pub(super) fn call<T>(f: impl FnOnce(Python<'_>) -> T) -> T {
+    // What is called may wait itself.
+    tokio::task::block_in_place(|| Python::attach(f))
+}
+
+/// Counts the signals for which Python has a handler.
+fn signals() -> &'static watch::Sender<u64> {
+    static SIGNALS: OnceLock<watch::Sender<u64>> = OnceLock::new();
+    SIGNALS.get_or_init(|| watch::Sender::new(0))
+}
+
+/// The file descriptor that Python is to write to when a signal comes.
+#[pyfunction]
+pub(super) fn wakeup_fd() -> PyResult<RawFd> {
+    static OURS: OnceLock<UnixStream> = OnceLock::new();
+    let (mut from_python, pythons) =
+        UnixStream::pair().map_err(|error| PyOSError::new_err(error.to_string()))?;
+    pythons
+        .set_nonblocking(true)
+        .map_err(|error| PyOSError::new_err(error.to_string()))?;
+    let fd = OURS.get_or_init(|| pythons).as_raw_fd();
+    std::thread::spawn(move || {
+        let mut numbers = [0; 64];
+        while from_python.read(&mut numbers).is_ok_and(|read| read > 0) {
+            signals().send_modify(|count| *count += 1);
+        }
+    });
+    Ok(fd)
+}
+
+/// Ends the process when a script does not end by itself after its time: one that
+/// catches all exceptions, or is in a library that never returns.
+pub(super) fn end_after(limit: Duration) -> JoinHandle<()> {
+    runtime().spawn(async move {
+        let never = std::future::pending::<()>();
+        let _ = tokio::time::timeout(limit.saturating_add(CLEAN_UP), never).await;
+        tracing::error!("the script did not end when its time was up");
+        std::process::exit(TIMED_OUT.into());
+    })
+}

@@ -1,0 +1,89 @@
+//! What is to be run, checked before anything starts.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use machine::StartScript;
+
+use crate::cli::Cli;
+
+/// The exit status of a run whose time is up.
+pub(crate) const TIMED_OUT: u8 = 124;
+
+/// The exit status of a wrong command line.
+pub(crate) const USAGE: u8 = 2;
+
+/// A run that can begin.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) start_scripts: Vec<PathBuf>,
+    pub(crate) vlans: Vec<u32>,
+    /// None for a prompt without a script.
+    pub(crate) script: Option<PathBuf>,
+    pub(crate) out_dir: PathBuf,
+    pub(crate) keep_vm_state: bool,
+    pub(crate) interactive: bool,
+    pub(crate) global_timeout: Option<Duration>,
+}
+
+impl Run {
+    /// What the command line asks for, or what is wrong with it, in one line.
+    pub(crate) fn new(cli: &Cli) -> Result<Self, String> {
+        for script in &cli.start_scripts {
+            check_start_script(script)?;
+        }
+        check_names(&cli.start_scripts)?;
+        match &cli.test_script {
+            Some(script) => check_script(script)?,
+            None if cli.interactive => {}
+            None => return Err("a test script is needed, or --interactive".to_owned()),
+        }
+        check_out_dir(&cli.output_directory)?;
+        Ok(Self {
+            start_scripts: cli.start_scripts.clone(),
+            vlans: cli.vlans.clone(),
+            script: cli.test_script.clone(),
+            out_dir: cli.output_directory.clone(),
+            keep_vm_state: cli.keep_vm_state,
+            interactive: cli.interactive,
+            global_timeout: cli.global_timeout.map(Duration::from_secs),
+        })
+    }
+}
+
+fn check_start_script(path: &Path) -> Result<(), String> {
+    if StartScript::new(path).machine_name().is_none() {
+        return Err(format!(
+            "{}: a start script is named run-NAME-vm",
+            path.display()
+        ));
+    }
+    fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(())
+}
+
+fn check_names(scripts: &[PathBuf]) -> Result<(), String> {
+    let mut names = HashSet::new();
+    let mut all = scripts
+        .iter()
+        .filter_map(|script| StartScript::new(script).machine_name());
+    match all.find(|name| !names.insert(name.clone())) {
+        Some(name) => Err(format!("two machines are called {name}")),
+        None => Ok(()),
+    }
+}
+
+fn check_script(path: &Path) -> Result<(), String> {
+    let text = fs::read(path);
+    text.map(drop)
+        .map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn check_out_dir(dir: &Path) -> Result<(), String> {
+    let probe = tempfile::tempfile_in(dir);
+    probe
+        .map(drop)
+        .map_err(|error| format!("the output directory {}: {error}", dir.display()))
+}
