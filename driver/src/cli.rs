@@ -13,6 +13,7 @@ use clap_complete::Shell;
 #[derive(Debug, Parser)]
 #[command(
     version,
+    args_override_self = true,
     after_help = "Exit status: 0 if the script passed, 1 if it failed, what it gave sys.exit, \
                   2 for a wrong command line, 124 if the time was up, 130 after Ctrl-C, \
                   143 after SIGTERM."

@@ -30,6 +30,21 @@ pub fn start_script(image: &str) -> PathBuf {
     script
 }
 
+/// The program `driver`, which is built beside the tests.
+///
+/// # Panics
+/// If it was not built.
+pub fn driver() -> PathBuf {
+    let test = std::env::current_exe().expect("a path");
+    let built = test.ancestors().nth(2).expect("a directory").join("driver");
+    assert!(
+        built.exists(),
+        "no {}: run `cargo xtask vm-test`, or `cargo build -p driver`",
+        built.display()
+    );
+    built
+}
+
 /// A machine with a guest image, to be described further. What it does is
 /// told on the test's output.
 ///

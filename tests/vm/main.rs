@@ -9,6 +9,8 @@ mod bad_input;
 mod conditions;
 /// Waiting for, reading and writing the serial console.
 mod console;
+/// The program `driver`: Python test scripts.
+mod driver;
 /// Into the guest and out of it.
 mod files;
 /// Sessions for people.

@@ -10,7 +10,7 @@ from typing import Any, List, NoReturn, Optional
 
 import _vmwright
 from test_driver.driver import Driver
-from test_driver.errors import GlobalTimeout, MachineError, Terminated
+from test_driver.errors import GlobalTimeout, Terminated
 from test_driver.logger import rootlog
 
 FAILED = 1
@@ -51,17 +51,13 @@ def run(
             return 0
     except SystemExit as error:
         return _status(error.code)
-    except KeyboardInterrupt:
-        return _say("interrupted", INTERRUPTED)
-    except Terminated:
-        return _say("terminated", TERMINATED)
-    except GlobalTimeout as error:
-        return _say(_story(error), TIMED_OUT)
-    except MachineError as error:
-        # Of a machine's that could not be made, or of the script's.
-        return _say(_story(error) if error.__traceback__ else str(error), FAILED)
     except BaseException as error:
-        return _say(_story(error), FAILED)
+        statuses = {
+            KeyboardInterrupt: INTERRUPTED,
+            Terminated: TERMINATED,
+            GlobalTimeout: TIMED_OUT,
+        }
+        return _say(_story(error), statuses.get(type(error), FAILED))
     finally:
         # This interpreter is not finalised, as threads may wait for anything.
         atexit._run_exitfuncs()
@@ -104,7 +100,9 @@ def _story(error: BaseException) -> str:
     """The traceback, without what is not the script's."""
     story = traceback.TracebackException.from_exception(error)
     _leave_out_ours(story)
-    return "".join(story.format()).rstrip()
+    # Nothing of the script's has begun where a machine can't be made.
+    lines = story.format() if story.stack else story.format_exception_only()
+    return "".join(lines).rstrip()
 
 
 def _leave_out_ours(story: Optional[traceback.TracebackException]) -> None:

@@ -72,7 +72,7 @@ impl Machine {
             }
         };
         let check = Arc::new(check);
-        let callbacks = vm.polling_condition("callbacks", Duration::ZERO, move |_| {
+        let callbacks = vm.polling_condition("of the script", Duration::ZERO, move |_| {
             let check = Arc::clone(&check);
             async move { Ok(check()) }
         });

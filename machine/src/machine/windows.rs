@@ -9,6 +9,12 @@ use crate::waiting::Look;
 /// What lists the windows, as the root shell's user on display `:0`.
 const LIST_WINDOWS: &str = "xwininfo -root -tree 2>&1";
 
+/// What it says when a window goes away while it asks for its children.
+const CUT_SHORT: &str = "Can't query window tree";
+
+/// How often the windows are listed again because of that.
+const LISTINGS: usize = 5;
+
 /// # X11
 impl Machine {
     /// Waits until somebody is logged in graphically and the X server takes
@@ -46,7 +52,13 @@ impl Machine {
     /// [`CommandFailed`](ErrorKind::CommandFailed) if there is no X server, or
     /// no `xwininfo`.
     pub async fn get_window_names(&self) -> Result<Vec<String>> {
-        let output = self.execute(LIST_WINDOWS).await?;
+        let mut output = self.execute(LIST_WINDOWS).await?;
+        for _ in 0..LISTINGS {
+            if !output.text().contains(CUT_SHORT) {
+                break;
+            }
+            output = self.execute(LIST_WINDOWS).await?;
+        }
         if output.success() {
             return Ok(window_names(&output.text()));
         }

@@ -49,18 +49,15 @@ impl StartScript {
     }
 
     pub(super) fn spec(&self) -> Result<CommandSpec, ErrorKind> {
-        // Absolute, as the script is started in the state directory.
-        let program = self
-            .path
-            .canonicalize()
-            .map_err(|source| ErrorKind::StartScript {
-                path: self.path.clone(),
-                source,
-            })?;
-        let executable = program
-            .metadata()
-            .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0);
-        if !executable {
+        let missing = |source| ErrorKind::StartScript {
+            path: self.path.clone(),
+            source,
+        };
+        // Absolute, as the script is started in the state directory; and what it is
+        // called by is its machine's name, even if that is a link.
+        let program = std::path::absolute(&self.path).map_err(missing)?;
+        let metadata = program.metadata().map_err(missing)?;
+        if !metadata.is_file() || metadata.permissions().mode() & 0o111 == 0 {
             return Err(ErrorKind::NotExecutable { path: program });
         }
         Ok(CommandSpec {

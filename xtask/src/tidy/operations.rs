@@ -39,12 +39,14 @@ fn row(line: &str) -> Option<(&str, &str)> {
     Some((operation, test))
 }
 
-/// The functions in a directory's files, `file::function`, where `part` of a line
+/// The functions in a directory's files, `module::function`, where `part` of a line
 /// begins with one.
 fn functions(dir: &str, part: impl Fn(&str) -> &str) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    for path in sources(&workspace().join(dir))? {
-        let module = path.file_stem().unwrap_or_default().to_string_lossy();
+    let dir = workspace().join(dir);
+    for path in sources(&dir)? {
+        let module = path.strip_prefix(&dir)?.with_extension("");
+        let module = module.to_string_lossy().replace('/', "::");
         let text = fs::read_to_string(&path)?;
         let names = text.lines().filter_map(|line| {
             let line = part(line);

@@ -46,13 +46,14 @@ impl Machine {
 
 /// An event, as QEMU writes it.
 fn as_python(py: Python<'_>, event: &Event) -> PyResult<Py<PyAny>> {
-    let event = json!({
-        "event": event.name,
-        "data": event.data,
-        "timestamp": event.timestamp.map(|time| {
-            json!({ "seconds": time.as_secs(), "microseconds": time.subsec_micros() })
-        }),
-    });
+    let mut object = json!({ "event": event.name });
+    if !event.data.is_null() {
+        object["data"] = event.data.clone();
+    }
+    if let Some(time) = event.timestamp {
+        object["timestamp"] =
+            json!({ "seconds": time.as_secs(), "microseconds": time.subsec_micros() });
+    }
     let loads = py.import("json")?.getattr("loads")?;
-    Ok(loads.call1((event.to_string(),))?.unbind())
+    Ok(loads.call1((object.to_string(),))?.unbind())
 }

@@ -1,0 +1,21 @@
+"""What a reboot keeps, and what it does not.
+
+Machine `machine` with systemd.
+"""
+
+machine.start(allow_reboot=True)
+machine.wait_for_unit("multi-user.target")
+boot = machine.succeed("cat /proc/sys/kernel/random/boot_id")
+machine.succeed("echo kept >/var/lib/kept; echo lost >/run/lost; sync")
+
+with subtest("Ctrl-Alt-Delete reboots"):
+    machine.reboot()
+    machine.wait_for_unit("multi-user.target")
+    t.assertNotEqual(machine.succeed("cat /proc/sys/kernel/random/boot_id"), boot)
+
+with subtest("a disk keeps, a tmpfs does not"):
+    t.assertEqual(machine.succeed("cat /var/lib/kept"), "kept\n")
+    machine.fail("cat /run/lost")
+
+machine.shutdown()
+assert not machine.booted

@@ -1,0 +1,89 @@
+use std::path::Path;
+
+use super::{Ended, Run};
+
+/// Runs an example to its end.
+fn passes(name: &str, machines: &[(&str, &str)], vlans: &[&str]) {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../driver/examples");
+    let run = Run::new(machines);
+    let mut command = run.command();
+    if !vlans.is_empty() {
+        command.arg("--vlans").args(vlans);
+    }
+    command.arg("--").arg(examples.join(name));
+    Ended::of(&mut command).passed();
+}
+
+#[test]
+fn boot_failure() {
+    passes("boot_failure.py", &[("machine", "systemd")], &[]);
+}
+
+#[test]
+fn database() {
+    passes("database.py", &[("machine", "systemd")], &[]);
+}
+
+#[test]
+fn desktop() {
+    passes("desktop.py", &[("machine", "desktop")], &[]);
+}
+
+#[test]
+fn firewall() {
+    let machines = [("client", "systemd"), ("server", "systemd")];
+    passes("firewall.py", &machines, &["1"]);
+}
+
+#[test]
+fn reboot() {
+    passes("reboot.py", &[("machine", "systemd")], &[]);
+}
+
+#[test]
+fn upgrade() {
+    passes("upgrade.py", &[("machine", "systemd")], &[]);
+}
+
+#[test]
+fn user_services() {
+    passes("user_services.py", &[("machine", "systemd")], &[]);
+}
+
+#[test]
+fn web() {
+    let machines = [("client", "systemd"), ("server", "systemd")];
+    passes("web.py", &machines, &["1"]);
+}
+
+/// Machines on several networks, each on its own.
+#[test]
+fn router() {
+    let run = Run::new(&[
+        ("inside", "minimal"),
+        ("outside", "minimal"),
+        ("router", "minimal"),
+    ]);
+    let script = run.script(
+        "\
+start_all()
+assert [vlan.nr for vlan in vlans] == [1, 2] and vlan1.nr == 1
+router.succeed('echo 1 >/proc/sys/net/ipv4/ip_forward')
+inside.fail('ip link show eth2')
+inside.succeed('ip route add 192.168.2.0/24 via 192.168.1.3')
+outside.succeed('ip route add 192.168.1.0/24 via 192.168.2.3')
+inside.succeed('ping -c 1 -w 20 router')
+inside.succeed('ping -c 1 -w 20 192.168.2.2')
+inside.block()
+inside.fail('ping -c 1 -w 2 192.168.2.2')
+inside.unblock()
+inside.succeed('ping -c 1 -w 20 192.168.2.2')
+",
+    );
+    let mut command = run.command();
+    command.args(["--vlans", "1", "2", "--"]).arg(script);
+    command
+        .env("VM_VLANS_inside", "1")
+        .env("VM_VLANS_outside", "2");
+    Ended::of(&mut command).passed();
+}

@@ -1,0 +1,153 @@
+use super::Run;
+
+/// The methods that scripts know, and what they take.
+const METHODS: &str = "\
+block(self)
+cleanup_statedir(self)
+connect(self)
+console_interact(self)
+copy_from_host(self, source, target)
+copy_from_host_via_shell(self, source, target)
+copy_from_machine(self, source, target_dir='')
+copy_from_vm(self, source, target_dir='')
+crash(self)
+create_startcommand(args)
+dump_tty_contents(self, tty)
+execute(self, command, check_return=True, check_output=True, timeout=900)
+fail(self, *commands, timeout=None)
+forward_port(self, host_port=8080, guest_port=80)
+get_console_log(self)
+get_screen_text(self)
+get_screen_text_variants(self)
+get_tty_text(self, tty)
+get_unit_info(self, unit, user=None)
+get_unit_property(self, unit, property, user=None)
+get_window_names(self)
+is_up(self)
+log(self, msg)
+log_serial(self, msg)
+nested(self, msg, attrs={})
+reboot(self)
+release(self)
+require_unit_state(self, unit, require_state='active')
+run_callbacks(self)
+screenshot(self, filename)
+send_chars(self, chars, delay=0.01)
+send_console(self, chars)
+send_key(self, key, delay=0.01, log=True)
+send_monitor_command(self, command)
+shell_interact(self, address=None)
+shutdown(self)
+sleep(self, secs)
+start(self, allow_reboot=False)
+start_job(self, jobname, user=None)
+stop_job(self, jobname, user=None)
+succeed(self, *commands, timeout=None)
+switch_root(self)
+systemctl(self, q, user=None)
+unblock(self)
+wait_for_closed_port(self, port, addr='localhost', timeout=900)
+wait_for_console_text(self, regex, timeout=None)
+wait_for_file(self, filename, timeout=900)
+wait_for_job(self, jobname)
+wait_for_monitor_prompt(self)
+wait_for_open_port(self, port, addr='localhost', timeout=900)
+wait_for_open_unix_socket(self, addr, is_datagram=False, timeout=900)
+wait_for_qmp_event(self, event_filter, timeout=600)
+wait_for_shutdown(self)
+wait_for_text(self, regex, timeout=900)
+wait_for_unit(self, unit, user=None, timeout=900)
+wait_for_window(self, regexp, timeout=900)
+wait_for_x(self, timeout=900)
+wait_until_fails(self, command, timeout=900)
+wait_until_succeeds(self, command, timeout=900)
+wait_until_tty_matches(self, tty, regexp, timeout=900)
+";
+
+/// What a machine is asked for beside that.
+const PROPERTIES: &str = "booted callbacks connected keep_vm_state last_lines monitor \
+    monitor_path name out_dir pid process serial_thread shared_dir shell shell_path \
+    start_command state_dir tmp_dir";
+
+/// What a script has without importing it.
+const SCOPE: &str = "Machine a_machine create_machine driver join_all log machine machines os \
+    polling_condition retry run_tests serial_stdout_off serial_stdout_on start_all subtest t \
+    test_script vlan7 vlans";
+
+#[test]
+fn of_methods() {
+    let script = "\
+import inspect
+for name, method in sorted(vars(Machine).items()):
+    if name.startswith('_') or isinstance(method, property):
+        continue
+    signature = inspect.signature(getattr(Machine, name))
+    bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    print(name + str(signature.replace(parameters=bare, return_annotation=signature.empty)))
+";
+    assert_eq!(Run::new(&[]).run(script).passed(), METHODS);
+}
+
+#[test]
+fn of_properties_and_in_scope() {
+    let run = Run::new(&[("a-machine", "minimal")]);
+    let script = run.script(&format!(
+        "\
+known = set(globals()) - {{'__name__', '__file__', '__builtins__'}}
+print(*sorted(known))
+for name in '{PROPERTIES}'.split():
+    getattr(machine, name)
+assert machine is a_machine and machine.name == 'a-machine'
+assert machine.pid is None and machine.process is None and not machine.booted
+"
+    ));
+    let mut command = run.command();
+    let passed = super::Ended::of(command.args(["--vlans", "7", "--"]).arg(script)).passed();
+    let scope: Vec<&str> = SCOPE.split_whitespace().collect();
+    assert_eq!(passed, scope.join(" ") + "\n");
+}
+
+#[test]
+fn of_what_operations_give() {
+    let script = "\
+status, output = machine.execute('echo out; exit 3')
+assert (status, output) == (3, 'out\\n')
+assert machine.execute('echo out', check_return=False) == (-1, 'out\\n')
+assert machine.execute('sleep 1000', check_output=False) == (-2, '')
+assert machine.execute('sleep 1000', timeout=0.2) == (124, '')
+assert machine.succeed('echo a', 'echo b') == 'a\\nb\\n' and machine.succeed() == ''
+assert machine.fail('echo a; false') == 'a\\n'
+assert machine.wait_until_succeeds('echo now') == 'now\\n'
+assert machine.send_monitor_command('info status') == 'VM status: running\\n'
+assert machine.is_up() and machine.connected and machine.process.poll() is None
+
+machine.succeed('echo one; echo the number 42 >/dev/console')
+machine.wait_for_console_text(r'(?P<a>n)umber (?=42)(?!43)')
+assert 'the number 42' in machine.get_console_log()
+assert machine.last_lines.get() is not None
+
+event = []
+machine.send_monitor_command('stop')
+stopped = machine.wait_for_qmp_event(lambda e: event.append(e) or e['event'] == 'STOP', timeout=60)
+assert stopped is not None and stopped in event and 'timestamp' in stopped
+machine.send_monitor_command('cont')
+
+machine.succeed('cat </dev/tty1 >/dev/null &')
+machine.send_chars('typed 42\\n')
+machine.wait_until_tty_matches('1', r'(?<=typed )(4)2')
+assert isinstance(machine.get_screen_text_variants(), list)
+machine.wait_for_text(r'(?P<how>typed) (?!43)')
+machine.screenshot('shot')
+assert (machine.out_dir / 'shot.png').exists()
+
+machine.shell.send(b'echo by the shell >/tmp/sent\\n')
+machine.wait_for_file('/tmp/sent')
+machine.copy_from_vm('/tmp/sent', 'from')
+assert (machine.out_dir / 'from' / 'sent').read_text() == 'by the shell\\n'
+
+assert machine.execute('poweroff', check_return=False)[0] == -1
+machine.wait_for_shutdown()
+assert machine.pid is None and not machine.booted and not machine.connected
+";
+    Run::new(&[("machine", "minimal")]).run(script).passed();
+}
