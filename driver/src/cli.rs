@@ -50,6 +50,10 @@ pub(crate) struct Cli {
     )]
     pub(crate) output_directory: PathBuf,
 
+    /// Writes the outcome of each subtest, and of the script, in JUnit's XML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit_xml: Option<PathBuf>,
+
     /// Prints completions of this command line for a shell
     #[arg(long, value_name = "SHELL", exclusive = true)]
     pub(crate) completions: Option<Shell>,

@@ -4,6 +4,8 @@
 
 mod cli;
 #[cfg(feature = "python")]
+mod junit;
+#[cfg(feature = "python")]
 mod python;
 mod run;
 mod terminal;

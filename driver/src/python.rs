@@ -34,6 +34,7 @@ pub(crate) fn run(run: &Run) -> PyResult<u8> {
         arguments.set_item("interactive", run.interactive)?;
         let seconds = run.global_timeout.map(|limit| limit.as_secs_f64());
         arguments.set_item("global_timeout", seconds)?;
+        arguments.set_item("junit_xml", &run.junit_xml)?;
         let run = py.import("test_driver.run")?.getattr("run")?;
         run.call((), Some(&arguments))?.extract()
     })

@@ -10,6 +10,7 @@ use machine::StartScript;
 use crate::cli::Cli;
 
 /// The exit status of a run whose time is up.
+#[cfg(feature = "python")]
 pub(crate) const TIMED_OUT: u8 = 124;
 
 /// The exit status of a wrong command line.
@@ -17,6 +18,10 @@ pub(crate) const USAGE: u8 = 2;
 
 /// A run that can begin.
 #[derive(Debug)]
+#[cfg_attr(
+    not(feature = "python"),
+    expect(dead_code, reason = "nothing runs without Python")
+)]
 pub(crate) struct Run {
     pub(crate) start_scripts: Vec<PathBuf>,
     pub(crate) vlans: Vec<u32>,
@@ -26,6 +31,7 @@ pub(crate) struct Run {
     pub(crate) keep_vm_state: bool,
     pub(crate) interactive: bool,
     pub(crate) global_timeout: Option<Duration>,
+    pub(crate) junit_xml: Option<PathBuf>,
 }
 
 impl Run {
@@ -49,6 +55,7 @@ impl Run {
             keep_vm_state: cli.keep_vm_state,
             interactive: cli.interactive,
             global_timeout: cli.global_timeout.map(Duration::from_secs),
+            junit_xml: cli.junit_xml.clone(),
         })
     }
 }

@@ -167,6 +167,27 @@ sys.exit(7)
 }
 
 #[test]
+fn subtests_are_reported() {
+    let run = Run::new(&[]);
+    let script = "\
+with subtest('that passes'):
+    pass
+with subtest('that fails'):
+    t.assertEqual('<a>', 'b')
+";
+    let (script, report) = (run.script(script), run.out().join("junit.xml"));
+    Ended::of(run.command().arg("--junit-xml").arg(&report).arg(script)).failed(1);
+    let report = std::fs::read_to_string(report).unwrap();
+    for part in [
+        r#"<testsuite name="script" tests="3" skipped="0" errors="0" failures="2">"#,
+        r#"<testcase name="that passes" classname="script""#,
+        r#"message="RequestedAssertionFailed: '&lt;a&gt;' != 'b'"#,
+    ] {
+        assert!(report.contains(part), "no {part} in {report}");
+    }
+}
+
+#[test]
 fn threads_drive_machines_at_the_same_time() {
     let run = Run::new(&[("one", "minimal"), ("other", "minimal")]);
     let script = "\

@@ -2,13 +2,17 @@
 
 import time
 from contextlib import contextmanager
-from typing import Dict, Iterator
+from typing import Dict, Iterator, List, Optional, Tuple
 
 import _vmwright
 
 
 class Logger:
     """Where scripts and machines say what they do; `log` in scripts."""
+
+    def __init__(self) -> None:
+        # The subtests that have ended: name, seconds, and what is wrong.
+        self.ended: List[Tuple[str, float, Optional[str]]] = []
 
     def log(self, message: str, attributes: Dict[str, str] = {}) -> None:
         """Says `message`; of a machine's if `attributes` has a `machine`."""
@@ -50,8 +54,16 @@ class Logger:
     @contextmanager
     def subtest(self, name: str, attributes: Dict[str, str] = {}) -> Iterator[None]:
         """A part of the test, with a name."""
-        with self.nested("subtest: " + name, attributes):
-            yield
+        began = time.monotonic()
+        wrong = None
+        try:
+            with self.nested("subtest: " + name, attributes):
+                yield
+        except BaseException as error:
+            wrong = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            self.ended.append((name, time.monotonic() - began, wrong))
 
 
 rootlog = Logger()

@@ -13,8 +13,8 @@ start_all() starts them, test_script() runs the script; a machine's shell_intera
 and console_interact() are for you; Ctrl-D leaves."""
 
 
-def prompt(driver: Driver) -> int:
-    """Reads and runs lines until somebody leaves: the exit status."""
+def prompt(driver: Driver) -> None:
+    """Reads and runs lines until somebody leaves."""
     symbols = driver.test_symbols()
     names = ", ".join(machine.name for machine in driver.machines)
     history = _edit_lines(symbols)
@@ -27,7 +27,6 @@ def prompt(driver: Driver) -> int:
     finally:
         if history is not None:
             _keep(history)
-    return 0
 
 
 def _edit_lines(symbols: Dict[str, Any]) -> Any:

@@ -3,15 +3,17 @@
 import atexit
 import signal
 import sys
+import time
 import traceback
 from pathlib import Path
 from types import FrameType
-from typing import Any, List, NoReturn, Optional
+from typing import Any, Callable, List, NoReturn, Optional, Tuple
 
 import _vmwright
 from test_driver.driver import Driver
 from test_driver.errors import GlobalTimeout, Terminated
 from test_driver.logger import rootlog
+from test_driver.prompt import prompt
 
 FAILED = 1
 USAGE = 2
@@ -31,6 +33,7 @@ def run(
     keep_vm_state: bool,
     interactive: bool,
     global_timeout: Optional[float],
+    junit_xml: Optional[Path],
 ) -> int:
     """Runs a script, or a prompt: the exit status."""
     try:
@@ -38,30 +41,48 @@ def run(
             compile(Path(script).read_bytes(), script, "exec")
     except (SyntaxError, ValueError) as error:
         line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
-        return _say(f"error: {script}{line}: {error.args[0]}", USAGE)
+        print(f"error: {script}{line}: {error.args[0]}", file=sys.stderr)
+        return USAGE
 
+    began = time.monotonic()
     _handle_signals(global_timeout)
-    try:
-        with _Quiet(Driver(start_scripts, vlans, script or "", out_dir, keep_vm_state)) as driver:
-            if interactive:
-                from test_driver.prompt import prompt
+    status, story = _run(
+        lambda: Driver(start_scripts, vlans, script or "", out_dir, keep_vm_state),
+        interactive,
+    )
+    if story:
+        print(story, file=sys.stderr)
+    if junit_xml is not None:
+        name = Path(script or "prompt").stem
+        wrong = None if status == 0 else story or f"exit status {status}"
+        cases = rootlog.ended + [(name, time.monotonic() - began, wrong)]
+        _vmwright.write_junit(junit_xml, name, cases)
+    # This interpreter is not finalised, as threads may wait for anything.
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    return status
 
-                return prompt(driver)
-            driver.run_tests()
-            return 0
+
+def _run(make_driver: Callable[[], Driver], interactive: bool) -> Tuple[int, str]:
+    """The exit status, and what there is to say of it."""
+    try:
+        with _Quiet(make_driver()) as driver:
+            if interactive:
+                prompt(driver)
+            else:
+                driver.run_tests()
+        return 0, ""
     except SystemExit as error:
-        return _status(error.code)
+        if error.code is None or isinstance(error.code, int):
+            return (error.code or 0) & 0xFF, ""
+        return FAILED, str(error.code)
     except BaseException as error:
         statuses = {
             KeyboardInterrupt: INTERRUPTED,
             Terminated: TERMINATED,
             GlobalTimeout: TIMED_OUT,
         }
-        return _say(_story(error), statuses.get(type(error), FAILED))
-    finally:
-        # This interpreter is not finalised, as threads may wait for anything.
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
+        return statuses.get(type(error), FAILED), _story(error)
 
 
 class _Quiet:
@@ -112,17 +133,3 @@ def _leave_out_ours(story: Optional[traceback.TracebackException]) -> None:
     story.stack = traceback.StackSummary.from_list(frames)
     _leave_out_ours(story.__cause__)
     _leave_out_ours(story.__context__)
-
-
-def _status(code: Any) -> int:
-    """The exit status of `sys.exit(code)`."""
-    if code is None:
-        return 0
-    if isinstance(code, int):
-        return code & 0xFF
-    return _say(str(code), FAILED)
-
-
-def _say(text: str, status: int) -> int:
-    print(text, file=sys.stderr)
-    return status

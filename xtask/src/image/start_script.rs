@@ -31,9 +31,11 @@ mod tests {
 
     #[test]
     fn nothing_is_left_to_fill_in() {
-        let script = fill("minimal", "256M", &["virtio-tablet-pci"]).replace("\"$@\"", "");
-        assert!(!script.contains('@'), "{script}");
-        assert!(script.contains("${NIX_DISK_IMAGE:-./minimal.qcow2}"));
+        let script = fill("minimal", "256M", &["virtio-tablet-pci"]);
+        for left in ["@NAME@", "@MEMORY@", "@DEVICES@"] {
+            assert!(!script.contains(left), "{script}");
+        }
+        assert!(script.contains("of the image minimal"));
         assert!(script.contains("-m 256M"));
         assert!(script.contains(" -device virtio-tablet-pci "));
     }
