@@ -211,7 +211,7 @@ for thread in [waiting, *threads]:
     thread.start()
 for thread in threads:
     thread.join()
-one.succeed('echo it is over >/dev/console')
+one.succeed('dmesg -n 1; echo it is over >/dev/console')
 waiting.join()
 ";
     let mut lines: Vec<String> = run

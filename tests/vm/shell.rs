@@ -57,7 +57,9 @@ async fn failures_tell_what_came() {
 #[tokio::test]
 async fn standard_error_goes_to_the_console() {
     let vm = fresh("minimal").await;
-    vm.succeed("echo to the console >&2").await.unwrap();
+    vm.succeed("dmesg -n 1; echo to the console >&2")
+        .await
+        .unwrap();
     vm.wait_for_console_text("to the console").await.unwrap();
 }
 
@@ -187,7 +189,7 @@ async fn time_out() {
 #[tokio::test]
 async fn an_abandoned_command_is_ended() {
     let vm = fresh("minimal").await;
-    let abandoned = vm.execute("echo started >/dev/ttyS0; sleep 1000");
+    let abandoned = vm.execute("dmesg -n 1; echo started >/dev/ttyS0; sleep 1000");
     tokio::select! {
         result = abandoned => panic!("{result:?}"),
         started = vm.wait_for_console_text("started") => drop(started.unwrap()),

@@ -31,6 +31,8 @@ impl Machine {
             .raw
             .as_ref()
             .and_then(crate::terminal::RawMode::size)
+            // One that does not know its size has none.
+            .filter(|size| size.ws_row > 0 && size.ws_col > 0)
         {
             (kind.rows, kind.columns) = (size.ws_row, size.ws_col);
             kind.term = std::env::var("TERM").unwrap_or(kind.term);

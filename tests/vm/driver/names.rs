@@ -121,7 +121,7 @@ assert machine.wait_until_succeeds('echo now') == 'now\\n'
 assert machine.send_monitor_command('info status') == 'VM status: running\\n'
 assert machine.is_up() and machine.connected and machine.process.poll() is None
 
-machine.succeed('echo one; echo the number 42 >/dev/console')
+machine.succeed('dmesg -n 1; echo the number 42 >/dev/console')
 machine.wait_for_console_text(r'(?P<a>n)umber (?=42)(?!43)')
 assert 'the number 42' in machine.get_console_log()
 assert machine.last_lines.get() is not None
