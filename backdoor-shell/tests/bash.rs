@@ -250,7 +250,8 @@ async fn shell_closing_in_mid_command() {
 async fn shell_restarted_by_its_service() {
     let respawning = "while true; do echo 'Spawning backdoor root shell...'; bash --norc; done";
     let mut guest = guest(respawning).await;
-    let inner = guest.shell.run("printf $$").await.unwrap().text();
+    // `$$` would be the command's own process.
+    let inner = guest.shell.run("printf %s ${$#0}").await.unwrap().text();
     // The shell, and the command's own group: neither is to have the last word.
     let error = guest
         .shell
