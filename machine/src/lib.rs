@@ -16,17 +16,21 @@ mod terminal;
 mod unit;
 mod vlan;
 mod waiting;
+mod watch;
 
 pub use accel::{Accelerator, accelerator};
 pub use backdoor_shell::{Command, DEFAULT_TIMEOUT, Exit, Output, TerminalKind, quote};
 pub use error::{Error, ErrorKind, Evidence, Result};
 #[cfg(feature = "ocr")]
 pub use machine::Button;
-pub use machine::{Builder, DEFAULT_KEY_DELAY, DEFAULT_LIMIT, Machine, PollingCondition, Snapshot};
+pub use machine::{
+    Builder, DEFAULT_KEY_DELAY, DEFAULT_LIMIT, MAX_OUTPUT, Machine, PollingCondition, Snapshot,
+};
 pub use start::{LegacyStartCommand, QemuCommand, ShellCommand, StartCommand, StartScript};
 pub use template::{Template, TemplateBuilder};
 pub use unit::Unit;
 pub use vlan::Vlan;
+pub use watch::{Meaning, Trouble};
 
 #[cfg(feature = "ocr")]
 pub use ocr;

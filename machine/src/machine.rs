@@ -3,6 +3,7 @@
 //! The operations are in `machine/`, one concern a file.
 
 mod builder;
+mod collected;
 mod conditions;
 mod console;
 mod files;
@@ -21,10 +22,12 @@ mod save;
 mod screen;
 mod shell;
 mod snapshot;
+mod standstill;
 mod step;
 mod terminal;
 #[cfg(feature = "ocr")]
 mod text;
+mod trouble;
 mod units;
 mod windows;
 
@@ -37,8 +40,10 @@ use std::time::Duration;
 use backdoor_shell::Shell;
 use qmp_mon::{Events, Hmp, Qmp};
 use tokio::net::UnixStream;
+use tokio::time::timeout;
 
 pub use builder::Builder;
+pub use collected::MAX_OUTPUT;
 pub use conditions::PollingCondition;
 #[cfg(feature = "ocr")]
 pub use pointer::Button;
@@ -51,6 +56,7 @@ use crate::saved::Origin;
 use crate::start::StartCommand;
 use crate::state_dir::StateDir;
 use crate::waiting::{self, InVain, Look};
+use crate::watch::Signs;
 
 /// How long an operation may take unless it is told otherwise: 15 minutes.
 pub const DEFAULT_LIMIT: Duration = backdoor_shell::DEFAULT_TIMEOUT;
@@ -106,6 +112,8 @@ struct Parts {
     conditions: Conditions,
     /// Whether console lines are told of.
     shows_serial: Arc<AtomicBool>,
+    /// What is trouble on the console.
+    signs: Arc<Mutex<Signs>>,
     #[cfg(feature = "ocr")]
     reader: ocr::Reader,
 }
@@ -213,8 +221,23 @@ impl Machine {
         })
     }
 
+    /// An error, with the trouble that the console has shown.
     fn error(&self, kind: ErrorKind) -> Error {
-        Error::new(&self.parts.name, kind)
+        let error = Error::new(&self.parts.name, kind);
+        let trouble: Vec<String> = self.trouble().iter().map(ToString::to_string).collect();
+        error
+            .with_evidence("trouble seen on the console", &trouble.join("\n"))
+            .with_evidence("the console's log", &self.incomplete_log())
+    }
+
+    /// Why the console's log is not whole on disk, if it is not.
+    fn incomplete_log(&self) -> String {
+        let running = self.current();
+        let failure = running.and_then(|running| running.qemu.console.spool_error());
+        failure.map_or_else(String::new, |failure| {
+            let log = self.parts.state.console_log();
+            format!("{} is incomplete: {failure}", log.display())
+        })
     }
 
     fn bad_argument(&self, doing: &str, reason: impl Into<String>) -> Error {
@@ -240,30 +263,64 @@ impl Machine {
     ) -> Result<T> {
         let running = self.running(doing)?;
         let result = running.qemu.or_exit(doing, operation(&running)).await;
-        result.map_err(|kind| self.error(kind))
+        self.told(&running, result).await
     }
 
-    /// Looks until `what` has happened, for as long as this handle waits. QEMU's
-    /// end ends it. `look` is told how much time is left.
+    /// The same, for as long as this handle waits: QEMU may not answer.
+    async fn ask_qemu<T>(
+        &self,
+        doing: &str,
+        operation: impl AsyncFnOnce(&Running) -> Result<T, ErrorKind>,
+    ) -> Result<T> {
+        self.on_qemu(doing, async |running| {
+            let Ok(answered) = timeout(self.limit, operation(running)).await else {
+                return Err(ErrorKind::TimedOut {
+                    what: format!("QEMU to answer ({doing})"),
+                    waited: self.limit,
+                    looks: 1,
+                    last_seen: "no answer".to_owned(),
+                    console: running.qemu.last_console_lines(),
+                });
+            };
+            answered
+        })
+        .await
+    }
+
+    /// Runs `operation` on the guest, whose end ends it, as does QEMU's.
+    async fn on_guest<T>(
+        &self,
+        doing: &str,
+        operation: impl AsyncFnOnce(&Running) -> Result<T, ErrorKind>,
+    ) -> Result<T> {
+        let running = self.running(doing)?;
+        let operation = operation(&running);
+        let result = running.qemu.or_guests_end(doing, operation).await;
+        self.told(&running, result).await
+    }
+
+    /// Looks until `what` has happened, for as long as this handle waits. The guest's
+    /// end ends it, and QEMU's. `look` is told how much time is left.
     async fn wait<T, F>(&self, what: &str, look: impl FnMut(Duration) -> F) -> Result<T>
     where
         F: Future<Output = Result<Look<T>>>,
     {
         let running = self.running(what)?;
         // The looks' own errors pass through beside those of QEMU's end.
-        let waited = running
-            .qemu
-            .or_exit(what, async { Ok(waiting::wait(self.limit, look).await) })
-            .await;
-        match waited.map_err(|kind| self.error(kind))?? {
+        let wait = async { Ok(waiting::wait(self.limit, look).await) };
+        let waited = running.qemu.or_guests_end(what, wait).await;
+        match self.told(&running, waited).await?? {
             Ok(value) => Ok(value),
-            Err(InVain { looks, last_seen }) => Err(self.error(ErrorKind::TimedOut {
-                what: what.to_owned(),
-                waited: self.limit,
-                looks,
-                last_seen,
-                console: running.qemu.last_console_lines(),
-            })),
+            Err(InVain { looks, last_seen }) => {
+                let in_vain = Err(ErrorKind::TimedOut {
+                    what: what.to_owned(),
+                    waited: self.limit,
+                    looks,
+                    last_seen,
+                    console: running.qemu.last_console_lines(),
+                });
+                self.told(&running, in_vain).await
+            }
         }
     }
 }

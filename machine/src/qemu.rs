@@ -13,6 +13,7 @@ use crate::error::ErrorKind;
 use crate::process::Process;
 use crate::start::CommandSpec;
 use crate::state_dir::{StateDir, at};
+use crate::watch::{PANIC, Trouble, Watch};
 
 /// How many lines of the console and of standard error an error shows.
 const SHOWN_LINES: usize = 40;
@@ -22,17 +23,21 @@ const PANIC_LINES: usize = 200;
 
 /// What a panic begins with, [says the
 /// kernel](https://github.com/torvalds/linux/blob/v6.1/kernel/panic.c#L310).
-const PANIC: &str = "Kernel panic - not syncing";
+const PANIC_BEGINS: &str = "Kernel panic - not syncing";
 
 /// How long a broken connection may be news before the reason for it is: the
 /// sockets of a dying QEMU close a moment before its process is buried.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// How long a guest that has given up may go on talking before it is told of.
+const LAST_LINES: Duration = Duration::from_millis(100);
 
 /// QEMU's process, its console (standard input and output) and standard error.
 #[derive(Debug)]
 pub(crate) struct Qemu {
     process: Process,
     pub(crate) console: SerialLog,
+    pub(crate) watch: Arc<Watch>,
     stderr: SerialLog,
 }
 
@@ -44,14 +49,17 @@ impl Qemu {
         state: &StateDir,
         env: Vec<(OsString, OsString)>,
         shows_serial: Arc<AtomicBool>,
+        watch: Arc<Watch>,
     ) -> Result<Self, ErrorKind> {
         let spool = Spool::create(state.console_log()).map_err(at(&state.console_log()))?;
         let (process, streams) = Process::spawn(spec, state.path(), env)?;
         let name = machine.to_owned();
+        let watching = Arc::clone(&watch);
         let console = SerialLog::builder()
             .spool(spool)
             .input(streams.stdin)
             .on_line(move |line| {
+                watching.see_line(line);
                 if shows_serial.load(Ordering::Relaxed) {
                     let line = serial_log::printable(line);
                     tracing::debug!(target: "machine::console", machine = name, "{line}");
@@ -67,6 +75,7 @@ impl Qemu {
         Ok(Self {
             process,
             console,
+            watch,
             stderr,
         })
     }
@@ -107,6 +116,33 @@ impl Qemu {
         }
     }
 
+    /// What `operation` comes to, which takes a guest that lives; or at once the story
+    /// of its end, or of QEMU's.
+    pub(crate) async fn or_guests_end<T>(
+        &self,
+        doing: &str,
+        operation: impl Future<Output = Result<T, ErrorKind>>,
+    ) -> Result<T, ErrorKind> {
+        tokio::select! {
+            // What has happened already counts, whatever came after it.
+            biased;
+            result = self.or_exit(doing, operation) => result,
+            trouble = self.watch.ended() => {
+                let _ = timeout(LAST_LINES, self.exited()).await;
+                Err(self.guests_end(doing, trouble))
+            }
+        }
+    }
+
+    fn guests_end(&self, doing: &str, trouble: Trouble) -> ErrorKind {
+        ErrorKind::GuestEnded {
+            doing: doing.to_owned(),
+            trouble,
+            status: self.exit_status(),
+            console: self.last_console_lines(),
+        }
+    }
+
     /// The last lines of the console, safe to print.
     pub(crate) fn last_console_lines(&self) -> Vec<String> {
         shown(&self.console)
@@ -123,6 +159,10 @@ impl Qemu {
             self.stderr.closed().await;
         })
         .await;
+        let seen = self.watch.seen();
+        if let Some(panic) = seen.into_iter().find(|trouble| trouble.name == PANIC) {
+            return self.guests_end(doing, panic);
+        }
         ErrorKind::Exited {
             doing: doing.to_owned(),
             status,
@@ -155,7 +195,7 @@ impl ErrorKind {
 fn shown(log: &SerialLog) -> Vec<String> {
     let lines = log.last_lines(PANIC_LINES);
     let last = lines.len().saturating_sub(SHOWN_LINES);
-    let panic = lines.iter().position(|line| line.contains(PANIC));
+    let panic = lines.iter().position(|line| line.contains(PANIC_BEGINS));
     lines[panic.map_or(last, |panic| panic.min(last))..]
         .iter()
         .map(|line| serial_log::printable(line).into_owned())

@@ -178,15 +178,3 @@ async fn nothing_works_before_the_start() {
     assert_eq!(vm.wait_for_shutdown().await.unwrap(), None);
     vm.crash().await.unwrap();
 }
-
-#[tokio::test]
-async fn a_guest_that_panics_ends_the_machine() {
-    let vm = fresh("minimal").await;
-    let error = vm
-        .succeed("sleep 0.2; echo c >/proc/sysrq-trigger; sleep 1000")
-        .await
-        .unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Exited { .. }), "{error}");
-    let log = vm.get_console_log().await.unwrap();
-    assert!(log.contains("Kernel panic - not syncing"), "{log}");
-}

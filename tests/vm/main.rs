@@ -11,6 +11,8 @@ mod conditions;
 mod console;
 /// The program `driver`: Python test scripts.
 mod driver;
+/// Every way in which a machine can die, or make its driver wait.
+mod fault;
 /// Into the guest and out of it.
 mod files;
 /// Sessions for people.
@@ -23,8 +25,6 @@ mod lifecycle;
 mod monitor;
 /// Ports, sockets, cables.
 mod network;
-/// The end of QEMU under each operation.
-mod qemu_dies;
 /// Pictures of the screen.
 mod screen;
 /// Commands: status, output, time-outs, standard input, floods.

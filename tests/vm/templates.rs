@@ -266,7 +266,10 @@ async fn a_preparation_that_fails_leaves_nothing() {
     assert!(error.to_string().contains("no luck"), "{error}");
     let panic = "echo c >/proc/sysrq-trigger";
     let error = builder().succeed(panic).build().await.unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Exited { .. }), "{error}");
+    assert!(
+        matches!(error.kind(), ErrorKind::GuestEnded { .. }),
+        "{error}"
+    );
     assert!(
         error.to_string().contains("sysrq triggered crash"),
         "{error}"

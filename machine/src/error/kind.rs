@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use backdoor_shell::Exit;
 
-use super::story::{Ending, Lines};
+use super::story::{Ended, Ending, Lines};
 use crate::unit::Unit;
+use crate::watch::Trouble;
 
 /// What went wrong. Console lines and output are made safe to print: control
 /// characters in them are escaped.
@@ -106,6 +107,28 @@ pub enum ErrorKind {
         stderr: Vec<String>,
         /// The last lines of the console.
         console: Vec<String>,
+    },
+    /// The guest has come to its end under the operation: its kernel has panicked, or
+    /// QEMU has stopped it, say.
+    #[error("{doing}: {trouble}{}{}", Ended(status), Lines("last console lines", console))]
+    GuestEnded {
+        /// What was under way.
+        doing: String,
+        /// What ended it.
+        trouble: Trouble,
+        /// How QEMU ended, if it has.
+        status: Option<ExitStatus>,
+        /// The last lines of the console.
+        console: Vec<String>,
+    },
+    /// A command has printed more than is kept in memory.
+    #[error(
+        "command `{command}` printed more than {} MiB; `execute_into` takes any length",
+        crate::MAX_OUTPUT >> 20
+    )]
+    OutputTooLong {
+        /// The command.
+        command: String,
     },
     /// A command that should have succeeded failed.
     #[error("command `{command}` failed ({}){}", Ending(*exit), Lines("its output", output))]

@@ -1,6 +1,7 @@
 //! How failures are told.
 
 use std::fmt;
+use std::process::ExitStatus;
 
 use backdoor_shell::Exit;
 
@@ -29,6 +30,18 @@ impl fmt::Display for Lines<'_> {
         }
         write!(f, "\n  {what}:")?;
         lines.iter().try_for_each(|line| write!(f, "\n    {line}"))
+    }
+}
+
+/// That QEMU has ended, too, if it has.
+pub(super) struct Ended<'a>(pub(super) &'a Option<ExitStatus>);
+
+impl fmt::Display for Ended<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(status) => write!(f, "; QEMU has ended ({status})"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::saved::Origin;
 use crate::start::StartCommand;
 use crate::state_dir::StateDir;
 use crate::vlan::Vlan;
+use crate::watch::Signs;
 
 /// A machine that is being described; made by [`Machine::builder`].
 #[derive(Clone, Debug)]
@@ -111,6 +112,7 @@ impl Builder {
                 out_dir: self.out_dir,
                 conditions: Conditions::default(),
                 shows_serial: Arc::new(AtomicBool::new(true)),
+                signs: Arc::new(Mutex::new(Signs::default())),
                 #[cfg(feature = "ocr")]
                 reader: ocr::Reader::new(),
             }),

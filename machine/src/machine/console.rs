@@ -54,7 +54,7 @@ impl Machine {
         let what = format!("waiting for {wanted} to appear on console");
         self.step(
             &what,
-            self.on_qemu(&what, async |running| {
+            self.on_guest(&what, async |running| {
                 Ok(wait(&running.qemu.console, self.limit).await?.text)
             }),
         )
@@ -77,7 +77,7 @@ impl Machine {
     /// # Errors
     /// [`Console`](ErrorKind::Console) if QEMU does not take it.
     pub async fn send_console(&self, chars: &str) -> Result<()> {
-        self.on_qemu("typing on the console", async |running| {
+        self.ask_qemu("typing on the console", async |running| {
             running
                 .qemu
                 .console

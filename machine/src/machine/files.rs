@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use super::Machine;
 use super::shell::shell_error;
@@ -107,14 +108,23 @@ impl Machine {
             let script = format!("mkdir -p -- {parent}");
             self.copy_in_guest(&script, &source.to_string_lossy(), target)
                 .await?;
-            self.on_qemu(&step, async |running| {
+            self.on_guest(&step, async |running| {
                 let mut shell = running.shell.lock().await;
                 self.connect_shell(running, &mut shell).await?;
-                let written = shell.write_file(target, &mut file).await;
+                let written = timeout(self.limit, shell.write_file(target, &mut file)).await;
                 running
                     .is_connected
                     .store(shell.is_connected(), Ordering::Relaxed);
-                written.map_err(|source| shell_error(running, source))
+                match written {
+                    Ok(written) => written.map_err(|source| shell_error(running, source)),
+                    Err(_) => Err(ErrorKind::TimedOut {
+                        what: format!("{target} to be written"),
+                        waited: self.limit,
+                        looks: 1,
+                        last_seen: "the guest does not take all of it".to_owned(),
+                        console: running.qemu.last_console_lines(),
+                    }),
+                }
             })
             .await
             .map(drop)

@@ -52,7 +52,7 @@ impl Machine {
         input: impl AsyncRead + Unpin,
         output: impl AsyncWrite + Unpin,
     ) -> Result<()> {
-        self.on_qemu("using the shell", async |running| {
+        self.on_guest("using the shell", async |running| {
             let mut shell = running.shell.lock().await;
             self.connect_shell(running, &mut shell).await?;
             let session = shell.interact(kind, input, output).await;

@@ -19,6 +19,7 @@ use crate::qemu::Qemu;
 use crate::qemu_args;
 use crate::saved::Origin;
 use crate::state_dir::at;
+use crate::watch::Watch;
 
 /// How long QEMU may take to connect to us. It does so before it starts the
 /// guest, so that this is long even for a host under load.
@@ -57,7 +58,9 @@ impl Machine {
         let env = env.map(|(name, value)| (OsString::from(name), value));
         let env = self.parts.env.iter().cloned().chain(env).collect();
         let shows_serial = Arc::clone(&self.parts.shows_serial);
-        let qemu = Qemu::spawn(&self.parts.name, spec, &self.parts.state, env, shows_serial)?;
+        let watch = Arc::new(Watch::new(Arc::clone(&self.parts.signs), allow_reboot));
+        let (name, state) = (&self.parts.name, &self.parts.state);
+        let qemu = Qemu::spawn(name, spec, state, env, shows_serial, watch)?;
 
         let accepted = async {
             let connections = async {
@@ -76,7 +79,9 @@ impl Machine {
                 }),
             }
         };
-        let (hmp, qmp, shell) = qemu.or_exit("starting QEMU", accepted).await?;
+        let opened = qemu.or_exit("starting QEMU", accepted).await;
+        let (hmp, qmp, shell) = opened.map_err(why_it_ended)?;
+        tokio::spawn(Arc::clone(&qemu.watch).follow(qmp.events()));
         let shell = tokio::sync::Mutex::new(shell);
         Ok(Running {
             qemu,
@@ -88,6 +93,16 @@ impl Machine {
             end_is_known: AtomicBool::new(false),
         })
     }
+}
+
+/// A start command that has ended well was not QEMU.
+fn why_it_ended(mut kind: ErrorKind) -> ErrorKind {
+    if let ErrorKind::Exited { doing, status, .. } = &mut kind
+        && status.success()
+    {
+        doing.push_str(" (the start command is to become it, by `exec`, not to leave it behind)");
+    }
+    kind
 }
 
 fn listen(path: &Path) -> Result<UnixListener, ErrorKind> {

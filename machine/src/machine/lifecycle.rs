@@ -79,7 +79,7 @@ impl Machine {
     pub async fn connect(&self) -> Result<()> {
         self.start_if_off().await?;
         let doing = "waiting for the VM to finish booting";
-        self.on_qemu(doing, async |running| {
+        self.on_guest(doing, async |running| {
             let mut shell = running.shell.lock().await;
             self.connect_shell(running, &mut shell).await
         })
@@ -212,13 +212,14 @@ impl Machine {
         };
         self.step("waiting for the VM to power off", async {
             let Ok(status) = timeout(self.limit, running.qemu.exited()).await else {
-                return Err(self.error(ErrorKind::TimedOut {
+                let in_vain = Err(ErrorKind::TimedOut {
                     what: "the VM to power off".to_owned(),
                     waited: self.limit,
                     looks: 1,
                     last_seen: "QEMU still runs".to_owned(),
                     console: running.qemu.last_console_lines(),
-                }));
+                });
+                return self.told(&running, in_vain).await;
             };
             running.end_is_known.store(true, Ordering::Relaxed);
             Ok(Some(status))
@@ -233,7 +234,7 @@ impl Machine {
         let doing = "pressing ctrl-alt-delete";
         self.step(
             doing,
-            self.on_qemu(doing, async |running| {
+            self.ask_qemu(doing, async |running| {
                 // Nobody else is to talk to a shell that is going away.
                 let mut shell = running.shell.lock().await;
                 let pressed = running.hmp.command("sendkey ctrl-alt-delete").await;

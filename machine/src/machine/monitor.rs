@@ -33,7 +33,7 @@ impl Machine {
         self.check_conditions().await?;
         self.step(
             &doing,
-            self.on_qemu(&doing, async |running| {
+            self.ask_qemu(&doing, async |running| {
                 let replied = running.hmp.command(command).await;
                 let reply = replied.map_err(|source| monitor_error(&doing, source))?;
                 if FAILED.iter().any(|sign| reply.starts_with(sign)) {
@@ -55,7 +55,7 @@ impl Machine {
     /// the command fails.
     pub async fn qmp(&self, command: &str, arguments: Value) -> Result<Value> {
         let doing = format!("QMP command `{command}`");
-        self.on_qemu(&doing, async |running| {
+        self.ask_qemu(&doing, async |running| {
             running
                 .qmp
                 .execute(command, arguments)
@@ -78,7 +78,7 @@ impl Machine {
     pub async fn wait_for_qmp_event(&self, wanted: impl Fn(&Event) -> bool) -> Result<Event> {
         let doing = "waiting for an event of QEMU's";
         let seen = Mutex::new(Vec::new());
-        let next = self.on_qemu(doing, async |running| {
+        let next = self.on_guest(doing, async |running| {
             let mut events = running.events.lock().await;
             while let Some(event) = events.next().await {
                 let passed_over = match event {

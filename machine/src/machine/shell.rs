@@ -4,9 +4,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use backdoor_shell::{Command, Exit, Output};
+use serial_log::Follow;
 use tokio::io::AsyncWrite;
 use tokio::time::timeout;
 
+use super::collected::{Collected, MAX_OUTPUT};
 use super::{Machine, Running};
 use crate::error::{ErrorKind, Result, tail};
 use crate::waiting::Look;
@@ -18,6 +20,9 @@ const SHORTEST_TRY: Duration = Duration::from_secs(1);
 /// How much longer than that a try may take if the shell does not answer, or
 /// somebody else has it.
 const BUSY_LIMIT: Duration = Duration::from_secs(20);
+
+/// How long a failed command's standard error is listened for.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// # Commands
 ///
@@ -33,11 +38,22 @@ impl Machine {
     /// Dropping the future ends the command before the next one is run.
     ///
     /// # Errors
-    /// [`Shell`](ErrorKind::Shell) if there is no result to give.
+    /// [`Shell`](ErrorKind::Shell) if there is no result to give;
+    /// [`OutputTooLong`](ErrorKind::OutputTooLong) beyond
+    /// [`MAX_OUTPUT`](crate::MAX_OUTPUT).
     pub async fn execute(&self, command: impl Into<Command>) -> Result<Output> {
-        let mut stdout = Vec::new();
-        let exit = self.execute_into(command, &mut stdout).await?;
-        Ok(Output { exit, stdout })
+        let command = command.into();
+        let script = command.script().to_owned();
+        let mut collected = Collected::up_to(MAX_OUTPUT);
+        match self.execute_into(command, &mut collected).await {
+            Err(_) if collected.is_full => {
+                Err(self.error(ErrorKind::OutputTooLong { command: script }))
+            }
+            exit => Ok(Output {
+                exit: exit?,
+                stdout: collected.bytes,
+            }),
+        }
     }
 
     /// Like [`execute`](Self::execute), but passes the output on to `writer` as
@@ -50,7 +66,7 @@ impl Machine {
         self.check_conditions().await?;
         self.start_if_off().await?;
         let doing = format!("running `{}`", command.script());
-        self.on_qemu(&doing, async |running| {
+        self.on_guest(&doing, async |running| {
             let mut shell = running.shell.lock().await;
             self.connect_shell(running, &mut shell).await?;
             let result = shell.run_into(command, writer).await;
@@ -71,15 +87,18 @@ impl Machine {
         let command = command.into();
         let step = format!("must succeed: {}", command.script());
         self.step(&step, async {
+            self.start_if_off().await?;
+            let console = self.running(&step)?.qemu.console.follow();
             let output = self.execute(command.clone()).await?;
             if output.success() {
                 return Ok(output.text());
             }
-            Err(self.error(ErrorKind::CommandFailed {
+            let error = self.error(ErrorKind::CommandFailed {
                 command: command.script().to_owned(),
                 exit: output.exit,
                 output: tail(&output.stdout),
-            }))
+            });
+            Err(error.with_evidence("on the console meanwhile", &said(console).await))
         })
         .await
     }
@@ -203,6 +222,19 @@ impl Machine {
 
 /// What a look saw that was not to be.
 pub(super) const BUSY: &str = "the guest's shell is busy, or away";
+
+/// What a console has said since then: a command's standard error comes there, and may
+/// come a moment after the command's end.
+async fn said(mut console: Follow) -> String {
+    let mut said = String::new();
+    let listen = async {
+        while let Some(more) = console.next().await {
+            said.push_str(&more);
+        }
+    };
+    let _ = timeout(LAST_WORDS, listen).await;
+    said
+}
 
 /// How a try ended, in a line.
 fn seen(output: &Output) -> String {

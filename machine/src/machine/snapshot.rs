@@ -81,6 +81,7 @@ impl Machine {
             self.snapshot_job("snapshot-load", snapshot).await?;
             shell.resume(session);
             drop(shell);
+            running.qemu.watch.forget();
             self.freshen(&snapshot.contents, None).await
         })
         .await
@@ -125,7 +126,7 @@ impl Machine {
             "vmstate": snapshot.nodes.first(), "devices": snapshot.nodes,
         });
         self.qmp(job, arguments).await?;
-        self.on_qemu(job, async |_| {
+        self.ask_qemu(job, async |_| {
             loop {
                 let event = events.wait_for("JOB_STATUS_CHANGE").await;
                 let event = event.map_err(|source| monitor_error(job, source))?;

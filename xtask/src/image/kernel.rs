@@ -14,12 +14,14 @@ const METAPACKAGE: &str = "linux-image-amd64";
 
 /// What an initramfs loads for the guest's devices and file systems. The root
 /// shell's console comes early: its device takes a moment to appear.
-pub(super) const GUEST_MODULES: [&str; 9] = [
+pub(super) const GUEST_MODULES: [&str; 10] = [
     "virtio_pci",
     "virtio_console",
     "virtio_blk",
     "virtio_net",
     "virtio_rng",
+    // Tells QEMU when the kernel panics.
+    "pvpanic_pci",
     "crc32c_generic",
     "ext4",
     "9pnet_virtio",

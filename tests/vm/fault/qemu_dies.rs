@@ -1,13 +1,9 @@
 use machine::{Error, ErrorKind};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tokio::sync::oneshot;
 use vm_tests::{fresh, minimal};
 
-/// Kills QEMU, as nobody ever should.
-fn kill(pid: Option<u32>) {
-    let pid = Pid::from_raw(pid.unwrap().try_into().unwrap()).unwrap();
-    kill_process(pid, Signal::KILL).unwrap();
-}
+use super::signal;
 
 #[track_caller]
 fn assert_tells_the_story(error: &Error, doing: &str) {
@@ -32,7 +28,7 @@ async fn during_a_command() {
     let command = vm.execute("echo command runs >/dev/ttyS0; sleep 1000");
     let killer = async {
         vm.wait_for_console_text("command runs").await.unwrap();
-        kill(vm.pid());
+        signal(&vm, Signal::KILL);
     };
     let (result, ()) = tokio::join!(command, killer);
     assert_tells_the_story(&result.unwrap_err(), "sleep 1000");
@@ -48,7 +44,7 @@ async fn during_waits() {
     let console = vm.wait_for_console_text("never printed");
     let killer = async {
         vm.wait_for_console_text("looking").await.unwrap();
-        kill(vm.pid());
+        signal(&vm, Signal::KILL);
     };
     let (shutdown, repeat, console, ()) = tokio::join!(shutdown, repeat, console, killer);
     assert!(!shutdown.unwrap().unwrap().success());
@@ -68,7 +64,7 @@ async fn while_booting() {
     let killer = async {
         boots.await.unwrap();
         vm.wait_for_console_text("Linux version").await.unwrap();
-        kill(vm.pid());
+        signal(&vm, Signal::KILL);
     };
     let (result, ()) = tokio::join!(connect, killer);
     assert_tells_the_story(&result.unwrap_err(), "booting");
@@ -79,7 +75,7 @@ async fn before_a_monitor_command() {
     let vm = minimal();
     vm.start().await.unwrap();
     vm.wait_for_console_text("Linux version").await.unwrap();
-    kill(vm.pid());
+    signal(&vm, Signal::KILL);
     let error = vm.send_monitor_command("info status").await.unwrap_err();
     assert_tells_the_story(&error, "info status");
     let error = vm
@@ -87,4 +83,23 @@ async fn before_a_monitor_command() {
         .await
         .unwrap_err();
     assert_tells_the_story(&error, "query-status");
+}
+
+#[tokio::test]
+async fn by_a_fault_of_its_own() {
+    let vm = fresh("minimal").await;
+    let command = vm.execute("echo command runs >/dev/ttyS0; sleep 1000");
+    let fault = async {
+        vm.wait_for_console_text("command runs").await.unwrap();
+        signal(&vm, Signal::SEGV);
+    };
+    let (result, ()) = tokio::join!(command, fault);
+    let error = result.unwrap_err();
+    let ErrorKind::Exited { status, .. } = error.kind() else {
+        panic!("{error}")
+    };
+    assert!(status.to_string().contains("SIGSEGV"), "{error}");
+    // It can be started again.
+    vm.release();
+    assert_eq!(vm.succeed("echo again").await.unwrap(), "again\n");
 }

@@ -1,0 +1,259 @@
+//! What trouble looks like on a console.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{Meaning, PANIC};
+
+/// What is watched for unless a test says otherwise.
+///
+/// The words are the kernel's (`kernel/panic.c`, `arch/x86/mm/fault.c`, `mm/oom_kill.c`,
+/// `kernel/watchdog.c`, `kernel/hung_task.c`, `kernel/rcu/tree_stall.h` of Linux 6.1),
+/// systemd's (`src/core/transaction.c`, `units/emergency.service.in`, `src/shared/
+/// sulogin-shell`), initramfs-tools' and dracut's.
+const KNOWN: [(&str, Meaning, &str); 12] = [
+    // The kernel's last words, if it does not reboot.
+    (PANIC, Meaning::Ends, r"---\[ end Kernel panic - not syncing"),
+    // It may reboot now, or start a kernel that saves what there is to know.
+    (PANIC, Meaning::Noted, "Kernel panic - not syncing"),
+    (
+        "kernel oops",
+        Meaning::Noted,
+        r"BUG: (?:unable to handle|kernel NULL pointer)|Oops: |kernel BUG at |BUG: scheduling while atomic|general protection fault, ",
+    ),
+    (
+        "kernel warning",
+        Meaning::Noted,
+        r"WARNING: CPU: \d+ PID: \d+ at ",
+    ),
+    (
+        "lock-up",
+        Meaning::Noted,
+        r"BUG: soft lockup - |Watchdog detected hard LOCKUP|rcu: INFO: \S+ (?:self-)?detected (?:expedited )?stall|INFO: task \S+ blocked for more than ",
+    ),
+    (
+        "out of memory",
+        Meaning::Noted,
+        r"invoked oom-killer|Out of memory: Killed process|Memory cgroup out of memory",
+    ),
+    (
+        "emergency shell",
+        Meaning::Noted,
+        r"You are in emergency mode|Press Enter for emergency shell|Starting Emergency Shell|Give root password for maintenance",
+    ),
+    (
+        "ordering cycle",
+        Meaning::Noted,
+        r"[Ff]ound ordering cycle|Ordering cycle found",
+    ),
+    (
+        "dropped to initramfs",
+        Meaning::Noted,
+        r"^\(initramfs\)|Dropping to a shell!|dracut: Refusing to continue|Entering emergency mode\.",
+    ),
+    (
+        "disk error",
+        Meaning::Noted,
+        r"I/O error, dev |rejecting I/O to offline device|EXT4-fs error|Remounting filesystem read-only",
+    ),
+    (
+        "crash of a program",
+        Meaning::Noted,
+        r"segfault at |systemd-coredump\[|traps: \S+ trap ",
+    ),
+    (
+        "broken boot loader",
+        Meaning::Noted,
+        r"(?:alloc|free) magic (?:is )?broken",
+    ),
+];
+
+/// The patterns of [`KNOWN`], compiled once for all machines.
+static COMPILED: LazyLock<Signs> = LazyLock::new(Signs::compile);
+
+/// What is watched for on a machine's console.
+#[derive(Clone, Debug)]
+pub(crate) struct Signs {
+    signs: Vec<Sign>,
+    /// All of them in one: most lines show none, and are to be done with quickly.
+    any: Option<Regex>,
+    allowed: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+struct Sign {
+    name: Cow<'static, str>,
+    meaning: Meaning,
+    pattern: Regex,
+}
+
+impl Default for Signs {
+    fn default() -> Self {
+        COMPILED.clone()
+    }
+}
+
+impl Signs {
+    fn compile() -> Self {
+        let known = KNOWN.into_iter().filter_map(|(name, meaning, pattern)| {
+            Some(Sign {
+                name: name.into(),
+                meaning,
+                // A test below sees to it that none is left out.
+                pattern: Regex::new(pattern).ok()?,
+            })
+        });
+        let mut signs = Self {
+            signs: known.collect(),
+            any: None,
+            allowed: Vec::new(),
+        };
+        signs.combine();
+        signs
+    }
+
+    /// The first sign in a line, unless it is allowed.
+    pub(super) fn in_line(&self, line: &str) -> Option<(String, Meaning)> {
+        if !self.any.as_ref()?.is_match(line) {
+            return None;
+        }
+        let mut watched = self.signs.iter().filter(|sign| !self.allows(&sign.name));
+        let sign = watched.find(|sign| sign.pattern.is_match(line))?;
+        Some((sign.name.clone().into_owned(), sign.meaning))
+    }
+
+    /// Whether a sign of this name is no trouble.
+    pub(super) fn allows(&self, name: &str) -> bool {
+        self.allowed.iter().any(|allowed| allowed == name)
+    }
+
+    /// Signs of this name are no trouble from now on. Gives the names that there are
+    /// if there is none like it.
+    pub(crate) fn allow(&mut self, name: &str) -> Result<(), String> {
+        if !self.signs.iter().any(|sign| sign.name == name) {
+            let mut names: Vec<&str> = self.signs.iter().map(|sign| &*sign.name).collect();
+            names.dedup();
+            return Err(names.join(", "));
+        }
+        self.allowed.push(name.to_owned());
+        Ok(())
+    }
+
+    /// Watches for one sign more.
+    pub(crate) fn add(&mut self, name: &str, pattern: &str, meaning: Meaning) -> Result<(), String> {
+        let pattern = Regex::new(pattern).map_err(|error| error.to_string())?;
+        self.allowed.retain(|allowed| allowed != name);
+        let sign = Sign {
+            name: name.to_owned().into(),
+            meaning,
+            pattern,
+        };
+        // Before the others: the caller knows better what a line means.
+        self.signs.insert(0, sign);
+        self.combine();
+        Ok(())
+    }
+
+    fn combine(&mut self) {
+        let patterns = self.signs.iter();
+        let patterns = patterns.map(|sign| format!("(?:{})", sign.pattern.as_str()));
+        self.any = Regex::new(&patterns.collect::<Vec<_>>().join("|")).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_known_is_watched_for() {
+        let signs = Signs::default();
+        assert_eq!(signs.signs.len(), KNOWN.len());
+        assert!(signs.any.is_some());
+    }
+
+    #[test]
+    fn what_consoles_really_show() {
+        let signs = Signs::default();
+        for (line, name) in [
+            (
+                "[    3.1] Kernel panic - not syncing: sysrq triggered crash",
+                PANIC,
+            ),
+            (
+                "[   12.3] BUG: kernel NULL pointer dereference, address: 0000000000000000",
+                "kernel oops",
+            ),
+            ("[   12.3] Oops: 0002 [#1] PREEMPT SMP NOPTI", "kernel oops"),
+            (
+                "[  484.1] watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [bash:311]",
+                "lock-up",
+            ),
+            (
+                "[  242.1] INFO: task sync:2871 blocked for more than 120 seconds.",
+                "lock-up",
+            ),
+            (
+                "[   60.0] rcu: INFO: rcu_preempt self-detected stall on CPU",
+                "lock-up",
+            ),
+            (
+                "[   21.0] bash invoked oom-killer: gfp_mask=0x140dca, order=0, oom_score_adj=0",
+                "out of memory",
+            ),
+            (
+                "[   21.2] Out of memory: Killed process 243 (tail) total-vm:204800kB",
+                "out of memory",
+            ),
+            (
+                "You are in emergency mode. After logging in, type \"journalctl -xb\" to view",
+                "emergency shell",
+            ),
+            (
+                "[    5.1] systemd[1]: a.service: Found ordering cycle on b.service/start",
+                "ordering cycle",
+            ),
+            (
+                "ALERT!  /dev/vdz does not exist.  Dropping to a shell!",
+                "dropped to initramfs",
+            ),
+            ("(initramfs) ", "dropped to initramfs"),
+            (
+                "[    9.9] blk_update_request: I/O error, dev vda, sector 2048 op 0x1:(WRITE)",
+                "disk error",
+            ),
+            (
+                "[   30.2] a.out[812]: segfault at 0 ip 0000000000401126 sp 00007ffd error 6",
+                "crash of a program",
+            ),
+        ] {
+            let seen = signs.in_line(line);
+            assert_eq!(seen.map(|(name, _)| name).as_deref(), Some(name), "{line}");
+        }
+        for line in [
+            "",
+            "[  OK  ] Reached target emergency.target - Emergency Mode.",
+            "systemd[1]: Started oom-killer-test.service",
+            "root@minimal:~# ",
+        ] {
+            assert_eq!(signs.in_line(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_test_may_know_more() {
+        let mut signs = Signs::default();
+        signs
+            .add("corruption", "checksum mismatch", Meaning::Ends)
+            .unwrap();
+        let seen = signs.in_line("btrfs: checksum mismatch");
+        assert_eq!(seen, Some(("corruption".to_owned(), Meaning::Ends)));
+        signs.allow("corruption").unwrap();
+        assert_eq!(signs.in_line("btrfs: checksum mismatch"), None);
+        assert!(signs.add("no pattern", "(", Meaning::Noted).is_err());
+        let names = signs.allow("no such trouble").unwrap_err();
+        assert!(names.starts_with("corruption, kernel panic, kernel oops, "), "{names}");
+    }
+}

@@ -1,0 +1,37 @@
+//! Every way in which a machine can die, or be made to wait in vain: the tests of
+//! `docs/faults.md`.
+
+/// Commands that do not end as they should.
+mod commands;
+/// More output than anybody wants.
+mod floods;
+/// The guest panics, hangs, has no memory or no room.
+mod guest;
+/// The host lacks something, or the test itself ends.
+mod host;
+/// Lines to QEMU and to the guest that break.
+mod lines;
+/// The end of QEMU under each operation.
+mod qemu_dies;
+/// QEMU that does not run.
+mod qemu_stands_still;
+
+use std::path::{Path, PathBuf};
+
+use machine::Machine;
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Sends a machine's QEMU a signal, as nobody ever should.
+fn signal(vm: &Machine, signal: Signal) {
+    let pid = Pid::from_raw(vm.pid().unwrap().try_into().unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+/// Writes a start script in `dir`.
+fn start_script_with(dir: &Path, text: &str) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = dir.join("run-faulty-vm");
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}

@@ -1,0 +1,99 @@
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use machine::{Machine, StartScript};
+use tokio::io::AsyncWrite;
+use vm_tests::{fresh, start_script};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn a_minute_of_console() {
+    let vm = fresh("minimal").await;
+    vm.serial_stdout_off();
+    vm.succeed("dmesg -n 1; seq 1 1000000000 >/dev/ttyS0 2>&1 & echo $! >/tmp/flood")
+        .await
+        .unwrap();
+    let (start, mut commands) = (Instant::now(), 0);
+    while start.elapsed() < MINUTE {
+        let answer = vm.succeed(format!("echo {commands}")).await.unwrap();
+        assert_eq!(answer, format!("{commands}\n"));
+        commands += 1;
+    }
+    vm.succeed("kill $(cat /tmp/flood); echo 'the flood is over' >/dev/ttyS0")
+        .await
+        .unwrap();
+    vm.wait_for_console_text("the flood is over").await.unwrap();
+
+    // Not a line of it is lost.
+    let log = vm.get_console_log().await.unwrap();
+    let numbers = log.lines().skip_while(|line| *line != "1");
+    let numbers = numbers.map_while(|line| line.parse::<u64>().ok());
+    let mut last = 0;
+    for number in numbers {
+        assert_eq!(number, last + 1);
+        last = number;
+    }
+    assert!(last > 10_000, "only {last} lines");
+}
+
+#[tokio::test]
+async fn a_line_that_does_not_end() {
+    const LENGTH: usize = 100_000_000;
+    let dir = tempfile::tempdir().unwrap();
+    let script = format!(
+        "#!/bin/sh\nhead -c {LENGTH} /dev/zero | tr '\\0' x\nexec '{}' \"$@\"\n",
+        start_script("minimal").display()
+    );
+    let script = super::start_script_with(dir.path(), &script);
+    let vm = Machine::new(StartScript::new(script)).unwrap();
+    vm.serial_stdout_off();
+    assert_eq!(vm.succeed("echo right").await.unwrap(), "right\n");
+    let log = vm.get_console_log().await.unwrap();
+    let length: usize = log.bytes().filter(|&byte| byte == b'x').take(LENGTH).count();
+    assert_eq!(length, LENGTH);
+    // Nobody is shown all of it.
+    let error = vm
+        .within(Duration::from_millis(100))
+        .wait_for_console_text("never printed")
+        .await
+        .unwrap_err();
+    assert!(error.to_string().len() < 100_000);
+}
+
+/// Counts what it is given.
+#[derive(Default)]
+struct Count(u64);
+
+impl AsyncWrite for Count {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        self.0 += bytes.len() as u64;
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_prints_a_gigabyte() {
+    const BYTES: u64 = 1_000_000_000;
+    let vm = fresh("minimal").await;
+    let mut count = Count::default();
+    let exit = vm
+        .execute_into(format!("head -c {BYTES} /dev/zero"), &mut count)
+        .await
+        .unwrap();
+    assert_eq!((exit, count.0), (machine::Exit::Status(0), BYTES));
+    assert_eq!(vm.succeed("echo right").await.unwrap(), "right\n");
+}

@@ -1,0 +1,48 @@
+use std::time::Duration;
+
+use machine::{Command, ErrorKind};
+use rustix::process::Signal;
+use vm_tests::fresh;
+
+const LIMIT: Duration = Duration::from_secs(1);
+
+/// A command whose guest does not run has no end to tell of.
+#[tokio::test]
+async fn a_guest_whose_processor_is_stopped() {
+    let vm = fresh("minimal").await;
+    vm.send_monitor_command("stop").await.unwrap();
+    let error = vm
+        .execute(Command::new("echo late").timeout(LIMIT))
+        .await
+        .unwrap_err();
+    let story = error.to_string();
+    assert!(matches!(error.kind(), ErrorKind::Shell { .. }), "{story}");
+    assert!(story.contains("the guest stands still: paused"), "{story}");
+    let error = vm.within(LIMIT).wait_for_file("/x").await.unwrap_err();
+    assert!(error.to_string().contains("paused"), "{error}");
+
+    vm.send_monitor_command("cont").await.unwrap();
+    assert_eq!(vm.succeed("echo right").await.unwrap(), "right\n");
+}
+
+#[tokio::test]
+async fn a_qemu_that_is_stopped() {
+    let vm = fresh("minimal").await;
+    super::signal(&vm, Signal::STOP);
+    let vm_for_a_second = vm.within(LIMIT);
+    for error in [
+        vm_for_a_second.send_monitor_command("info status").await.unwrap_err(),
+        vm_for_a_second.screenshot("never").await.unwrap_err(),
+        vm_for_a_second.execute("true").await.unwrap_err(),
+        vm_for_a_second.wait_for_shutdown().await.unwrap_err(),
+    ] {
+        let story = error.to_string();
+        assert!(story.contains("QEMU is stopped by a signal"), "{story}");
+    }
+    super::signal(&vm, Signal::CONT);
+    assert_eq!(vm.succeed("echo right").await.unwrap(), "right\n");
+    super::signal(&vm, Signal::STOP);
+    // The plug can be pulled all the same.
+    vm.crash().await.unwrap();
+    assert_eq!(vm.pid(), None);
+}
