@@ -129,9 +129,8 @@ async fn no_memory_left() {
             "dmesg -n 8
              echo 1000 >/proc/${$#0}/oom_score_adj
              echo -1000 >/proc/self/oom_score_adj
-             mount -t tmpfs -o size=1g swallowed /mnt
-             while [[ -e /proc/${$#0}/exe ]]; do head -c 4000000 /dev/zero >>/mnt/file; done
-             umount /mnt",
+             # The next to be killed, so that there is an end to it.
+             (echo 900 >/proc/self/oom_score_adj; exec tail /dev/zero) || sleep 1000",
         )
         .await
         .unwrap_err();
@@ -156,7 +155,7 @@ async fn the_shell_is_killed() {
 async fn no_room_on_its_disk() {
     let vm = fresh("minimal").await;
     let error = vm
-        .succeed("head -c 100000000 /dev/zero >/disk/file")
+        .succeed("fallocate -l 55M /disk/file; printf %9000000s >/disk/rest; sync")
         .await
         .unwrap_err();
     let story = error.to_string();
