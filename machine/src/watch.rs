@@ -115,27 +115,7 @@ impl Watch {
     }
 
     fn note(&self, name: &str, line: &str, meaning: Meaning) {
-        let trouble = {
-            let mut seen = lock(&self.seen);
-            let known = seen.iter().position(|trouble| trouble.name == name);
-            match known {
-                Some(known) => {
-                    seen[known].count = seen[known].count.saturating_add(1);
-                    seen[known].clone()
-                }
-                None => {
-                    let trouble = Trouble {
-                        name: name.to_owned(),
-                        line: line.to_owned(),
-                        count: 1,
-                    };
-                    if seen.len() < KEPT {
-                        seen.push(trouble.clone());
-                    }
-                    trouble
-                }
-            }
-        };
+        let trouble = self.count(name, line);
         if meaning == Meaning::Ends {
             self.end.send_if_modified(|end| {
                 let is_first = end.is_none();
@@ -143,6 +123,24 @@ impl Watch {
                 is_first
             });
         }
+    }
+
+    /// What was seen of it until now, with the first line that showed it.
+    fn count(&self, name: &str, line: &str) -> Trouble {
+        let mut seen = lock(&self.seen);
+        if let Some(known) = seen.iter_mut().find(|trouble| trouble.name == name) {
+            known.count = known.count.saturating_add(1);
+            return known.clone();
+        }
+        let trouble = Trouble {
+            name: name.to_owned(),
+            line: line.to_owned(),
+            count: 1,
+        };
+        if seen.len() < KEPT {
+            seen.push(trouble.clone());
+        }
+        trouble
     }
 
     /// What was seen so far, and is not allowed.
@@ -186,7 +184,7 @@ mod tests {
         Watch::new(Arc::default(), allows_reboot)
     }
 
-    fn event(name: &str, data: serde_json::Value) -> Event {
+    fn event(name: &str, data: &serde_json::Value) -> Event {
         serde_json::from_value(json!({
             "event": name, "data": data, "timestamp": { "seconds": 1, "microseconds": 2 },
         }))
@@ -215,7 +213,10 @@ mod tests {
         assert_eq!(watch.ended().now_or_never(), None);
         watch.see_line("[    1.1] ---[ end Kernel panic - not syncing: it hurts ]---");
         let trouble = watch.ended().now_or_never().unwrap();
-        assert_eq!(trouble.line, "[    1.0] Kernel panic - not syncing: it hurts");
+        assert_eq!(
+            trouble.line,
+            "[    1.0] Kernel panic - not syncing: it hurts"
+        );
         watch.forget();
         assert_eq!(watch.ended().now_or_never(), None);
         assert_eq!(watch.seen(), []);
@@ -223,7 +224,7 @@ mod tests {
 
     #[test]
     fn events_that_mean_the_end() {
-        let panicked = event("GUEST_PANICKED", json!({ "action": "run" }));
+        let panicked = event("GUEST_PANICKED", &json!({ "action": "run" }));
         let may_reboot = watch(true);
         may_reboot.see_event(&panicked);
         assert_eq!(may_reboot.ended().now_or_never(), None);
@@ -233,7 +234,7 @@ mod tests {
 
         let full = event(
             "BLOCK_IO_ERROR",
-            json!({ "device": "virtio0", "node-name": "#block1", "operation": "write",
+            &json!({ "device": "virtio0", "node-name": "#block1", "operation": "write",
                     "action": "stop", "nospace": true, "reason": "No space left on device" }),
         );
         let disk = watch(false);
@@ -254,7 +255,7 @@ mod tests {
         assert_eq!(watch.seen(), []);
         lock(&watch.signs).allow(PANIC).unwrap();
         watch.see_line("---[ end Kernel panic - not syncing: it hurts ]---");
-        watch.see_event(&event("GUEST_PANICKED", json!({})));
+        watch.see_event(&event("GUEST_PANICKED", &json!({})));
         assert_eq!(watch.ended().now_or_never(), None);
     }
 }

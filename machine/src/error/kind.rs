@@ -110,7 +110,11 @@ pub enum ErrorKind {
     },
     /// The guest has come to its end under the operation: its kernel has panicked, or
     /// QEMU has stopped it, say.
-    #[error("{doing}: {trouble}{}{}", Ended(status), Lines("last console lines", console))]
+    #[error(
+        "{doing}: {trouble}{}{}",
+        Ended(status),
+        Lines("last console lines", console)
+    )]
     GuestEnded {
         /// What was under way.
         doing: String,

@@ -15,7 +15,11 @@ use super::{Meaning, PANIC};
 /// sulogin-shell`), initramfs-tools' and dracut's.
 const KNOWN: [(&str, Meaning, &str); 12] = [
     // The kernel's last words, if it does not reboot.
-    (PANIC, Meaning::Ends, r"---\[ end Kernel panic - not syncing"),
+    (
+        PANIC,
+        Meaning::Ends,
+        r"---\[ end Kernel panic - not syncing",
+    ),
     // It may reboot now, or start a kernel that saves what there is to know.
     (PANIC, Meaning::Noted, "Kernel panic - not syncing"),
     (
@@ -76,7 +80,7 @@ static COMPILED: LazyLock<Signs> = LazyLock::new(Signs::compile);
 /// What is watched for on a machine's console.
 #[derive(Clone, Debug)]
 pub(crate) struct Signs {
-    signs: Vec<Sign>,
+    watched: Vec<Sign>,
     /// All of them in one: most lines show none, and are to be done with quickly.
     any: Option<Regex>,
     allowed: Vec<String>,
@@ -106,7 +110,7 @@ impl Signs {
             })
         });
         let mut signs = Self {
-            signs: known.collect(),
+            watched: known.collect(),
             any: None,
             allowed: Vec::new(),
         };
@@ -119,7 +123,7 @@ impl Signs {
         if !self.any.as_ref()?.is_match(line) {
             return None;
         }
-        let mut watched = self.signs.iter().filter(|sign| !self.allows(&sign.name));
+        let mut watched = self.watched.iter().filter(|sign| !self.allows(&sign.name));
         let sign = watched.find(|sign| sign.pattern.is_match(line))?;
         Some((sign.name.clone().into_owned(), sign.meaning))
     }
@@ -132,8 +136,8 @@ impl Signs {
     /// Signs of this name are no trouble from now on. Gives the names that there are
     /// if there is none like it.
     pub(crate) fn allow(&mut self, name: &str) -> Result<(), String> {
-        if !self.signs.iter().any(|sign| sign.name == name) {
-            let mut names: Vec<&str> = self.signs.iter().map(|sign| &*sign.name).collect();
+        if !self.watched.iter().any(|sign| sign.name == name) {
+            let mut names: Vec<&str> = self.watched.iter().map(|sign| &*sign.name).collect();
             names.dedup();
             return Err(names.join(", "));
         }
@@ -142,7 +146,12 @@ impl Signs {
     }
 
     /// Watches for one sign more.
-    pub(crate) fn add(&mut self, name: &str, pattern: &str, meaning: Meaning) -> Result<(), String> {
+    pub(crate) fn add(
+        &mut self,
+        name: &str,
+        pattern: &str,
+        meaning: Meaning,
+    ) -> Result<(), String> {
         let pattern = Regex::new(pattern).map_err(|error| error.to_string())?;
         self.allowed.retain(|allowed| allowed != name);
         let sign = Sign {
@@ -151,13 +160,13 @@ impl Signs {
             pattern,
         };
         // Before the others: the caller knows better what a line means.
-        self.signs.insert(0, sign);
+        self.watched.insert(0, sign);
         self.combine();
         Ok(())
     }
 
     fn combine(&mut self) {
-        let patterns = self.signs.iter();
+        let patterns = self.watched.iter();
         let patterns = patterns.map(|sign| format!("(?:{})", sign.pattern.as_str()));
         self.any = Regex::new(&patterns.collect::<Vec<_>>().join("|")).ok();
     }
@@ -170,7 +179,7 @@ mod tests {
     #[test]
     fn all_that_is_known_is_watched_for() {
         let signs = Signs::default();
-        assert_eq!(signs.signs.len(), KNOWN.len());
+        assert_eq!(signs.watched.len(), KNOWN.len());
         assert!(signs.any.is_some());
     }
 
@@ -254,6 +263,9 @@ mod tests {
         assert_eq!(signs.in_line("btrfs: checksum mismatch"), None);
         assert!(signs.add("no pattern", "(", Meaning::Noted).is_err());
         let names = signs.allow("no such trouble").unwrap_err();
-        assert!(names.starts_with("corruption, kernel panic, kernel oops, "), "{names}");
+        assert!(
+            names.starts_with("corruption, kernel panic, kernel oops, "),
+            "{names}"
+        );
     }
 }

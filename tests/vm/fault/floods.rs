@@ -51,7 +51,11 @@ async fn a_line_that_does_not_end() {
     vm.serial_stdout_off();
     assert_eq!(vm.succeed("echo right").await.unwrap(), "right\n");
     let log = vm.get_console_log().await.unwrap();
-    let length: usize = log.bytes().filter(|&byte| byte == b'x').take(LENGTH).count();
+    let length: usize = log
+        .bytes()
+        .filter(|&byte| byte == b'x')
+        .take(LENGTH)
+        .count();
     assert_eq!(length, LENGTH);
     // Nobody is shown all of it.
     let error = vm

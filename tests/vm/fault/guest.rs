@@ -189,9 +189,10 @@ async fn its_clock_jumps() {
     tokio::join!(waits, jumps);
     // Time-outs are the host's affair.
     let output = vm
-        .execute(machine::Command::new(format!("{}; sleep 1000", jump("2035"))).timeout(
-            Duration::from_secs(1),
-        ))
+        .execute(
+            machine::Command::new(format!("{}; sleep 1000", jump("2035")))
+                .timeout(Duration::from_secs(1)),
+        )
         .await
         .unwrap();
     assert_eq!(output.exit, machine::Exit::TimedOut);

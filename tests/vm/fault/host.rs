@@ -56,7 +56,9 @@ async fn its_disk_is_full() {
     assert!(log.contains("\n20000\nthe last line\n"));
     let error = vm.succeed("false").await.unwrap_err();
     assert!(
-        error.to_string().contains("console.log is incomplete: No space left"),
+        error
+            .to_string()
+            .contains("console.log is incomplete: No space left"),
         "{error}"
     );
     let error = vm.screenshot("never").await.unwrap_err();
@@ -144,7 +146,11 @@ async fn panics() {
     };
     let vm = builder("minimal").build().unwrap();
     vm.start().await.unwrap();
-    fs::write(PathBuf::from(dir).join("qemu"), vm.pid().unwrap().to_string()).unwrap();
+    fs::write(
+        PathBuf::from(dir).join("qemu"),
+        vm.pid().unwrap().to_string(),
+    )
+    .unwrap();
     panic!("the test's own panic");
 }
 
@@ -238,12 +244,14 @@ fn wait_until_nobody_works_in(dir: &Path) {
     let dir = dir.to_str().unwrap();
     for process in fs::read_dir("/proc").unwrap() {
         let process = process.unwrap().path();
-        let Some(pid) = process.file_name().and_then(|name| name.to_str()?.parse().ok()) else {
+        let Some(pid) = process
+            .file_name()
+            .and_then(|name| name.to_str()?.parse().ok())
+        else {
             continue;
         };
         let command = fs::read(process.join("cmdline")).unwrap_or_default();
-        let works_there = fs::read_link(process.join("cwd"))
-            .is_ok_and(|cwd| cwd.starts_with(dir));
+        let works_there = fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(dir));
         if works_there || String::from_utf8_lossy(&command).contains(dir) {
             wait_until_gone(pid);
         }

@@ -27,7 +27,11 @@ impl Cuttable {
             let _ = tokio::io::copy_bidirectional(&mut from_qemu, &mut to_us).await;
         });
         vm.start().await.unwrap();
-        Self { vm, line, _dir: dir }
+        Self {
+            vm,
+            line,
+            _dir: dir,
+        }
     }
 }
 

@@ -31,7 +31,10 @@ async fn a_qemu_that_is_stopped() {
     super::signal(&vm, Signal::STOP);
     let vm_for_a_second = vm.within(LIMIT);
     for error in [
-        vm_for_a_second.send_monitor_command("info status").await.unwrap_err(),
+        vm_for_a_second
+            .send_monitor_command("info status")
+            .await
+            .unwrap_err(),
         vm_for_a_second.screenshot("never").await.unwrap_err(),
         vm_for_a_second.execute("true").await.unwrap_err(),
         vm_for_a_second.wait_for_shutdown().await.unwrap_err(),

@@ -1,4 +1,5 @@
-//! `docs/operations.md` lists every operation, with a test that there is.
+//! `docs/operations.md` lists every operation, `docs/faults.md` every fault, each with a
+//! test that there is.
 
 use std::fs;
 
@@ -7,16 +8,18 @@ use anyhow::{Context as _, Result, bail};
 use super::sources;
 use crate::util::workspace;
 
-const TABLE: &str = "docs/operations.md";
+const OPERATIONS: &str = "docs/operations.md";
+
+const FAULTS: &str = "docs/faults.md";
 
 /// No operation is missing, and none is shown by a test that is not there.
-pub(super) fn check() -> Result<()> {
-    let text = fs::read_to_string(workspace().join(TABLE)).context(TABLE)?;
+pub(super) fn operations() -> Result<()> {
+    let text = fs::read_to_string(workspace().join(OPERATIONS)).context(OPERATIONS)?;
     let table: Vec<(&str, &str)> = text.lines().filter_map(row).collect();
     let tests = functions("tests/vm", |line| line)?;
     for (operation, test) in &table {
         if !tests.iter().any(|name| name == test) {
-            bail!("{TABLE}: `{operation}` is shown by `{test}`, which is not in tests/vm");
+            bail!("{OPERATIONS}: `{operation}` is shown by `{test}`, which is not in tests/vm");
         }
     }
     // Whatever a machine can do has a file of its concern here.
@@ -25,10 +28,38 @@ pub(super) fn check() -> Result<()> {
     })? {
         let (file, name) = operation.split_once("::").unwrap_or_default();
         if file != "builder" && !table.iter().any(|(listed, _)| *listed == name) {
-            bail!("{TABLE} does not list `{name}` of machine/src/machine/{file}.rs");
+            bail!("{OPERATIONS} does not list `{name}` of machine/src/machine/{file}.rs");
         }
     }
     Ok(())
+}
+
+/// The tests in the table of faults are those in `tests/vm/fault`.
+pub(super) fn faults() -> Result<()> {
+    let text = fs::read_to_string(workspace().join(FAULTS)).context(FAULTS)?;
+    let listed: Vec<&str> = text.lines().filter_map(last_cell).collect();
+    let mut is_test = false;
+    let tests = functions("tests/vm/fault", |line| {
+        let is_function = std::mem::replace(&mut is_test, line.ends_with("test]"));
+        if is_function { line } else { "" }
+    })?;
+    for test in &listed {
+        if !tests.iter().any(|name| *test == format!("fault::{name}")) {
+            bail!("{FAULTS}: there is no test `{test}`");
+        }
+    }
+    for test in &tests {
+        if !listed.contains(&format!("fault::{test}").as_str()) {
+            bail!("{FAULTS} does not list the test `fault::{test}`");
+        }
+    }
+    Ok(())
+}
+
+/// The test in the last cell of a line of a table.
+fn last_cell(line: &str) -> Option<&str> {
+    let cells = line.strip_prefix("| ")?.strip_suffix("` |")?;
+    cells.rsplit_once("| `").map(|(_, test)| test)
 }
 
 /// The operation and the test of a line of the table.
@@ -41,7 +72,7 @@ fn row(line: &str) -> Option<(&str, &str)> {
 
 /// The functions in a directory's files, `module::function`, where `part` of a line
 /// begins with one.
-fn functions(dir: &str, part: impl Fn(&str) -> &str) -> Result<Vec<String>> {
+fn functions(dir: &str, mut part: impl FnMut(&str) -> &str) -> Result<Vec<String>> {
     let mut found = Vec::new();
     let dir = workspace().join(dir);
     for path in sources(&dir)? {
@@ -68,10 +99,16 @@ mod tests {
         assert_eq!(row(line), Some(("start", "lifecycle::boots")));
         assert_eq!(row("| Operation | What it does | Test |"), None);
         assert_eq!(row("|---|---|---|"), None);
+        assert_eq!(
+            last_cell("| a `fault` | seen | 2 s | `x::y` |"),
+            Some("x::y")
+        );
+        assert_eq!(last_cell("| Fault | What is seen | After | Test |"), None);
     }
 
     #[test]
-    fn every_operation_is_listed() {
-        check().unwrap();
+    fn every_operation_and_every_fault_is_listed() {
+        operations().unwrap();
+        faults().unwrap();
     }
 }
