@@ -55,6 +55,15 @@ impl Command {
         }
     }
 
+    /// Makes another time limit of the one that was asked for, if one was.
+    #[must_use]
+    pub fn map_timeout(mut self, map: impl FnOnce(Duration) -> Duration) -> Self {
+        if !self.is_default {
+            self.time_limit = self.time_limit.map(map);
+        }
+        self
+    }
+
     /// Lets the command take as long as it likes.
     #[must_use]
     pub fn no_timeout(mut self) -> Self {

@@ -1,10 +1,13 @@
 //! What can go wrong with a machine, and the story it tells.
 
+mod blame;
 mod kind;
 mod story;
 
 use std::fmt;
 
+use blame::Blame;
+pub use blame::INFRASTRUCTURE;
 pub use kind::ErrorKind;
 use story::All;
 pub(crate) use story::{indented, tail};
@@ -17,7 +20,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Its `Debug` form is the same story as its `Display` form, because that is
 /// what a test that unwraps it shows.
 #[derive(thiserror::Error)]
-#[error("{machine}: {kind}{}", All(evidence))]
+#[error("{machine}: {kind}{}{}", All(evidence), Blame(kind))]
 pub struct Error {
     machine: String,
     #[source]
@@ -67,6 +70,12 @@ impl Error {
     /// What was found out about it; part of the message, too.
     pub fn evidence(&self) -> &[Evidence] {
         &self.evidence
+    }
+
+    /// Whether the host, QEMU or the guest's image is to blame, rather than what is
+    /// tested. The message then ends with [`INFRASTRUCTURE`].
+    pub fn is_infrastructure(&self) -> bool {
+        self.kind.is_infrastructure()
     }
 
     /// Whether the guest's shell went away and another came.

@@ -13,6 +13,7 @@ mod start;
 mod state_dir;
 mod template;
 mod terminal;
+mod time_scale;
 mod unit;
 mod vlan;
 mod waiting;
@@ -20,7 +21,7 @@ mod watch;
 
 pub use accel::{Accelerator, accelerator};
 pub use backdoor_shell::{Command, DEFAULT_TIMEOUT, Exit, Output, TerminalKind, quote};
-pub use error::{Error, ErrorKind, Evidence, Result};
+pub use error::{Error, ErrorKind, Evidence, INFRASTRUCTURE, Result};
 #[cfg(feature = "ocr")]
 pub use machine::Button;
 pub use machine::{

@@ -55,6 +55,7 @@ use crate::qemu::Qemu;
 use crate::saved::Origin;
 use crate::start::StartCommand;
 use crate::state_dir::StateDir;
+use crate::time_scale::scaled;
 use crate::waiting::{self, InVain, Look};
 use crate::watch::Signs;
 
@@ -149,8 +150,16 @@ impl Machine {
 
     /// A handle whose waits take `limit` at most. So do commands that were given
     /// no [time-out](backdoor_shell::Command::timeout) of their own.
+    ///
+    /// On a slow host, the environment variable `VM_TIMEOUT_SCALE` (2.5, say)
+    /// multiplies all limits.
     #[must_use]
     pub fn within(&self, limit: Duration) -> Self {
+        self.limited(scaled(limit))
+    }
+
+    /// A handle with just this limit.
+    fn limited(&self, limit: Duration) -> Self {
         let mut handle = self.clone();
         handle.limit = limit;
         handle

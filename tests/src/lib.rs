@@ -2,6 +2,8 @@
 //!
 //! `cargo xtask vm-test` installs and builds what they need, and runs them.
 
+mod failure;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -52,7 +54,7 @@ pub fn driver() -> PathBuf {
 /// If the image was not built.
 pub fn builder(image: &str) -> Builder {
     show_steps();
-    Machine::builder(StartScript::new(start_script(image)))
+    failure::leaving_evidence(Machine::builder(StartScript::new(start_script(image))))
 }
 
 /// A machine that boots in seconds: busybox and bash. Not started yet.
@@ -125,12 +127,14 @@ pub async fn fresh_with(image: &str, describe: impl Fn(Builder) -> Builder + Sen
         .cloned()
         .fold(template(image), TemplateBuilder::wait_for_unit);
     let template = template.build().await.expect("a template");
+    let describe = move |builder| describe(failure::leaving_evidence(builder));
     template.clone_with(describe).await.expect("a clone")
 }
 
 /// Shows what machines do and their consoles where test runners capture it:
 /// they print it when the test fails.
 pub fn show_steps() {
+    failure::keep_evidence();
     // A second test in this process finds it set up already.
     let _ = tracing_subscriber::fmt()
         .with_test_writer()

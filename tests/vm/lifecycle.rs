@@ -234,6 +234,7 @@ fn killing_the_test_leaves_nothing_running() {
     let mut victim = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "lifecycle::victim", "--ignored", "--nocapture"])
         .env("VICTIM_DIR", dir.path())
+        .env_remove("VM_FAILURES")
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

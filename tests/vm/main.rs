@@ -11,6 +11,8 @@ mod conditions;
 mod console;
 /// The program `driver`: Python test scripts.
 mod driver;
+/// What is kept of tests that fail.
+mod failure;
 /// Every way in which a machine can die, or make its driver wait.
 mod fault;
 /// Into the guest and out of it.

@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::num::NonZero;
+
 use clap::{Args, Parser, Subcommand};
 
 use crate::bench::Bench;
@@ -49,6 +51,26 @@ pub(crate) struct VmTestFlags {
     /// Installs missing host packages without asking
     #[arg(long)]
     pub(crate) yes: bool,
+    /// Runs them so many times, until one fails
+    #[arg(long, value_name = "N", default_value_t = NonZero::<u32>::MIN)]
+    pub(crate) repeat: NonZero<u32>,
+    /// Runs only the tests that failed last time
+    #[arg(long, conflicts_with = "filter")]
+    pub(crate) rerun_failed: bool,
+    /// Multiplies the time limits of all waits and commands: for a slow host
+    #[arg(long, value_name = "F", value_parser = time_scale)]
+    pub(crate) timeout_scale: Option<f64>,
+    /// Runs one test at a time, and gives a prompt on the machines of one that fails
+    #[arg(long)]
+    pub(crate) pause_on_failure: bool,
+}
+
+fn time_scale(text: &str) -> Result<f64, String> {
+    let scale = text.parse::<f64>().map_err(|error| error.to_string())?;
+    let is_scale = scale.is_finite() && scale >= 1.0;
+    is_scale
+        .then_some(scale)
+        .ok_or("it must be 1 or more".to_owned())
 }
 
 #[derive(Debug, Args)]

@@ -24,7 +24,7 @@ use flags::{Flags, Task};
 fn main() -> ExitCode {
     let done = match Flags::parse().task {
         Task::Image(flags) => image::run(&flags),
-        Task::VmTest(flags) => vm_test::run(flags.filter.as_deref(), flags.yes),
+        Task::VmTest(flags) => vm_test::run(&flags),
         Task::Test(flags) => test::run(&flags),
         Task::CleanVm => vm_test::clean(),
         Task::Bench(flags) => bench::run(flags.name, flags.yes),

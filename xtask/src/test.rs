@@ -12,5 +12,5 @@ pub(crate) fn run(flags: &TestFlags) -> Result<()> {
     host::ensure(&host::all(), flags.yes)?;
     tidy::run_all()?;
     run_loudly(cargo().arg("test"))?;
-    vm_test::run(None, flags.yes)
+    vm_test::run_all(flags.yes)
 }

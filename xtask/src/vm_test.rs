@@ -1,5 +1,7 @@
 //! `cargo xtask vm-test`: the tests on real virtual machines.
 
+mod failures;
+
 use std::fs;
 use std::io::ErrorKind;
 use std::num::NonZero;
@@ -8,23 +10,53 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use clap::ValueEnum as _;
 
+use crate::flags::VmTestFlags;
 use crate::host;
 use crate::image::{self, Image};
 use crate::util::{cargo, run_loudly, vm_dir};
 
-/// Runs the tests on virtual machines whose name contains `filter`, with all
-/// that they need installed and built before.
-pub(crate) fn run(filter: Option<&str>, yes: bool) -> Result<()> {
-    host::ensure(&host::all(), yes)?;
-    image::ensure(Image::value_variants(), yes)?;
+/// Runs the tests on virtual machines that are asked for, with all that they need
+/// installed and built before. What is left of those that fail is told of last.
+pub(crate) fn run(flags: &VmTestFlags) -> Result<()> {
+    host::ensure(&host::all(), flags.yes)?;
+    image::ensure(Image::value_variants(), flags.yes)?;
     run_loudly(cargo().args(["build", "--package", "driver"]))?;
-    run_loudly(
-        test_runner()
-            .args(filter)
+    let tests = match (&flags.filter, flags.rerun_failed) {
+        (_, true) => Tests::These(failures::names()?),
+        (Some(filter), false) => Tests::Like(filter),
+        (None, false) => Tests::All,
+    };
+    // Probed once here, not by each test.
+    let accelerator = accelerator()?;
+    for round in 1..=flags.repeat.get() {
+        if flags.repeat.get() > 1 {
+            eprintln!("round {round} of {}", flags.repeat);
+        }
+        failures::forget()?;
+        let mut runner = runner(&tests, flags);
+        runner
             .env("VM_IMAGES", vm_dir())
-            // Probed once here, not by each test.
-            .env("VM_ACCEL", accelerator()?),
-    )
+            .env("VM_FAILURES", failures::dir())
+            .env("VM_ACCEL", accelerator);
+        let outcome = run_loudly(&mut runner);
+        if outcome.is_err() {
+            failures::tell()?;
+        }
+        outcome?;
+    }
+    Ok(())
+}
+
+/// Runs them all.
+pub(crate) fn run_all(yes: bool) -> Result<()> {
+    run(&VmTestFlags {
+        filter: None,
+        yes,
+        repeat: NonZero::<u32>::MIN,
+        rerun_failed: false,
+        timeout_scale: None,
+        pause_on_failure: false,
+    })
 }
 
 /// Removes the templates. Machines that run keep what they use of them.
@@ -38,18 +70,69 @@ pub(crate) fn clean() -> Result<()> {
     }
 }
 
-/// nextest where it is installed, else cargo's own.
-fn test_runner() -> Command {
+/// Which tests are to run.
+enum Tests<'a> {
+    All,
+    /// Those whose names contain this.
+    Like(&'a str),
+    These(Vec<String>),
+}
+
+/// What runs tests: nextest where it is installed, else cargo's own.
+fn runner(tests: &Tests<'_>, flags: &VmTestFlags) -> Command {
     let mut runner = cargo();
-    let threads = threads().to_string();
+    if let Some(scale) = flags.timeout_scale {
+        runner.env("VM_TIMEOUT_SCALE", scale.to_string());
+    }
+    if flags.pause_on_failure {
+        runner.env("VM_PAUSE_ON_FAILURE", "1");
+    }
     if host::find("cargo-nextest").is_some() {
-        runner.args(["nextest", "run", "--package", "vm-tests"]);
-        runner.args(["--test-threads", &threads]);
+        nextest(&mut runner, tests, flags);
     } else {
-        runner.args(["test", "--package", "vm-tests", "--"]);
-        runner.env("RUST_TEST_THREADS", threads);
+        cargo_test(&mut runner, tests, flags);
     }
     runner
+}
+
+fn nextest(runner: &mut Command, tests: &Tests<'_>, flags: &VmTestFlags) {
+    runner.args(["nextest", "run", "--package", "vm-tests"]);
+    if flags.timeout_scale.is_some() {
+        runner.args(["--profile", "slow"]);
+    }
+    if flags.pause_on_failure {
+        runner.arg("--no-capture");
+    } else {
+        runner.args(["--test-threads", &threads().to_string()]);
+    }
+    match tests {
+        Tests::All => {}
+        Tests::Like(filter) => {
+            runner.arg(filter);
+        }
+        Tests::These(names) => {
+            let these: Vec<String> = names.iter().map(|name| format!("test(={name})")).collect();
+            runner.args(["-E", &these.join(" | ")]);
+        }
+    }
+}
+
+fn cargo_test(runner: &mut Command, tests: &Tests<'_>, flags: &VmTestFlags) {
+    runner.args(["test", "--package", "vm-tests", "--"]);
+    let threads = if flags.pause_on_failure { 1 } else { threads() };
+    runner.env("RUST_TEST_THREADS", threads.to_string());
+    if flags.pause_on_failure {
+        runner.arg("--nocapture");
+    }
+    match tests {
+        Tests::All => {}
+        Tests::Like(filter) => {
+            runner.arg(filter);
+        }
+        Tests::These(names) => {
+            runner.arg("--exact").args(names);
+        }
+    }
 }
 
 /// How many tests run at once: two for each core, as most of a test is waiting, if

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::saved::Origin;
 use crate::start::StartCommand;
 use crate::state_dir::StateDir;
+use crate::time_scale::scaled;
 use crate::vlan::Vlan;
 use crate::watch::Signs;
 
@@ -116,7 +117,7 @@ impl Builder {
                 #[cfg(feature = "ocr")]
                 reader: ocr::Reader::new(),
             }),
-            limit: DEFAULT_LIMIT,
+            limit: scaled(DEFAULT_LIMIT),
             key_delay: DEFAULT_KEY_DELAY,
             checks_conditions: true,
         })

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::collected::{Collected, MAX_OUTPUT};
 use super::{Machine, Running};
 use crate::error::{ErrorKind, Result, tail};
+use crate::time_scale::scaled;
 use crate::waiting::Look;
 
 /// What the last try of a wait may take, even if less time is left: else all it
@@ -42,10 +43,14 @@ impl Machine {
     /// [`OutputTooLong`](ErrorKind::OutputTooLong) beyond
     /// [`MAX_OUTPUT`](crate::MAX_OUTPUT).
     pub async fn execute(&self, command: impl Into<Command>) -> Result<Output> {
-        let command = command.into();
+        self.run(command.into().map_timeout(scaled)).await
+    }
+
+    /// Runs a command whose time limit is that of this host.
+    async fn run(&self, command: Command) -> Result<Output> {
         let script = command.script().to_owned();
         let mut collected = Collected::up_to(MAX_OUTPUT);
-        match self.execute_into(command, &mut collected).await {
+        match self.run_into(command, &mut collected).await {
             Err(_) if collected.is_full => {
                 Err(self.error(ErrorKind::OutputTooLong { command: script }))
             }
@@ -62,7 +67,15 @@ impl Machine {
     where
         W: AsyncWrite + Unpin,
     {
-        let command = command.into().default_timeout(self.limit);
+        self.run_into(command.into().map_timeout(scaled), writer)
+            .await
+    }
+
+    async fn run_into<W>(&self, command: Command, writer: &mut W) -> Result<Exit>
+    where
+        W: AsyncWrite + Unpin,
+    {
+        let command = command.default_timeout(self.limit);
         self.check_conditions().await?;
         self.start_if_off().await?;
         let doing = format!("running `{}`", command.script());
@@ -151,7 +164,7 @@ impl Machine {
         is_wanted: impl Fn(&Output) -> bool,
     ) -> Result<String> {
         let what = format!("{wanted} of `{}`", command.script());
-        let command = command.default_timeout(self.limit);
+        let command = command.map_timeout(scaled).default_timeout(self.limit);
         let limit = command.time_limit().unwrap_or(Duration::MAX);
         self.step(&format!("waiting for {what}"), async {
             self.connect().await?;
@@ -166,7 +179,7 @@ impl Machine {
                     Look::NotYet(seen(&output))
                 })
             };
-            self.within(limit).wait(&what, look).await
+            self.limited(limit).wait(&what, look).await
         })
         .await
     }
@@ -175,7 +188,7 @@ impl Machine {
     /// if the guest's shell did not get round to it.
     pub(super) async fn look(&self, script: &str, left: Duration) -> Result<Option<Output>> {
         let limit = left.max(SHORTEST_TRY);
-        let tried = self.execute(Command::new(script).timeout(limit));
+        let tried = self.run(Command::new(script).timeout(limit));
         match timeout(limit.saturating_add(BUSY_LIMIT), tried).await {
             Ok(output) => output.map(Some),
             Err(_) => Ok(None),

@@ -6,7 +6,7 @@ use machine::{Machine, StartScript};
 use tokio::io::AsyncWrite;
 use vm_tests::{fresh, start_script};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn a_minute_of_console() {

@@ -42,7 +42,7 @@ impl Drop for SmallDisk {
 #[tokio::test]
 async fn its_disk_is_full() {
     let Some(disk) = SmallDisk::mount() else {
-        eprintln!("only root can mount a file system to fill: nothing was tested");
+        tracing::warn!("only root can mount a file system to fill: nothing was tested");
         return;
     };
     let vm = fresh_with("minimal", |builder| builder.tmp_dir(disk.0.path())).await;
@@ -134,6 +134,7 @@ fn victim(name: &str, dir: &Path) -> Command {
         .args(["--exact", &format!("fault::host::{name}"), "--ignored"])
         .arg("--nocapture")
         .env("VICTIM_DIR", dir)
+        .env_remove("VM_FAILURES")
         .env("TMPDIR", dir);
     command
 }

@@ -1,0 +1,165 @@
+//! What is kept of a test that fails, where `VM_FAILURES` says: a directory named by the
+//! test, with its story, and of each machine of its the console's log, a picture of the
+//! screen and QEMU's command line.
+
+mod last_words;
+mod prompt;
+
+use std::any::Any;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::panic::{self, PanicHookInfo};
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+
+use machine::Builder;
+
+/// Which test a machine is of: several run in one process.
+const TEST: &str = "VM_TEST";
+
+/// A machine, with what it takes to see it when the test has failed.
+pub(crate) fn leaving_evidence(builder: Builder) -> Builder {
+    let mut options = std::env::var_os("QEMU_OPTS").unwrap_or_default();
+    options.push(last_words::QEMU_OPTS);
+    let builder = builder.env("QEMU_OPTS", options);
+    match current_test() {
+        Some(test) => builder.env(TEST, test),
+        None => builder,
+    }
+}
+
+/// From now on, tests that panic leave what is known of them.
+pub(crate) fn keep_evidence() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let Some(failures) = std::env::var_os("VM_FAILURES").map(PathBuf::from) else {
+            return;
+        };
+        let tell = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            tell(info);
+            if let Some(test) = current_test() {
+                failed(&failures, &test, info);
+            }
+        }));
+    });
+}
+
+/// What runs tests names their threads.
+fn current_test() -> Option<String> {
+    let thread = std::thread::current();
+    thread
+        .name()
+        .filter(|name| *name != "main")
+        .map(str::to_owned)
+}
+
+#[expect(clippy::print_stderr, reason = "it is told beside the panic")]
+fn failed(failures: &Path, test: &str, info: &PanicHookInfo<'_>) {
+    let dir = failures.join(test.replace("::", "."));
+    match keep(&dir, test, &story(info.payload())) {
+        Ok(()) => eprintln!("what is left of it: {}", dir.display()),
+        Err(error) => eprintln!("{}: {error}", dir.display()),
+    }
+    if std::env::var_os("VM_PAUSE_ON_FAILURE").is_some() {
+        prompt::pause(&machines_of(test));
+    }
+}
+
+fn story(payload: &dyn Any) -> String {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let text = text.or(payload.downcast_ref::<&str>().copied());
+    text.unwrap_or("it panicked").to_owned()
+}
+
+fn keep(dir: &Path, test: &str, story: &str) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    fs::write(dir.join("test"), test)?;
+    fs::write(dir.join("story.txt"), story)?;
+    for machine in machines_of(test) {
+        let of_machine = machine.free_dir(dir);
+        fs::create_dir_all(&of_machine)?;
+        fs::write(of_machine.join("qemu-command-line"), machine.command_line())?;
+        // What is not there is not there: the story comes first.
+        let _ = fs::copy(
+            machine.state.join("console.log"),
+            of_machine.join("console.log"),
+        );
+        let _ = last_words::screenshot(&machine.state, &of_machine.join("screen.png"));
+    }
+    Ok(())
+}
+
+/// A QEMU of this process's.
+pub(crate) struct Running {
+    proc: PathBuf,
+    /// Its current directory.
+    pub(crate) state: PathBuf,
+}
+
+impl Running {
+    pub(crate) fn name(&self) -> String {
+        let state = self.state.file_name().unwrap_or_default().to_string_lossy();
+        state.strip_prefix("vm-state-").unwrap_or(&state).to_owned()
+    }
+
+    /// A directory for it: clones have the name of their template.
+    fn free_dir(&self, dir: &Path) -> PathBuf {
+        let name = self.name();
+        let numbered = (2..).map(|number| dir.join(format!("{name}-{number}")));
+        let mut names = std::iter::once(dir.join(&name)).chain(numbered);
+        names
+            .find(|path| !path.exists())
+            .unwrap_or_else(|| dir.join(name))
+    }
+
+    /// As a shell would take it.
+    fn command_line(&self) -> String {
+        let words = fs::read(self.proc.join("cmdline")).unwrap_or_default();
+        let words = words
+            .split(|&byte| byte == 0)
+            .filter(|word| !word.is_empty());
+        let quoted = words.map(|word| {
+            let word = String::from_utf8_lossy(word);
+            machine::quote(&word).map_or_else(|_| word.to_string(), |quoted| quoted.to_string())
+        });
+        quoted.collect::<Vec<_>>().join(" ") + "\n"
+    }
+}
+
+/// The QEMUs of a test: children of our children, the supervisors.
+fn machines_of(test: &str) -> Vec<Running> {
+    let ours = OsString::from(std::process::id().to_string());
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let of_test = processes.map(|entry| entry.path()).filter(|process| {
+        let grandparent =
+            parent(process).and_then(|parent| self::parent(&Path::new("/proc").join(parent)));
+        grandparent.is_some_and(|grandparent| ours == *grandparent) && is_of(process, test)
+    });
+    let running = of_test.filter_map(|proc| {
+        let state = fs::read_link(proc.join("cwd")).ok()?;
+        Some(Running { proc, state })
+    });
+    running.collect()
+}
+
+/// The number of a process's parent (proc(5), `/proc/PID/stat`).
+fn parent(process: &Path) -> Option<String> {
+    let stat = fs::read_to_string(process.join("stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(") ")?;
+    fields.split(' ').nth(1).map(str::to_owned)
+}
+
+/// Whether it is a QEMU, and of no other test.
+fn is_of(process: &Path, test: &str) -> bool {
+    let program = fs::read_link(process.join("exe")).unwrap_or_default();
+    let name = program.file_name().unwrap_or_default();
+    let environment = fs::read(process.join("environ")).unwrap_or_default();
+    let prefix = format!("{TEST}=");
+    let mut variables = environment.split(|&byte| byte == 0);
+    let whose = variables.find_map(|variable| variable.strip_prefix(prefix.as_bytes()));
+    name.as_bytes().starts_with(b"qemu-system")
+        && whose.is_none_or(|whose| whose == test.as_bytes())
+}
