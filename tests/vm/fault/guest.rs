@@ -130,7 +130,7 @@ async fn no_memory_left() {
              echo 1000 >/proc/${$#0}/oom_score_adj
              echo -1000 >/proc/self/oom_score_adj
              # The next to be killed, so that there is an end to it.
-             (echo 900 >/proc/self/oom_score_adj; exec tail /dev/zero) || sleep 1000",
+             (echo 0 >/proc/self/oom_score_adj; exec tail /dev/zero) || sleep 1000",
         )
         .await
         .unwrap_err();
