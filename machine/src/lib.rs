@@ -8,9 +8,12 @@ mod parse;
 mod process;
 mod qemu;
 mod qemu_args;
+#[cfg(feature = "report")]
+pub mod report;
 mod saved;
 mod start;
 mod state_dir;
+mod telling;
 mod template;
 mod terminal;
 mod unit;

@@ -19,6 +19,8 @@ mod pointer;
 mod save;
 #[cfg(feature = "ocr")]
 mod screen;
+#[cfg(feature = "ocr")]
+mod seen;
 mod shell;
 mod snapshot;
 mod step;

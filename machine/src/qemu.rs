@@ -13,6 +13,7 @@ use crate::error::ErrorKind;
 use crate::process::Process;
 use crate::start::CommandSpec;
 use crate::state_dir::{StateDir, at};
+use crate::telling::CONSOLE;
 
 /// How many lines of the console and of standard error an error shows.
 const SHOWN_LINES: usize = 40;
@@ -54,7 +55,7 @@ impl Qemu {
             .on_line(move |line| {
                 if shows_serial.load(Ordering::Relaxed) {
                     let line = serial_log::printable(line);
-                    tracing::debug!(target: "machine::console", machine = name, "{line}");
+                    tracing::debug!(target: CONSOLE, machine = name, "{line}");
                 }
             })
             .start(streams.stdout);

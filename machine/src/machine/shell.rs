@@ -1,7 +1,7 @@
 //! Commands in the guest's root shell.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backdoor_shell::{Command, Exit, Output};
 use tokio::io::AsyncWrite;
@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::{Machine, Running};
 use crate::error::{ErrorKind, Result, tail};
+use crate::telling;
 use crate::waiting::Look;
 
 /// What the last try of a wait may take, even if less time is left: else all it
@@ -35,9 +36,13 @@ impl Machine {
     /// # Errors
     /// [`Shell`](ErrorKind::Shell) if there is no result to give.
     pub async fn execute(&self, command: impl Into<Command>) -> Result<Output> {
+        let (command, start) = (command.into(), Instant::now());
+        let script = command.script().to_owned();
         let mut stdout = Vec::new();
-        let exit = self.execute_into(command, &mut stdout).await?;
-        Ok(Output { exit, stdout })
+        let ran = self.run(command, &mut stdout).await;
+        let result = ran.map(|exit| Output { exit, stdout });
+        telling::ran(self.name(), &script, start, &result);
+        result
     }
 
     /// Like [`execute`](Self::execute), but passes the output on to `writer` as
@@ -46,7 +51,21 @@ impl Machine {
     where
         W: AsyncWrite + Unpin,
     {
-        let command = command.into().default_timeout(self.limit);
+        let (command, start) = (command.into(), Instant::now());
+        let script = command.script().to_owned();
+        let ran = self.run(command, writer).await;
+        // The output is the writer's alone.
+        let stdout = Vec::new();
+        let result = ran.map(|exit| Output { exit, stdout });
+        telling::ran(self.name(), &script, start, &result);
+        result.map(|output| output.exit)
+    }
+
+    async fn run<W>(&self, command: Command, writer: &mut W) -> Result<Exit>
+    where
+        W: AsyncWrite + Unpin,
+    {
+        let command = command.default_timeout(self.limit);
         self.check_conditions().await?;
         self.start_if_off().await?;
         let doing = format!("running `{}`", command.script());
