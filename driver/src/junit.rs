@@ -13,6 +13,8 @@ pub(crate) struct Case {
     pub(crate) time: Duration,
     /// What is wrong, if it failed.
     pub(crate) wrong: Option<String>,
+    /// The log of it.
+    pub(crate) output: String,
 }
 
 /// Writes what has become of the parts of the test `name`.
@@ -24,6 +26,7 @@ pub(crate) fn write(path: &Path, name: &str, cases: Vec<Case>) -> Result<(), Str
         };
         let mut reported = TestCase::new(case.name, status);
         reported.set_classname(name).set_time(case.time);
+        reported.set_system_out(case.output);
         reported
     });
     let mut suite = TestSuite::new(name);
@@ -64,6 +67,7 @@ mod tests {
             name: name.to_owned(),
             time: Duration::from_millis(1500),
             wrong: wrong.map(str::to_owned),
+            output: "server # <b>\x1b[1m".to_owned(),
         };
         let story = "Traceback (most recent call last):\n  File \"x\"\nException: <&\u{1b}[1m\n  its output:";
         write(
@@ -75,6 +79,7 @@ mod tests {
         let text = std::fs::read_to_string(path).unwrap();
         let report = Report::deserialize_from_str(&text).unwrap();
         assert_eq!((report.tests, report.failures), (2, 1));
+        assert!(text.contains("<system-out>server # &lt;b&gt;"), "{text}");
         assert!(text.contains("message=\"Exception: &lt;&amp;\""), "{text}");
     }
 }

@@ -7,8 +7,9 @@ mod cli;
 mod junit;
 #[cfg(feature = "python")]
 mod python;
+#[cfg(feature = "python")]
+mod report;
 mod run;
-mod terminal;
 
 use std::process::ExitCode;
 
@@ -23,7 +24,6 @@ fn main() -> ExitCode {
         clap_complete::generate(shell, &mut Cli::command(), "driver", &mut std::io::stdout());
         return ExitCode::SUCCESS;
     }
-    terminal::show_log();
     match Run::new(&cli) {
         Ok(run) => run_python(&run),
         Err(reason) => fail(&reason),
@@ -32,9 +32,10 @@ fn main() -> ExitCode {
 
 #[cfg(feature = "python")]
 fn run_python(run: &Run) -> ExitCode {
-    match python::run(run) {
+    let done = report::Report::begin(run).and_then(|report| python::run(run, &report));
+    match done {
         Ok(status) => status.into(),
-        Err(error) => fail(&error),
+        Err(reason) => fail(&reason),
     }
 }
 

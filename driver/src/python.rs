@@ -8,23 +8,47 @@ mod log;
 mod machine;
 mod modules;
 mod search;
+mod step;
 mod time_limit;
 mod vlan;
 mod waiting;
 
-pub(crate) use log::shows_serial;
+pub(crate) use log::shows_consoles;
 
+use ::machine::report::Outcome;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::run::Run;
+use crate::report::Report;
+use crate::run::{INTERRUPTED, Run, TERMINATED, TIMED_OUT};
 
-/// Runs a script, or a prompt: the exit status.
-pub(crate) fn run(run: &Run) -> PyResult<u8> {
+/// Runs a script, or a prompt: the exit status. What is wrong if nothing can begin.
+pub(crate) fn run(run: &Run, report: &Report) -> Result<u8, String> {
     Python::initialize();
-    let _kill = run.global_timeout.map(waiting::end_after);
+    let _kill = run
+        .global_timeout
+        .map(|limit| waiting::end_after(limit, report.clone()));
+    let (status, story) = call(run, report).map_err(|error| error.to_string())?;
+    let Some(status) = status else {
+        // The reason is all there is to say.
+        let _ = report.write(Outcome::Failed, &story);
+        return Err(story);
+    };
+    let outcome = match status {
+        0 => Outcome::Passed,
+        TIMED_OUT => Outcome::TimedOut,
+        INTERRUPTED | TERMINATED => Outcome::Cancelled,
+        _ => Outcome::Failed,
+    };
+    report.end(outcome, &story);
+    Ok(status)
+}
+
+/// The exit status, if something began, and what there is to say of it.
+fn call(run: &Run, report: &Report) -> PyResult<(Option<u8>, String)> {
     Python::attach(|py| {
         modules::add(py)?;
+        log::set_report(report.clone());
         let arguments = PyDict::new(py);
         arguments.set_item("start_scripts", &run.start_scripts)?;
         arguments.set_item("vlans", &run.vlans)?;
@@ -35,6 +59,7 @@ pub(crate) fn run(run: &Run) -> PyResult<u8> {
         let seconds = run.global_timeout.map(|limit| limit.as_secs_f64());
         arguments.set_item("global_timeout", seconds)?;
         arguments.set_item("junit_xml", &run.junit_xml)?;
+        arguments.set_item("name", run.name())?;
         let run = py.import("test_driver.run")?.getattr("run")?;
         run.call((), Some(&arguments))?.extract()
     })

@@ -13,6 +13,14 @@ use crate::cli::Cli;
 #[cfg(feature = "python")]
 pub(crate) const TIMED_OUT: u8 = 124;
 
+/// The exit status after Ctrl-C.
+#[cfg(feature = "python")]
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// The exit status after SIGTERM.
+#[cfg(feature = "python")]
+pub(crate) const TERMINATED: u8 = 143;
+
 /// The exit status of a wrong command line.
 pub(crate) const USAGE: u8 = 2;
 
@@ -35,6 +43,16 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// What is run.
+    #[cfg(feature = "python")]
+    pub(crate) fn name(&self) -> String {
+        let stem = self.script.as_deref().and_then(Path::file_stem);
+        stem.map_or_else(
+            || "prompt".into(),
+            |stem| stem.to_string_lossy().into_owned(),
+        )
+    }
+
     /// What the command line asks for, or what is wrong with it, in one line.
     pub(crate) fn new(cli: &Cli) -> Result<Self, String> {
         for script in &cli.start_scripts {

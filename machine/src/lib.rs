@@ -8,9 +8,12 @@ mod parse;
 mod process;
 mod qemu;
 mod qemu_args;
+#[cfg(feature = "report")]
+pub mod report;
 mod saved;
 mod start;
 mod state_dir;
+mod telling;
 mod template;
 mod terminal;
 mod time_scale;
@@ -20,13 +23,11 @@ mod waiting;
 mod watch;
 
 pub use accel::{Accelerator, accelerator};
-pub use backdoor_shell::{Command, DEFAULT_TIMEOUT, Exit, Output, TerminalKind, quote};
+pub use backdoor_shell::{Command, DEFAULT_TIMEOUT, Exit, MAX_OUTPUT, Output, TerminalKind, quote};
 pub use error::{Error, ErrorKind, Evidence, INFRASTRUCTURE, Result};
 #[cfg(feature = "ocr")]
 pub use machine::Button;
-pub use machine::{
-    Builder, DEFAULT_KEY_DELAY, DEFAULT_LIMIT, MAX_OUTPUT, Machine, PollingCondition, Snapshot,
-};
+pub use machine::{Builder, DEFAULT_KEY_DELAY, DEFAULT_LIMIT, Machine, PollingCondition, Snapshot};
 pub use start::{LegacyStartCommand, QemuCommand, ShellCommand, StartCommand, StartScript};
 pub use template::{Template, TemplateBuilder};
 pub use unit::Unit;

@@ -3,7 +3,6 @@
 //! The operations are in `machine/`, one concern a file.
 
 mod builder;
-mod collected;
 mod conditions;
 mod console;
 mod files;
@@ -20,6 +19,8 @@ mod pointer;
 mod save;
 #[cfg(feature = "ocr")]
 mod screen;
+#[cfg(feature = "ocr")]
+mod seen;
 mod shell;
 mod snapshot;
 mod standstill;
@@ -43,7 +44,6 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 pub use builder::Builder;
-pub use collected::MAX_OUTPUT;
 pub use conditions::PollingCondition;
 #[cfg(feature = "ocr")]
 pub use pointer::Button;

@@ -13,6 +13,7 @@ use crate::error::ErrorKind;
 use crate::process::Process;
 use crate::start::CommandSpec;
 use crate::state_dir::{StateDir, at};
+use crate::telling::CONSOLE;
 use crate::watch::{PANIC, Trouble, Watch};
 
 /// How many lines of the console and of standard error an error shows.
@@ -62,7 +63,7 @@ impl Qemu {
                 watching.see_line(line);
                 if shows_serial.load(Ordering::Relaxed) {
                     let line = serial_log::printable(line);
-                    tracing::debug!(target: "machine::console", machine = name, "{line}");
+                    tracing::debug!(target: CONSOLE, machine = name, "{line}");
                 }
             })
             .start(streams.stdout);

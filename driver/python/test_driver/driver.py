@@ -107,6 +107,11 @@ class Driver:
             if self._own_tmp_dir is not None:
                 self._own_tmp_dir.cleanup()
 
+    def take_last_pictures(self) -> None:
+        """Takes a picture of each machine that runs, for the story of a failure."""
+        for machine in self.machines + self._created:
+            machine._vm.take_last_picture()
+
     def subtest(self, name: str) -> ContextManager[None]:
         """Groups what is in it under a name."""
 
@@ -150,7 +155,7 @@ class Driver:
 
     def test_script(self) -> None:
         """Runs the script."""
-        with rootlog.nested("run the VM test script"):
+        with rootlog.script():
             path = Path(self.tests)
             code = compile(path.read_bytes(), str(path), "exec")
             exec(code, {"__name__": "__main__", "__file__": str(path), **self.test_symbols()})

@@ -1,18 +1,20 @@
 """The log: what machines and scripts say, in order, on standard error."""
 
-import time
 from contextlib import contextmanager
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 import _vmwright
+from test_driver.errors import Terminated
+from test_driver.story import gist, story
 
 
 class Logger:
     """Where scripts and machines say what they do; `log` in scripts."""
 
     def __init__(self) -> None:
-        # The subtests that have ended: name, seconds, and what is wrong.
-        self.ended: List[Tuple[str, float, Optional[str]]] = []
+        # The subtests that have ended: name, when they began and ended, in seconds of
+        # the run's, and what is wrong.
+        self.ended: List[Tuple[str, float, float, Optional[str]]] = []
 
     def log(self, message: str, attributes: Dict[str, str] = {}) -> None:
         """Says `message`; of a machine's if `attributes` has a `machine`."""
@@ -40,30 +42,54 @@ class Logger:
 
     @contextmanager
     def nested(self, message: str, attributes: Dict[str, str] = {}) -> Iterator[None]:
-        """Says what is begun, and how long it took."""
-        self.log(message, attributes)
-        began = time.monotonic()
-        outcome = "failed"
-        try:
+        """Says what is begun, and how long it took; what is done meanwhile is within it."""
+        with self._step(message, attributes, "nested", gist):
             yield
-            outcome = "finished"
-        finally:
-            seconds = time.monotonic() - began
-            self.log(f"({outcome}: {message}, in {seconds:.2f} seconds)", attributes)
+
+    @contextmanager
+    def script(self) -> Iterator[None]:
+        """The script itself, whose failure is told with where it was."""
+        with self._step("run the VM test script", {}, "script", story):
+            yield
 
     @contextmanager
     def subtest(self, name: str, attributes: Dict[str, str] = {}) -> Iterator[None]:
         """A part of the test, with a name."""
-        began = time.monotonic()
+        began = _vmwright.elapsed()
         wrong = None
         try:
-            with self.nested("subtest: " + name, attributes):
+            with self._step("subtest: " + name, attributes, "subtest", gist):
                 yield
         except BaseException as error:
-            wrong = f"{type(error).__name__}: {error}"
+            wrong = gist(error)
             raise
         finally:
-            self.ended.append((name, time.monotonic() - began, wrong))
+            self.ended.append((name, began, _vmwright.elapsed(), wrong))
+
+    @contextmanager
+    def _step(
+        self,
+        what: str,
+        attributes: Dict[str, str],
+        kind: str,
+        tell: Callable[[BaseException], str],
+    ) -> Iterator[None]:
+        step = _vmwright.Step(str(what), kind, attributes.get("machine"))
+        step.enter()
+        try:
+            yield
+        except BaseException as error:
+            step.exit(_outcome(error), tell(error))
+            raise
+        step.exit("ok", "")
+
+
+def _outcome(error: BaseException) -> str:
+    if isinstance(error, SystemExit) and error.code in (None, 0):
+        return "ok"
+    if isinstance(error, (KeyboardInterrupt, Terminated, GeneratorExit)):
+        return "cancelled"
+    return "failed"
 
 
 rootlog = Logger()

@@ -3,8 +3,6 @@
 import atexit
 import signal
 import sys
-import time
-import traceback
 from pathlib import Path
 from types import FrameType
 from typing import Any, Callable, List, NoReturn, Optional, Tuple
@@ -14,16 +12,12 @@ from test_driver.driver import Driver
 from test_driver.errors import GlobalTimeout, Terminated
 from test_driver.logger import rootlog
 from test_driver.prompt import prompt
+from test_driver.story import story
 
 FAILED = 1
-USAGE = 2
 TIMED_OUT = 124
 INTERRUPTED = 130
 TERMINATED = 143
-
-# What the file names of this package begin with, as Rust gives them to it.
-OURS = "<test_driver/"
-
 
 def run(
     start_scripts: List[str],
@@ -34,33 +28,33 @@ def run(
     interactive: bool,
     global_timeout: Optional[float],
     junit_xml: Optional[Path],
-) -> int:
-    """Runs a script, or a prompt: the exit status."""
+    name: str,
+) -> Tuple[Optional[int], str]:
+    """Runs a script, or a prompt: the exit status, and what went wrong; None if nothing
+    can begin."""
     try:
         if script is not None:
             compile(Path(script).read_bytes(), script, "exec")
     except (SyntaxError, ValueError) as error:
         line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
-        print(f"error: {script}{line}: {error.args[0]}", file=sys.stderr)
-        return USAGE
+        return None, f"{script}{line}: {error.args[0]}"
 
-    began = time.monotonic()
     _handle_signals(global_timeout)
-    status, story = _run(
+    status, wrong = _run(
         lambda: Driver(start_scripts, vlans, script or "", out_dir, keep_vm_state),
         interactive,
     )
-    if story:
-        print(story, file=sys.stderr)
+    if status != 0 and not wrong:
+        wrong = f"exit status {status}"
+    elif wrong:
+        print(wrong, file=sys.stderr)
     if junit_xml is not None:
-        name = Path(script or "prompt").stem
-        wrong = None if status == 0 else story or f"exit status {status}"
-        cases = rootlog.ended + [(name, time.monotonic() - began, wrong)]
-        _vmwright.write_junit(junit_xml, name, cases)
+        whole = (name, 0.0, _vmwright.elapsed(), wrong or None)
+        _vmwright.write_junit(junit_xml, name, rootlog.ended + [whole])
     # This interpreter is not finalised, as threads may wait for anything.
     atexit._run_exitfuncs()
     sys.stdout.flush()
-    return status
+    return status, wrong
 
 
 def _run(make_driver: Callable[[], Driver], interactive: bool) -> Tuple[int, str]:
@@ -82,11 +76,12 @@ def _run(make_driver: Callable[[], Driver], interactive: bool) -> Tuple[int, str
             Terminated: TERMINATED,
             GlobalTimeout: TIMED_OUT,
         }
-        return statuses.get(type(error), FAILED), _story(error)
+        return statuses.get(type(error), FAILED), story(error)
 
 
 class _Quiet:
-    """A driver whose clean-up no signal interrupts."""
+    """A driver whose clean-up no signal interrupts. After a failure it has pictures of the
+    machines taken first."""
 
     def __init__(self, driver: Driver):
         self._driver = driver
@@ -94,9 +89,12 @@ class _Quiet:
     def __enter__(self) -> Driver:
         return self._driver
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, _: Any, error: Optional[BaseException], *__: Any) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
             signal.signal(number, signal.SIG_IGN)
+        is_exit = isinstance(error, SystemExit) and not error.code
+        if error is not None and not is_exit:
+            self._driver.take_last_pictures()
         self._driver.__exit__()
 
 
@@ -115,21 +113,3 @@ def _handle_signals(global_timeout: Optional[float]) -> None:
     if global_timeout:
         rootlog.info(f"Test will time out and terminate in {global_timeout:g} seconds")
         signal.setitimer(signal.ITIMER_REAL, global_timeout)
-
-
-def _story(error: BaseException) -> str:
-    """The traceback, without what is not the script's."""
-    story = traceback.TracebackException.from_exception(error)
-    _leave_out_ours(story)
-    # Nothing of the script's has begun where a machine can't be made.
-    lines = story.format() if story.stack else story.format_exception_only()
-    return "".join(lines).rstrip()
-
-
-def _leave_out_ours(story: Optional[traceback.TracebackException]) -> None:
-    if story is None:
-        return
-    frames = [frame for frame in story.stack if not frame.filename.startswith(OURS)]
-    story.stack = traceback.StackSummary.from_list(frames)
-    _leave_out_ours(story.__cause__)
-    _leave_out_ours(story.__context__)

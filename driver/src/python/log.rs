@@ -1,6 +1,7 @@
 //! What scripts say.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -8,9 +9,19 @@ use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
 use crate::junit::{self, Case};
+use crate::report::Report;
 
 /// Whether consoles are shown. That of each machine is asked, too.
 static SHOWS_SERIAL: AtomicBool = AtomicBool::new(true);
+
+/// The reports of the run.
+static REPORT: OnceLock<Report> = OnceLock::new();
+
+/// Has scripts know the reports of their run.
+pub(super) fn set_report(report: Report) {
+    // There is one run.
+    REPORT.get_or_init(|| report);
+}
 
 /// Says something, of a machine's if it is named.
 #[pyfunction]
@@ -30,23 +41,39 @@ pub(super) fn show_serial(enable: bool) {
     SHOWS_SERIAL.store(enable, Ordering::Relaxed);
 }
 
-/// Writes the outcome of a run: each part's name, seconds, and what is wrong.
+/// Seconds since the run's beginning.
+#[pyfunction]
+pub(super) fn elapsed() -> f64 {
+    REPORT
+        .get()
+        .map_or(0.0, |report| report.elapsed().as_secs_f64())
+}
+
+/// Writes the outcome of a run: each part's name, when it began and ended, and what is
+/// wrong.
 #[pyfunction]
 #[expect(clippy::needless_pass_by_value, reason = "pyo3 gives values")]
 pub(super) fn write_junit(
     path: PathBuf,
     name: &str,
-    cases: Vec<(String, f64, Option<String>)>,
+    cases: Vec<(String, f64, f64, Option<String>)>,
 ) -> PyResult<()> {
-    let cases = cases.into_iter().map(|(name, seconds, wrong)| Case {
-        name,
-        time: Duration::try_from_secs_f64(seconds).unwrap_or_default(),
-        wrong,
+    let seconds = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    let cases = cases.into_iter().map(|(name, began, ended, wrong)| {
+        let (began, ended) = (seconds(began), seconds(ended));
+        Case {
+            name,
+            time: ended.saturating_sub(began),
+            wrong,
+            output: REPORT
+                .get()
+                .map_or_else(String::new, |report| report.log(began, ended)),
+        }
     });
     junit::write(&path, name, cases.collect()).map_err(PyOSError::new_err)
 }
 
 /// Whether consoles are shown.
-pub(crate) fn shows_serial() -> bool {
+pub(crate) fn shows_consoles() -> bool {
     SHOWS_SERIAL.load(Ordering::Relaxed)
 }

@@ -6,8 +6,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 /// The modules of the package `test_driver`, each after those that it imports.
-const PACKAGE: [(&str, &str); 9] = [
+const PACKAGE: [(&str, &str); 10] = [
     ("errors", include_str!("../../python/test_driver/errors.py")),
+    ("story", include_str!("../../python/test_driver/story.py")),
     ("logger", include_str!("../../python/test_driver/logger.py")),
     (
         "polling_condition",
@@ -63,9 +64,11 @@ fn load<'py>(
 fn native(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     let module = PyModule::new(py, "_vmwright")?;
     module.add_class::<super::machine::Machine>()?;
+    module.add_class::<super::step::Step>()?;
     module.add_class::<super::vlan::Vlan>()?;
     module.add_function(wrap_pyfunction!(super::log::log, &module)?)?;
     module.add_function(wrap_pyfunction!(super::log::show_serial, &module)?)?;
+    module.add_function(wrap_pyfunction!(super::log::elapsed, &module)?)?;
     module.add_function(wrap_pyfunction!(super::log::write_junit, &module)?)?;
     module.add_function(wrap_pyfunction!(super::waiting::wakeup_fd, &module)?)?;
     Ok(module)

@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use machine::report::Outcome;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use tokio::runtime::Runtime;
@@ -14,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::errors::exception;
+use crate::report::Report;
 use crate::run::TIMED_OUT;
 
 /// How long after its time is up a run may take to clean up.
@@ -90,11 +92,13 @@ pub(super) fn wakeup_fd() -> PyResult<RawFd> {
 
 /// Ends the process when a script does not end by itself after its time: one that
 /// catches all exceptions, or is in a library that never returns.
-pub(super) fn end_after(limit: Duration) -> JoinHandle<()> {
+pub(super) fn end_after(limit: Duration, report: Report) -> JoinHandle<()> {
     runtime().spawn(async move {
         let never = std::future::pending::<()>();
         let _ = tokio::time::timeout(limit.saturating_add(CLEAN_UP), never).await;
-        tracing::error!("the script did not end when its time was up");
+        let story = "the script did not end when its time was up";
+        tracing::error!("{story}");
+        report.end(Outcome::TimedOut, story);
         std::process::exit(TIMED_OUT.into());
     })
 }

@@ -125,15 +125,6 @@ pub enum ErrorKind {
         /// The last lines of the console.
         console: Vec<String>,
     },
-    /// A command has printed more than is kept in memory.
-    #[error(
-        "command `{command}` printed more than {} MiB; `execute_into` takes any length",
-        crate::MAX_OUTPUT >> 20
-    )]
-    OutputTooLong {
-        /// The command.
-        command: String,
-    },
     /// A command that should have succeeded failed.
     #[error("command `{command}` failed ({}){}", Ending(*exit), Lines("its output", output))]
     CommandFailed {

@@ -1,5 +1,6 @@
 //! A machine's life: start, connect, shutdown, crash, reboot, release.
 
+use std::fs;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -55,10 +56,11 @@ impl Machine {
                 .launch(allow_reboot, &origin)
                 .await
                 .map_err(|kind| self.error(kind))?;
+            let pid = running.qemu.pid();
             tracing::info!(
                 machine = self.parts.name,
-                "QEMU running (pid {})",
-                running.qemu.pid()
+                command_line = command_line(pid),
+                "QEMU running (pid {pid})"
             );
             let running = Arc::new(running);
             if let Some(saved) = origin.saved() {
@@ -104,18 +106,12 @@ impl Machine {
         if shell.is_connected() {
             return Ok(());
         }
-        tracing::info!(
-            machine = self.parts.name,
-            "waiting for the VM to finish booting"
-        );
-        let start = Instant::now();
-        self.wait_for_greeting(running, shell).await?;
+        self.step(
+            "waiting for the VM to finish booting",
+            self.wait_for_greeting(running, shell),
+        )
+        .await?;
         running.is_connected.store(true, Ordering::Relaxed);
-        let seconds = start.elapsed().as_secs_f64();
-        tracing::info!(
-            machine = self.parts.name,
-            "connected to guest root shell, in {seconds:.2} seconds"
-        );
         Ok(())
     }
 
@@ -290,4 +286,13 @@ impl Machine {
             self.set_current(None);
         }
     }
+}
+
+/// The words that a process was started with, as for a shell.
+fn command_line(pid: u32) -> String {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let line = String::from_utf8_lossy(&line);
+    let words = line.split_terminator('\0');
+    // No word has a NUL in it.
+    shlex::try_join(words).unwrap_or_default()
 }

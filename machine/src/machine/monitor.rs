@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::Machine;
 use crate::error::{Error, ErrorKind, Result};
+use crate::telling::OUTPUT;
 
 /// How the human monitor's replies begin when a command was not carried out
 /// (`monitor/hmp.c` and `hmp_handle_error` in QEMU).
@@ -36,6 +37,7 @@ impl Machine {
             self.ask_qemu(&doing, async |running| {
                 let replied = running.hmp.command(command).await;
                 let reply = replied.map_err(|source| monitor_error(&doing, source))?;
+                tracing::debug!(target: OUTPUT, machine = self.name(), command, output = reply);
                 if FAILED.iter().any(|sign| reply.starts_with(sign)) {
                     let command = command.to_owned();
                     return Err(ErrorKind::MonitorCommandFailed { command, reply });

@@ -1,7 +1,6 @@
 //! The screen.
 
-use std::fs::File;
-use std::io::BufWriter;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -12,6 +11,7 @@ use tokio::time::Instant;
 
 use super::Machine;
 use crate::error::{ErrorKind, Result};
+use crate::telling::SCREEN;
 use crate::waiting::Look;
 
 /// # The screen
@@ -96,9 +96,14 @@ impl Machine {
     }
 
     pub(super) fn save(&self, picture: &Image, path: &Path) -> Result<()> {
-        let file = File::create(path);
-        file.and_then(|file| picture.write_png(BufWriter::new(file)))
-            .map_err(|error| self.no_screenshot(path, &error))
+        let mut png = Vec::new();
+        let written = picture.write_png(&mut png);
+        written
+            .and_then(|()| fs::write(path, &png))
+            .map_err(|error| self.no_screenshot(path, &error))?;
+        let path = path.display();
+        tracing::trace!(target: SCREEN, machine = self.name(), %path, png = &png[..]);
+        Ok(())
     }
 
     fn no_screenshot(&self, path: &Path, reason: &dyn std::error::Error) -> crate::Error {

@@ -1,16 +1,17 @@
 //! Commands in the guest's root shell.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use backdoor_shell::{Command, Exit, Output};
+use backdoor_shell::{Command, Exit, Output, Shell};
 use serial_log::Follow;
 use tokio::io::AsyncWrite;
+use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::collected::{Collected, MAX_OUTPUT};
 use super::{Machine, Running};
 use crate::error::{ErrorKind, Result, tail};
+use crate::telling;
 use crate::time_scale::scaled;
 use crate::waiting::Look;
 
@@ -39,26 +40,16 @@ impl Machine {
     /// Dropping the future ends the command before the next one is run.
     ///
     /// # Errors
-    /// [`Shell`](ErrorKind::Shell) if there is no result to give;
-    /// [`OutputTooLong`](ErrorKind::OutputTooLong) beyond
+    /// [`Shell`](ErrorKind::Shell) if there is no result to give, or more output than
     /// [`MAX_OUTPUT`](crate::MAX_OUTPUT).
     pub async fn execute(&self, command: impl Into<Command>) -> Result<Output> {
         self.run(command.into().map_timeout(scaled)).await
     }
 
-    /// Runs a command whose time limit is that of this host.
+    /// Runs a command whose time limit is this host's.
     async fn run(&self, command: Command) -> Result<Output> {
-        let script = command.script().to_owned();
-        let mut collected = Collected::up_to(MAX_OUTPUT);
-        match self.run_into(command, &mut collected).await {
-            Err(_) if collected.is_full => {
-                Err(self.error(ErrorKind::OutputTooLong { command: script }))
-            }
-            exit => Ok(Output {
-                exit: exit?,
-                stdout: collected.bytes,
-            }),
-        }
+        self.in_shell(command, async |shell, command| shell.run(command).await)
+            .await
     }
 
     /// Like [`execute`](Self::execute), but passes the output on to `writer` as
@@ -67,28 +58,42 @@ impl Machine {
     where
         W: AsyncWrite + Unpin,
     {
-        self.run_into(command.into().map_timeout(scaled), writer)
-            .await
+        let command = command.into().map_timeout(scaled);
+        let ran = self.in_shell(command, async |shell, command| {
+            let exit = shell.run_into(command, writer).await?;
+            // The output is the writer's alone.
+            let stdout = Vec::new();
+            Ok(Output { exit, stdout })
+        });
+        ran.await.map(|output| output.exit)
     }
 
-    async fn run_into<W>(&self, command: Command, writer: &mut W) -> Result<Exit>
-    where
-        W: AsyncWrite + Unpin,
-    {
+    /// Has the guest's shell do something with a command.
+    async fn in_shell(
+        &self,
+        command: Command,
+        run: impl AsyncFnOnce(
+            &mut Shell<UnixStream>,
+            Command,
+        ) -> Result<Output, backdoor_shell::Error>,
+    ) -> Result<Output> {
+        let (script, start) = (command.script().to_owned(), Instant::now());
         let command = command.default_timeout(self.limit);
         self.check_conditions().await?;
         self.start_if_off().await?;
-        let doing = format!("running `{}`", command.script());
-        self.on_guest(&doing, async |running| {
+        let doing = format!("running `{script}`");
+        let ran = self.on_guest(&doing, async |running| {
             let mut shell = running.shell.lock().await;
             self.connect_shell(running, &mut shell).await?;
-            let result = shell.run_into(command, writer).await;
+            let result = run(&mut shell, command).await;
             running
                 .is_connected
                 .store(shell.is_connected(), Ordering::Relaxed);
             result.map_err(|source| shell_error(running, source))
-        })
-        .await
+        });
+        let result = ran.await;
+        telling::ran(self.name(), &script, start, &result);
+        result
     }
 
     /// Runs a command that must succeed and gives its output. Bytes that are

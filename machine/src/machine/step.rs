@@ -1,36 +1,38 @@
-//! Steps: what is being done, told as it begins and ends.
+//! Steps: what is being done, told as spans.
 
-use std::time::Instant;
+use std::fmt::Display;
+
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use super::Machine;
 use crate::error::Result;
+use crate::telling::{Ending, STEP};
 
 impl Machine {
-    /// Does `operation` and tells of it, as the reference driver's log does.
+    /// Does `operation` in a span that tells how it ends. Steps within it are the
+    /// span's children.
     ///
     /// The operation is put on the heap: steps are nested, and futures that hold
     /// each other whole grow to tens of kilobytes.
-    pub(super) fn step<T>(
+    pub(super) fn step<T, E: Display>(
         &self,
         what: &str,
-        operation: impl Future<Output = Result<T>>,
-    ) -> impl Future<Output = Result<T>> {
+        operation: impl Future<Output = Result<T, E>>,
+    ) -> impl Future<Output = Result<T, E>> {
         let operation = Box::pin(operation);
         async move {
-            let machine = self.name();
-            tracing::info!(machine, "{what}");
-            let start = Instant::now();
-            let result = operation.await;
-            let seconds = start.elapsed().as_secs_f64();
-            match &result {
-                Ok(_) => tracing::info!(machine, "(finished: {what}, in {seconds:.2} seconds)"),
-                Err(error) => {
-                    // The whole story is for whoever gets the error.
-                    let story = error.to_string();
-                    let gist = story.lines().next().unwrap_or_default();
-                    tracing::error!(machine, "(failed: {what}, in {seconds:.2} seconds) {gist}");
-                }
-            }
+            let span = tracing::info_span!(
+                target: STEP,
+                "step",
+                machine = self.name(),
+                what,
+                outcome = Empty,
+                error = Empty
+            );
+            let ending = Ending::of(span.clone());
+            let result = operation.instrument(span).await;
+            ending.tell(&result);
             result
         }
     }

@@ -6,32 +6,35 @@ use ocr::console::{Fonts, vga_screen};
 use ocr::{Image, Place, ReadError, Reader, Reading};
 use regex::Regex;
 use serde_json::json;
+use tracing::Level;
 
 use super::Machine;
+use super::seen::Seen;
 use crate::error::{ErrorKind, Result};
+use crate::telling::SCREEN;
 use crate::waiting::Look;
 
 /// Where a VGA in text mode has its text, and how much of it.
 const VGA_MEMORY: (u64, u64) = (0xb8000, 0x8000);
 
 /// A text console that was read exactly: its rows.
-type Rows = Vec<String>;
+pub(super) type Rows = Vec<String>;
 
 /// A screen, and how to read it.
 #[derive(Clone)]
-struct Screen {
-    image: Image,
-    console: Option<Rows>,
+pub(super) struct Screen {
+    pub(super) image: Image,
+    pub(super) console: Option<Rows>,
     reader: Reader,
 }
 
 impl Screen {
     /// Tesseract's interpretations, which are begun now.
-    fn reading(&self) -> Reading {
+    pub(super) fn reading(&self) -> Reading {
         self.reader.read(&self.image)
     }
 
-    fn text(&self) -> Result<String, ReadError> {
+    pub(super) fn text(&self) -> Result<String, ReadError> {
         match &self.console {
             Some(rows) => Ok(rows_to_text(rows)),
             None => self.reading().text(),
@@ -227,9 +230,17 @@ impl Machine {
         read: impl FnOnce(&Screen) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T> {
         let screen = self.look_at_screen().await?;
-        blocking(move || read(&screen))
-            .await
-            .map_err(|error| self.error(ErrorKind::Ocr(error)))
+        let tells = tracing::enabled!(target: SCREEN, Level::TRACE);
+        let (read, seen) = blocking(move || {
+            let read = read(&screen);
+            (read, tells.then(|| Seen::on(&screen)))
+        })
+        .await;
+        if let Some(Seen { png, text, words }) = seen {
+            let (png, words) = (&png[..], words.as_str());
+            tracing::trace!(target: SCREEN, machine = self.name(), png, text, words);
+        }
+        read.map_err(|error| self.error(ErrorKind::Ocr(error)))
     }
 
     async fn look_at_screen(&self) -> Result<Screen> {

@@ -1,15 +1,37 @@
 //! The screen.
 
+use std::time::Duration;
+
 use pyo3::prelude::*;
+use tokio::time::timeout;
 
 use super::Machine;
 use crate::python::search::Search;
 use crate::python::time_limit::TimeLimit;
+use crate::python::waiting::runtime;
+
+/// How long a failure may be held up for a picture of it.
+const LAST_PICTURE: Duration = Duration::from_secs(10);
 
 #[pymethods]
 impl Machine {
     fn screenshot(&self, py: Python<'_>, name: &str) -> PyResult<()> {
         self.wait(py, async |vm| vm.screenshot(name).await.map(drop))
+    }
+
+    /// Takes a picture of the screen, if the machine runs, for the story of a failure. It
+    /// is not to make that worse: what goes wrong with it is left at that.
+    fn take_last_picture(&self, py: Python<'_>) {
+        let Ok(vm) = self.vm() else {
+            return;
+        };
+        let picture = format!("{}-at-failure", vm.name());
+        py.detach(|| {
+            if vm.pid().is_some() {
+                let taken = async { timeout(LAST_PICTURE, vm.screenshot(&picture)).await };
+                let _ = runtime().block_on(taken);
+            }
+        });
     }
 
     fn get_screen_text(&self, py: Python<'_>) -> PyResult<String> {

@@ -1,0 +1,86 @@
+//! What is told of a run: the log on the terminal, the trace page, the XML log.
+
+#![expect(clippy::print_stderr, reason = "the end of the log")]
+
+use std::env;
+use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use machine::report::{Outcome, Recorder, Terminal, XmlLog};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::python::shows_consoles;
+use crate::run::Run;
+
+/// The page's name in the output directory.
+const PAGE: &str = "trace.html";
+
+/// What the reference driver has its log's path in.
+const LOGFILE: &str = "LOGFILE";
+
+/// The reports of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    recorder: Recorder,
+    xml_log: Option<XmlLog>,
+    page: PathBuf,
+}
+
+impl Report {
+    /// Begins them: from here on, all that is told is in them. The terminal's is in colours
+    /// if it is one, and `NO_COLOR` is not set.
+    pub(crate) fn begin(run: &Run) -> Result<Self, String> {
+        let path = env::var_os(LOGFILE).filter(|path| !path.is_empty());
+        let xml_log = path.map(|path| {
+            let path = PathBuf::from(path);
+            XmlLog::create(&path).map_err(|error| format!("{}: {error}", path.display()))
+        });
+        let report = Self {
+            recorder: Recorder::new(run.name()),
+            xml_log: xml_log.transpose()?,
+            page: run.out_dir.join(PAGE),
+        };
+        let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let terminal = Terminal::new(io::stderr)
+            .colours(io::stderr().is_terminal() && !no_color)
+            .consoles(shows_consoles);
+        tracing_subscriber::registry()
+            .with(terminal.layer())
+            .with(report.recorder.layer())
+            .with(report.xml_log.as_ref().map(XmlLog::layer))
+            .init();
+        Ok(report)
+    }
+
+    /// Seconds since the run's beginning.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.recorder.elapsed()
+    }
+
+    /// What was told between two times.
+    pub(crate) fn log(&self, from: Duration, to: Duration) -> String {
+        self.recorder.log(from, to)
+    }
+
+    /// Ends them, with the story of what went wrong, if something did. The last line says
+    /// where the page is.
+    pub(crate) fn end(&self, outcome: Outcome, story: &str) {
+        let written = self.write(outcome, story);
+        eprintln!("{}", self.recorder.summary());
+        match written {
+            Ok(()) => eprintln!("trace: {}", self.page.display()),
+            Err(error) => eprintln!("no trace: {}: {error}", self.page.display()),
+        }
+    }
+
+    /// The same for a script in which nothing can begin, without a word.
+    pub(crate) fn write(&self, outcome: Outcome, story: &str) -> io::Result<()> {
+        self.recorder.conclude(outcome, story);
+        if let Some(Err(error)) = self.xml_log.as_ref().map(XmlLog::close) {
+            eprintln!("the XML log is not whole: {error}");
+        }
+        self.recorder.write_page(&self.page)
+    }
+}

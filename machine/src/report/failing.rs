@@ -1,0 +1,77 @@
+//! Which step it is that a run failed in.
+
+use super::record::{Outcome, Record, Step};
+
+impl Record {
+    /// How the run ended: as was said, or as its last step did.
+    pub(super) fn outcome(&self) -> Outcome {
+        let last = self
+            .steps
+            .iter()
+            .rfind(|step| step.parent.is_none() && step.outcome.is_some());
+        match (&self.conclusion, last) {
+            (Some((outcome, _)), _) => *outcome,
+            (None, Some(step)) => step.outcome.unwrap_or(Outcome::Passed),
+            (None, None) => Outcome::Passed,
+        }
+    }
+
+    /// The innermost step that failed, for whose sake those around it did, too. Where a
+    /// run was given up, what it was at then.
+    pub(super) fn failing(&self) -> Option<usize> {
+        if self.outcome() == Outcome::Passed {
+            return None;
+        }
+        let story = self.conclusion.as_ref().map_or("", |(_, story)| story);
+        let mut failing = self
+            .last(None, |step| step.is_failed() && step.is_part_of(story))
+            .or_else(|| self.last(None, Step::is_failed))
+            .or_else(|| self.last(None, Step::is_cancelled))?;
+        loop {
+            let step = &self.steps[failing];
+            let inner = self
+                .last(Some(failing), |inner| {
+                    inner.is_failed() && inner.is_part_of(&step.error)
+                })
+                .or_else(|| {
+                    let last = self.last(Some(failing), |inner| inner.outcome.is_some())?;
+                    self.steps[last].is_cancelled().then_some(last)
+                });
+            match inner {
+                Some(inner) => failing = inner,
+                None => return Some(failing),
+            }
+        }
+    }
+
+    /// The last step in another that is as `wanted`.
+    fn last(&self, parent: Option<usize>, wanted: impl Fn(&Step) -> bool) -> Option<usize> {
+        let mut steps = self.steps.iter().enumerate().rev();
+        let found = steps.find(|(_, step)| step.parent == parent && wanted(step));
+        found.map(|(number, _)| number)
+    }
+
+    /// A step, and those that it is in, from the outermost.
+    pub(super) fn chain(&self, step: usize) -> Vec<&Step> {
+        let outwards = std::iter::successors(Some(step), |&step| self.steps[step].parent);
+        let mut chain: Vec<&Step> = outwards.map(|step| &self.steps[step]).collect();
+        chain.reverse();
+        chain
+    }
+}
+
+impl Step {
+    fn is_failed(&self) -> bool {
+        self.outcome == Some(Outcome::Failed)
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.outcome == Some(Outcome::Cancelled)
+    }
+
+    /// Whether its failure is a part of `story`: else somebody got over it.
+    fn is_part_of(&self, story: &str) -> bool {
+        let gist = self.error.lines().next().unwrap_or_default();
+        !gist.is_empty() && story.contains(gist)
+    }
+}

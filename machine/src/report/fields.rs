@@ -1,0 +1,92 @@
+//! The fields of spans and events that reports know.
+
+use std::fmt::Debug;
+
+use tracing::field::{Field, Visit};
+
+use super::files::Files;
+use super::kept::Kept;
+
+/// What a span or an event says. What is large is only there for those that keep it.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    pub(super) machine: String,
+    pub(super) message: String,
+    pub(super) what: String,
+    pub(super) kind: String,
+    pub(super) outcome: String,
+    pub(super) error: String,
+    pub(super) command: String,
+    pub(super) command_line: String,
+    pub(super) path: String,
+    pub(super) text: String,
+    pub(super) words: String,
+    pub(super) status: Option<i64>,
+    pub(super) seconds: Option<f64>,
+    pub(super) output: Option<Kept>,
+    pub(super) png: Vec<u8>,
+}
+
+/// Collects fields.
+pub(super) struct Reading<'a> {
+    pub(super) fields: Fields,
+    /// Where what is large is kept, if it is.
+    pub(super) files: Option<&'a mut Files>,
+}
+
+impl Fields {
+    /// The field of that name, if it is text. `message` is what an event says.
+    fn text(&mut self, name: &str) -> Option<&mut String> {
+        Some(match name {
+            "machine" => &mut self.machine,
+            "message" => &mut self.message,
+            "what" => &mut self.what,
+            "kind" => &mut self.kind,
+            "outcome" => &mut self.outcome,
+            "error" => &mut self.error,
+            "command" => &mut self.command,
+            "command_line" => &mut self.command_line,
+            "path" => &mut self.path,
+            "text" => &mut self.text,
+            "words" => &mut self.words,
+            _ => return None,
+        })
+    }
+}
+
+impl Visit for Reading<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match (field.name(), &mut self.files) {
+            ("output", Some(files)) => self.fields.output = Some(files.keep("output", value)),
+            (name, _) => {
+                if let Some(text) = self.fields.text(name) {
+                    value.clone_into(text);
+                }
+            }
+        }
+    }
+
+    fn record_bytes(&mut self, field: &Field, value: &[u8]) {
+        if field.name() == "png" && self.files.is_some() {
+            value.clone_into(&mut self.fields.png);
+        }
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        if field.name() == "status" {
+            self.fields.status = Some(value);
+        }
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        if field.name() == "seconds" {
+            self.fields.seconds = Some(value);
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if let Some(text) = self.fields.text(field.name()) {
+            *text = format!("{value:?}");
+        }
+    }
+}

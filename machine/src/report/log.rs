@@ -1,0 +1,68 @@
+//! A part of a run as lines of a log.
+
+use std::time::Duration;
+
+use super::kept::Kept;
+use super::record::{Entry, Outcome, Record, Said, Step};
+
+/// The longest log, in bytes.
+const LIMIT: usize = 256 * 1024;
+
+/// What was done and said from one time to another.
+pub(super) fn between(record: &Record, from: Duration, to: Duration) -> String {
+    let (from, to) = (from.as_millis().into(), to.as_millis().into());
+    let mut lines: Vec<(u64, String)> = Vec::new();
+    for step in &record.steps {
+        let name = step.machine.map(|machine| &*record.machines[machine].name);
+        step.tell(|at, text| {
+            lines.push((
+                at,
+                name.map_or(text.clone(), |name| format!("{name}: {text}")),
+            ));
+        });
+    }
+    for machine in &record.machines {
+        let console = machine.console.lines();
+        lines.extend(console.map(|line| (line.at, format!("{} # {}", machine.name, line.text))));
+    }
+    lines.retain(|(at, _)| (from..=to).contains(&u128::from(*at)));
+    // What is of one moment stays in its order.
+    lines.sort_by_key(|(at, _)| *at);
+    let lines: Vec<String> = lines.into_iter().map(|(_, line)| line).collect();
+    let Kept { mut text, cut } = Kept::of(&lines.join("\n"), LIMIT);
+    if let Some(cut) = cut {
+        text += &format!("\n[… {} bytes left out …]\n{}", cut.left_out, cut.tail);
+    }
+    text
+}
+
+impl Step {
+    /// Tells its lines with their times.
+    fn tell(&self, mut tell: impl FnMut(u64, String)) {
+        let what = &self.what;
+        tell(self.start, what.clone());
+        for Entry { at, said } in &self.entries {
+            match said {
+                Said::Log { text, .. } => tell(*at, text.clone()),
+                Said::Command {
+                    output: Some(output),
+                    ..
+                } => {
+                    tell(*at, output.text.trim_end().to_owned());
+                }
+                Said::Picture { path, .. } => tell(*at, format!("picture: {path}")),
+                Said::Command { .. } => {}
+            }
+        }
+        let (Some(end), Some(outcome)) = (self.end, self.outcome) else {
+            return;
+        };
+        let outcome = match outcome {
+            Outcome::Passed => "finished",
+            Outcome::Failed | Outcome::TimedOut => "failed",
+            Outcome::Cancelled => "cancelled",
+        };
+        let seconds = Duration::from_millis(end.saturating_sub(self.start)).as_secs_f64();
+        tell(end, format!("({outcome}: {what}, in {seconds:.2} seconds)"));
+    }
+}

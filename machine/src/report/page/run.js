@@ -1,0 +1,147 @@
+// What was recorded, and how it is said.
+
+const run = readRun(document.getElementById("data").textContent);
+
+/** The run, with each step knowing those in it, and each line its time. */
+function readRun(json) {
+  const run = JSON.parse(json);
+  run.roots = [];
+  run.steps.forEach((step, number) => {
+    const parent = run.steps[step.parent];
+    step.number = number;
+    step.outer = parent;
+    step.depth = parent ? parent.depth + 1 : 0;
+    step.inner = [];
+    step.entries ??= [];
+    step.goesOn = step.end === null;
+    step.end ??= run.took;
+    (parent ? parent.inner : run.roots).push(step);
+  });
+  run.machines.forEach((machine, number) => {
+    let at = 0;
+    machine.number = number;
+    machine.console.at = machine.console.times.map((passed) => (at += passed));
+  });
+  return run;
+}
+
+/** What is searched in a step, in small letters. */
+function words(step) {
+  step.words ??= [
+    step.what,
+    step.error ?? "",
+    machineOf(step)?.name ?? "",
+    ...step.entries.flatMap(({ log, command, picture }) => [
+      log?.text ?? "",
+      command?.command ?? "",
+      command?.output?.text ?? "",
+      command?.output?.cut?.tail ?? "",
+      command?.error ?? "",
+      picture?.text ?? "",
+    ]),
+  ].join("\n").toLowerCase();
+  return step.words;
+}
+
+function machineOf(step) {
+  return run.machines[step.machine];
+}
+
+/** The steps that a step is in, from the outermost. */
+function outwards(step) {
+  const chain = [];
+  for (let outer = step.outer; outer; outer = outer.outer) chain.unshift(outer);
+  return chain;
+}
+
+/** The innermost step of a machine at a time, or else the last before. */
+function stepAt(machine, at) {
+  let found;
+  for (const step of run.steps) {
+    if (step.machine !== machine.number || step.start > at) continue;
+    const isBetter = !found || (step.end >= at) >= (found.end >= at);
+    if (isBetter) found = step;
+  }
+  return found;
+}
+
+/** All pictures of a machine, or of all if none is given, in order. */
+function picturesOf(machine) {
+  return run.steps.flatMap((step) =>
+    machine === undefined || step.machine === machine.number
+      ? step.entries.filter((entry) => entry.picture && run.pictures[entry.picture.picture])
+      : [],
+  );
+}
+
+/** The number of the first of sorted times that is not before `at`. */
+function firstAt(times, at) {
+  let [low, high] = [0, times.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (times[middle] < at) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Milliseconds, as people say it. */
+function duration(ms) {
+  if (ms < 60_000) return `${(ms / 1000).toFixed(2)} s`;
+  const minutes = Math.floor(ms / 60_000);
+  return `${minutes} min ${((ms % 60_000) / 1000).toFixed(0)} s`;
+}
+
+/** A time in the run, short: `12.34` or `2:05.3`. */
+function clock(ms) {
+  if (ms < 60_000) return (ms / 1000).toFixed(2);
+  const seconds = ((ms % 60_000) / 1000).toFixed(1).padStart(4, "0");
+  return `${Math.floor(ms / 60_000)}:${seconds}`;
+}
+
+function count(number, what) {
+  return `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
+}
+
+const OUTCOMES = {
+  passed: "passed",
+  failed: "failed",
+  cancelled: "interrupted",
+  "timed-out": "ran out of time",
+};
+
+/** An element with properties and what is in it: elements, and text that stays text. */
+function element(tag, properties, ...inside) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties ?? {})) {
+    if (name in made) made[name] = value;
+    else made.setAttribute(name, value);
+  }
+  made.append(...inside.filter((part) => part !== undefined && part !== null));
+  return made;
+}
+
+/** A machine's name in its colour. */
+function nameOf(machine) {
+  return element("span", { className: `name m${machine.number % 6}` }, machine.name);
+}
+
+/** Text in which what is searched is marked. */
+function marked(text, wanted) {
+  if (!wanted) return [text];
+  const [parts, small] = [[], text.toLowerCase()];
+  // Small letters may be of another length than large ones.
+  if (small.length !== text.length) return [text];
+  let from = 0;
+  for (let at = small.indexOf(wanted); at >= 0; at = small.indexOf(wanted, from)) {
+    parts.push(text.slice(from, at), element("mark", null, text.slice(at, at + wanted.length)));
+    from = at + wanted.length;
+  }
+  return [...parts, text.slice(from)];
+}
+
+/** A link to a file beside the page. */
+function fileLink(name, text) {
+  const href = [run.files, name].map(encodeURIComponent).join("/");
+  return element("a", { href }, text);
+}

@@ -1,0 +1,343 @@
+//! What a run was: its steps, what was said in them, consoles, pictures.
+
+use std::collections::HashMap;
+use std::time::{Instant, SystemTime};
+
+use serde::Serialize;
+use tracing::{Level, Metadata};
+
+use super::console::Console;
+use super::fields::Fields;
+use super::files::Files;
+use super::kept::{Kept, safe, shortened};
+use super::listen::Listener;
+use super::pictures::Pictures;
+use crate::telling::{CONSOLE, OUTPUT};
+
+/// The most steps that are kept.
+const MOST_STEPS: usize = 50_000;
+
+/// The most things said in steps that are kept.
+const MOST_ENTRIES: usize = 200_000;
+
+/// The longest text of a step or of what is said, in bytes.
+const LONGEST: usize = 8 * 1024;
+
+/// The longest story of a failure, in bytes.
+const LONGEST_STORY: usize = 64 * 1024;
+
+/// How a run, or a step of it, ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// As it should.
+    Passed,
+    /// Something was not as it should be.
+    Failed,
+    /// It was given up, for another's sake or on demand.
+    Cancelled,
+    /// Its time was up.
+    TimedOut,
+}
+
+/// Everything that is known of a run.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) title: String,
+    pub(super) began: Instant,
+    pub(super) date: SystemTime,
+    pub(super) conclusion: Option<(Outcome, String)>,
+    pub(super) machines: Vec<Machine>,
+    pub(super) steps: Vec<Step>,
+    pub(super) pictures: Pictures,
+    pub(super) files: Files,
+    /// The steps that go on.
+    open: HashMap<u64, usize>,
+    entries: usize,
+    /// What there was no place for.
+    pub(super) left_out: usize,
+}
+
+/// A machine that was heard of.
+#[derive(Debug, Serialize)]
+pub(super) struct Machine {
+    pub(super) name: String,
+    pub(super) console: Console,
+}
+
+/// Something that was done, or said where nothing was done. Times are in milliseconds from
+/// the beginning.
+#[derive(Debug, Serialize)]
+pub(super) struct Step {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) parent: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) machine: Option<usize>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) kind: String,
+    pub(super) what: String,
+    pub(super) start: u64,
+    /// None as long as it goes on.
+    pub(super) end: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) outcome: Option<Outcome>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) error: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) entries: Vec<Entry>,
+}
+
+/// What is said in a step.
+#[derive(Debug, Serialize)]
+pub(super) struct Entry {
+    pub(super) at: u64,
+    #[serde(flatten)]
+    pub(super) said: Said,
+}
+
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Said {
+    /// In words.
+    Log {
+        level: &'static str,
+        text: String,
+        /// What QEMU was started with.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        command_line: String,
+    },
+    /// What a command came to, so many times in a row.
+    Command {
+        command: String,
+        status: Option<i64>,
+        output: Option<Kept>,
+        #[serde(skip_serializing_if = "String::is_empty")]
+        error: String,
+        times: usize,
+    },
+    /// A picture of the screen, and what was read on it.
+    Picture {
+        picture: usize,
+        #[serde(skip_serializing_if = "String::is_empty")]
+        path: String,
+        #[serde(skip_serializing_if = "String::is_empty")]
+        text: String,
+        #[serde(skip_serializing_if = "String::is_empty")]
+        words: String,
+    },
+}
+
+impl Record {
+    pub(super) fn new(title: String) -> Self {
+        Self {
+            title: safe(&title),
+            began: Instant::now(),
+            date: SystemTime::now(),
+            conclusion: None,
+            machines: Vec::new(),
+            steps: Vec::new(),
+            pictures: Pictures::default(),
+            files: Files::default(),
+            open: HashMap::new(),
+            entries: 0,
+            left_out: 0,
+        }
+    }
+
+    /// Milliseconds from the beginning.
+    pub(super) fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn machine(&mut self, name: &str) -> Option<usize> {
+        if name.is_empty() {
+            return None;
+        }
+        let known = self.machines.iter().position(|known| known.name == name);
+        Some(known.unwrap_or_else(|| {
+            self.machines.push(Machine {
+                name: name.to_owned(),
+                console: Console::default(),
+            });
+            self.machines.len() - 1
+        }))
+    }
+
+    /// Keeps a step, if there is a place for it.
+    fn push(&mut self, step: Step) -> Option<usize> {
+        if self.steps.len() >= MOST_STEPS {
+            self.left_out += 1;
+            return None;
+        }
+        self.steps.push(step);
+        Some(self.steps.len() - 1)
+    }
+
+    /// Keeps what is said in a step. What is said beside the steps of its machine is a step
+    /// itself, so that it has its place among them.
+    fn say(&mut self, parent: Option<usize>, machine: Option<usize>, seconds: f64, said: Said) {
+        let at = self.now();
+        let owner = parent.filter(|&step| self.steps[step].machine.is_some());
+        if let Some(step) = owner {
+            self.add_to(step, Entry { at, said });
+            return;
+        }
+        let (what, kind) = match &said {
+            Said::Log { text, .. } => (text.clone(), "note"),
+            Said::Command { command, .. } => (command.clone(), "command"),
+            Said::Picture { .. } => ("the screen".to_owned(), "picture"),
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a float that is no such number becomes the nearest that is one"
+        )]
+        let took = (seconds * 1000.0) as u64;
+        let step = self.push(Step {
+            parent,
+            machine,
+            kind: kind.to_owned(),
+            what,
+            start: at.saturating_sub(took),
+            end: Some(at),
+            outcome: None,
+            error: String::new(),
+            entries: Vec::new(),
+        });
+        let tells_more =
+            !matches!(&said, Said::Log { command_line, .. } if command_line.is_empty());
+        if let Some(step) = step.filter(|_| tells_more) {
+            self.add_to(step, Entry { at, said });
+        }
+    }
+
+    fn add_to(&mut self, step: usize, entry: Entry) {
+        let entries = &mut self.steps[step].entries;
+        if let Some(last) = entries.last_mut() {
+            if last.said.is_repeated_by(&entry.said) {
+                last.at = entry.at;
+                return;
+            }
+        }
+        if self.entries >= MOST_ENTRIES {
+            self.left_out += 1;
+            return;
+        }
+        self.entries += 1;
+        entries.push(entry);
+    }
+}
+
+impl Said {
+    /// Whether the next is the same again, as the looks of a wait are; then it counts here.
+    fn is_repeated_by(&mut self, next: &Self) -> bool {
+        match (self, next) {
+            (
+                Self::Command {
+                    command,
+                    status,
+                    output,
+                    error,
+                    times,
+                },
+                Self::Command {
+                    command: c,
+                    status: s,
+                    output: o,
+                    error: e,
+                    ..
+                },
+            ) if (&*command, &*status, &*output, &*error) == (c, s, o, e) => {
+                *times += 1;
+                true
+            }
+            (this @ Self::Picture { .. }, next) => this == next,
+            _ => false,
+        }
+    }
+}
+
+impl Listener for Record {
+    fn files(&mut self) -> Option<&mut Files> {
+        Some(&mut self.files)
+    }
+
+    fn begins(&mut self, id: u64, parent: Option<u64>, fields: Fields) {
+        let machine = self.machine(&fields.machine);
+        let parent = parent.and_then(|id| self.open.get(&id).copied());
+        let step = self.push(Step {
+            parent,
+            machine,
+            kind: fields.kind,
+            what: shortened(fields.what, LONGEST),
+            start: self.now(),
+            end: None,
+            outcome: None,
+            error: String::new(),
+            entries: Vec::new(),
+        });
+        if let Some(step) = step {
+            self.open.insert(id, step);
+        }
+    }
+
+    fn ends(&mut self, id: u64, fields: Fields) {
+        let now = self.now();
+        let Some(step) = self.open.remove(&id) else {
+            return;
+        };
+        let step = &mut self.steps[step];
+        step.end = Some(now);
+        step.error = shortened(fields.error, LONGEST_STORY);
+        step.outcome = Some(match fields.outcome.as_str() {
+            "ok" => Outcome::Passed,
+            "failed" => Outcome::Failed,
+            _ => Outcome::Cancelled,
+        });
+    }
+
+    fn says(&mut self, step: Option<u64>, about: &Metadata<'_>, fields: Fields) {
+        let machine = self.machine(&fields.machine);
+        if about.target() == CONSOLE {
+            let now = self.now();
+            if let Some(machine) = machine {
+                let console = &mut self.machines[machine].console;
+                console.push(now, &fields.message, &mut self.files);
+            }
+            return;
+        }
+        let parent = step.and_then(|id| self.open.get(&id).copied());
+        let seconds = fields.seconds.unwrap_or_default();
+        let said = if about.target() == OUTPUT {
+            Said::Command {
+                command: shortened(fields.command, LONGEST),
+                status: fields.status,
+                output: fields.output,
+                error: shortened(fields.error, LONGEST_STORY),
+                times: 1,
+            }
+        } else if fields.png.is_empty() {
+            Said::Log {
+                level: level(*about.level()),
+                text: shortened(fields.message, LONGEST),
+                command_line: shortened(fields.command_line, LONGEST),
+            }
+        } else {
+            Said::Picture {
+                picture: self.pictures.add(fields.png),
+                path: safe(&fields.path),
+                text: shortened(fields.text, LONGEST_STORY),
+                words: fields.words,
+            }
+        };
+        self.say(parent, machine, seconds, said);
+    }
+}
+
+fn level(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warning",
+        _ => "info",
+    }
+}

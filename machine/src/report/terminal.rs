@@ -1,0 +1,166 @@
+//! The log on a terminal, in the NixOS test driver's form.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::Write as _;
+use std::time::Instant;
+
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::registry::LookupSpan;
+
+use super::fields::Fields;
+use super::listen::{Listener, Listening};
+use crate::telling::CONSOLE;
+
+/// Those of machines' names. Red and yellow are for what is wrong.
+const COLOURS: [u8; 8] = [36, 32, 35, 34, 96, 92, 95, 94];
+
+/// Writes a log as it happens: what is done and how long it took, and the consoles' lines.
+///
+/// ```text
+/// server: must succeed: systemctl start nginx
+/// server # [    3.141592] systemd[1]: Starting nginx.service
+/// server: (finished: must succeed: systemctl start nginx, in 0.14 seconds)
+/// ```
+pub struct Terminal<W> {
+    writer: W,
+    has_colours: bool,
+    shows_consoles: Box<dyn Fn() -> bool + Send>,
+    open: HashMap<u64, Open>,
+}
+
+/// A step that goes on.
+struct Open {
+    parent: Option<u64>,
+    machine: String,
+    what: String,
+    start: Instant,
+    /// What went wrong in it, as was told already.
+    told: String,
+}
+
+impl<W> Terminal<W>
+where
+    W: for<'a> MakeWriter<'a> + Send + 'static,
+{
+    /// Writes to `writer`, such as `std::io::stderr`.
+    pub fn new(writer: W) -> Self {
+        Self {
+            writer,
+            has_colours: false,
+            shows_consoles: Box::new(|| true),
+            open: HashMap::new(),
+        }
+    }
+
+    /// Whether names and what is wrong are in colours; without this they are not.
+    #[must_use]
+    pub fn colours(mut self, has_colours: bool) -> Self {
+        self.has_colours = has_colours;
+        self
+    }
+
+    /// Has consoles shown only while `shows_consoles` says so.
+    #[must_use]
+    pub fn consoles(mut self, shows_consoles: impl Fn() -> bool + Send + 'static) -> Self {
+        self.shows_consoles = Box::new(shows_consoles);
+        self
+    }
+
+    /// The layer for a subscriber that has this written.
+    pub fn layer<S>(self) -> impl Layer<S> + Send + Sync + use<S, W>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        Listening::new(self).layer(Level::DEBUG)
+    }
+
+    fn write(&self, machine: &str, separator: &str, style: &str, text: &str) {
+        let text = self.styled(style, text);
+        let line = if machine.is_empty() {
+            format!("{text}\n")
+        } else {
+            let name = self.styled(&colour(machine).to_string(), machine);
+            format!("{name}{separator}{text}\n")
+        };
+        // Nobody is left to tell that the log can't be written.
+        let _ = self.writer.make_writer().write_all(line.as_bytes());
+    }
+
+    fn styled(&self, style: &str, text: &str) -> String {
+        if self.has_colours && !style.is_empty() {
+            format!("\x1b[{style}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+impl<W> Listener for Terminal<W>
+where
+    W: for<'a> MakeWriter<'a> + Send + 'static,
+{
+    fn begins(&mut self, step: u64, parent: Option<u64>, fields: Fields) {
+        self.write(&fields.machine, ": ", "1", &fields.what);
+        let open = Open {
+            parent,
+            machine: fields.machine,
+            what: fields.what,
+            start: Instant::now(),
+            told: String::new(),
+        };
+        self.open.insert(step, open);
+    }
+
+    fn ends(&mut self, step: u64, fields: Fields) {
+        let Some(open) = self.open.remove(&step) else {
+            return;
+        };
+        let (outcome, style) = match fields.outcome.as_str() {
+            "ok" => ("finished", "2"),
+            "failed" => ("failed", "31"),
+            _ => ("cancelled", "33"),
+        };
+        let seconds = open.start.elapsed().as_secs_f64();
+        let mut line = format!("({outcome}: {}, in {seconds:.2} seconds)", open.what);
+        // The whole story is for whoever gets the error, and the gist is told once.
+        let gist = fields.error.lines().next().unwrap_or_default();
+        if !gist.is_empty() && !gist.contains(&open.told) || open.told.is_empty() {
+            line = format!("{line} {gist}");
+        }
+        self.write(&open.machine, ": ", style, line.trim_end());
+        if let Some(parent) = open.parent.and_then(|id| self.open.get_mut(&id)) {
+            gist.clone_into(&mut parent.told);
+        }
+    }
+
+    fn says(&mut self, _: Option<u64>, about: &Metadata<'_>, fields: Fields) {
+        let is_console = about.target() == CONSOLE;
+        if is_console && !(self.shows_consoles)() || fields.message.is_empty() {
+            return;
+        }
+        let (separator, style) = match *about.level() {
+            _ if is_console => (" # ", "2"),
+            Level::ERROR => (": ", "31"),
+            Level::WARN => (": ", "33"),
+            _ => (": ", ""),
+        };
+        self.write(&fields.machine, separator, style, &fields.message);
+    }
+}
+
+/// The colour of a machine's name: the same in each run.
+fn colour(name: &str) -> u8 {
+    let hash = name.bytes().fold(5381_usize, |hash, byte| {
+        hash.wrapping_mul(33) ^ usize::from(byte)
+    });
+    COLOURS[hash % COLOURS.len()]
+}
+
+impl<W> fmt::Debug for Terminal<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Terminal").finish_non_exhaustive()
+    }
+}

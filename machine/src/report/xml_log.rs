@@ -1,0 +1,182 @@
+//! The log in the NixOS test driver's XML.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+use std::path::Path;
+use std::time::Instant;
+
+use quick_xml::Writer;
+use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::registry::LookupSpan;
+
+use super::fields::Fields;
+use super::kept::safe;
+use super::listen::{Listener, Listening};
+use crate::telling::CONSOLE;
+
+/// Writes the log in the NixOS test driver's XML, as it happens: what is done is nested as
+/// `nest` with its `head`, and what is said is a `line`.
+///
+/// Steps of several threads that are not within each other are nested all the same, as far
+/// as they overlap.
+#[derive(Clone)]
+pub struct XmlLog {
+    log: Listening<Log>,
+}
+
+struct Log {
+    /// Nothing, once it is closed or could not be written.
+    writer: Option<Writer<BufWriter<File>>>,
+    /// The elements that are open, from the outermost.
+    open: Vec<Nest>,
+}
+
+struct Nest {
+    step: u64,
+    machine: String,
+    what: String,
+    start: Instant,
+    has_ended: bool,
+}
+
+impl XmlLog {
+    /// Begins a log in a new file.
+    pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
+        let mut writer = Writer::new(BufWriter::new(File::create(path)?));
+        writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("utf-8"), None)))?;
+        writer.write_event(Event::Start(BytesStart::new("logfile")))?;
+        let open = Vec::new();
+        let log = Listening::new(Log {
+            writer: Some(writer),
+            open,
+        });
+        Ok(Self { log })
+    }
+
+    /// The layer for a subscriber that has this written.
+    pub fn layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        self.log.layer(Level::DEBUG)
+    }
+
+    /// Ends all that is open. What is told from now on is not in the log.
+    pub fn close(&self) -> io::Result<()> {
+        self.log.with(|log| {
+            while let Some(nest) = log.open.pop() {
+                if !nest.has_ended {
+                    log.line(&nest.machine, None, &nest.ended("cancelled"));
+                }
+                log.write(|writer| end(writer, "nest"));
+            }
+            log.write(|writer| end(writer, "logfile"));
+            match log.writer.take() {
+                Some(writer) => writer.into_inner().flush(),
+                None => Ok(()),
+            }
+        })
+    }
+}
+
+impl fmt::Debug for XmlLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("XmlLog").finish_non_exhaustive()
+    }
+}
+
+impl Nest {
+    fn ended(&self, outcome: &str) -> String {
+        let seconds = self.start.elapsed().as_secs_f64();
+        format!("({outcome}: {}, in {seconds:.2} seconds)", self.what)
+    }
+}
+
+impl Log {
+    /// Writes as long as that is possible. What was written before a failure is all there
+    /// is: the test is not to fail for its log's sake.
+    fn write(&mut self, write: impl FnOnce(&mut Writer<BufWriter<File>>) -> io::Result<()>) {
+        if let Some(Err(error)) = self.writer.as_mut().map(write) {
+            self.writer = None;
+            // Not by `tracing`, which waits for this.
+            drop(error);
+        }
+    }
+
+    fn line(&mut self, machine: &str, kind: Option<&str>, text: &str) {
+        self.write(|writer| {
+            element(writer, "line", machine, kind, text)?;
+            writer.get_mut().flush()
+        });
+    }
+}
+
+impl Listener for Log {
+    fn begins(&mut self, step: u64, _: Option<u64>, fields: Fields) {
+        self.write(|writer| {
+            writer.write_event(Event::Start(BytesStart::new("nest")))?;
+            element(writer, "head", &fields.machine, None, &fields.what)
+        });
+        self.open.push(Nest {
+            step,
+            machine: fields.machine,
+            what: fields.what,
+            start: Instant::now(),
+            has_ended: false,
+        });
+    }
+
+    fn ends(&mut self, step: u64, fields: Fields) {
+        let Some(nest) = self.open.iter_mut().find(|nest| nest.step == step) else {
+            return;
+        };
+        nest.has_ended = true;
+        let machine = nest.machine.clone();
+        let line = nest.ended(match fields.outcome.as_str() {
+            "ok" => "finished",
+            "failed" => "failed",
+            _ => "cancelled",
+        });
+        self.line(&machine, None, &line);
+        // One that another is in stays open until that has ended.
+        while self.open.pop_if(|nest| nest.has_ended).is_some() {
+            self.write(|writer| end(writer, "nest"));
+        }
+    }
+
+    fn says(&mut self, _: Option<u64>, about: &Metadata<'_>, fields: Fields) {
+        if !fields.message.is_empty() {
+            let kind = (about.target() == CONSOLE).then_some("serial");
+            self.line(&fields.machine, kind, &fields.message);
+        }
+    }
+}
+
+fn element<W: io::Write>(
+    writer: &mut Writer<W>,
+    name: &str,
+    machine: &str,
+    kind: Option<&str>,
+    text: &str,
+) -> io::Result<()> {
+    let mut start = BytesStart::new(name);
+    if !machine.is_empty() {
+        start.push_attribute(("machine", machine));
+    }
+    if let Some(kind) = kind {
+        start.push_attribute(("type", kind));
+    }
+    writer.write_event(Event::Start(start))?;
+    let text = safe(text);
+    // XML has no way to write them.
+    let text = text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
+    writer.write_event(Event::Text(BytesText::new(&text)))?;
+    end(writer, name)
+}
+
+fn end<W: io::Write>(writer: &mut Writer<W>, name: &str) -> io::Result<()> {
+    writer.write_event(Event::End(BytesEnd::new(name)))
+}
