@@ -297,12 +297,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
                     encoder,
                 } if whose == nonce => {
                     self.running = None;
-                    return match (damaged, encoder) {
-                        (true, _) => Err(Error::Damaged {
+                    return match (encoder, damaged) {
+                        (0, false) => Ok(Some(status)),
+                        (0, true) => Err(Error::Damaged {
                             command: command.to_owned(),
                         }),
-                        (false, 0) => Ok(Some(status)),
-                        (false, status) => Err(Error::Encoder {
+                        (status, _) => Err(Error::Encoder {
                             command: command.to_owned(),
                             status,
                         }),
