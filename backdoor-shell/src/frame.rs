@@ -30,8 +30,10 @@ impl Head {
     /// Whose frame it is.
     pub(crate) fn nonce(&self) -> Nonce {
         match *self {
-            Self::Ready(nonce) | Self::Text(nonce) | Self::Base64(nonce) => nonce,
-            Self::End { nonce, .. } => nonce,
+            Self::Ready(nonce)
+            | Self::Text(nonce)
+            | Self::Base64(nonce)
+            | Self::End { nonce, .. } => nonce,
         }
     }
 }
