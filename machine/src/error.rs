@@ -6,7 +6,7 @@ mod story;
 use std::fmt;
 
 pub use kind::ErrorKind;
-use story::All;
+use story::{All, Told};
 pub(crate) use story::{indented, tail};
 
 /// The result of an operation on a machine.
@@ -17,7 +17,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Its `Debug` form is the same story as its `Display` form, because that is
 /// what a test that unwraps it shows.
 #[derive(thiserror::Error)]
-#[error("{machine}: {kind}{}", All(evidence))]
+#[error("{}", Told(format!("{machine}: {kind}{}", All(evidence))))]
 pub struct Error {
     machine: String,
     #[source]

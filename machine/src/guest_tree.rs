@@ -5,17 +5,22 @@
 //! `RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS`, and nothing is opened before it is
 //! known to be a file: opening a device or a pipe may have effects, or hang.
 
-use std::ffi::OsString;
+mod remove;
+
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, symlink};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags};
-use rustix::fs::{fstat, mkdirat, open, openat2, readlinkat};
+use rustix::fs::{fstat, mkdirat, open, openat2, readlinkat, seek};
+use rustix::io::Errno;
 use walkdir::WalkDir;
+
+pub(crate) use remove::remove;
 
 /// Copies the host's `source`, a file or a directory with all in it, to `name`
 /// in the guest's directory `dir`. Symbolic links are followed.
@@ -50,38 +55,57 @@ pub(crate) fn copy_out(dir: &Path, name: &Path, target: &Path) -> io::Result<Vec
     if let Some(parent) = target.parent() {
         fs::create_dir_all(parent)?;
     }
+    let entry = guest.look(name)?;
+    match file_type(&entry)? {
+        FileType::Directory => copy_dir_out(&guest, name, target),
+        FileType::RegularFile => copy_file_out(&entry, target).map(|()| Vec::new()),
+        _ => Err(io::Error::other("it is neither a file nor a directory")),
+    }
+}
+
+fn copy_dir_out(guest: &GuestDir, name: &Path, target: &Path) -> io::Result<Vec<PathBuf>> {
     let mut left_out = Vec::new();
     let mut to_do = vec![PathBuf::new()];
-    while let Some(inside) = to_do.pop() {
-        let path = join(name, &inside);
-        let entry = guest.look(&path)?;
-        let target = join(target, &inside);
-        match FileType::from_raw_mode(fstat(&entry)?.st_mode) {
-            FileType::Directory => {
-                match fs::create_dir(&target) {
-                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error)?,
-                    _ => {}
+    while let Some(dir) = to_do.pop() {
+        make_dir(&join(target, &dir))?;
+        // One by one: there may be millions.
+        guest.each(&join(name, &dir), |file_name| {
+            let inside = dir.join(file_name);
+            let entry = guest.look(&name.join(&inside))?;
+            let target = target.join(&inside);
+            match file_type(&entry)? {
+                FileType::Directory => to_do.push(inside),
+                FileType::RegularFile => copy_file_out(&entry, &target)?,
+                FileType::Symlink => {
+                    let link = readlinkat(&entry, "", Vec::new())?;
+                    let link = PathBuf::from(OsString::from_vec(link.into_bytes()));
+                    if stays_inside(&inside, &link) {
+                        remove_link_or_file(&target)?;
+                        symlink(link, &target)?;
+                    } else {
+                        left_out.push(inside);
+                    }
                 }
-                to_do.extend(guest.list(&path)?.into_iter().map(|name| inside.join(name)));
+                _ => left_out.push(inside),
             }
-            FileType::RegularFile => copy_file_out(&entry, &target)?,
-            FileType::Symlink if inside.parent().is_some() => {
-                let link = readlinkat(&entry, "", Vec::new())?;
-                let link = PathBuf::from(OsString::from_vec(link.into_bytes()));
-                if stays_inside(&inside, &link) {
-                    remove_link_or_file(&target)?;
-                    symlink(link, &target)?;
-                } else {
-                    left_out.push(inside);
-                }
-            }
-            _ if inside.as_os_str().is_empty() => {
-                return Err(io::Error::other("it is neither a file nor a directory"));
-            }
-            _ => left_out.push(inside),
-        }
+            Ok(())
+        })?;
     }
     Ok(left_out)
+}
+
+fn file_type(entry: &OwnedFd) -> io::Result<FileType> {
+    Ok(FileType::from_raw_mode(fstat(entry)?.st_mode))
+}
+
+/// Makes a directory, or takes one that is there. In the place of a link, which may
+/// have been copied before and lead to another depth, it makes one.
+fn make_dir(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(data) if data.is_dir() => Ok(()),
+        Ok(data) if data.is_symlink() => fs::remove_file(path).and_then(|()| fs::create_dir(path)),
+        _ => fs::create_dir(path),
+    }
 }
 
 /// Whether a link at `inside` leads to somewhere beneath the directory that
@@ -116,8 +140,35 @@ fn copy_file_out(entry: &OwnedFd, target: &Path) -> io::Result<()> {
         .mode(0o600)
         .open(target)?;
     // No more than it had: the guest may go on to write.
-    io::copy(&mut file.take(data.len()), &mut copy)?;
+    copy_data(file, &mut copy, data.len())?;
     copy.set_permissions(Permissions::from_mode(data.permissions().mode() & 0o777))
+}
+
+/// Without the holes, which may be as large as no disk is.
+fn copy_data(mut file: File, copy: &mut File, length: u64) -> io::Result<()> {
+    let mut done = 0;
+    while let Some((begin, end)) = next_data(&file, done)?
+        && begin < length
+    {
+        done = end.min(length);
+        file.seek(SeekFrom::Start(begin))?;
+        copy.seek(SeekFrom::Start(begin))?;
+        io::copy(&mut (&file).take(done - begin), copy)?;
+    }
+    copy.set_len(length)
+}
+
+/// Where a file has data next, from `from` on.
+fn next_data(file: &File, from: u64) -> io::Result<Option<(u64, u64)>> {
+    match seek(file, rustix::fs::SeekFrom::Data(from)) {
+        Ok(begin) => {
+            let end = seek(file, rustix::fs::SeekFrom::Hole(begin))?;
+            Ok((end > begin).then_some((begin, end)))
+        }
+        // A hole up to its end, which may have come nearer meanwhile.
+        Err(Errno::NXIO) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Makes way for a new file, which must not be written through an old link.
@@ -158,18 +209,18 @@ impl GuestDir {
         self.open_beneath(path, OFlags::PATH, Mode::empty())
     }
 
-    /// The names in a directory.
-    fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+    /// Does something with each name in a directory.
+    fn each(&self, path: &Path, mut act: impl FnMut(&OsStr) -> io::Result<()>) -> io::Result<()> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let dir = self.open_beneath(path, flags, Mode::empty())?;
-        let mut names = Vec::new();
         for entry in Dir::read_from(&dir)? {
-            let name = entry?.file_name().to_owned();
-            if !matches!(name.to_bytes(), b"." | b"..") {
-                names.push(PathBuf::from(OsString::from_vec(name.into_bytes())));
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if !matches!(name, b"." | b"..") {
+                act(OsStr::from_bytes(name))?;
             }
         }
-        Ok(names)
+        Ok(())
     }
 
     /// A new file.
@@ -208,6 +259,20 @@ mod tests {
         fs::create_dir(&guest).unwrap();
         fs::write(world.path().join("secret"), "the host's").unwrap();
         (world, guest)
+    }
+
+    /// Directories in directories: more than a path can name, or a process open.
+    pub(super) fn deep_tree(dir: &Path, name: &str) -> usize {
+        const DEPTH: usize = 5000;
+        let made = mkdirat(rustix::fs::CWD, dir.join(name), Mode::RWXU);
+        made.unwrap();
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let mut at = open(dir.join(name), flags, Mode::empty()).unwrap();
+        for _ in 0..DEPTH {
+            mkdirat(&at, "d", Mode::RWXU).unwrap();
+            at = rustix::fs::openat(&at, "d", flags, Mode::empty()).unwrap();
+        }
+        DEPTH
     }
 
     #[test]
@@ -291,6 +356,87 @@ mod tests {
         assert_eq!(fs::read_to_string(&out).unwrap(), "the guest's");
         let secret = fs::read_to_string(world.path().join("secret")).unwrap();
         assert_eq!(secret, "the host's");
+    }
+
+    /// Each of these is taken by itself, and does no harm. One after the other, the
+    /// guest's first link would make the second one lead out of the directory.
+    #[test]
+    fn links_copied_before_do_not_lead_outside_either() {
+        let (world, guest) = world();
+        let out = world.path().join("deep/er/out");
+        let deep = guest.join("tree/a/b");
+        fs::create_dir_all(&deep).unwrap();
+        symlink("../..", deep.join("c")).unwrap();
+        copy_out(&guest, Path::new("tree"), &out).unwrap();
+        fs::remove_file(deep.join("c")).unwrap();
+        fs::create_dir(deep.join("c")).unwrap();
+        symlink("../../../l", deep.join("c/l")).unwrap();
+        copy_out(&guest, Path::new("tree"), &out).unwrap();
+        fs::remove_dir_all(guest.join("tree/a")).unwrap();
+        fs::create_dir(guest.join("tree/l")).unwrap();
+        fs::write(guest.join("tree/l/written"), "the guest's").unwrap();
+        copy_out(&guest, Path::new("tree"), &out).unwrap();
+
+        assert!(out.join("l/written").exists());
+        let mut beside = fs::read_dir(world.path().join("deep/er")).unwrap();
+        assert_eq!(beside.next().unwrap().unwrap().file_name(), "out");
+        assert!(beside.next().is_none());
+    }
+
+    #[test]
+    fn holes_are_not_written_out() {
+        use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+
+        let (world, guest) = world();
+        let file = File::create(guest.join("huge")).unwrap();
+        file.set_len(1 << 40).unwrap();
+        file.write_all_at(b"begin", 0).unwrap();
+        file.write_all_at(b"middle", 1 << 39).unwrap();
+        let out = world.path().join("out");
+        copy_out(&guest, Path::new("huge"), &out).unwrap();
+
+        let data = fs::metadata(&out).unwrap();
+        assert_eq!(data.len(), 1 << 40);
+        assert!(data.blocks() < 1000, "{} blocks", data.blocks());
+        let mut read = [0; 6];
+        let copy = File::open(&out).unwrap();
+        copy.read_exact_at(&mut read, 1 << 39).unwrap();
+        assert_eq!(&read, b"middle");
+        copy.read_exact_at(&mut read, 0).unwrap();
+        assert_eq!(&read, b"begin\0");
+    }
+
+    #[test]
+    fn any_name_and_any_number_of_them() {
+        let (world, guest) = world();
+        let tree = guest.join("tree");
+        fs::create_dir(&tree).unwrap();
+        let odd: [&[u8]; 4] = [b"two\nlines", b"\xff\xfe", b"\x1b[2J", b"-rf"];
+        let names = odd.into_iter().map(<[u8]>::to_vec);
+        let names = names.chain((0..5000).map(|number| number.to_string().into_bytes()));
+        let names: Vec<_> = names.map(OsString::from_vec).collect();
+        for name in &names {
+            File::create(tree.join(name)).unwrap();
+        }
+        let out = world.path().join("out");
+        let left_out = copy_out(&guest, Path::new("tree"), &out).unwrap();
+        assert!(left_out.is_empty());
+        assert!(names.iter().all(|name| out.join(name).exists()));
+    }
+
+    #[test]
+    fn a_tree_too_deep_to_name_is_an_error() {
+        let (world, guest) = world();
+        let depth = deep_tree(&guest, "tree");
+        let out = world.path().join("out");
+        let error = copy_out(&guest, Path::new("tree"), &out).unwrap_err();
+        assert_eq!(
+            error.kind(),
+            io::ErrorKind::InvalidFilename,
+            "{depth}: {error}"
+        );
+        remove(&out).unwrap();
+        remove(&guest).unwrap();
     }
 
     #[test]
