@@ -5,6 +5,7 @@ mod agent;
 mod base64_stream;
 mod client;
 mod codec;
+mod collected;
 mod command;
 mod error;
 mod frame;
@@ -16,7 +17,7 @@ mod request;
 mod session;
 
 pub use agent::PORT;
-pub use client::{GREETING, Shell};
+pub use client::{GREETING, MAX_OUTPUT, Shell};
 pub use codec::{Event, ShellCodec};
 pub use command::{Command, DEFAULT_TIMEOUT, Exit, Output};
 pub use error::Error;

@@ -9,18 +9,19 @@ mod remove;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, symlink};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags};
-use rustix::fs::{fstat, mkdirat, open, openat2, readlinkat, seek};
-use rustix::io::Errno;
+use rustix::fs::{fstat, mkdirat, open, openat2, readlinkat};
 use walkdir::WalkDir;
 
 pub(crate) use remove::remove;
+
+use crate::sparse;
 
 /// Copies the host's `source`, a file or a directory with all in it, to `name`
 /// in the guest's directory `dir`. Symbolic links are followed.
@@ -134,41 +135,14 @@ fn copy_file_out(entry: &OwnedFd, target: &Path) -> io::Result<()> {
     let file = File::open(format!("/proc/self/fd/{}", entry.as_raw_fd()))?;
     let data = file.metadata()?;
     remove_link_or_file(target)?;
-    let mut copy = File::options()
+    let copy = File::options()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(target)?;
     // No more than it had: the guest may go on to write.
-    copy_data(file, &mut copy, data.len())?;
+    sparse::copy(&file, &copy, data.len())?;
     copy.set_permissions(Permissions::from_mode(data.permissions().mode() & 0o777))
-}
-
-/// Without the holes, which may be as large as no disk is.
-fn copy_data(mut file: File, copy: &mut File, length: u64) -> io::Result<()> {
-    let mut done = 0;
-    while let Some((begin, end)) = next_data(&file, done)?
-        && begin < length
-    {
-        done = end.min(length);
-        file.seek(SeekFrom::Start(begin))?;
-        copy.seek(SeekFrom::Start(begin))?;
-        io::copy(&mut (&file).take(done - begin), copy)?;
-    }
-    copy.set_len(length)
-}
-
-/// Where a file has data next, from `from` on.
-fn next_data(file: &File, from: u64) -> io::Result<Option<(u64, u64)>> {
-    match seek(file, rustix::fs::SeekFrom::Data(from)) {
-        Ok(begin) => {
-            let end = seek(file, rustix::fs::SeekFrom::Hole(begin))?;
-            Ok((end > begin).then_some((begin, end)))
-        }
-        // A hole up to its end, which may have come nearer meanwhile.
-        Err(Errno::NXIO) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// Makes way for a new file, which must not be written through an old link.
@@ -263,7 +237,7 @@ mod tests {
 
     /// Directories in directories: more than a path can name, or a process open.
     pub(super) fn deep_tree(dir: &Path, name: &str) -> usize {
-        const DEPTH: usize = 5000;
+        const DEPTH: usize = 2100;
         let made = mkdirat(rustix::fs::CWD, dir.join(name), Mode::RWXU);
         made.unwrap();
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
@@ -384,36 +358,13 @@ mod tests {
     }
 
     #[test]
-    fn holes_are_not_written_out() {
-        use std::os::unix::fs::{FileExt as _, MetadataExt as _};
-
-        let (world, guest) = world();
-        let file = File::create(guest.join("huge")).unwrap();
-        file.set_len(1 << 40).unwrap();
-        file.write_all_at(b"begin", 0).unwrap();
-        file.write_all_at(b"middle", 1 << 39).unwrap();
-        let out = world.path().join("out");
-        copy_out(&guest, Path::new("huge"), &out).unwrap();
-
-        let data = fs::metadata(&out).unwrap();
-        assert_eq!(data.len(), 1 << 40);
-        assert!(data.blocks() < 1000, "{} blocks", data.blocks());
-        let mut read = [0; 6];
-        let copy = File::open(&out).unwrap();
-        copy.read_exact_at(&mut read, 1 << 39).unwrap();
-        assert_eq!(&read, b"middle");
-        copy.read_exact_at(&mut read, 0).unwrap();
-        assert_eq!(&read, b"begin\0");
-    }
-
-    #[test]
     fn any_name_and_any_number_of_them() {
         let (world, guest) = world();
         let tree = guest.join("tree");
         fs::create_dir(&tree).unwrap();
         let odd: [&[u8]; 4] = [b"two\nlines", b"\xff\xfe", b"\x1b[2J", b"-rf"];
         let names = odd.into_iter().map(<[u8]>::to_vec);
-        let names = names.chain((0..5000).map(|number| number.to_string().into_bytes()));
+        let names = names.chain((0..1000).map(|number| number.to_string().into_bytes()));
         let names: Vec<_> = names.map(OsString::from_vec).collect();
         for name in &names {
             File::create(tree.join(name)).unwrap();

@@ -9,6 +9,7 @@ mod process;
 mod qemu;
 mod qemu_args;
 mod saved;
+mod sparse;
 mod start;
 mod state_dir;
 mod template;

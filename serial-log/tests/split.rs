@@ -1,8 +1,6 @@
 //! However the bytes are cut on their way, the lines are the same, and a wait
 //! finds what a search over all that has come would find.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 #[path = "../fuzz/checks.rs"]
 mod checks;
 mod support;

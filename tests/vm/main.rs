@@ -13,6 +13,8 @@ mod console;
 mod driver;
 /// Into the guest and out of it.
 mod files;
+/// A guest that means harm.
+mod hostile;
 /// Sessions for people.
 mod interact;
 /// Keys and characters.
