@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::codec::Framed;
 
 use crate::codec::{Event, ShellCodec};
-use crate::collected::Collected;
+use crate::collected::MAX_OUTPUT;
 use crate::put::Put;
 use crate::{Command, Error, Exit, Nonce, Output, Request, Signal};
 
@@ -24,9 +24,6 @@ const TERM_GRACE: Duration = Duration::from_secs(2);
 
 /// How long the guest has to tell that a command is gone after SIGKILL.
 const KILL_GRACE: Duration = Duration::from_secs(10);
-
-/// The longest output that [`Shell::run`] keeps, in bytes: 2 GiB.
-pub const MAX_OUTPUT: usize = 2 << 30;
 
 /// How much of the line is read at once.
 const READ_BUFFER: usize = 64 * 1024;
@@ -169,24 +166,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     /// runs out of time is no error: see [`Output`].
     pub async fn run(&mut self, command: impl Into<Command>) -> Result<Output, Error> {
         self.collect(command.into(), MAX_OUTPUT).await
-    }
-
-    /// At most `limit` bytes are kept; a command that prints more is ended by the next.
-    async fn collect(&mut self, command: Command, limit: usize) -> Result<Output, Error> {
-        let script = command.script().to_owned();
-        let mut stdout = Collected::new(limit);
-        match self.run_into(command, &mut stdout).await {
-            Ok(exit) => Ok(Output {
-                exit,
-                stdout: stdout.bytes,
-            }),
-            // Memory takes everything, up to the limit.
-            Err(Error::Write { .. }) => Err(Error::TooMuch {
-                command: script,
-                limit,
-            }),
-            Err(error) => Err(error),
-        }
     }
 
     /// Runs `command` and passes its output on to `writer` as it comes, in
@@ -407,44 +386,5 @@ pub(crate) fn lost(error: io::Error, doing: &str) -> Error {
             doing: doing.to_owned(),
             source: Arc::new(error),
         },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncBufReadExt as _, BufReader, duplex, split};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn output_without_an_end_is_not_kept() {
-        let (line, guest) = duplex(1 << 16);
-        let mut shell = Shell::new(line);
-        shell.stage = Stage::Ready(Nonce::from(0));
-        let flood = async {
-            let (requests, mut answers) = split(guest);
-            let mut requests = BufReader::new(requests).lines();
-            let request = loop {
-                let line = requests.next_line().await.unwrap().unwrap();
-                if line.contains("__vm_run") {
-                    break line;
-                }
-            };
-            let nonce = request.split(' ').nth(2).unwrap();
-            let some = format!("\n@t {nonce} 1234");
-            answers.write_all(some.as_bytes()).await.unwrap();
-            // To the end of the test.
-            while answers.write_all(b"5678").await.is_ok() {}
-        };
-        let command = Command::new("yes");
-        let result = tokio::select! {
-            result = shell.collect(command, 1000) => result,
-            () = flood => panic!("the line is closed"),
-        };
-        assert!(
-            matches!(&result, Err(Error::TooMuch { limit: 1000, .. })),
-            "{result:?}"
-        );
-        assert!(shell.running.is_some(), "the next command ends it");
     }
 }

@@ -17,8 +17,9 @@ mod request;
 mod session;
 
 pub use agent::PORT;
-pub use client::{GREETING, MAX_OUTPUT, Shell};
+pub use client::{GREETING, Shell};
 pub use codec::{Event, ShellCodec};
+pub use collected::MAX_OUTPUT;
 pub use command::{Command, DEFAULT_TIMEOUT, Exit, Output};
 pub use error::Error;
 pub use interact::TerminalKind;
