@@ -47,7 +47,7 @@ __vm_encode() {
         printf %s "$text" | base64 -w 0
     elif [[ $text ]]; then
         text=${text//'\'/'\\'}
-        printf '\n@t %s %s' "$1" "${text//$'\n'/'\n'}"
+        printf '\n@t %s %s\n' "$1" "${text//$'\n'/'\n'}"
     fi
 }
 

@@ -37,6 +37,11 @@ impl Base64Stream {
         Ok(decoded)
     }
 
+    /// Whether what has come may be all.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.pending.is_empty()
+    }
+
     fn decode(&mut self, groups: &[u8], decoded: &mut Vec<u8>) -> Result<(), NotBase64> {
         if groups.is_empty() {
             return Ok(());
@@ -68,6 +73,7 @@ mod tests {
             }
             decoded.extend(stream.push(rest).unwrap());
             prop_assert_eq!(decoded, bytes);
+            prop_assert!(stream.is_whole());
         }
 
         #[test]
@@ -77,6 +83,13 @@ mod tests {
                 let _ = stream.push(&piece);
             }
         }
+    }
+
+    #[test]
+    fn what_is_cut_in_a_group_is_not_whole() {
+        let mut stream = Base64Stream::default();
+        assert_eq!(stream.push(b"aGVsbG").unwrap(), b"hel");
+        assert!(!stream.is_whole());
     }
 
     #[test]

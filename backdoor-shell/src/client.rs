@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::codec::Framed;
 
 use crate::codec::{Event, ShellCodec};
+use crate::collected::MAX_OUTPUT;
 use crate::put::Put;
 use crate::{Command, Error, Exit, Nonce, Output, Request, Signal};
 
@@ -154,7 +155,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         }
     }
 
-    /// Runs `command` and collects its output in memory.
+    /// Runs `command` and collects its output in memory, of at most [`MAX_OUTPUT`].
     ///
     /// Waits until the command's standard output is closed by all who hold it.
     /// Its standard input is empty. Cancel safe, see [`Shell`].
@@ -164,9 +165,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     /// [`write_file`](Self::write_file). A command that fails or
     /// runs out of time is no error: see [`Output`].
     pub async fn run(&mut self, command: impl Into<Command>) -> Result<Output, Error> {
-        let mut stdout = Vec::new();
-        let exit = self.run_into(command, &mut stdout).await?;
-        Ok(Output { exit, stdout })
+        self.collect(command.into(), MAX_OUTPUT).await
     }
 
     /// Runs `command` and passes its output on to `writer` as it comes, in
@@ -297,12 +296,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
                     encoder,
                 } if whose == nonce => {
                     self.running = None;
-                    return match (damaged, encoder) {
-                        (true, _) => Err(Error::Damaged {
+                    return match (encoder, damaged) {
+                        (0, false) => Ok(Some(status)),
+                        (0, true) => Err(Error::Damaged {
                             command: command.to_owned(),
                         }),
-                        (false, 0) => Ok(Some(status)),
-                        (false, status) => Err(Error::Encoder {
+                        (status, _) => Err(Error::Encoder {
                             command: command.to_owned(),
                             status,
                         }),

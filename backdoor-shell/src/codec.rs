@@ -21,7 +21,8 @@ pub enum Event {
     Ready(Nonce),
     /// Some of a script's standard output, in order; or why a file can't be written.
     Output(Nonce, Bytes),
-    /// Output that is not base64 where it should be; the rest of its line is skipped.
+    /// Output that is not base64 where it should be, whose line is skipped from there;
+    /// or something else was written into it.
     Damaged(Nonce),
     /// A script has ended and all its output has come, or a file is closed.
     End {
@@ -42,6 +43,16 @@ pub enum Event {
 #[derive(Debug, Default)]
 pub struct ShellCodec {
     place: Place,
+    /// The base64 that the last line was.
+    last: Option<Base64Line>,
+}
+
+/// Base64 is followed by a frame of the same script. What stands there instead was
+/// written into it, and has cut it in two.
+#[derive(Debug)]
+struct Base64Line {
+    nonce: Nonce,
+    is_whole: bool,
 }
 
 /// Where in the stream the next byte is.
@@ -72,18 +83,14 @@ impl Decoder for ShellCodec {
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, Self::Error> {
         while !src.is_empty() {
             let event = match &mut self.place {
-                Place::LineStart => match head(src) {
-                    Ok((rest, head)) => {
-                        let used = src.len() - rest.len();
-                        src.advance(used);
-                        self.begin(&head)
-                    }
-                    Err(nom::Err::Incomplete(_)) if src.len() < MAX_HEAD => return Ok(None),
-                    Err(_) => {
-                        self.place = Place::Said { searched: 0 };
-                        None
-                    }
-                },
+                Place::LineStart => {
+                    let head = match head(src) {
+                        Ok((rest, head)) => Some((src.len() - rest.len(), head)),
+                        Err(nom::Err::Incomplete(_)) if src.len() < MAX_HEAD => return Ok(None),
+                        Err(_) => None,
+                    };
+                    self.begin_line(src, head)
+                }
                 Place::Said { searched } => {
                     let Some(said) = take_said(src, searched) else {
                         return Ok(None);
@@ -97,7 +104,7 @@ impl Decoder for ShellCodec {
                     let (piece, ended) = take_piece(src);
                     let event = self.output(&piece);
                     if ended {
-                        self.place = Place::LineStart;
+                        self.end_line();
                     }
                     event
                 }
@@ -119,6 +126,30 @@ impl Decoder for ShellCodec {
 }
 
 impl ShellCodec {
+    /// Begins a line, with a head of so many bytes if it is a frame. What there is
+    /// to say of the line before comes first, and takes nothing.
+    fn begin_line(&mut self, src: &mut BytesMut, head: Option<(usize, Head)>) -> Option<Event> {
+        if let Some(Base64Line { nonce, is_whole }) = self.last.take() {
+            let goes_on = head.as_ref().is_some_and(|(_, head)| head.nonce() == nonce);
+            if !(is_whole && goes_on) {
+                return Some(Event::Damaged(nonce));
+            }
+        }
+        let Some((length, head)) = head else {
+            self.place = Place::Said { searched: 0 };
+            return None;
+        };
+        src.advance(length);
+        self.begin(&head)
+    }
+
+    fn end_line(&mut self) {
+        if let Place::Base64 { nonce, stream } = std::mem::take(&mut self.place) {
+            let is_whole = stream.is_whole();
+            self.last = Some(Base64Line { nonce, is_whole });
+        }
+    }
+
     fn begin(&mut self, head: &Head) -> Option<Event> {
         match *head {
             Head::Text(nonce) => {

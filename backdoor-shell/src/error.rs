@@ -67,6 +67,15 @@ pub enum Error {
         /// The command whose output is lost.
         command: String,
     },
+    /// More output than memory should hold: [`Shell::run_into`](crate::Shell::run_into)
+    /// takes any amount.
+    #[error("{command} has printed more than {limit} bytes, and not to a writer")]
+    TooMuch {
+        /// The command, which the next one ends.
+        command: String,
+        /// How much would have been kept.
+        limit: usize,
+    },
     /// The caller's writer refused the output.
     #[error("the output of {command} could not be written: {source}")]
     Write {

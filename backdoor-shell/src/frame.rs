@@ -26,6 +26,18 @@ pub(crate) enum Head {
     },
 }
 
+impl Head {
+    /// Whose frame it is.
+    pub(crate) fn nonce(&self) -> Nonce {
+        match *self {
+            Self::Ready(nonce)
+            | Self::Text(nonce)
+            | Self::Base64(nonce)
+            | Self::End { nonce, .. } => nonce,
+        }
+    }
+}
+
 /// Parses the head that a line begins with; `Incomplete` if more must come to tell.
 pub(crate) fn head(line: &[u8]) -> IResult<&[u8], Head> {
     let ready = map(delimited(tag(&b"@r "[..]), nonce, line_ending), Head::Ready);

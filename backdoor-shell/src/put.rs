@@ -279,7 +279,8 @@ impl<'a> Answer<'a> {
     fn reason(&self) -> String {
         match (self.reason.trim_ascii_end(), self.status) {
             (b"", Some(status)) => format!("status {status}"),
-            (reason, _) => String::from_utf8_lossy(reason).into_owned(),
+            // It is the guest's, and shown to people.
+            (reason, _) => String::from_utf8_lossy(reason).replace(char::is_control, "\u{fffd}"),
         }
     }
 

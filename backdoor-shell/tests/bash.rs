@@ -246,6 +246,19 @@ async fn shell_closing_in_mid_command() {
     assert!(error.to_string().contains("kill -9"), "{error}");
 }
 
+/// Whoever would have told of its end is gone, too: it is known at the time-out.
+#[tokio::test]
+async fn time_out_of_a_command_that_kills_all_of_itself() {
+    let mut guest = guest(BACKDOOR).await;
+    let suicide = Command::new("echo some; kill -9 0").timeout(Duration::from_millis(300));
+    let output = guest.shell.run(suicide).await.unwrap();
+    assert_eq!(output.exit, Exit::TimedOut);
+    assert_eq!(
+        guest.shell.run("echo in step").await.unwrap().text(),
+        "in step\n"
+    );
+}
+
 #[tokio::test]
 async fn shell_restarted_by_its_service() {
     let respawning = "while true; do echo 'Spawning backdoor root shell...'; bash --norc; done";

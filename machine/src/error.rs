@@ -9,7 +9,7 @@ use std::fmt;
 use blame::Blame;
 pub use blame::INFRASTRUCTURE;
 pub use kind::ErrorKind;
-use story::All;
+use story::{All, Told};
 pub(crate) use story::{indented, tail};
 
 /// The result of an operation on a machine.
@@ -20,7 +20,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Its `Debug` form is the same story as its `Display` form, because that is
 /// what a test that unwraps it shows.
 #[derive(thiserror::Error)]
-#[error("{machine}: {kind}{}{}", All(evidence), Blame(kind))]
+#[error("{}", Told(format!("{machine}: {kind}{}{}", All(evidence), Blame(kind))))]
 pub struct Error {
     machine: String,
     #[source]

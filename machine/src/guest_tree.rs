@@ -5,17 +5,23 @@
 //! `RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS`, and nothing is opened before it is
 //! known to be a file: opening a device or a pipe may have effects, or hang.
 
-use std::ffi::OsString;
+mod remove;
+
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
-use std::io::{self, Read as _};
+use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, symlink};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::fs::{fstat, mkdirat, open, openat2, readlinkat};
 use walkdir::WalkDir;
+
+pub(crate) use remove::remove;
+
+use crate::sparse;
 
 /// Copies the host's `source`, a file or a directory with all in it, to `name`
 /// in the guest's directory `dir`. Symbolic links are followed.
@@ -50,38 +56,57 @@ pub(crate) fn copy_out(dir: &Path, name: &Path, target: &Path) -> io::Result<Vec
     if let Some(parent) = target.parent() {
         fs::create_dir_all(parent)?;
     }
+    let entry = guest.look(name)?;
+    match file_type(&entry)? {
+        FileType::Directory => copy_dir_out(&guest, name, target),
+        FileType::RegularFile => copy_file_out(&entry, target).map(|()| Vec::new()),
+        _ => Err(io::Error::other("it is neither a file nor a directory")),
+    }
+}
+
+fn copy_dir_out(guest: &GuestDir, name: &Path, target: &Path) -> io::Result<Vec<PathBuf>> {
     let mut left_out = Vec::new();
     let mut to_do = vec![PathBuf::new()];
-    while let Some(inside) = to_do.pop() {
-        let path = join(name, &inside);
-        let entry = guest.look(&path)?;
-        let target = join(target, &inside);
-        match FileType::from_raw_mode(fstat(&entry)?.st_mode) {
-            FileType::Directory => {
-                match fs::create_dir(&target) {
-                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error)?,
-                    _ => {}
+    while let Some(dir) = to_do.pop() {
+        make_dir(&join(target, &dir))?;
+        // One by one: there may be millions.
+        guest.each(&join(name, &dir), |file_name| {
+            let inside = dir.join(file_name);
+            let entry = guest.look(&name.join(&inside))?;
+            let target = target.join(&inside);
+            match file_type(&entry)? {
+                FileType::Directory => to_do.push(inside),
+                FileType::RegularFile => copy_file_out(&entry, &target)?,
+                FileType::Symlink => {
+                    let link = readlinkat(&entry, "", Vec::new())?;
+                    let link = PathBuf::from(OsString::from_vec(link.into_bytes()));
+                    if stays_inside(&inside, &link) {
+                        remove_link_or_file(&target)?;
+                        symlink(link, &target)?;
+                    } else {
+                        left_out.push(inside);
+                    }
                 }
-                to_do.extend(guest.list(&path)?.into_iter().map(|name| inside.join(name)));
+                _ => left_out.push(inside),
             }
-            FileType::RegularFile => copy_file_out(&entry, &target)?,
-            FileType::Symlink if inside.parent().is_some() => {
-                let link = readlinkat(&entry, "", Vec::new())?;
-                let link = PathBuf::from(OsString::from_vec(link.into_bytes()));
-                if stays_inside(&inside, &link) {
-                    remove_link_or_file(&target)?;
-                    symlink(link, &target)?;
-                } else {
-                    left_out.push(inside);
-                }
-            }
-            _ if inside.as_os_str().is_empty() => {
-                return Err(io::Error::other("it is neither a file nor a directory"));
-            }
-            _ => left_out.push(inside),
-        }
+            Ok(())
+        })?;
     }
     Ok(left_out)
+}
+
+fn file_type(entry: &OwnedFd) -> io::Result<FileType> {
+    Ok(FileType::from_raw_mode(fstat(entry)?.st_mode))
+}
+
+/// Makes a directory, or takes one that is there. In the place of a link, which may
+/// have been copied before and lead to another depth, it makes one.
+fn make_dir(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(data) if data.is_dir() => Ok(()),
+        Ok(data) if data.is_symlink() => fs::remove_file(path).and_then(|()| fs::create_dir(path)),
+        _ => fs::create_dir(path),
+    }
 }
 
 /// Whether a link at `inside` leads to somewhere beneath the directory that
@@ -110,13 +135,13 @@ fn copy_file_out(entry: &OwnedFd, target: &Path) -> io::Result<()> {
     let file = File::open(format!("/proc/self/fd/{}", entry.as_raw_fd()))?;
     let data = file.metadata()?;
     remove_link_or_file(target)?;
-    let mut copy = File::options()
+    let copy = File::options()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(target)?;
     // No more than it had: the guest may go on to write.
-    io::copy(&mut file.take(data.len()), &mut copy)?;
+    sparse::copy(&file, &copy, data.len())?;
     copy.set_permissions(Permissions::from_mode(data.permissions().mode() & 0o777))
 }
 
@@ -158,18 +183,18 @@ impl GuestDir {
         self.open_beneath(path, OFlags::PATH, Mode::empty())
     }
 
-    /// The names in a directory.
-    fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+    /// Does something with each name in a directory.
+    fn each(&self, path: &Path, mut act: impl FnMut(&OsStr) -> io::Result<()>) -> io::Result<()> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let dir = self.open_beneath(path, flags, Mode::empty())?;
-        let mut names = Vec::new();
         for entry in Dir::read_from(&dir)? {
-            let name = entry?.file_name().to_owned();
-            if !matches!(name.to_bytes(), b"." | b"..") {
-                names.push(PathBuf::from(OsString::from_vec(name.into_bytes())));
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if !matches!(name, b"." | b"..") {
+                act(OsStr::from_bytes(name))?;
             }
         }
-        Ok(names)
+        Ok(())
     }
 
     /// A new file.
@@ -196,125 +221,4 @@ impl GuestDir {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::process::Command;
-
-    use super::*;
-
-    /// A directory that holds `guest/` and `secret`.
-    fn world() -> (tempfile::TempDir, PathBuf) {
-        let world = tempfile::tempdir().unwrap();
-        let guest = world.path().join("guest");
-        fs::create_dir(&guest).unwrap();
-        fs::write(world.path().join("secret"), "the host's").unwrap();
-        (world, guest)
-    }
-
-    #[test]
-    fn a_tree_comes_out_as_it_is() {
-        let (world, guest) = world();
-        fs::create_dir_all(guest.join("tree/sub")).unwrap();
-        fs::write(guest.join("tree/sub/file"), "text").unwrap();
-        fs::set_permissions(guest.join("tree/sub/file"), Permissions::from_mode(0o4751)).unwrap();
-        symlink("sub/file", guest.join("tree/link")).unwrap();
-        symlink("../link", guest.join("tree/sub/up")).unwrap();
-        let out = world.path().join("out/tree");
-        assert!(
-            copy_out(&guest, Path::new("tree"), &out)
-                .unwrap()
-                .is_empty()
-        );
-        assert_eq!(fs::read_to_string(out.join("link")).unwrap(), "text");
-        assert_eq!(fs::read_to_string(out.join("sub/up")).unwrap(), "text");
-        let mode = fs::metadata(out.join("sub/file"))
-            .unwrap()
-            .permissions()
-            .mode();
-        assert_eq!(
-            mode & 0o7777,
-            0o751,
-            "no program of the guest's is setuid here"
-        );
-        // Once more over what is there.
-        fs::write(guest.join("tree/sub/file"), "new").unwrap();
-        copy_out(&guest, Path::new("tree"), &out).unwrap();
-        assert_eq!(fs::read_to_string(out.join("link")).unwrap(), "new");
-    }
-
-    #[test]
-    fn nothing_leads_outside() {
-        let (world, guest) = world();
-        let tree = guest.join("tree");
-        fs::create_dir_all(tree.join("sub")).unwrap();
-        for (at, to) in [
-            ("absolute", "/etc/passwd"),
-            ("up", "../../secret"),
-            ("sub/up", "../../secret"),
-            ("here", "."),
-            ("through", "here/here/../../../secret"),
-            ("sub/dots", "./../../secret"),
-        ] {
-            symlink(to, tree.join(at)).unwrap();
-        }
-        let status = Command::new("mkfifo").arg(tree.join("pipe")).status();
-        assert!(status.unwrap().success());
-        let out = world.path().join("out");
-        let mut left_out = copy_out(&guest, Path::new("tree"), &out).unwrap();
-        left_out.sort();
-        let expected = ["absolute", "pipe", "sub/dots", "sub/up", "through", "up"];
-        assert_eq!(left_out, expected.map(PathBuf::from));
-        assert!(out.join("here").is_symlink());
-    }
-
-    #[test]
-    fn what_is_asked_for_is_no_way_outside_either() {
-        let (world, guest) = world();
-        symlink("../secret", guest.join("link")).unwrap();
-        symlink("..", guest.join("dir")).unwrap();
-        let out = world.path().join("out");
-        copy_out(&guest, Path::new("link"), &out).unwrap_err();
-        copy_out(&guest, Path::new("dir/secret"), &out).unwrap_err();
-        assert!(!out.exists());
-        // The way in is guarded as well.
-        copy_in(&world.path().join("secret"), &guest, Path::new("dir/new")).unwrap_err();
-        copy_in(&world.path().join("secret"), &guest, Path::new("link")).unwrap_err();
-        assert!(!world.path().join("new").exists());
-    }
-
-    #[test]
-    fn an_old_link_is_not_written_through() {
-        let (world, guest) = world();
-        fs::write(guest.join("file"), "the guest's").unwrap();
-        let out = world.path().join("out");
-        symlink(world.path().join("secret"), &out).unwrap();
-        copy_out(&guest, Path::new("file"), &out).unwrap();
-        assert_eq!(fs::read_to_string(&out).unwrap(), "the guest's");
-        let secret = fs::read_to_string(world.path().join("secret")).unwrap();
-        assert_eq!(secret, "the host's");
-    }
-
-    #[test]
-    fn a_tree_goes_in_with_its_modes_and_what_its_links_lead_to() {
-        let (world, guest) = world();
-        let source = world.path().join("source");
-        fs::create_dir_all(source.join("sub")).unwrap();
-        fs::write(source.join("sub/run"), "#!").unwrap();
-        fs::set_permissions(source.join("sub/run"), Permissions::from_mode(0o750)).unwrap();
-        symlink("sub/run", source.join("link")).unwrap();
-        copy_in(&source, &guest, Path::new("copy")).unwrap();
-        let data = fs::symlink_metadata(guest.join("copy/sub/run")).unwrap();
-        assert_eq!(data.permissions().mode() & 0o7777, 0o750);
-        assert!(!guest.join("copy/link").is_symlink());
-        assert_eq!(fs::read_to_string(guest.join("copy/link")).unwrap(), "#!");
-    }
-
-    #[test]
-    fn a_circle_of_links_is_an_error() {
-        let (world, guest) = world();
-        let source = world.path().join("source");
-        fs::create_dir(&source).unwrap();
-        symlink(".", source.join("again")).unwrap();
-        let error = copy_in(&source, &guest, Path::new("copy")).unwrap_err();
-        assert!(error.to_string().contains("loop"), "{error}");
-    }
-}
+mod tests;

@@ -11,6 +11,7 @@ mod qemu_args;
 #[cfg(feature = "report")]
 pub mod report;
 mod saved;
+mod sparse;
 mod start;
 mod state_dir;
 mod telling;

@@ -8,6 +8,7 @@ use std::os::unix::fs::{
 use std::path::{Path, PathBuf};
 
 use crate::error::ErrorKind;
+use crate::guest_tree;
 
 /// A Unix socket's path may have 107 bytes and a NUL (unix(7), `sun_path`).
 const MAX_SOCKET_PATH: usize = 107;
@@ -25,7 +26,7 @@ pub(crate) struct StateDir {
     /// The directory, open for the lock on it.
     _lock: File,
     /// Removes `TMP` itself, when it was made for this machine only.
-    _tmp: Option<tempfile::TempDir>,
+    own_tmp: Option<tempfile::TempDir>,
 }
 
 /// The sockets on which a driver awaits its QEMU.
@@ -75,7 +76,7 @@ impl StateDir {
             shared,
             keep,
             _lock: lock,
-            _tmp: own_tmp,
+            own_tmp,
         })
     }
 
@@ -104,6 +105,11 @@ impl Drop for StateDir {
             && let Err(error) = fs::remove_dir_all(&self.path)
         {
             tracing::warn!(path = %self.path.display(), %error, "could not remove a VM's state directory");
+        }
+        if self.own_tmp.is_some()
+            && let Err(error) = guest_tree::remove(&self.shared)
+        {
+            tracing::warn!(path = %self.shared.display(), %error, "could not remove what a guest shared");
         }
     }
 }

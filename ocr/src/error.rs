@@ -40,8 +40,8 @@ pub enum Error {
         reason: String,
     },
 
-    /// The picture in the PNG file is larger than any screen.
-    #[error("a picture of {width}×{height} pixels: more than {limit} are not decoded")]
+    /// The picture is larger than any screen.
+    #[error("a picture of {width}×{height} pixels: more than {limit} are not taken")]
     TooLarge {
         /// In pixels, as the header says.
         width: u32,

@@ -1,5 +1,24 @@
 //! A picture in memory.
 
+use crate::Error;
+
+/// A screen of 8192×8192 pixels. A guest says how large its screen is, and what reads
+/// it takes time and memory for each.
+const MAX_PIXELS: u64 = 1 << 26;
+
+/// Whether a picture of this size is taken.
+pub(crate) fn check_size(width: u32, height: u32) -> Result<(), Error> {
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+        let limit = MAX_PIXELS;
+        return Err(Error::TooLarge {
+            width,
+            height,
+            limit,
+        });
+    }
+    Ok(())
+}
+
 /// A picture of a screen: 8 bits each of red, green and blue per pixel, at
 /// least one pixel.
 #[derive(Debug, Clone, PartialEq, Eq)]

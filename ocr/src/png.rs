@@ -7,10 +7,8 @@ use png::{
     Transformations,
 };
 
+use crate::image::check_size;
 use crate::{Error, Image};
-
-/// A screen of 8192×8192 pixels.
-const MAX_PIXELS: u64 = 1 << 26;
 
 /// Deflate makes at most 1032 bytes of one.
 const MAX_EXPANSION: usize = 1032;
@@ -28,14 +26,7 @@ impl Image {
         let mut reader = decoder.read_info().map_err(broken)?;
         let info = reader.info();
         let (width, height) = info.size();
-        if u64::from(width) * u64::from(height) > MAX_PIXELS {
-            let limit = MAX_PIXELS;
-            return Err(Error::TooLarge {
-                width,
-                height,
-                limit,
-            });
-        }
+        check_size(width, height)?;
         if info.raw_bytes() > file.len().saturating_mul(MAX_EXPANSION) {
             return Err(Error::Png {
                 reason: format!("{width}×{height} pixels in {} bytes", file.len()),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::image::check_size;
 use crate::{Error, Image};
 
 impl Image {
@@ -9,9 +10,11 @@ impl Image {
     ///
     /// Samples of any maximum (1 to 65535, so of one or two bytes) are scaled
     /// to 8 bits; those above the maximum count as it. Comments and any white
-    /// space are understood. The file must hold one picture and nothing else.
+    /// space are understood. The file must hold one picture and nothing else, of at
+    /// most 8192×8192 pixels.
     pub fn from_ppm(file: &[u8]) -> Result<Self, Error> {
         let (header, raster) = Header::parse(file)?;
+        check_size(header.width, header.height)?;
         header.check_length(raster)?;
         let Header { width, height, max } = header;
         let samples: Cow<'_, [u8]> = match max {
@@ -173,12 +176,20 @@ mod tests {
             header("a white space at its end")
         );
         assert_eq!(
-            Image::from_ppm(b"P6 4294967295 4294967295 65535 abc"),
+            Image::from_ppm(b"P6 8192 8192 65535 abc"),
             Err(Error::Length {
+                width: 8192,
+                height: 8192,
+                expected: 8192 * 8192 * 6,
+                got: 3,
+            })
+        );
+        assert_eq!(
+            Image::from_ppm(b"P6 4294967295 4294967295 65535 abc"),
+            Err(Error::TooLarge {
                 width: u32::MAX,
                 height: u32::MAX,
-                expected: u128::from(u32::MAX) * u128::from(u32::MAX) * 6,
-                got: 3,
+                limit: 1 << 26,
             })
         );
     }

@@ -1,19 +1,16 @@
 //! However the bytes are cut on their way, the lines are the same, and a wait
 //! finds what a search over all that has come would find.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
+#[path = "../fuzz/checks.rs"]
+mod checks;
 mod support;
 
-use std::time::Duration;
-
 use bytes::BytesMut;
+use checks::{PATTERNS, matches_by_waiting, matches_in_all};
 use proptest::prelude::*;
 use proptest::sample::Index;
-use regex_automata::{Input, meta::Regex, util::syntax};
-use serial_log::{Error, LineCodec, SerialLog};
+use serial_log::LineCodec;
 use support::{cut, lines};
-use tokio::io::AsyncWriteExt as _;
 
 /// Bytes as consoles send them: text, ends of lines, escapes, characters of
 /// several bytes, and broken ones.
@@ -87,77 +84,4 @@ proptest! {
         let expected = matches_in_all(pattern, &pieces);
         prop_assert_eq!(matches_by_waiting(pattern, &pieces), expected);
     }
-}
-
-const PATTERNS: [&str; 16] = [
-    "a",
-    "a.*b",
-    "^a",
-    "a$",
-    "^$",
-    r"\ba",
-    r"b\b",
-    r"a\nb",
-    r"b\s+a",
-    r"^[ab]+\n\n*c",
-    "[^b]é",
-    "(?s)a.*b.*a",
-    r"\Aa",
-    r"a\z",
-    "€|𝄞",
-    "(?-u:\\x1b)\\[2J",
-];
-
-/// After each piece: search all text from behind the last match on, again and
-/// again. That is what the waits are to find, done the slow way.
-fn matches_in_all(pattern: &str, pieces: &[&[u8]]) -> Vec<(String, u64)> {
-    let regex = Regex::builder()
-        .syntax(syntax::Config::new().multi_line(true))
-        .build(pattern)
-        .unwrap();
-    let mut codec = LineCodec::new();
-    let (mut buffer, mut ended) = (BytesMut::new(), String::new());
-    let (mut found, mut cursor) = (Vec::new(), 0);
-    for piece in pieces {
-        buffer.extend_from_slice(piece);
-        support::drain(&mut codec, &mut buffer, |line| ended += &(line + "\n"));
-        let all = format!("{ended}{}x", codec.partial());
-        while let Some(m) = regex.find(Input::new(&all).range(cursor..all.len() - 1)) {
-            let line = all[..m.start()].matches('\n').count() as u64 + 1;
-            found.push((all[m.range()].to_owned(), line));
-            if m.is_empty() {
-                break;
-            }
-            cursor = m.end();
-        }
-    }
-    found
-}
-
-fn matches_by_waiting(pattern: &str, pieces: &[&[u8]]) -> Vec<(String, u64)> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let (mut guest, console) = tokio::io::duplex(1 << 16);
-        let log = SerialLog::new(console);
-        let mut found = Vec::new();
-        for piece in pieces {
-            guest.write_all(piece).await.unwrap();
-            support::settle().await;
-            loop {
-                match log.wait_for(pattern, Some(Duration::ZERO)).await {
-                    Ok(m) if m.text.is_empty() => {
-                        found.push((m.text, m.line));
-                        break;
-                    }
-                    Ok(m) => found.push((m.text, m.line)),
-                    Err(Error::TimedOut { .. }) => break,
-                    Err(other) => panic!("{other}"),
-                }
-            }
-        }
-        found
-    })
 }

@@ -2,6 +2,8 @@
 
 /// The examples, as anybody would run them.
 mod examples;
+/// What is shown of machines.
+mod log;
 /// Command lines and scripts that are wrong.
 mod mistakes;
 /// The names that scripts know, and what they take.

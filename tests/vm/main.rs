@@ -17,6 +17,8 @@ mod failure;
 mod fault;
 /// Into the guest and out of it.
 mod files;
+/// A guest that means harm.
+mod hostile;
 /// Sessions for people.
 mod interact;
 /// Keys and characters.

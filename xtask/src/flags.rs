@@ -27,6 +27,8 @@ pub(crate) enum Task {
     CleanVm,
     /// Prints the figures of a benchmark
     Bench(BenchFlags),
+    /// Clones machines and runs commands many times, and fails if anything is left of it
+    Soak(SoakFlags),
     /// Checks the rules that code can check: dependencies, codecs, formatting, lints
     Tidy,
 }
@@ -85,6 +87,19 @@ pub(crate) struct BenchFlags {
     /// What to measure
     #[arg(value_enum)]
     pub(crate) name: Bench,
+    /// Installs missing host packages without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SoakFlags {
+    /// How many machines are cloned, asked and released
+    #[arg(long, default_value_t = 500)]
+    pub(crate) clones: u32,
+    /// How many commands one machine runs
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) commands: u32,
     /// Installs missing host packages without asking
     #[arg(long)]
     pub(crate) yes: bool,

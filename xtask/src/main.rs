@@ -11,6 +11,7 @@ mod bench;
 mod flags;
 mod host;
 mod image;
+mod soak;
 mod test;
 mod tidy;
 mod util;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Task::Test(flags) => test::run(&flags),
         Task::CleanVm => vm_test::clean(),
         Task::Bench(flags) => bench::run(flags.name, flags.yes),
+        Task::Soak(flags) => soak::run(&flags),
         Task::Tidy => tidy::run_all(),
     };
     match done {

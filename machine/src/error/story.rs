@@ -7,6 +7,20 @@ use backdoor_shell::Exit;
 
 use super::Evidence;
 
+/// A whole message, safe to print: what a guest or its QEMU says is in many of them.
+pub(super) struct Told(pub(super) String);
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(message) = self;
+        for (number, line) in message.split('\n').enumerate() {
+            let end = if number == 0 { "" } else { "\n" };
+            write!(f, "{end}{}", serial_log::printable(line))?;
+        }
+        Ok(())
+    }
+}
+
 /// All evidence at the end of a message.
 pub(super) struct All<'a>(pub(super) &'a [Evidence]);
 
@@ -101,6 +115,19 @@ mod tests {
             "server: command `make check` failed (exit code 2)\n  its output:\n    ok 1\n    \
              not ok 2 \\x1b[31mred"
         );
+    }
+
+    #[test]
+    fn no_message_steers_a_terminal() {
+        let kind = ErrorKind::MonitorCommandFailed {
+            command: "info".to_owned(),
+            reply: "no\x1b]0;title\x07\nmore\u{9b}2J".to_owned(),
+        };
+        let error = Error::new("vm", kind).with_evidence("a\x1bc", "b\x1bc");
+        let safe = "vm: monitor command `info` failed: no\\x1b]0;title\\x07\nmore\\u{9b}2J\n  \
+                    a\\x1bc:\n    b\\x1bc";
+        assert_eq!(error.to_string(), safe);
+        assert_eq!(format!("{error:?}"), safe);
     }
 
     #[test]

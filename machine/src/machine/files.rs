@@ -76,9 +76,11 @@ impl Machine {
                 self.quote("copying a file", &parent(target))?,
                 self.quote("copying a file", &from)?,
             );
-            self.copy_in_guest(&script, &source.to_string_lossy(), target)
-                .await
-                .map(drop)
+            let copied = self
+                .copy_in_guest(&script, &source.to_string_lossy(), target)
+                .await;
+            passage.leave().await;
+            copied.map(drop)
         })
         .await
     }
@@ -164,18 +166,29 @@ impl Machine {
                 .copy_in_guest(&script, source, &target.to_string_lossy())
                 .await?;
             let links = passage.copy_out(&name, &target).await;
+            passage.leave().await;
             let links = links.map_err(|error| self.host_file(&target, error))?;
             let links = links.iter().map(|link| link.to_string_lossy());
-            for path in special.lines().map(Cow::from).chain(links) {
-                tracing::warn!(
-                    machine = self.name(),
-                    "left out of {source}: {} (not a file, or a link to elsewhere)",
-                    serial_log::printable(&path)
-                );
-            }
+            self.tell_left_out(source, special.lines().map(Cow::from).chain(links));
             Ok(target)
         })
         .await
+    }
+
+    fn tell_left_out<'a>(&self, source: &str, paths: impl Iterator<Item = Cow<'a, str>>) {
+        const TOLD: usize = 20;
+        let mut paths = paths.fuse();
+        for path in paths.by_ref().take(TOLD) {
+            tracing::warn!(
+                machine = self.name(),
+                "left out of {source}: {} (not a file, or a link to elsewhere)",
+                serial_log::printable(&path)
+            );
+        }
+        let more = paths.count();
+        if more > 0 {
+            tracing::warn!(machine = self.name(), "left out of {source}: {more} more");
+        }
     }
 
     /// An older name for [`copy_from_machine`](Self::copy_from_machine).
@@ -211,7 +224,7 @@ impl Machine {
     async fn passage(&self) -> Result<Passage> {
         let share = self.shared_dir();
         let dir = TempDir::new_in(share).map_err(|error| self.host_file(share, error))?;
-        let passage = Passage { dir };
+        let passage = Passage { dir: dir.keep() };
         let inside = self.quote("sharing a directory", &passage.guest_path(""))?;
         let script = format!(
             "exec 2>&1
@@ -258,25 +271,40 @@ fn parent(path: &str) -> String {
 
 /// A directory in the share, for one copy; removed with it.
 struct Passage {
-    dir: TempDir,
+    dir: PathBuf,
+}
+
+impl Drop for Passage {
+    fn drop(&mut self) {
+        // A guest that makes files meanwhile has them until its machine goes.
+        if let Err(error) = guest_tree::remove(&self.dir) {
+            tracing::warn!(dir = %self.dir.display(), %error, "could not remove what a guest shared");
+        }
+    }
 }
 
 impl Passage {
     /// Where `name` in it is for the guest.
     fn guest_path(&self, name: &str) -> String {
-        let dir = self.dir.path().file_name().unwrap_or_default();
+        let dir = self.dir.file_name().unwrap_or_default();
         format!("{GUEST_SHARE}/{}/{name}", dir.to_string_lossy())
     }
 
     async fn copy_in(&self, source: &Path, name: &str) -> std::io::Result<()> {
-        let (dir, source) = (self.dir.path().to_owned(), source.to_owned());
+        let (dir, source) = (self.dir.clone(), source.to_owned());
         let name = PathBuf::from(name);
         blocking(move || guest_tree::copy_in(&source, &dir, &name)).await
     }
 
+    /// Removes it where that holds nobody up: there may be millions of files.
+    async fn leave(self) {
+        // Whether or not the runtime is going down, it is dropped.
+        let _ = tokio::task::spawn_blocking(move || drop(self)).await;
+    }
+
     /// Gives the paths that were left out.
     async fn copy_out(&self, name: &str, target: &Path) -> std::io::Result<Vec<PathBuf>> {
-        let (dir, target) = (self.dir.path().to_owned(), target.to_owned());
+        let (dir, target) = (self.dir.clone(), target.to_owned());
         let name = PathBuf::from(name);
         blocking(move || guest_tree::copy_out(&dir, &name, &target)).await
     }

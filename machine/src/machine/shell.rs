@@ -72,10 +72,7 @@ impl Machine {
     async fn in_shell(
         &self,
         command: Command,
-        run: impl AsyncFnOnce(
-            &mut Shell<UnixStream>,
-            Command,
-        ) -> Result<Output, backdoor_shell::Error>,
+        run: impl AsyncFnOnce(&mut Shell<UnixStream>, Command) -> Result<Output, backdoor_shell::Error>,
     ) -> Result<Output> {
         let (script, start) = (command.script().to_owned(), Instant::now());
         let command = command.default_timeout(self.limit);

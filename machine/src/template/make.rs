@@ -5,14 +5,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
+use rustix::fs::{FallocateFlags, fallocate};
 
 use super::cache::Place;
 use super::key::key;
 use super::{Recipe, Template};
 use crate::error::{Error, ErrorKind, Result};
 use crate::saved::{self, Contents, Origin, Ram, Saved};
-use crate::{Builder, Machine};
+use crate::{Builder, Machine, sparse};
 
 pub(super) async fn build(recipe: Recipe) -> Result<Template> {
     let name = recipe.start.machine_name();
@@ -155,53 +155,15 @@ fn reserve(file: &Path, size: u64) -> io::Result<()> {
 
 /// Copies a file, but not the holes in it.
 fn copy_sparse(source: &Path, target: &Path) -> io::Result<()> {
-    let (source, target) = (File::open(source)?, File::create_new(target)?);
-    let size = source.metadata()?.len();
-    target.set_len(size)?;
-    let mut end = 0;
-    while end < size {
-        let start = match seek(&source, SeekFrom::Data(end)) {
-            Ok(start) => start,
-            // Nothing but a hole is left.
-            Err(rustix::io::Errno::NXIO) => break,
-            Err(error) => return Err(error.into()),
-        };
-        end = seek(&source, SeekFrom::Hole(start))?;
-        let (mut from, mut to) = (start, start);
-        while from < end {
-            let length = usize::try_from(end - from).unwrap_or(usize::MAX);
-            let copied = rustix::fs::copy_file_range(
-                &source,
-                Some(&mut from),
-                &target,
-                Some(&mut to),
-                length,
-            )?;
-            if copied == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
-    }
-    Ok(())
+    let source = File::open(source)?;
+    let length = source.metadata()?.len();
+    sparse::copy(&source, &File::create_new(target)?, length)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 
     use super::*;
-
-    #[test]
-    fn holes_are_not_copied() {
-        let dir = tempfile::tempdir().unwrap();
-        let [source, target] = ["source", "target"].map(|name| dir.path().join(name));
-        let file = File::create(&source).unwrap();
-        file.set_len(64 << 20).unwrap();
-        file.write_all_at(b"here", 20 << 20).unwrap();
-        copy_sparse(&source, &target).unwrap();
-        assert_eq!(fs::read(&source).unwrap(), fs::read(&target).unwrap());
-        assert!(fs::metadata(&target).unwrap().blocks() < 1024);
-    }
 
     #[test]
     fn a_disk_without_room_is_no_place_for_ram() {

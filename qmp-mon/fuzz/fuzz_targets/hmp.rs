@@ -3,21 +3,7 @@
 
 #![no_main]
 
-use bytes::BytesMut;
-use libfuzzer_sys::fuzz_target;
-use qmp_mon::{HmpCodec, HmpCommand};
-use tokio_util::codec::Encoder as _;
+#[path = "../checks.rs"]
+mod checks;
 
-fuzz_target!(|pieces: Vec<Vec<u8>>| {
-    let codec = || {
-        let mut codec = HmpCodec::new(1).with_max_reply(64);
-        for line in ["a", "", "info status"] {
-            let command = HmpCommand::new(line).expect("it is plain");
-            codec
-                .encode(command, &mut BytesMut::new())
-                .expect("it never fails");
-        }
-        codec
-    };
-    pieces::check(codec, &pieces, 1024);
-});
+libfuzzer_sys::fuzz_target!(|input: &[u8]| checks::hmp(input));

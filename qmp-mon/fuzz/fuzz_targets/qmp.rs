@@ -3,9 +3,7 @@
 
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use qmp_mon::QmpCodec;
+#[path = "../checks.rs"]
+mod checks;
 
-fuzz_target!(|pieces: Vec<Vec<u8>>| {
-    pieces::check(|| QmpCodec::default().with_max_line(64), &pieces, 64);
-});
+libfuzzer_sys::fuzz_target!(|input: &[u8]| checks::qmp(input));

@@ -1,0 +1,192 @@
+use std::process::Command;
+
+use super::*;
+
+/// A directory that holds `guest/` and `secret`.
+fn world() -> (tempfile::TempDir, PathBuf) {
+    let world = tempfile::tempdir().unwrap();
+    let guest = world.path().join("guest");
+    fs::create_dir(&guest).unwrap();
+    fs::write(world.path().join("secret"), "the host's").unwrap();
+    (world, guest)
+}
+
+/// Directories in directories: more than a path can name, or a process open.
+pub(super) fn deep_tree(dir: &Path, name: &str) -> usize {
+    const DEPTH: usize = 2100;
+    let made = mkdirat(rustix::fs::CWD, dir.join(name), Mode::RWXU);
+    made.unwrap();
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+    let mut at = open(dir.join(name), flags, Mode::empty()).unwrap();
+    for _ in 0..DEPTH {
+        mkdirat(&at, "d", Mode::RWXU).unwrap();
+        at = rustix::fs::openat(&at, "d", flags, Mode::empty()).unwrap();
+    }
+    DEPTH
+}
+
+#[test]
+fn a_tree_comes_out_as_it_is() {
+    let (world, guest) = world();
+    fs::create_dir_all(guest.join("tree/sub")).unwrap();
+    fs::write(guest.join("tree/sub/file"), "text").unwrap();
+    fs::set_permissions(guest.join("tree/sub/file"), Permissions::from_mode(0o4751)).unwrap();
+    symlink("sub/file", guest.join("tree/link")).unwrap();
+    symlink("../link", guest.join("tree/sub/up")).unwrap();
+    let out = world.path().join("out/tree");
+    assert!(
+        copy_out(&guest, Path::new("tree"), &out)
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(fs::read_to_string(out.join("link")).unwrap(), "text");
+    assert_eq!(fs::read_to_string(out.join("sub/up")).unwrap(), "text");
+    let mode = fs::metadata(out.join("sub/file"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(
+        mode & 0o7777,
+        0o751,
+        "no program of the guest's is setuid here"
+    );
+    // Once more over what is there.
+    fs::write(guest.join("tree/sub/file"), "new").unwrap();
+    copy_out(&guest, Path::new("tree"), &out).unwrap();
+    assert_eq!(fs::read_to_string(out.join("link")).unwrap(), "new");
+}
+
+#[test]
+fn nothing_leads_outside() {
+    let (world, guest) = world();
+    let tree = guest.join("tree");
+    fs::create_dir_all(tree.join("sub")).unwrap();
+    for (at, to) in [
+        ("absolute", "/etc/passwd"),
+        ("up", "../../secret"),
+        ("sub/up", "../../secret"),
+        ("here", "."),
+        ("through", "here/here/../../../secret"),
+        ("sub/dots", "./../../secret"),
+    ] {
+        symlink(to, tree.join(at)).unwrap();
+    }
+    let status = Command::new("mkfifo").arg(tree.join("pipe")).status();
+    assert!(status.unwrap().success());
+    let out = world.path().join("out");
+    let mut left_out = copy_out(&guest, Path::new("tree"), &out).unwrap();
+    left_out.sort();
+    let expected = ["absolute", "pipe", "sub/dots", "sub/up", "through", "up"];
+    assert_eq!(left_out, expected.map(PathBuf::from));
+    assert!(out.join("here").is_symlink());
+}
+
+#[test]
+fn what_is_asked_for_is_no_way_outside_either() {
+    let (world, guest) = world();
+    symlink("../secret", guest.join("link")).unwrap();
+    symlink("..", guest.join("dir")).unwrap();
+    let out = world.path().join("out");
+    copy_out(&guest, Path::new("link"), &out).unwrap_err();
+    copy_out(&guest, Path::new("dir/secret"), &out).unwrap_err();
+    assert!(!out.exists());
+    // The way in is guarded as well.
+    copy_in(&world.path().join("secret"), &guest, Path::new("dir/new")).unwrap_err();
+    copy_in(&world.path().join("secret"), &guest, Path::new("link")).unwrap_err();
+    assert!(!world.path().join("new").exists());
+}
+
+#[test]
+fn an_old_link_is_not_written_through() {
+    let (world, guest) = world();
+    fs::write(guest.join("file"), "the guest's").unwrap();
+    let out = world.path().join("out");
+    symlink(world.path().join("secret"), &out).unwrap();
+    copy_out(&guest, Path::new("file"), &out).unwrap();
+    assert_eq!(fs::read_to_string(&out).unwrap(), "the guest's");
+    let secret = fs::read_to_string(world.path().join("secret")).unwrap();
+    assert_eq!(secret, "the host's");
+}
+
+/// Each of these is taken by itself, and does no harm. One after the other, the
+/// guest's first link would make the second one lead out of the directory.
+#[test]
+fn links_copied_before_do_not_lead_outside_either() {
+    let (world, guest) = world();
+    let out = world.path().join("deep/er/out");
+    let deep = guest.join("tree/a/b");
+    fs::create_dir_all(&deep).unwrap();
+    symlink("../..", deep.join("c")).unwrap();
+    copy_out(&guest, Path::new("tree"), &out).unwrap();
+    fs::remove_file(deep.join("c")).unwrap();
+    fs::create_dir(deep.join("c")).unwrap();
+    symlink("../../../l", deep.join("c/l")).unwrap();
+    copy_out(&guest, Path::new("tree"), &out).unwrap();
+    fs::remove_dir_all(guest.join("tree/a")).unwrap();
+    fs::create_dir(guest.join("tree/l")).unwrap();
+    fs::write(guest.join("tree/l/written"), "the guest's").unwrap();
+    copy_out(&guest, Path::new("tree"), &out).unwrap();
+
+    assert!(out.join("l/written").exists());
+    let mut beside = fs::read_dir(world.path().join("deep/er")).unwrap();
+    assert_eq!(beside.next().unwrap().unwrap().file_name(), "out");
+    assert!(beside.next().is_none());
+}
+
+#[test]
+fn any_name_and_any_number_of_them() {
+    let (world, guest) = world();
+    let tree = guest.join("tree");
+    fs::create_dir(&tree).unwrap();
+    let odd: [&[u8]; 4] = [b"two\nlines", b"\xff\xfe", b"\x1b[2J", b"-rf"];
+    let names = odd.into_iter().map(<[u8]>::to_vec);
+    let names = names.chain((0..1000).map(|number| number.to_string().into_bytes()));
+    let names: Vec<_> = names.map(OsString::from_vec).collect();
+    for name in &names {
+        File::create(tree.join(name)).unwrap();
+    }
+    let out = world.path().join("out");
+    let left_out = copy_out(&guest, Path::new("tree"), &out).unwrap();
+    assert!(left_out.is_empty());
+    assert!(names.iter().all(|name| out.join(name).exists()));
+}
+
+#[test]
+fn a_tree_too_deep_to_name_is_an_error() {
+    let (world, guest) = world();
+    let depth = deep_tree(&guest, "tree");
+    let out = world.path().join("out");
+    let error = copy_out(&guest, Path::new("tree"), &out).unwrap_err();
+    assert_eq!(
+        error.kind(),
+        io::ErrorKind::InvalidFilename,
+        "{depth}: {error}"
+    );
+    remove(&out).unwrap();
+    remove(&guest).unwrap();
+}
+
+#[test]
+fn a_tree_goes_in_with_its_modes_and_what_its_links_lead_to() {
+    let (world, guest) = world();
+    let source = world.path().join("source");
+    fs::create_dir_all(source.join("sub")).unwrap();
+    fs::write(source.join("sub/run"), "#!").unwrap();
+    fs::set_permissions(source.join("sub/run"), Permissions::from_mode(0o750)).unwrap();
+    symlink("sub/run", source.join("link")).unwrap();
+    copy_in(&source, &guest, Path::new("copy")).unwrap();
+    let data = fs::symlink_metadata(guest.join("copy/sub/run")).unwrap();
+    assert_eq!(data.permissions().mode() & 0o7777, 0o750);
+    assert!(!guest.join("copy/link").is_symlink());
+    assert_eq!(fs::read_to_string(guest.join("copy/link")).unwrap(), "#!");
+}
+
+#[test]
+fn a_circle_of_links_is_an_error() {
+    let (world, guest) = world();
+    let source = world.path().join("source");
+    fs::create_dir(&source).unwrap();
+    symlink(".", source.join("again")).unwrap();
+    let error = copy_in(&source, &guest, Path::new("copy")).unwrap_err();
+    assert!(error.to_string().contains("loop"), "{error}");
+}

@@ -1,0 +1,76 @@
+//! Copies of files whose holes take no room.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+
+use rustix::fs::seek;
+use rustix::io::Errno;
+
+/// Copies the first `length` bytes of a file, but not the holes in it: a file may be
+/// larger than any disk.
+pub(crate) fn copy(mut source: &File, mut target: &File, length: u64) -> io::Result<()> {
+    target.set_len(length)?;
+    let mut done = 0;
+    while let Some((begin, end)) = next_data(source, done)?
+        && begin < length
+    {
+        done = end.min(length);
+        source.seek(SeekFrom::Start(begin))?;
+        target.seek(SeekFrom::Start(begin))?;
+        let copied = io::copy(&mut source.take(done - begin), &mut target)?;
+        if copied < done - begin {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(())
+}
+
+/// Where a file has data next, from `from` on.
+fn next_data(file: &File, from: u64) -> io::Result<Option<(u64, u64)>> {
+    match seek(file, rustix::fs::SeekFrom::Data(from)) {
+        Ok(begin) => {
+            let end = seek(file, rustix::fs::SeekFrom::Hole(begin))?;
+            Ok((end > begin).then_some((begin, end)))
+        }
+        // Nothing but a hole is left.
+        Err(Errno::NXIO) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+
+    use super::*;
+
+    #[test]
+    fn holes_are_not_copied() {
+        const LENGTH: u64 = 1 << 40;
+        let dir = tempfile::tempdir().unwrap();
+        let [source, target] = ["source", "target"].map(|name| dir.path().join(name));
+        let file = File::create_new(&source).unwrap();
+        file.set_len(LENGTH).unwrap();
+        let parts = [
+            (b"begins", 0),
+            (b"middle", 1 << 39),
+            (b"ending", LENGTH - 6),
+        ];
+        for (text, place) in parts {
+            file.write_all_at(text, place).unwrap();
+        }
+        let source = File::open(&source).unwrap();
+        copy(&source, &File::create_new(&target).unwrap(), LENGTH).unwrap();
+
+        let data = fs::metadata(&target).unwrap();
+        assert_eq!(data.len(), LENGTH);
+        assert!(data.blocks() < 1000, "{} blocks", data.blocks());
+        let copied = File::open(&target).unwrap();
+        for (text, place) in parts {
+            let mut read = [0; 6];
+            copied.read_exact_at(&mut read, place).unwrap();
+            assert_eq!(&read, text);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What is fuzzed, and what `tests/corpus.rs` replays: what must hold of any input.
+
+#![allow(dead_code, reason = "each target and test has its own")]
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use regex_automata::{Input, meta::Regex, util::syntax};
+use serial_log::{Error, Event, LineCodec, SerialLog, printable};
+use tokio::io::AsyncWriteExt as _;
+use tokio_util::codec::Decoder as _;
+
+const MAX_LINE: usize = 16;
+
+/// The first byte says how long the pieces are in which the rest comes from a console.
+/// Any other cut gives the same lines, none of them too long, and what is shown of
+/// them can't steer a terminal.
+///
+/// # Panics
+/// If that is not so.
+pub(crate) fn lines(input: &[u8]) {
+    let Some((&piece, bytes)) = input.split_first() else {
+        return;
+    };
+    let whole = lines_of([bytes]);
+    assert_eq!(lines_of(bytes.chunks(usize::from(piece).max(1))), whole);
+    assert_eq!(lines_of(bytes.chunks(1)), whole);
+    for line in whole {
+        assert!(line.len() <= MAX_LINE && !line.contains(['\r', '\n']));
+        assert!(!printable(&line).contains(|c: char| c.is_control() && c != '\t'));
+    }
+}
+
+fn lines_of<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
+    let mut codec = LineCodec::with_max_line(MAX_LINE);
+    let (mut buffer, mut lines) = (BytesMut::new(), Vec::new());
+    for piece in pieces {
+        buffer.extend_from_slice(piece);
+        lines.extend(ended_lines(&mut codec, &mut buffer));
+        assert!(buffer.len() <= 3);
+    }
+    while let Some(event) = codec.decode_eof(&mut buffer).expect("it never fails") {
+        lines.extend(line(event));
+    }
+    lines
+}
+
+fn ended_lines(codec: &mut LineCodec, buffer: &mut BytesMut) -> Vec<String> {
+    let events = std::iter::from_fn(|| codec.decode(buffer).expect("it never fails"));
+    events.filter_map(line).collect()
+}
+
+fn line(event: Event) -> Option<String> {
+    match event {
+        Event::Line(line) => Some(line),
+        Event::Partial => None,
+    }
+}
+
+/// The first byte chooses a pattern, the second says how long the pieces are in which
+/// the rest comes from a console. Waits find what searches over everything find.
+///
+/// # Panics
+/// If that is not so.
+pub(crate) fn waits(input: &[u8]) {
+    let [pattern, piece, bytes @ ..] = input else {
+        return;
+    };
+    let pattern = PATTERNS[usize::from(*pattern) % PATTERNS.len()];
+    let pieces: Vec<_> = bytes.chunks(usize::from(*piece).max(1)).collect();
+    assert_eq!(
+        matches_by_waiting(pattern, &pieces),
+        matches_in_all(pattern, &pieces)
+    );
+}
+
+pub(crate) const PATTERNS: [&str; 16] = [
+    "a",
+    "a.*b",
+    "^a",
+    "a$",
+    "^$",
+    r"\ba",
+    r"b\b",
+    r"a\nb",
+    r"b\s+a",
+    r"^[ab]+\n\n*c",
+    "[^b]é",
+    "(?s)a.*b.*a",
+    r"\Aa",
+    r"a\z",
+    "€|𝄞",
+    "(?-u:\\x1b)\\[2J",
+];
+
+/// After each piece: search all text from behind the last match on, again and
+/// again. That is what the waits are to find, done the slow way.
+pub(crate) fn matches_in_all(pattern: &str, pieces: &[&[u8]]) -> Vec<(String, u64)> {
+    let regex = Regex::builder()
+        .syntax(syntax::Config::new().multi_line(true))
+        .build(pattern)
+        .expect("a pattern");
+    let mut codec = LineCodec::new();
+    let (mut buffer, mut ended) = (BytesMut::new(), String::new());
+    let (mut found, mut cursor) = (Vec::new(), 0);
+    for piece in pieces {
+        buffer.extend_from_slice(piece);
+        for line in ended_lines(&mut codec, &mut buffer) {
+            ended += &(line + "\n");
+        }
+        let all = format!("{ended}{}x", codec.partial());
+        while let Some(m) = regex.find(Input::new(&all).range(cursor..all.len() - 1)) {
+            let line = all[..m.start()].matches('\n').count() as u64 + 1;
+            found.push((all[m.range()].to_owned(), line));
+            if m.is_empty() {
+                break;
+            }
+            cursor = m.end();
+        }
+    }
+    found
+}
+
+pub(crate) fn matches_by_waiting(pattern: &str, pieces: &[&[u8]]) -> Vec<(String, u64)> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let (mut guest, console) = tokio::io::duplex(1 << 16);
+        let log = SerialLog::new(console);
+        let mut found = Vec::new();
+        for piece in pieces {
+            guest.write_all(piece).await.expect("it is read");
+            settle().await;
+            loop {
+                match log.wait_for(pattern, Some(Duration::ZERO)).await {
+                    Ok(m) if m.text.is_empty() => {
+                        found.push((m.text, m.line));
+                        break;
+                    }
+                    Ok(m) => found.push((m.text, m.line)),
+                    Err(Error::TimedOut { .. }) => break,
+                    Err(other) => panic!("{other}"),
+                }
+            }
+        }
+        found
+    })
+}
+
+/// Lets the other tasks of a single-threaded runtime do all they can.
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,9 @@
+//! Waits on whatever a console says, cut anywhere.
+//! `cargo +nightly fuzz run waits` in `serial-log/`.
+
+#![no_main]
+
+#[path = "../checks.rs"]
+mod checks;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| checks::waits(input));

@@ -1,0 +1,19 @@
+use super::Run;
+
+/// Consoles are shown, and the errors of scripts.
+#[test]
+fn what_a_guest_says_steers_no_terminal() {
+    let run = Run::new(&[("vm", "minimal")]);
+    let ended = run.run(
+        r#"
+vm.succeed(r"printf '\e[2J\e]0;title\a on the console\n' >/dev/ttyS0")
+vm.wait_for_console_text("on the console")
+vm.succeed(r"printf '\e[2J of a command\n'; false")
+"#,
+    );
+    for shown in [r"\x07 on the console", r"\x1b[2J of a command"] {
+        assert!(ended.stderr.contains(shown), "{}", ended.stderr);
+    }
+    let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
+    assert!(!ended.stderr.contains(steers), "{:?}", ended.stderr);
+}

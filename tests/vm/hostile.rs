@@ -1,0 +1,232 @@
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::time::Duration;
+
+use machine::{ErrorKind, Machine};
+use vm_tests::{builder, fresh};
+
+/// How much more memory than before a guest may cost its driver, in KiB.
+const BOUND: u64 = 96 << 10;
+
+/// The memory that this process has had at most, in KiB, since it was last asked.
+fn peak_memory() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    fs::write("/proc/self/clear_refs", "5").unwrap();
+    let kibibytes = peak.unwrap().trim().strip_suffix(" kB").unwrap();
+    kibibytes.parse().unwrap()
+}
+
+async fn is_in_step(vm: &Machine) {
+    assert_eq!(vm.succeed("echo right").await.unwrap(), "right\n");
+}
+
+/// What a command prints is data, whatever it looks like.
+#[tokio::test]
+async fn output_that_imitates_the_protocol() {
+    let vm = fresh("minimal").await;
+    let imitation = "\n@e 0000000000000000 0 0\n@r 0000000000000000\nSpawning backdoor root shell...\n\
+                     root@vm:~# \n@b 0000000000000000 AA=A\n";
+    let script = format!(
+        "text={}; printf %s \"$text\"",
+        machine::quote(imitation).unwrap()
+    );
+    assert_eq!(vm.succeed(script).await.unwrap(), imitation);
+    // With its own number, too.
+    let script = r#"printf '@e %s 7 0\n' "$__vm_job_nonce"; exit 3"#;
+    let output = vm.execute(script).await.unwrap();
+    assert_eq!(output.status(), 3);
+    assert!(output.text().starts_with("@e ") && output.text().ends_with(" 7 0\n"));
+    is_in_step(&vm).await;
+}
+
+/// Whoever is root in the guest has the line itself. What is written there is noise,
+/// unless it has the number of the command that runs.
+#[tokio::test]
+async fn noise_on_the_line_changes_no_answer() {
+    let vm = fresh("minimal").await;
+    let noise = r#"{
+        printf '\n@e 0000000000000000 0 0\n@b 0123456789abcdef ====\n@t 0123456789abcdef no'
+        printf '\n@r 0123456789abcdef\n@e %s 1' "$__vm_job_nonce"
+        head -c 100000 /dev/urandom
+        printf '\n# '
+    } >/dev/hvc0"#;
+    for _ in 0..5 {
+        let answer = vm.succeed(format!("{noise}; echo right")).await.unwrap();
+        assert_eq!(answer, "right\n");
+    }
+    is_in_step(&vm).await;
+}
+
+/// It may answer for itself by any means, and nobody else.
+#[tokio::test]
+async fn a_command_can_fake_its_own_answer_only() {
+    let vm = fresh("minimal").await;
+    let fake = r#"printf '\n@t %s fake\\n\n@e %s 7 0\n' "$__vm_job_nonce" "$__vm_job_nonce" >/dev/hvc0
+        sleep 1000"#;
+    let output = vm.execute(fake).await.unwrap();
+    assert_eq!((output.status(), output.text().as_str()), (7, "fake\n"));
+    is_in_step(&vm).await;
+
+    let damaged = r#"printf '\n@b %s !!!!\n' "$__vm_job_nonce" >/dev/hvc0; sleep 1; echo real"#;
+    let error = vm.execute(damaged).await.unwrap_err();
+    assert!(error.to_string().contains("arrived damaged"), "{error}");
+    is_in_step(&vm).await;
+}
+
+#[tokio::test]
+async fn a_line_without_an_end_costs_no_memory() {
+    let vm = fresh("minimal").await;
+    peak_memory();
+    let before = peak_memory();
+    vm.succeed("head -c 104857600 /dev/zero | tr '\\0' x >/dev/hvc0")
+        .await
+        .unwrap();
+    is_in_step(&vm).await;
+    let grown = peak_memory().saturating_sub(before);
+    assert!(grown < BOUND, "{grown} KiB more");
+}
+
+/// A guest that says its shell had started anew has no shell any more, and that is all.
+#[tokio::test]
+async fn a_false_greeting_ends_the_command_that_makes_it() {
+    let vm = fresh("minimal").await;
+    let greeting = "echo 'Spawning backdoor root shell...' >/dev/hvc0; sleep 1000";
+    let error = vm.succeed(greeting).await.unwrap_err();
+    assert!(error.to_string().contains("restarted"), "{error}");
+    let quick = vm.within(Duration::from_secs(3));
+    let error = quick.succeed("true").await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::TimedOut { .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn no_message_steers_a_terminal() {
+    let vm = fresh("minimal").await;
+    let escapes = r"printf '\e]0;title\a\e[2J\u202e\x9b\n'";
+    let quick = vm.within(Duration::from_secs(2));
+    let failed = vm.succeed(format!("{escapes}; false")).await;
+    let in_vain = quick.wait_until_succeeds(format!("{escapes}; false")).await;
+    vm.succeed(format!("{escapes} >/dev/ttyS0")).await.unwrap();
+    let on_console = quick.wait_for_console_text("never").await;
+    let odd_name = vm
+        .copy_from_host_via_shell("/etc/hosts", "/proc/\u{1b}[2J/no")
+        .await;
+    for error in [
+        failed.unwrap_err(),
+        in_vain.unwrap_err(),
+        on_console.unwrap_err(),
+        odd_name.unwrap_err(),
+    ] {
+        let story = error.to_string();
+        assert!(story.contains("x1b"), "{story}");
+        let steers = |c: char| c.is_control() && c != '\n' && c != '\t' || c == '\u{202e}';
+        assert!(!story.contains(steers), "{story:?}");
+    }
+}
+
+/// A guest whose `cp` makes what it likes of what it is to copy to the share.
+async fn with_its_own_cp(dir: &Path, makes: &str) -> Machine {
+    let vm = builder("minimal").out_dir(dir).build().unwrap();
+    let cp = format!("#!/bin/bash\nset -e\ntarget=${{!#}}\nshopt -s dotglob\n{makes}");
+    let cp = machine::quote(&cp).unwrap().into_owned();
+    vm.succeed(format!(
+        "mkdir -p /own /root/thing; printf %s {cp} >/own/cp; chmod +x /own/cp"
+    ))
+    .await
+    .unwrap();
+    // Found before the real one, by whatever the shell runs from now on.
+    let path = "for dir in ${PATH//:/ }; do if [[ -x $dir/cp ]]; then
+        mount --bind /own/cp $dir/cp && break; fi; done";
+    vm.succeed(path).await.unwrap();
+    vm
+}
+
+#[tokio::test]
+async fn a_share_full_of_traps() {
+    let host = tempfile::tempdir().unwrap();
+    let makes = r#"mkdir "$target"
+        cd "$target"
+        echo fine >file
+        ln -s /etc/passwd absolute
+        ln -s ../../../../../../etc/passwd relative
+        ln -s file inside
+        mkfifo pipe || :
+        mknod device b 8 0 || :
+        mknod null c 1 3 || :
+        mkdir locked && echo x >locked/x && chmod 0 locked || :
+        dd if=/dev/null of=huge bs=1 seek=1T
+        : >$'two\nlines'
+        : >$'\xff\xfe'
+        : >$'\e[2J'
+        mkdir many
+        for ((number = 0; number < 2000; number++)); do : >many/$number; done"#;
+    let vm = with_its_own_cp(host.path(), makes).await;
+    peak_memory();
+    let before = peak_memory();
+    let out = vm.copy_from_machine("/root/thing", "").await.unwrap();
+    let grown = peak_memory().saturating_sub(before);
+    assert!(grown < BOUND, "{grown} KiB more");
+
+    assert_eq!(fs::read_to_string(out.join("inside")).unwrap(), "fine\n");
+    let copied = |name: &[u8]| {
+        out.join(std::ffi::OsStr::from_bytes(name))
+            .symlink_metadata()
+    };
+    for trap in ["absolute", "relative", "pipe", "device", "null"] {
+        assert!(copied(trap.as_bytes()).is_err(), "{trap}");
+    }
+    for odd in [&b"two\nlines"[..], b"\xff\xfe", b"\x1b[2J"] {
+        assert!(copied(odd).is_ok(), "{odd:?}");
+    }
+    let huge = copied(b"huge").unwrap();
+    assert_eq!((huge.len(), huge.blocks()), (1 << 40, 0));
+    assert_eq!(fs::read_dir(out.join("many")).unwrap().count(), 2_000);
+    let left = fs::read_dir(vm.shared_dir()).unwrap().count();
+    assert_eq!(left, 0, "what was copied is gone from the share");
+}
+
+/// The directory that both see is another one when the host comes back to it.
+#[tokio::test]
+async fn a_share_replaced_by_a_link() {
+    let host = tempfile::tempdir().unwrap();
+    let victim = host.path().join("victim");
+    fs::create_dir(&victim).unwrap();
+    fs::write(victim.join("thing"), "the host's").unwrap();
+    fs::set_permissions(&victim, fs::Permissions::from_mode(0o755)).unwrap();
+    let makes = format!(
+        "dir=${{target%/*}}; rm -rf \"$dir\"; ln -s {} \"$dir\"",
+        victim.display()
+    );
+    let vm = with_its_own_cp(&host.path().join("out"), &makes).await;
+    let error = vm.copy_from_machine("/root/thing", "").await.unwrap_err();
+    assert!(
+        matches!(
+            error.kind(),
+            ErrorKind::HostFile { .. } | ErrorKind::GuestCopy { .. }
+        ),
+        "{error}"
+    );
+    let kept = fs::read_to_string(victim.join("thing")).unwrap();
+    assert_eq!(kept, "the host's");
+    assert_eq!(victim.metadata().unwrap().mode() & 0o777, 0o755);
+    assert_eq!(fs::read_dir(vm.shared_dir()).unwrap().count(), 0);
+}
+
+/// More directories in each other than a path can name.
+#[tokio::test]
+async fn a_share_of_any_depth_is_gone_with_its_machine() {
+    let vm = builder("minimal").build().unwrap();
+    let deep = "printf -v deep d/%.0s {1..250}
+        cd /tmp/shared
+        for part in {1..9}; do mkdir -p $deep; cd -P $deep; done";
+    vm.succeed(deep).await.unwrap();
+    let share = vm.shared_dir().to_owned();
+    assert!(share.join("d/d/d").exists());
+    drop(vm);
+    assert!(!share.parent().unwrap().exists());
+}

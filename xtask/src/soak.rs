@@ -1,0 +1,23 @@
+//! `cargo xtask soak`: many clones and commands, and what is left of them.
+
+use anyhow::Result;
+
+use crate::flags::SoakFlags;
+use crate::host;
+use crate::image::{self, Image};
+use crate::util::{cargo, run_loudly, vm_dir};
+use crate::vm_test::accelerator;
+
+/// Fails if a process, a descriptor, a file or memory was left.
+pub(crate) fn run(flags: &SoakFlags) -> Result<()> {
+    host::ensure(&[&host::RUN[..], &host::OCR].concat(), flags.yes)?;
+    image::ensure(&[Image::Minimal], flags.yes)?;
+    let mut command = cargo();
+    command
+        .args(["run", "--package", "vm-tests"])
+        .args(["--example", "soak", "--"])
+        .args([flags.clones, flags.commands].map(|count| count.to_string()))
+        .env("VM_IMAGES", vm_dir())
+        .env("VM_ACCEL", accelerator()?);
+    run_loudly(&mut command)
+}
