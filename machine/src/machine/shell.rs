@@ -88,7 +88,7 @@ impl Machine {
                 .store(shell.is_connected(), Ordering::Relaxed);
             result.map_err(|source| shell_error(running, source))
         });
-        let result = ran.await;
+        let result = Box::pin(ran).await;
         telling::ran(self.name(), &script, start, &result);
         result
     }
