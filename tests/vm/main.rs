@@ -23,8 +23,12 @@ mod lifecycle;
 mod monitor;
 /// Ports, sockets, cables.
 mod network;
+/// The trace page in a browser.
+mod page;
 /// The end of QEMU under each operation.
 mod qemu_dies;
+/// What a run of the driver leaves.
+mod report;
 /// Pictures of the screen.
 mod screen;
 /// Commands: status, output, time-outs, standard input, floods.
