@@ -38,7 +38,7 @@ impl Report {
             XmlLog::create(&path).map_err(|error| format!("{}: {error}", path.display()))
         });
         let report = Self {
-            recorder: Recorder::new(run.name()),
+            recorder: Recorder::new(&run.name()),
             xml_log: xml_log.transpose()?,
             page: run.out_dir.join(PAGE),
         };

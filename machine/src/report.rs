@@ -52,6 +52,8 @@ mod record;
 mod recorder;
 mod summary;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod xml_log;
 
 pub use record::Outcome;

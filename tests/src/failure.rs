@@ -1,6 +1,6 @@
 //! What is kept of a test that fails, where `VM_FAILURES` says: a directory named by the
-//! test, with its story, and of each machine of its the console's log, a picture of the
-//! screen and QEMU's command line.
+//! test, with its story, the trace of all it did, and of each machine of its the console's
+//! log, a picture of the screen and QEMU's command line.
 
 mod last_words;
 mod prompt;
@@ -12,9 +12,10 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::panic::{self, PanicHookInfo};
 use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::sync::{Once, OnceLock};
 
 use machine::Builder;
+use machine::report::{Outcome, Recorder};
 
 /// Which test a machine is of: several run in one process.
 const TEST: &str = "VM_TEST";
@@ -28,6 +29,17 @@ pub(crate) fn leaving_evidence(builder: Builder) -> Builder {
         Some(test) => builder.env(TEST, test),
         None => builder,
     }
+}
+
+/// What remembers what tests do, if anything of them is to be kept.
+pub(crate) fn recorder() -> Option<&'static Recorder> {
+    static RECORDER: OnceLock<Option<Recorder>> = OnceLock::new();
+    let recorder = RECORDER.get_or_init(|| {
+        std::env::var_os("VM_FAILURES")?;
+        let test = current_test();
+        Some(Recorder::new(test.as_deref().unwrap_or("vm-tests")))
+    });
+    recorder.as_ref()
 }
 
 /// From now on, tests that panic leave what is known of them.
@@ -87,9 +99,23 @@ fn keep(dir: &Path, test: &str, story: &str) -> io::Result<()> {
             machine.state.join("console.log"),
             of_machine.join("console.log"),
         );
-        let _ = last_words::screenshot(&machine.state, &of_machine.join("screen.png"));
+        let screen = of_machine.join("screen.png");
+        if last_words::screenshot(&machine.state, &screen).is_ok() {
+            show_in_trace(&machine.name(), &screen);
+        }
     }
-    Ok(())
+    let Some(recorder) = recorder() else {
+        return Ok(());
+    };
+    recorder.conclude(Outcome::Failed, story);
+    recorder.write_page(dir.join("trace.html"))
+}
+
+/// Tells of a picture as machines do.
+fn show_in_trace(machine: &str, picture: &Path) {
+    let png = fs::read(picture).unwrap_or_default();
+    let path = picture.display();
+    tracing::trace!(target: "machine::screen", machine, %path, png = &png[..]);
 }
 
 /// A QEMU of this process's.

@@ -2,14 +2,22 @@
 //!
 //! `cargo xtask vm-test` installs and builds what they need, and runs them.
 
+/// Headless Chromium, to look at pages with.
+pub mod browser;
 mod failure;
+/// Runs that were recorded, without a machine.
+pub mod recorded;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use machine::report::Terminal;
 use machine::{Builder, Machine, StartScript, Template, TemplateBuilder, Unit};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use tracing_subscriber::fmt::TestWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// How long a test waits for what must happen soon, on however slow a host.
 pub const SOON: Duration = Duration::from_mins(2);
@@ -136,10 +144,10 @@ pub async fn fresh_with(image: &str, describe: impl Fn(Builder) -> Builder + Sen
 pub fn show_steps() {
     failure::keep_evidence();
     // A second test in this process finds it set up already.
-    let _ = tracing_subscriber::fmt()
-        .with_test_writer()
-        .with_env_filter("info,machine::console=debug")
-        .without_time()
+    let terminal = Terminal::new(TestWriter::default());
+    let _ = tracing_subscriber::registry()
+        .with(terminal.layer())
+        .with(failure::recorder().map(|recorder| recorder.layer()))
         .try_init();
 }
 

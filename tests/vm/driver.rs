@@ -24,14 +24,14 @@ use vm_tests::{driver, start_script};
 const LIMIT: &str = "200";
 
 /// A run of the driver: its directories, and the start scripts of its machines.
-struct Run {
+pub(super) struct Run {
     dir: TempDir,
     start_scripts: Vec<PathBuf>,
 }
 
 impl Run {
     /// Machines by name, each of an image.
-    fn new(machines: &[(&str, &str)]) -> Self {
+    pub(super) fn new(machines: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let start_scripts = machines.iter().map(|(name, image)| {
             let link = dir.path().join(format!("run-{name}-vm"));
@@ -43,11 +43,11 @@ impl Run {
     }
 
     /// Where files from machines go.
-    fn out(&self) -> &Path {
+    pub(super) fn out(&self) -> &Path {
         self.dir.path()
     }
 
-    fn script(&self, text: &str) -> PathBuf {
+    pub(super) fn script(&self, text: &str) -> PathBuf {
         let path = self.dir.path().join("script.py");
         std::fs::write(&path, text).unwrap();
         path
@@ -55,7 +55,7 @@ impl Run {
 
     /// The driver, with nothing left to add but options and a script. What machines
     /// keep, they keep in this run's directory.
-    fn command(&self) -> Command {
+    pub(super) fn command(&self) -> Command {
         let mut command = Command::new(driver());
         command
             .arg("--start-scripts")
@@ -71,21 +71,21 @@ impl Run {
     }
 
     /// Runs a script to its end.
-    fn run(&self, text: &str) -> Ended {
+    pub(super) fn run(&self, text: &str) -> Ended {
         Ended::of(self.command().arg(self.script(text)))
     }
 }
 
 /// A driver that has ended.
 #[derive(Debug)]
-struct Ended {
+pub(super) struct Ended {
     status: Option<i32>,
     stdout: String,
     stderr: String,
 }
 
 impl Ended {
-    fn of(command: &mut Command) -> Self {
+    pub(super) fn of(command: &mut Command) -> Self {
         let Output {
             status,
             stdout,
@@ -99,13 +99,13 @@ impl Ended {
     }
 
     /// The standard output of a script that passed.
-    fn passed(self) -> String {
+    pub(super) fn passed(self) -> String {
         assert_eq!(self.status, Some(0), "{}\n{}", self.stdout, self.stderr);
         self.stdout
     }
 
     /// What is said of a script that failed.
-    fn failed(self, status: i32) -> String {
+    pub(super) fn failed(self, status: i32) -> String {
         assert_eq!(
             self.status,
             Some(status),
@@ -184,6 +184,7 @@ with subtest('that fails'):
         r#"<testsuite name="script" tests="3" skipped="0" errors="0" failures="2">"#,
         r#"<testcase name="that passes" classname="script""#,
         r#"message="RequestedAssertionFailed: "#,
+        "<system-out>subtest: that passes\n(finished: subtest: that passes, in 0.",
         "&lt;a&gt;",
     ] {
         assert!(report.contains(part), "no {part} in {report}");
@@ -278,6 +279,7 @@ fn state_is_kept_if_it_is_to_be() {
             "run-machine-vm",
             "script.py",
             "shared-xchg",
+            "trace.html",
             "vm-state-machine"
         ]
     );

@@ -41,6 +41,7 @@ fn leaves_what_there_is_to_know() {
     let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
     assert_eq!(read("test"), "failure::fails");
     assert!(read("story.txt").contains("no luck"), "{stderr}");
+    assert!(read("trace.html").contains("no luck"));
     assert!(read("minimal/console.log").contains("the last words"));
     assert!(read("minimal/qemu-command-line").contains("-accel tcg"));
     let screen = fs::read(dir.join("minimal/screen.png")).unwrap();

@@ -29,6 +29,10 @@ mod lifecycle;
 mod monitor;
 /// Ports, sockets, cables.
 mod network;
+/// The trace page in a browser.
+mod page;
+/// What a run of the driver leaves.
+mod report;
 /// Pictures of the screen.
 mod screen;
 /// Commands: status, output, time-outs, standard input, floods.

@@ -18,6 +18,8 @@ pub(crate) enum Bench {
     Ocr,
     /// How fast a console is logged
     SerialLog,
+    /// How large the trace page of a long run is, and how fast a browser shows it
+    Trace,
 }
 
 /// Runs a benchmark, with all that it needs installed and built before.
@@ -27,6 +29,7 @@ pub(crate) fn run(bench: Bench, yes: bool) -> Result<()> {
         Bench::Commands => ("vm-tests", "commands", &[Image::Minimal, Image::Systemd]),
         Bench::Ocr => ("ocr", "corpus", &[]),
         Bench::SerialLog => ("serial-log", "throughput", &[]),
+        Bench::Trace => ("vm-tests", "trace", &[]),
     };
     host::ensure(&packages(bench), yes)?;
     image::ensure(images, yes)?;
@@ -44,5 +47,6 @@ fn packages(bench: Bench) -> Vec<Package> {
         Bench::Clone | Bench::Commands => [&host::RUN[..], &host::OCR].concat(),
         Bench::Ocr => [&host::OCR[..], &host::OTHER_OCR].concat(),
         Bench::SerialLog => Vec::new(),
+        Bench::Trace => [&host::OCR[..], &host::BROWSER].concat(),
     }
 }

@@ -36,9 +36,15 @@ pub(crate) const PYTHON: [Package; 2] = [
     package("python3-dev", "python3-config"),
 ];
 
+/// What the trace page is looked at with.
+pub(crate) const BROWSER: [Package; 2] = [
+    package("chromium", "chromium"),
+    package("chromium-driver", "chromedriver"),
+];
+
 /// What all of this repository is built and tested with.
 pub(crate) fn all() -> Vec<Package> {
-    [&RUN[..], &VLAN, &OCR, &PYTHON].concat()
+    [&RUN[..], &VLAN, &OCR, &PYTHON, &BROWSER].concat()
 }
 
 /// What the crate `ocr` is built with, and reads with.

@@ -74,6 +74,12 @@ pub(crate) fn run_all() -> Result<()> {
         &without_ocr,
         "the feature `ocr` of `machine` must be optional",
     )?;
+    progress.step("machine with report alone");
+    let with_report = [&without_ocr[..], &["--features", "report"]].concat();
+    check(
+        &with_report,
+        "the feature `report` of `machine` must need no other",
+    )?;
     progress.step("clippy");
     let clippy = [
         "clippy",

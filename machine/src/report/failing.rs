@@ -75,3 +75,63 @@ impl Step {
         !gist.is_empty() && story.contains(gist)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use crate::report::tests::{fail, failing_steps, step};
+    use crate::report::{Outcome, Recorder};
+
+    fn recorded(work: impl FnOnce()) -> Recorder {
+        let recorder = Recorder::new("test");
+        let subscriber = tracing_subscriber::registry().with(recorder.layer());
+        tracing::subscriber::with_default(subscriber, work);
+        recorder
+    }
+
+    fn summary(recorder: &Recorder) -> String {
+        let summary = recorder.summary().to_string();
+        let (_, steps) = summary.split_once(" seconds: ").unwrap();
+        steps.to_owned()
+    }
+
+    #[test]
+    fn the_innermost_step_is_the_one() {
+        let recorder = recorded(failing_steps);
+        // The last step went well.
+        assert_eq!(summary(&recorder), "1 machine (server), 3 steps");
+        recorder.conclude(
+            Outcome::Failed,
+            "Traceback\nException: command `false` failed",
+        );
+        assert_eq!(
+            summary(&recorder),
+            "1 machine (server), 3 steps\n  subtest: one\n    server: must succeed: false"
+        );
+    }
+
+    #[test]
+    fn a_failure_that_somebody_got_over_is_not_the_one() {
+        let recorder = recorded(|| {
+            let group = step(None, "group");
+            group.in_scope(|| fail(&step(Some("a"), "tried"), "command `x` failed"));
+            fail(&group, "AssertionError: 1 != 2");
+        });
+        recorder.conclude(Outcome::Failed, "AssertionError: 1 != 2");
+        assert_eq!(summary(&recorder), "1 machine (a), 2 steps\n  group");
+    }
+
+    #[test]
+    fn a_run_that_was_given_up_was_at_something() {
+        let recorder = recorded(|| {
+            let group = step(None, "group");
+            group.in_scope(|| drop(step(Some("a"), "waiting for Godot")));
+            fail(&group, "GlobalTimeout");
+        });
+        recorder.conclude(Outcome::TimedOut, "GlobalTimeout");
+        assert!(summary(&recorder).ends_with("  group\n    a: waiting for Godot"));
+        let summary = recorder.summary().to_string();
+        assert!(summary.starts_with("test ran out of time in "), "{summary}");
+    }
+}

@@ -10,7 +10,7 @@ const LIMIT: usize = 256 * 1024;
 
 /// What was done and said from one time to another.
 pub(super) fn between(record: &Record, from: Duration, to: Duration) -> String {
-    let (from, to) = (from.as_millis().into(), to.as_millis().into());
+    let (from, to) = (from.as_millis(), to.as_millis());
     let mut lines: Vec<(u64, String)> = Vec::new();
     for step in &record.steps {
         let name = step.machine.map(|machine| &*record.machines[machine].name);
@@ -31,7 +31,9 @@ pub(super) fn between(record: &Record, from: Duration, to: Duration) -> String {
     let lines: Vec<String> = lines.into_iter().map(|(_, line)| line).collect();
     let Kept { mut text, cut } = Kept::of(&lines.join("\n"), LIMIT);
     if let Some(cut) = cut {
-        text += &format!("\n[… {} bytes left out …]\n{}", cut.left_out, cut.tail);
+        let gap = format!("\n[… {} bytes left out …]\n", cut.left_out);
+        text.push_str(&gap);
+        text.push_str(&cut.tail);
     }
     text
 }

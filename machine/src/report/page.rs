@@ -19,6 +19,7 @@ const STYLE: &str = include_str!("page/page.css");
 const SCRIPT: &str = concat!(
     "\"use strict\";\n",
     include_str!("page/run.js"),
+    include_str!("page/escapes.js"),
     include_str!("page/list.js"),
     include_str!("page/tree.js"),
     include_str!("page/details.js"),
@@ -113,4 +114,96 @@ fn data(record: &Record, files: String) -> io::Result<String> {
     // In JSON a `<` can only be in a string. Without one, no text ends the element that
     // this is in.
     Ok(serde_json::to_string(&data)?.replace('<', "\\u003c"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use crate::report::tests::{failing_steps, step};
+    use crate::report::{Outcome, Recorder};
+
+    /// The page that comes of something, and what its program gets.
+    fn page(work: impl FnOnce(), story: &str) -> (String, Value) {
+        let recorder = Recorder::new("<title>");
+        let subscriber = tracing_subscriber::registry().with(recorder.layer());
+        tracing::subscriber::with_default(subscriber, work);
+        recorder.conclude(Outcome::Failed, story);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("trace.html");
+        recorder.write_page(&path).unwrap();
+        // A second time over the first.
+        recorder.write_page(&path).unwrap();
+        let page = std::fs::read_to_string(path).unwrap();
+        let (_, data) = page.split_once("type=\"application/json\">").unwrap();
+        let (data, _) = data.split_once("</script>").unwrap();
+        let data = serde_json::from_str(data).unwrap();
+        (page, data)
+    }
+
+    #[test]
+    fn a_page_has_the_whole_story() {
+        let (page, data) = page(failing_steps, "Exception: command `false` failed");
+        assert!(page.contains("<title>&#60;title&#62;</title>"), "{page}");
+        assert_eq!(data["outcome"], "failed");
+        assert_eq!(data["failing"], 2);
+        let step = &data["steps"][2];
+        assert_eq!(step["parent"], 0);
+        assert_eq!(step["what"], "must succeed: false");
+        let command = &step["entries"][0]["command"];
+        assert_eq!(command["status"], 1);
+        assert_eq!(command["output"]["text"], "<\\x1b>");
+        assert_eq!(data["steps"][1]["kind"], "note");
+        let console = &data["machines"][0]["console"];
+        assert_eq!(console["lines"][0], "a line");
+    }
+
+    #[test]
+    fn nothing_of_a_guest_is_markup() {
+        let evil = "</script><script>alert(1)</script><!--";
+        let (page, data) = page(|| tracing::info!("{evil}"), evil);
+        assert_eq!(
+            page.matches("</script>").count(),
+            2,
+            "those of the page itself"
+        );
+        assert!(!page.contains("alert(1)</"), "{page}");
+        assert_eq!(data["steps"][0]["what"], evil);
+        assert_eq!(data["story"], evil);
+    }
+
+    #[test]
+    fn looks_that_see_the_same_are_counted() {
+        let looks = || {
+            let wait = step(Some("a"), "waiting");
+            wait.in_scope(|| {
+                for status in [1, 1, 1, 0] {
+                    tracing::debug!(target: "machine::output", machine = "a", command = "x", status);
+                }
+            });
+        };
+        let (_, data) = page(looks, "");
+        let entries = data["steps"][0]["entries"].as_array().unwrap();
+        let times: Vec<&Value> = entries
+            .iter()
+            .map(|entry| &entry["command"]["times"])
+            .collect();
+        assert_eq!(times, [3, 1]);
+    }
+
+    #[test]
+    fn more_steps_than_there_is_place_for_are_counted() {
+        let many = || (0..50_100).for_each(|_| drop(step(None, "s")));
+        let (_, data) = page(many, "");
+        assert_eq!(data["steps"].as_array().unwrap().len(), 50_000);
+        assert_eq!(data["left_out"], 100);
+    }
+
+    #[test]
+    fn a_page_of_nothing_is_a_page() {
+        let (_, data) = page(|| (), "error: no such file");
+        assert_eq!(data["failing"], Value::Null);
+        assert_eq!(data["story"], "error: no such file");
+    }
 }

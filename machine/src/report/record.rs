@@ -128,9 +128,9 @@ pub(super) enum Said {
 }
 
 impl Record {
-    pub(super) fn new(title: String) -> Self {
+    pub(super) fn new(title: &str) -> Self {
         Self {
-            title: safe(&title),
+            title: safe(title),
             began: Instant::now(),
             date: SystemTime::now(),
             conclusion: None,
@@ -213,11 +213,11 @@ impl Record {
 
     fn add_to(&mut self, step: usize, entry: Entry) {
         let entries = &mut self.steps[step].entries;
-        if let Some(last) = entries.last_mut() {
-            if last.said.is_repeated_by(&entry.said) {
-                last.at = entry.at;
-                return;
-            }
+        if let Some(last) = entries.last_mut()
+            && last.said.is_repeated_by(&entry.said)
+        {
+            last.at = entry.at;
+            return;
         }
         if self.entries >= MOST_ENTRIES {
             self.left_out += 1;

@@ -26,8 +26,8 @@ pub struct Recorder {
 
 impl Recorder {
     /// Remembers nothing yet. The page will be about `title`.
-    pub fn new(title: impl Into<String>) -> Self {
-        let record = Listening::new(Record::new(title.into()));
+    pub fn new(title: &str) -> Self {
+        let record = Listening::new(Record::new(title));
         Self { record }
     }
 

@@ -125,9 +125,9 @@ where
         };
         let seconds = open.start.elapsed().as_secs_f64();
         let mut line = format!("({outcome}: {}, in {seconds:.2} seconds)", open.what);
-        // The whole story is for whoever gets the error, and the gist is told once.
+        // The whole story is for whoever gets the error; the gist is told where it arose.
         let gist = fields.error.lines().next().unwrap_or_default();
-        if !gist.is_empty() && !gist.contains(&open.told) || open.told.is_empty() {
+        if open.told.is_empty() || !fields.error.contains(&open.told) {
             line = format!("{line} {gist}");
         }
         self.write(&open.machine, ": ", style, line.trim_end());
@@ -162,5 +162,56 @@ fn colour(name: &str) -> u8 {
 impl<W> fmt::Debug for Terminal<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Terminal").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+    use crate::report::tests::{Sink, failing_steps};
+
+    fn log(colours: bool) -> String {
+        let sink = Sink::default();
+        let terminal = Terminal::new(sink.clone()).colours(colours);
+        let subscriber = tracing_subscriber::registry().with(terminal.layer());
+        tracing::subscriber::with_default(subscriber, failing_steps);
+        let log = sink.text();
+        // Whatever it took.
+        let seconds = regex::Regex::new(r"in \d+\.\d\d seconds").unwrap();
+        seconds.replace_all(&log, "in S seconds").into_owned()
+    }
+
+    #[test]
+    fn in_the_form_of_the_reference() {
+        assert_eq!(
+            log(false),
+            "subtest: one\n\
+             a word\n\
+             server: must succeed: false\n\
+             server # a line\n\
+             server: (failed: must succeed: false, in S seconds) command `false` failed\n\
+             (failed: subtest: one, in S seconds)\n\
+             server: waiting\n\
+             server: (finished: waiting, in S seconds)\n"
+        );
+    }
+
+    #[test]
+    fn with_colours_if_they_are_wanted() {
+        let log = log(true);
+        let name = format!("\x1b[{}mserver\x1b[0m: ", colour("server"));
+        assert_eq!(log.matches(&name).count(), 4, "{log:?}");
+        assert!(log.contains("\x1b[31m(failed: must succeed"), "{log:?}");
+    }
+
+    #[test]
+    fn consoles_are_shown_while_they_are_to_be() {
+        let sink = Sink::default();
+        let terminal = Terminal::new(sink.clone()).consoles(|| false);
+        let subscriber = tracing_subscriber::registry().with(terminal.layer());
+        tracing::subscriber::with_default(subscriber, failing_steps);
+        assert!(!sink.text().contains("a line"), "{}", sink.text());
     }
 }

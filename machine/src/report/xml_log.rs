@@ -180,3 +180,79 @@ fn element<W: io::Write>(
 fn end<W: io::Write>(writer: &mut Writer<W>, name: &str) -> io::Result<()> {
     writer.write_event(Event::End(BytesEnd::new(name)))
 }
+
+#[cfg(test)]
+mod tests {
+    use quick_xml::Reader;
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+    use crate::report::tests::{failing_steps, step};
+
+    fn log(work: impl FnOnce()) -> String {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let log = XmlLog::create(file.path()).unwrap();
+        let subscriber = tracing_subscriber::registry().with(log.layer());
+        tracing::subscriber::with_default(subscriber, work);
+        log.close().unwrap();
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        // Fails where an element is not ended as it was begun.
+        let mut reader = Reader::from_str(&text);
+        while !matches!(reader.read_event().unwrap(), Event::Eof) {}
+        text
+    }
+
+    #[test]
+    fn steps_are_nested() {
+        let text = log(failing_steps);
+        for part in [
+            "<logfile><nest><head>subtest: one</head><line>a word</line>",
+            "<nest><head machine=\"server\">must succeed: false</head>",
+            "<line machine=\"server\" type=\"serial\">a line</line>",
+            "<line machine=\"server\">(failed: must succeed: false, in 0.",
+            "</nest></logfile>",
+        ] {
+            assert!(text.contains(part), "no {part} in {text}");
+        }
+        assert_eq!(
+            text.matches("<nest>").count(),
+            text.matches("</nest>").count()
+        );
+    }
+
+    #[test]
+    fn steps_that_overlap_are_elements_all_the_same() {
+        let text = log(|| {
+            let (one, other) = (step(Some("a"), "one"), step(Some("b"), "other"));
+            one.record("outcome", "ok");
+            tracing::info!("between");
+            drop(other);
+        });
+        let order = [
+            "one<",
+            "other<",
+            "(finished: one",
+            "between",
+            "(cancelled: other",
+            "</nest></nest>",
+        ];
+        let places: Vec<usize> = order.iter().map(|part| text.find(part).unwrap()).collect();
+        assert!(places.is_sorted(), "{text}");
+    }
+
+    #[test]
+    fn what_is_under_way_is_ended_with_the_log() {
+        let mut kept = None;
+        let text = log(|| kept = Some(step(None, "endless")));
+        assert!(text.contains("(cancelled: endless, in "), "{text}");
+    }
+
+    #[test]
+    fn what_xml_has_no_way_to_write_is_written_out() {
+        let text = log(|| tracing::info!("{}", "<a> & \u{1b}[1m \u{ffff}"));
+        assert!(
+            text.contains("<line>&lt;a&gt; &amp; \\x1b[1m \u{fffd}</line>"),
+            "{text}"
+        );
+    }
+}

@@ -29,7 +29,7 @@ function makeConsole(chooseTime) {
         },
       },
       element("span", { className: "at" }, clock(at)),
-      element("span", null, ...marked(console.lines[line], wanted)),
+      element("span", null, ...coloured(console.lines[line], wanted)),
     );
   });
 
@@ -90,10 +90,10 @@ function makeConsole(chooseTime) {
       wanted = text;
       if (!machine) return 0;
       const finds = run.machines.map(({ console }) =>
-        text ? console.lines.filter((line) => line.toLowerCase().includes(text)).length : 0,
+        text ? console.lines.filter((line) => plain(line).toLowerCase().includes(text)).length : 0,
       );
       if (text && finds[machine.number] > 0) {
-        const line = machine.console.lines.findIndex((line) => line.toLowerCase().includes(text));
+        const line = machine.console.lines.findIndex((line) => plain(line).toLowerCase().includes(text));
         list.show(rowOf(line), true);
       }
       list.redraw();

@@ -56,13 +56,13 @@ function showCommand(step, { at, command }, wanted) {
 
 /** A text, and where it was cut the link to all of it. */
 function showText({ text, cut }, wanted) {
-  if (!cut) return element("pre", { className: "output", tabIndex: 0 }, ...marked(text.trimEnd(), wanted));
+  if (!cut) return element("pre", { className: "output", tabIndex: 0 }, ...coloured(text.trimEnd(), wanted));
   const gap = `… ${count(cut.left_out, "byte")} left out … `;
   return element(
     "pre",
     { className: "output", tabIndex: 0 },
-    ...marked(text, wanted),
+    ...coloured(text, wanted),
     element("span", { className: "gap" }, gap, cut.file && fileLink(cut.file, "all of it")),
-    ...marked(cut.tail, wanted),
+    ...coloured(cut.tail, wanted),
   );
 }

@@ -11,8 +11,9 @@ function showFailure(go) {
   box.hidden = false;
   box.append(
     element("div", { className: "report" }, ...(step ? failedStep(step, go) : []), ...storyOf(step)),
-    element("div", { className: "evidence" }, ...evidence(step, go)),
+    element("div", { className: "evidence" }, ...evidence(step)),
   );
+  for (const pre of box.querySelectorAll(".console")) pre.scrollTop = pre.scrollHeight;
 }
 
 function failedStep(step, go) {
@@ -48,7 +49,7 @@ function storyOf(step) {
 }
 
 /** The last picture and the last lines of the step's machine; of each, if it has none. */
-function evidence(step, go) {
+function evidence(step) {
   const machine = step && machineOf(step);
   const machines = machine ? [machine] : run.machines.slice(0, 3);
   return machines.flatMap((machine) => {
@@ -61,7 +62,7 @@ function evidence(step, go) {
       ...(last.length > 0
         ? [
             element("h3", null, nameOf(machine), ": the console until then"),
-            element("pre", { tabIndex: 0, className: "console" }, last.join("\n")),
+            element("pre", { tabIndex: 0, className: "console" }, ...coloured(last.join("\n"))),
           ]
         : []),
     ];

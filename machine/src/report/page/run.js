@@ -39,7 +39,7 @@ function words(step) {
       command?.error ?? "",
       picture?.text ?? "",
     ]),
-  ].join("\n").toLowerCase();
+  ].map(plain).join("\n").toLowerCase();
   return step.words;
 }
 

@@ -12,7 +12,7 @@ function makeTree(choose) {
   const list = makeList(box, 26, (number) => {
     const step = rows[number];
     const machine = machineOf(step);
-    const [sign, tone] = step.goesOn ? ["…", "warn"] : (SIGNS[step.outcome] ?? ["·", "soft"]);
+    const [sign, tone] = step.goesOn ? ["…", "warn"] : (SIGNS[step.outcome] ?? ["›", "soft"]);
     const isFaint = finds && !finds.has(step);
     const row = element(
       "div",
@@ -20,8 +20,8 @@ function makeTree(choose) {
         id: `step-${step.number}`,
         className: [
           "row",
-          step.outcome ?? "note",
-          machine || step.kind === "note" ? "" : "group",
+          step.outcome ?? step.kind,
+          machine || !step.outcome ? "" : "group",
           isFaint ? "faint" : "",
           step === chosen ? "chosen" : "",
         ].join(" "),

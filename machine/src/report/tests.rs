@@ -1,0 +1,66 @@
+//! What the tests of all reports share: something to report.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use tracing::field::Empty;
+use tracing::{Span, info_span};
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Somewhere to write to.
+#[derive(Clone, Default)]
+pub(super) struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Sink {
+    pub(super) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Sink {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+pub(super) fn step(machine: Option<&str>, what: &str) -> Span {
+    info_span!(target: "machine::step", "step", machine, what, outcome = Empty, error = Empty)
+}
+
+/// Ends a step that fails.
+pub(super) fn fail(step: &Span, error: &str) {
+    tracing::record_all!(step, outcome = "failed", error = error);
+}
+
+/// A group in which a step fails, and another that ends well.
+pub(super) fn failing_steps() {
+    let group = step(None, "subtest: one");
+    group.in_scope(|| {
+        tracing::info!("a word");
+        let inner = step(Some("server"), "must succeed: false");
+        inner.in_scope(|| {
+            tracing::debug!(target: "machine::console", machine = "server", "a line");
+            let (command, status, output) = ("false", 1, "<\x1b>");
+            tracing::debug!(target: "machine::output", machine = "server", command, status, output);
+        });
+        fail(&inner, "command `false` failed\n  its output:\n    <");
+    });
+    fail(
+        &group,
+        "Exception: command `false` failed\n  its output:\n    <",
+    );
+    let last = step(Some("server"), "waiting");
+    last.record("outcome", "ok");
+}

@@ -1,0 +1,62 @@
+//! How large the trace page of a long run is, and how long a browser takes to show it:
+//! `cargo xtask bench trace`.
+
+#![expect(clippy::print_stdout, reason = "the figures are the output")]
+
+use std::error::Error;
+use std::time::Instant;
+
+use vm_tests::browser::browse;
+use vm_tests::recorded::long_run;
+
+const STEPS: usize = 10_000;
+const LINES: usize = 100_000;
+const ROUNDS: usize = 5;
+
+/// Milliseconds until the page was loaded, its program included, and something was painted.
+const LOADED: &str = "const [page] = performance.getEntriesByType('navigation');
+    const paint = performance.getEntriesByName('first-contentful-paint')[0];
+    return [page.loadEventEnd, paint ? paint.startTime : 0];";
+
+/// Milliseconds from a key to the frame after it.
+const NEXT_STEP: &str = "const done = arguments[0];
+    const begin = performance.now();
+    document.dispatchEvent(new KeyboardEvent('keydown', { key: 'k' }));
+    requestAnimationFrame(() => setTimeout(() => done(performance.now() - begin)));";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    // `cargo test --benches` runs this, too, to see that it starts.
+    if !std::env::args().any(|arg| arg == "--bench") {
+        return Ok(());
+    }
+    let start = Instant::now();
+    let run = long_run(STEPS, LINES);
+    println!(
+        "{STEPS} steps, {LINES} lines: recorded in {:.2?}",
+        start.elapsed()
+    );
+    let dir = tempfile::tempdir()?;
+    let page = dir.path().join("trace.html");
+    let start = Instant::now();
+    run.write_page(&page)?;
+    let size = page.metadata()?.len();
+    println!("written in {:.2?}: {} kB", start.elapsed(), size / 1000);
+    for _ in 0..ROUNDS {
+        browse(&page, &[], async |page| {
+            let loaded = page.execute(LOADED, Vec::new()).await;
+            let next = page.execute_async(NEXT_STEP, Vec::new()).await;
+            match (loaded, next) {
+                (Ok(loaded), Ok(next)) => println!(
+                    "loaded after {:.0} ms, painted after {:.0} ms; the next step in {:.0} ms",
+                    loaded[0].as_f64().unwrap_or(f64::NAN),
+                    loaded[1].as_f64().unwrap_or(f64::NAN),
+                    next.as_f64().unwrap_or(f64::NAN)
+                ),
+                (Err(error), _) | (_, Err(error)) => println!("{error}"),
+            }
+        })
+        .await;
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+use std::path::Path;
+use std::process::Stdio;
+
+use fantoccini::wd::Capabilities;
+use fantoccini::{Client, ClientBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+/// Opens a file in Chromium, headless and with `arguments` of its own, and does something
+/// with it. The browser is gone afterwards, also if that panics.
+///
+/// # Panics
+/// If there is no `chromedriver` or no Chromium, or `work` panics.
+pub async fn browse<F>(page: &Path, arguments: &[&str], work: impl FnOnce(Client) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let profile = tempfile::tempdir().expect("a directory");
+    let (_driver, port) = chromedriver().await;
+    let client = ClientBuilder::new(HttpConnector::new())
+        .capabilities(capabilities(profile.path(), arguments))
+        .connect(&format!("http://127.0.0.1:{port}"))
+        .await
+        .expect("a browser");
+    let url = format!("file://{}", page.display());
+    let opened = client.goto(&url).await;
+    // In a task of its own, whose panic ends here.
+    let worked = match opened {
+        Ok(()) => tokio::spawn(work(client.clone())).await,
+        Err(error) => panic!("{url}: {error}"),
+    };
+    client.close().await.expect("a browser that ends");
+    if let Err(error) = worked {
+        std::panic::resume_unwind(error.into_panic());
+    }
+}
+
+/// Chromium's driver, and the port that it says it listens at.
+async fn chromedriver() -> (Child, u16) {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("chromedriver, of Debian's package chromium-driver");
+    let stdout = driver.stdout.take().expect("a pipe");
+    let mut lines = BufReader::new(stdout).lines();
+    while let Some(line) = lines.next_line().await.expect("a pipe") {
+        let port = line.split_once("successfully on port ");
+        if let Some(port) = port.and_then(|(_, port)| port.trim_end_matches('.').parse().ok()) {
+            return (driver, port);
+        }
+    }
+    panic!("chromedriver does not say where it listens");
+}
+
+fn capabilities(profile: &Path, arguments: &[&str]) -> Capabilities {
+    let profile = format!("--user-data-dir={}", profile.display());
+    let ours = [
+        "--headless=new",
+        // Root may run it, too, and its pages are ours.
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--disable-gpu",
+        "--window-size=1400,900",
+        &profile,
+    ];
+    let arguments = [&ours, arguments].concat();
+    let options = json!({ "args": arguments });
+    Capabilities::from_iter([("goog:chromeOptions".to_owned(), options)])
+}

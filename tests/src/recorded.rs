@@ -1,0 +1,106 @@
+use machine::report::{Outcome, Recorder};
+use tracing::field::Empty;
+use tracing::{Span, info_span};
+use tracing_subscriber::layer::SubscriberExt as _;
+
+/// What is markup, and would be noticed if it were taken for it; and what steers terminals.
+pub const HOSTILE: &str = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">\
+     <b>bold</b> &amp; \u{1b}[2J \u{0} \u{202e} {{ title }} \u{fffd}";
+
+/// A picture of one pixel.
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9bU\0\0\0\nIDATx\x9cc`\0\0\0\x02\0\x01H\xaf\xa4q\0\0\0\0IEND\xaeB`\x82";
+
+/// Has a recorder hear what `work` tells.
+pub fn record(title: &str, work: impl FnOnce()) -> Recorder {
+    let recorder = Recorder::new(title);
+    let subscriber = tracing_subscriber::registry().with(recorder.layer());
+    tracing::subscriber::with_default(subscriber, work);
+    recorder
+}
+
+/// A run of two machines whose last step fails.
+pub fn failing_run() -> Recorder {
+    let recorder = record("web", || {
+        group("subtest: the server is up", None, || {
+            step("server", "waiting for unit nginx.service", "ok", "", || {
+                console("server", "Started nginx.service");
+                output("server", "systemctl is-active nginx", 0, "active\n");
+            });
+            picture("server");
+        });
+        let story = Some("Exception: client: command `curl` failed");
+        group("subtest: the client reaches it", story, || {
+            console("client", "the network is up");
+            output("client", "ip route", 0, HOSTILE);
+            let error = "client: command `curl` failed\n  its output:\n    (7)";
+            step("client", "must succeed: curl", "failed", error, || {
+                console("client", HOSTILE);
+                output("client", "curl", 7, "curl: (7) no route\n");
+                picture("client");
+            });
+        });
+    });
+    let story =
+        "Traceback:\n  line 7\nException: client: command `curl` failed\n  its output:\n    (7)";
+    recorder.conclude(Outcome::Failed, story);
+    recorder
+}
+
+/// A run of so many steps, and lines of consoles; the last step but one fails.
+pub fn long_run(steps: usize, lines: usize) -> Recorder {
+    let recorder = record("long", || {
+        for number in 0..steps {
+            let machine = ["one", "other", "third"][number % 3];
+            let is_failure = number + 2 == steps;
+            let outcome = if is_failure { "failed" } else { "ok" };
+            let error = if is_failure { "it broke" } else { "" };
+            step(
+                machine,
+                &format!("must succeed: make test-{number}"),
+                outcome,
+                error,
+                || {
+                    for line in lines * number / steps..lines * (number + 1) / steps {
+                        console(
+                            machine,
+                            &format!("[{line:>12}] systemd[1]: Started unit-{line}.service"),
+                        );
+                    }
+                    output(machine, &format!("make test-{number}"), 0, "test ok\n");
+                },
+            );
+        }
+    });
+    recorder.conclude(Outcome::Failed, "it broke");
+    recorder
+}
+
+fn span(machine: Option<&str>, what: &str) -> Span {
+    info_span!(target: "machine::step", "step", machine, what, outcome = Empty, error = Empty)
+}
+
+fn group(what: &str, error: Option<&str>, inside: impl FnOnce()) {
+    let span = span(None, what);
+    span.in_scope(inside);
+    let outcome = if error.is_some() { "failed" } else { "ok" };
+    tracing::record_all!(span, outcome = outcome, error = error.unwrap_or_default());
+}
+
+fn step(machine: &str, what: &str, outcome: &str, error: &str, inside: impl FnOnce()) {
+    let span = span(Some(machine), what);
+    span.in_scope(inside);
+    tracing::record_all!(span, outcome = outcome, error = error);
+}
+
+fn console(machine: &str, line: &str) {
+    tracing::debug!(target: "machine::console", machine, "{line}");
+}
+
+fn output(machine: &str, command: &str, status: i32, output: &str) {
+    tracing::debug!(target: "machine::output", machine, command, status, output);
+}
+
+fn picture(machine: &str) {
+    let (text, words) = ("login:", r#"[["login:",0,0,1,1,95.0]]"#);
+    tracing::trace!(target: "machine::screen", machine, png = PNG, text, words);
+}

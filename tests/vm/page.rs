@@ -1,0 +1,262 @@
+//! The trace page in a browser, of runs that were recorded without a machine.
+
+use fantoccini::actions::{InputSource as _, KeyAction, KeyActions};
+use fantoccini::error::CmdError;
+use fantoccini::key::Key;
+use fantoccini::{Client, Locator};
+use machine::report::Recorder;
+use serde_json::{Value, json};
+use vm_tests::SOON;
+use vm_tests::browser::browse;
+use vm_tests::recorded::{HOSTILE, failing_run, long_run};
+
+/// Looks at a run's page.
+async fn look<F>(run: &Recorder, arguments: &[&str], work: impl FnOnce(Client) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let dir = tempfile::tempdir().unwrap();
+    let page = dir.path().join("trace.html");
+    run.write_page(&page).unwrap();
+    browse(&page, arguments, work).await;
+}
+
+/// The value of an expression in the page.
+async fn value(page: &Client, expression: &str) -> Value {
+    let script = format!("return {expression};");
+    page.execute(&script, Vec::new()).await.unwrap()
+}
+
+/// Waits until an expression is true in the page.
+async fn until(page: &Client, expression: &str) {
+    let script = format!(
+        "const [done] = arguments;
+         const look = () => ({expression}) ? done(true) : requestAnimationFrame(look);
+         look();"
+    );
+    let became_true = page.execute_async(&script, Vec::new());
+    let became_true = tokio::time::timeout(SOON, became_true).await;
+    assert_eq!(became_true.unwrap().unwrap(), json!(true), "{expression}");
+}
+
+async fn press(page: &Client, keys: &str) -> Result<(), CmdError> {
+    let mut actions = KeyActions::new("keyboard".to_owned());
+    for value in keys.chars() {
+        actions = actions.then(KeyAction::Down { value });
+        actions = actions.then(KeyAction::Up { value });
+    }
+    page.perform_actions(actions).await
+}
+
+async fn text(page: &Client, css: &str) -> String {
+    page.find(Locator::Css(css))
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap()
+}
+
+/// What the chosen step is.
+const CHOSEN: &str = "document.querySelector('#tree .chosen .what')?.textContent";
+
+#[tokio::test]
+async fn the_failure_is_at_the_top() {
+    look(&failing_run(), &[], async |page| {
+        assert_eq!(text(&page, "#outcome").await, "failed");
+        let failure = text(&page, "#failure").await;
+        for part in [
+            "subtest: the client reaches it",
+            "client: must succeed: curl",
+            "    (7)",
+            "line 7",
+            "</script><script>",
+        ] {
+            assert!(failure.contains(part), "no {part} in {failure}");
+        }
+        assert_eq!(
+            failure.matches("    (7)").count(),
+            1,
+            "told once: {failure}"
+        );
+        until(
+            &page,
+            "document.querySelector('#failure img').naturalWidth === 1",
+        )
+        .await;
+        until(&page, &format!("{CHOSEN} === 'must succeed: curl'")).await;
+        let details = text(&page, "#details").await;
+        assert!(details.contains("exit code 7"), "{details}");
+        assert!(details.contains("curl: (7) no route"), "{details}");
+        assert_eq!(
+            value(&page, "document.querySelectorAll('#tabs button').length").await,
+            2
+        );
+        until(&page, "document.querySelector('#lines .during') !== null").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn steps_are_walked_and_searched_by_keys() {
+    look(&failing_run(), &[], async |page| {
+        let chosen = async |what: &str| until(&page, &format!("{CHOSEN} === {what:?}")).await;
+        chosen("must succeed: curl").await;
+        press(&page, "kkkk").await.unwrap();
+        chosen("waiting for unit nginx.service").await;
+        let console = "document.querySelector('#tabs [aria-selected=true]').textContent";
+        until(&page, &format!("{console} === 'server'")).await;
+        press(&page, "j").await.unwrap();
+        chosen("the screen").await;
+        // Picture, with the box of a word, and back.
+        press(&page, "p").await.unwrap();
+        until(
+            &page,
+            "document.querySelector('#picture[open] .frame i')?.title === 'login: (95 % sure)'",
+        )
+        .await;
+        press(&page, &char::from(Key::Escape).to_string())
+            .await
+            .unwrap();
+        until(&page, "document.querySelector('dialog[open]') === null").await;
+
+        press(&page, "/active").await.unwrap();
+        until(
+            &page,
+            "document.getElementById('found').textContent === '1 step, 0 lines'",
+        )
+        .await;
+        until(
+            &page,
+            "document.querySelectorAll('#tree .row').length === 2",
+        )
+        .await;
+        press(&page, &char::from(Key::Enter).to_string())
+            .await
+            .unwrap();
+        chosen("waiting for unit nginx.service").await;
+        let marked = "document.querySelector('#details mark').textContent";
+        assert_eq!(value(&page, marked).await, "active");
+        press(&page, &char::from(Key::Escape).to_string())
+            .await
+            .unwrap();
+        until(
+            &page,
+            "document.querySelectorAll('#tree .row').length === 6",
+        )
+        .await;
+
+        press(&page, "f").await.unwrap();
+        chosen("must succeed: curl").await;
+        // A group is closed, and opened.
+        press(&page, "kk").await.unwrap();
+        chosen("subtest: the client reaches it").await;
+        press(&page, &char::from(Key::Enter).to_string())
+            .await
+            .unwrap();
+        until(
+            &page,
+            "document.querySelectorAll('#tree .row').length === 4",
+        )
+        .await;
+        press(&page, &char::from(Key::Enter).to_string())
+            .await
+            .unwrap();
+        until(
+            &page,
+            "document.querySelectorAll('#tree .row').length === 6",
+        )
+        .await;
+        press(&page, "?").await.unwrap();
+        until(&page, "document.querySelector('#help[open]') !== null").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_line_of_a_console_leads_to_its_step() {
+    look(&failing_run(), &[], async |page| {
+        until(&page, "document.querySelector('#tree .chosen') !== null").await;
+        page.execute(
+            "document.querySelectorAll('#tabs button')[0].click()",
+            vec![],
+        )
+        .await
+        .unwrap();
+        until(
+            &page,
+            "document.querySelector('#lines .row')?.textContent.includes('nginx')",
+        )
+        .await;
+        let line = page.find(Locator::Css("#lines .row")).await.unwrap();
+        line.click().await.unwrap();
+        until(
+            &page,
+            &format!("{CHOSEN} === 'waiting for unit nginx.service'"),
+        )
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_guests_say_is_text() {
+    look(&failing_run(), &[], async |page| {
+        until(&page, "document.querySelector('#tree .chosen') !== null").await;
+        press(&page, "k").await.unwrap();
+        until(&page, &format!("{CHOSEN} === 'ip route'")).await;
+        let shown = value(
+            &page,
+            "document.querySelector('#details .output').textContent",
+        )
+        .await;
+        let harmless = HOSTILE
+            .replace("\u{1b}[2J", "·")
+            .replace('\0', "\\x00")
+            .replace('\u{202e}', "\\u{202e}");
+        assert_eq!(shown, harmless);
+        assert_eq!(page.title().await.unwrap(), "web");
+        let markup = "document.querySelectorAll('b, img[src=x]').length + document.scripts.length";
+        assert_eq!(value(&page, markup).await, 2, "the page's own scripts");
+    })
+    .await;
+}
+
+/// How bright the page is: the sum of its background's red, green and blue.
+async fn brightness(page: &Client) -> u64 {
+    let rgb = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g)";
+    let sum = value(page, &format!("{rgb}.map(Number).reduce((a, b) => a + b)")).await;
+    sum.as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn by_night_it_is_dark() {
+    let run = failing_run();
+    look(&run, &[], async |page| {
+        assert!(brightness(&page).await > 600);
+    })
+    .await;
+    let dark = ["--blink-settings=preferredColorScheme=0"];
+    look(&run, &dark, async |page| {
+        assert!(brightness(&page).await < 150);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ten_thousand_steps_and_a_hundred_thousand_lines() {
+    look(&long_run(10_000, 100_000), &[], async |page| {
+        until(&page, &format!("{CHOSEN} === 'must succeed: make test-9998'")).await;
+        press(&page, "j").await.unwrap();
+        until(&page, &format!("{CHOSEN} === 'must succeed: make test-9999'")).await;
+        let rows = value(&page, "document.querySelectorAll('.row').length").await;
+        assert!(rows.as_u64().unwrap() < 300, "{rows}");
+        press(&page, "/unit-99999").await.unwrap();
+        until(&page, "document.getElementById('found').textContent === '0 steps, 1 line'").await;
+        press(&page, &char::from(Key::Escape).to_string()).await.unwrap();
+        let end = "document.querySelector('#lines').scrollTop = 1e9";
+        page.execute(end, Vec::new()).await.unwrap();
+        until(&page, "[...document.querySelectorAll('#lines .row')].at(-1).textContent.includes('unit-99999')").await;
+    })
+    .await;
+}
