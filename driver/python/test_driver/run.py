@@ -1,10 +1,10 @@
 """A run, from the command line to the exit status."""
 
 import atexit
+import faulthandler
 import signal
 import sys
 import time
-import traceback
 from pathlib import Path
 from types import FrameType
 from typing import Any, Callable, List, NoReturn, Optional, Tuple
@@ -14,6 +14,8 @@ from test_driver.driver import Driver
 from test_driver.errors import GlobalTimeout, Terminated
 from test_driver.logger import rootlog
 from test_driver.prompt import prompt
+from test_driver.story import story as _story
+from test_driver.story import where
 
 FAILED = 1
 USAGE = 2
@@ -21,8 +23,8 @@ TIMED_OUT = 124
 INTERRUPTED = 130
 TERMINATED = 143
 
-# What the file names of this package begin with, as Rust gives them to it.
-OURS = "<test_driver/"
+# How often a script that goes on after its time is interrupted again, in seconds.
+AGAIN = 5
 
 
 def run(
@@ -45,11 +47,14 @@ def run(
         return USAGE
 
     began = time.monotonic()
-    _handle_signals(global_timeout)
+    time_up = _handle_signals(global_timeout)
     status, story = _run(
         lambda: Driver(start_scripts, vlans, script or "", out_dir, keep_vm_state),
         interactive,
     )
+    if time_up and status != TIMED_OUT:
+        # The script has caught what was to end it.
+        status, story = TIMED_OUT, "\n".join(time_up + [story]).rstrip()
     if story:
         print(story, file=sys.stderr)
     if junit_xml is not None:
@@ -100,12 +105,18 @@ class _Quiet:
         self._driver.__exit__()
 
 
-def _handle_signals(global_timeout: Optional[float]) -> None:
+def _handle_signals(global_timeout: Optional[float]) -> List[str]:
+    """Gives a list that is filled when the time is up, with where the script was."""
+    time_up: List[str] = []
+
     def terminated(_number: int, _frame: Optional[FrameType]) -> NoReturn:
         raise Terminated
 
-    def timed_out(_number: int, _frame: Optional[FrameType]) -> NoReturn:
-        raise GlobalTimeout(f"the run took longer than {global_timeout:g} seconds")
+    def timed_out(_number: int, frame: Optional[FrameType]) -> NoReturn:
+        error = GlobalTimeout(f"the run took longer than {global_timeout:g} seconds")
+        if not time_up:
+            time_up.extend([f"{error}; it was at", where(frame)])
+        raise error
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, terminated)
@@ -114,22 +125,7 @@ def _handle_signals(global_timeout: Optional[float]) -> None:
     signal.set_wakeup_fd(_vmwright.wakeup_fd(), warn_on_full_buffer=False)
     if global_timeout:
         rootlog.info(f"Test will time out and terminate in {global_timeout:g} seconds")
-        signal.setitimer(signal.ITIMER_REAL, global_timeout)
-
-
-def _story(error: BaseException) -> str:
-    """The traceback, without what is not the script's."""
-    story = traceback.TracebackException.from_exception(error)
-    _leave_out_ours(story)
-    # Nothing of the script's has begun where a machine can't be made.
-    lines = story.format() if story.stack else story.format_exception_only()
-    return "".join(lines).rstrip()
-
-
-def _leave_out_ours(story: Optional[traceback.TracebackException]) -> None:
-    if story is None:
-        return
-    frames = [frame for frame in story.stack if not frame.filename.startswith(OURS)]
-    story.stack = traceback.StackSummary.from_list(frames)
-    _leave_out_ours(story.__cause__)
-    _leave_out_ours(story.__context__)
+        signal.setitimer(signal.ITIMER_REAL, global_timeout, AGAIN)
+        # The last word on a run that does not end: the process is ended, then.
+        faulthandler.dump_traceback_later(global_timeout + _vmwright.CLEAN_UP_SECONDS)
+    return time_up

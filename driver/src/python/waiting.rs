@@ -17,7 +17,10 @@ use super::errors::exception;
 use crate::run::TIMED_OUT;
 
 /// How long after its time is up a run may take to clean up.
-const CLEAN_UP: Duration = Duration::from_secs(30);
+pub(super) const CLEAN_UP: Duration = Duration::from_secs(30);
+
+/// How long Python may take to tell where a run is that has not.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What everything asynchronous runs on, from the first machine to the process's end.
 pub(super) fn runtime() -> &'static Runtime {
@@ -93,7 +96,8 @@ pub(super) fn wakeup_fd() -> PyResult<RawFd> {
 pub(super) fn end_after(limit: Duration) -> JoinHandle<()> {
     runtime().spawn(async move {
         let never = std::future::pending::<()>();
-        let _ = tokio::time::timeout(limit.saturating_add(CLEAN_UP), never).await;
+        let limit = limit.saturating_add(CLEAN_UP).saturating_add(LAST_WORDS);
+        let _ = tokio::time::timeout(limit, never).await;
         tracing::error!("the script did not end when its time was up");
         std::process::exit(TIMED_OUT.into());
     })
