@@ -82,7 +82,11 @@ impl Cli {
             let text = text
                 .into_string()
                 .map_err(|text| format!("the variable {name} is no text: {}", text.display()))?;
-            Ok::<_, String>(text.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+            Ok::<_, String>(
+                text.split_whitespace()
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>(),
+            )
         };
         if self.start_scripts.is_none() {
             let paths = words("startScripts")?;
@@ -90,7 +94,12 @@ impl Cli {
         }
         if self.vlans.is_none() {
             let number = |word: &String| word.parse().map_err(|_| no_number("vlans", word));
-            self.vlans = Some(words("vlans")?.iter().map(number).collect::<Result<_, _>>()?);
+            self.vlans = Some(
+                words("vlans")?
+                    .iter()
+                    .map(number)
+                    .collect::<Result<_, _>>()?,
+            );
         }
         if self.global_timeout.is_none() {
             let limit = |word: &String| seconds(word).map_err(|_| no_number("globalTimeout", word));
@@ -138,7 +147,10 @@ mod tests {
             "test.py",
         ]);
         let start_scripts = cli.start_scripts.unwrap();
-        assert_eq!(start_scripts, [PathBuf::from("run-a-vm"), "run-b-vm".into()]);
+        assert_eq!(
+            start_scripts,
+            [PathBuf::from("run-a-vm"), "run-b-vm".into()]
+        );
         assert_eq!(cli.vlans.unwrap(), [1, 2]);
         assert_eq!(cli.test_script, Some("test.py".into()));
         assert!(cli.keep_vm_state && !cli.interactive);
@@ -162,12 +174,21 @@ mod tests {
         ];
         let cli = with(&[], &environment).unwrap();
         let start_scripts = cli.start_scripts.unwrap();
-        assert_eq!(start_scripts, [PathBuf::from("/a/run-a-vm"), "/b/run-b-vm".into()]);
+        assert_eq!(
+            start_scripts,
+            [PathBuf::from("/a/run-a-vm"), "/b/run-b-vm".into()]
+        );
         assert_eq!(cli.vlans.unwrap(), [1, 2]);
         assert_eq!(cli.global_timeout, Some(Duration::from_secs(3)));
         assert_eq!(cli.test_script, Some("a test.py".into()));
 
-        let args = ["--start-scripts", "/c d/run-c-vm", "--vlans", "--", "other.py"];
+        let args = [
+            "--start-scripts",
+            "/c d/run-c-vm",
+            "--vlans",
+            "--",
+            "other.py",
+        ];
         let cli = with(&args, &environment).unwrap();
         assert_eq!(cli.start_scripts.unwrap(), [PathBuf::from("/c d/run-c-vm")]);
         assert_eq!(cli.vlans.unwrap(), [0; 0]);
@@ -185,7 +206,10 @@ mod tests {
     #[test]
     fn what_is_no_number() {
         let error = with(&[], &[("vlans", "1 one")]).unwrap_err();
-        assert!(error.contains("vlans") && error.contains("\"one\""), "{error}");
+        assert!(
+            error.contains("vlans") && error.contains("\"one\""),
+            "{error}"
+        );
         let error = with(&[], &[("globalTimeout", "0")]).unwrap_err();
         assert!(error.contains("globalTimeout"), "{error}");
         let args = ["driver", "--global-timeout", "0", "test.py"];

@@ -50,7 +50,10 @@ impl Run {
         }
         check_out_dir(&cli.output_directory)?;
         Ok(Self {
-            start_scripts: start_scripts.iter().map(absolute).collect::<Result<_, _>>()?,
+            start_scripts: start_scripts
+                .iter()
+                .map(absolute)
+                .collect::<Result<_, _>>()?,
             vlans: cli.vlans.clone().unwrap_or_default(),
             script: cli.test_script.as_ref().map(absolute).transpose()?,
             out_dir: absolute(&cli.output_directory)?,

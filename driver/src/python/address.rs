@@ -67,7 +67,10 @@ mod tests {
         for (text, address) in [
             ("-", Address::Terminal),
             ("READLINE,prompt=$ ", Address::Terminal),
-            ("tcp:127.0.0.1:4444", Address::Tcp("127.0.0.1:4444".to_owned())),
+            (
+                "tcp:127.0.0.1:4444",
+                Address::Tcp("127.0.0.1:4444".to_owned()),
+            ),
             ("TCP-CONNECT:[::1]:1", Address::Tcp("[::1]:1".to_owned())),
             ("unix:/a:b", Address::Unix("/a:b".into())),
         ] {

@@ -1,8 +1,8 @@
 //! A machine's life: start, connect, shutdown, crash, reboot, release.
 
 use std::process::ExitStatus;
-use std::sync::{Arc, PoisonError};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use backdoor_shell::Shell;
@@ -237,6 +237,11 @@ impl Machine {
             Ok(Some(status))
         })
         .await
+    }
+
+    /// How QEMU ended, if it was started and has; until it is released.
+    pub fn exit_status(&self) -> Option<ExitStatus> {
+        self.current()?.qemu.exit_status()
     }
 
     /// Presses Ctrl+Alt+Delete. The next operation that needs the guest's shell
