@@ -13,21 +13,35 @@ mod run;
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::cli::Cli;
 use crate::run::Run;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.kind() == ErrorKind::ValueValidation => return fail(&gist(&error)),
+        // Help, or the whole of it that a wrong command line needs.
+        Err(error) => error.exit(),
+    };
     if let Some(shell) = cli.completions {
         clap_complete::generate(shell, &mut Cli::command(), "driver", &mut std::io::stdout());
         return ExitCode::SUCCESS;
     }
-    match Run::new(&cli) {
+    let checked = cli.or_environment(|name| std::env::var_os(name));
+    match checked.and_then(|cli| Run::new(&cli)) {
         Ok(run) => run_python(&run),
         Err(reason) => fail(&reason),
     }
+}
+
+/// What is wrong with a value, in one line.
+fn gist(error: &clap::Error) -> String {
+    let story = error.to_string();
+    let line = story.lines().next().unwrap_or_default();
+    line.trim_start_matches("error: ").to_owned()
 }
 
 #[cfg(feature = "python")]

@@ -3,6 +3,7 @@
 //! What scripts see is written in Python, in `driver/python/test_driver`. It is thin,
 //! over the module `_vmwright`, which is written here: machines, networks, the log.
 
+mod address;
 mod errors;
 mod log;
 mod machine;

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{self, Path, PathBuf};
 use std::time::Duration;
 
 use machine::StartScript;
@@ -55,10 +56,11 @@ impl Run {
 
     /// What the command line asks for, or what is wrong with it, in one line.
     pub(crate) fn new(cli: &Cli) -> Result<Self, String> {
-        for script in &cli.start_scripts {
+        let start_scripts = cli.start_scripts.as_deref().unwrap_or_default();
+        for script in start_scripts {
             check_start_script(script)?;
         }
-        check_names(&cli.start_scripts)?;
+        check_names(start_scripts)?;
         match &cli.test_script {
             Some(script) => check_script(script)?,
             None if cli.interactive => {}
@@ -66,16 +68,24 @@ impl Run {
         }
         check_out_dir(&cli.output_directory)?;
         Ok(Self {
-            start_scripts: cli.start_scripts.clone(),
-            vlans: cli.vlans.clone(),
-            script: cli.test_script.clone(),
-            out_dir: cli.output_directory.clone(),
+            start_scripts: start_scripts
+                .iter()
+                .map(absolute)
+                .collect::<Result<_, _>>()?,
+            vlans: cli.vlans.clone().unwrap_or_default(),
+            script: cli.test_script.as_ref().map(absolute).transpose()?,
+            out_dir: absolute(&cli.output_directory)?,
             keep_vm_state: cli.keep_vm_state,
             interactive: cli.interactive,
-            global_timeout: cli.global_timeout.map(Duration::from_secs),
-            junit_xml: cli.junit_xml.clone(),
+            global_timeout: cli.global_timeout,
+            junit_xml: cli.junit_xml.as_ref().map(absolute).transpose()?,
         })
     }
+}
+
+/// What the path means now: a script may change its directory.
+fn absolute(path: &PathBuf) -> Result<PathBuf, String> {
+    path::absolute(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn check_start_script(path: &Path) -> Result<(), String> {
@@ -85,7 +95,10 @@ fn check_start_script(path: &Path) -> Result<(), String> {
             path.display()
         ));
     }
-    fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let found = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    if !found.is_file() || found.permissions().mode() & 0o111 == 0 {
+        return Err(format!("{}: not an executable file", path.display()));
+    }
     Ok(())
 }
 

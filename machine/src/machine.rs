@@ -99,7 +99,7 @@ pub struct Machine {
 #[derive(Debug)]
 struct Parts {
     name: String,
-    start: StartCommand,
+    start: Mutex<StartCommand>,
     /// For the start command, beside this process's.
     env: Vec<(OsString, OsString)>,
     /// Before the state directory, which must not go before QEMU has.

@@ -8,10 +8,14 @@ mod log;
 mod mistakes;
 /// The names that scripts know, and what they take.
 mod names;
+/// The same script under the reference class.
+mod parity;
 /// The prompt.
 mod prompt;
 /// Ctrl-C, SIGTERM, time-outs.
 mod signals;
+/// What scripts do with a machine beyond calling it.
+mod state;
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -140,6 +144,59 @@ fn a_script_that_fails_shows_its_own_traceback() {
 }
 
 #[test]
+fn a_traceback_ends_in_the_scripts_line() {
+    let run = Run::new(&[]);
+    let script = "\
+def demand():
+    with subtest('equal'):
+        t.assertEqual(1, 2)
+
+try:
+    demand()
+except AssertionError:
+    t.assertIn(3, [])
+";
+    let said = run.run(script).failed(1);
+    assert!(!said.contains("unittest"), "{said}");
+    let (first, second) = said.split_once("\nDuring handling").unwrap();
+    let last_two = |story: &str| {
+        let mut lines: Vec<String> = story.trim_end().lines().map(str::to_owned).collect();
+        lines.split_off(lines.len() - 2).join("\n")
+    };
+    let lines = "    t.assertEqual(1, 2)\nRequestedAssertionFailed: 1 != 2";
+    assert_eq!(last_two(first), lines, "{said}");
+    let lines = "    t.assertIn(3, [])\nRequestedAssertionFailed: 3 not found in []";
+    assert_eq!(last_two(second), lines, "{said}");
+    assert!(first.contains("script.py\", line 3, in demand"), "{said}");
+}
+
+#[test]
+fn errors_that_scripts_tell_of() {
+    let run = Run::new(&[]);
+    let script = "\
+log.set_log_level(3)
+log.debug('a detail')
+log.info('no news')
+log.warning('a warning')
+log.log_test_error('what went wrong')
+print('it goes on', flush=True)
+log.error('the end')
+print('it is over')
+";
+    let ended = run.run(script);
+    assert_eq!(ended.stdout, "it goes on\n");
+    let said = ended.failed(1);
+    for told in ["a warning\n", "what went wrong\n", "the end\n"] {
+        assert!(said.contains(told), "no {told:?} in {said}");
+    }
+    assert!(
+        !said.contains("a detail") && !said.contains("no news"),
+        "{said}"
+    );
+    assert!(!said.contains("Traceback"), "{said}");
+}
+
+#[test]
 fn exceptions_are_those_that_scripts_catch() {
     let run = Run::new(&[("machine", "minimal")]);
     let script = "\
@@ -154,6 +211,9 @@ for doing, wanted in [
     (lambda: machine.copy_from_host('/no/such/file', '/tmp'), Exception),
     (lambda: machine.wait_for_open_port(0), Exception),
     (lambda: machine.wait_until_succeeds('true', timeout=float('nan')), ValueError),
+    (lambda: machine.wait_for_open_port('http'), ValueError),
+    (lambda: machine.shell_interact('nowhere'), ValueError),
+    (lambda: machine.shell_interact('unix:/no/such/socket'), OSError),
 ]:
     try:
         doing()
@@ -228,14 +288,14 @@ waiting.join()
 }
 
 #[test]
-fn conditions_are_checked_before_commands() {
+fn conditions_and_consoles_and_the_end() {
     let run = Run::new(&[("machine", "minimal")]);
     let script = "\
 @polling_condition(seconds_interval=0)
 def the_file_is_there():
     machine.succeed('test -e /tmp/file')
 
-@polling_condition
+@polling_condition(description='the end of time')
 def never():
     return False
 
@@ -252,9 +312,27 @@ try:
     never.wait(timeout=0.2)
 except Exception as error:
     print(error)
+never.condition.description == 'the end of time' or print(never.condition.description)
+log.log_serial('shown before', 'machine')
+serial_stdout_off()
+machine.succeed('echo not shown >/dev/console')
+machine.wait_for_console_text('not shown')
+log.log_serial('nor is this', 'machine')
+serial_stdout_on()
+log.log_serial('shown after', 'machine')
+machine.execute('poweroff', check_output=False)
+join_all()
+assert machine.process.returncode == 0
 ";
+    let ended = run.run(script);
+    for shown in ["machine # shown before\n", "machine # shown after\n"] {
+        assert!(ended.stderr.contains(shown), "{}", ended.stderr);
+    }
+    for hidden in ["machine # not shown", "nor is this"] {
+        assert!(!ended.stderr.contains(hidden), "{}", ended.stderr);
+    }
     assert_eq!(
-        run.run(script).passed(),
+        ended.passed(),
         "does not hold: the_file_is_there\naction timed out after 0.2 seconds\n"
     );
 }
@@ -295,9 +373,14 @@ minimal = {minimal:?}
 by_script = create_machine(minimal)
 by_line = create_machine('VM_NODES= ' + minimal + ' -smbios type=1,serial=by-line', name='by-line')
 of_old = create_machine({{'startCommand': minimal, 'name': 'of-old'}})
+ad_hoc = create_machine({{'qemuBinary': minimal, 'qemuFlags': '-smbios type=1,serial=ad-hoc'}})
 assert [vm.name for vm in (by_script, by_line, of_old)] == ['minimal', 'by-line', 'of-old']
-for vm in by_script, of_old:
+for vm in by_script, of_old, ad_hoc:
     vm.start()
+with open(f'/proc/{{ad_hoc.pid}}/cmdline') as file:
+    assert 'type=1,serial=ad-hoc' in file.read()
+assert ad_hoc.name == 'machine'
+ad_hoc.release()
 assert by_line.succeed('cat /sys/class/dmi/id/product_serial') == 'by-line\\n'
 assert by_script.succeed('echo here') == of_old.succeed('echo here')
 print(len({{vm.pid for vm in (by_script, by_line, of_old)}}), machines)

@@ -16,6 +16,13 @@ from test_driver.start_command import NixStartScript
 from test_driver.vlan import VLan
 
 
+class Debug:
+    """What newer scripts stop at to be looked at, where somebody has asked for it."""
+
+    def breakpoint(self, host: str = "127.0.0.1", port: int = 4444) -> None:
+        """Goes on: nobody has."""
+
+
 class AssertionTester(TestCase):
     """The assertions of unittest: `t` in scripts."""
 
@@ -41,6 +48,7 @@ class Driver:
     tests: str
     vlans: List[VLan]
     machines: List[Machine]
+    machines_qemu: List[Machine]
     polling_conditions: List[PollingCondition]
 
     def __init__(
@@ -52,17 +60,22 @@ class Driver:
         keep_vm_state: bool = False,
     ):
         self.tests = tests
-        self.out_dir = Path(out_dir)
+        self.logger = rootlog
+        # A script may change its directory.
+        self.out_dir = Path(out_dir).resolve()
         self.vlans = []
-        self.machines = []
+        self.machines = self.machines_qemu = []
         self.polling_conditions = []
         self._keep_vm_state = keep_vm_state
         self._created: List[Machine] = []
-        # What is not kept is nobody's business but this run's.
+        tmp_dir = get_tmp_dir()
+        # What is not kept is nobody's business but this run's; except where scripts know
+        # it by names such as `vm-state-machine/machine.qcow2`.
+        in_sight = keep_vm_state or tmp_dir.samefile(Path.cwd())
         self._own_tmp_dir = (
-            None if keep_vm_state else tempfile.TemporaryDirectory(prefix="vm-")
+            None if in_sight else tempfile.TemporaryDirectory(prefix="vm-")
         )
-        self.tmp_dir = get_tmp_dir() if keep_vm_state else Path(self._own_tmp_dir.name)
+        self.tmp_dir = Path(self._own_tmp_dir.name) if self._own_tmp_dir else tmp_dir
 
         commands = [NixStartScript(script) for script in start_scripts]
         commands.sort(key=lambda command: command.machine_name)
@@ -134,6 +147,7 @@ class Driver:
             run_tests=self.run_tests,
             test_script=self.test_script,
             machines=self.machines,
+            machines_qemu=self.machines,
             vlans=self.vlans,
             driver=self,
             log=rootlog,
@@ -145,6 +159,9 @@ class Driver:
             serial_stdout_off=self.serial_stdout_off,
             polling_condition=self.polling_condition,
             Machine=Machine,
+            BaseMachine=Machine,
+            QemuMachine=Machine,
+            debug=Debug(),
             t=AssertionTester(),
         )
         symbols.update({f"vlan{vlan.nr}": vlan for vlan in self.vlans})
@@ -185,9 +202,12 @@ class Driver:
         *,
         name: Optional[str] = None,
         keep_vm_state: bool = False,
+        keep_machine_state: bool = False,
     ) -> Machine:
         """One more machine, by a start script, or another line of the shell's that starts
-        QEMU; or, as of old, by a dictionary."""
+        QEMU; or, as of old, by a dictionary. It takes the place of an earlier one of its
+        name that does not run. `keep_machine_state` is a newer name."""
+        keep_vm_state = keep_vm_state or keep_machine_state
         if isinstance(start_command, dict):
             args = start_command
             if name is not None or keep_vm_state:
@@ -203,11 +223,18 @@ class Driver:
             keep_vm_state = args.get("keep_vm_state", False)
         else:
             command = NixStartScript(start_command)
+        name = name or command.machine_name
+        tmp_dir = get_tmp_dir() if keep_vm_state else self.tmp_dir
+        for earlier in self.machines + self._created:
+            is_in_the_way = (earlier.name, earlier.tmp_dir) == (name, tmp_dir)
+            if is_in_the_way and earlier._vm.pid is None:
+                earlier.release()
+                earlier._vm.cleanup_statedir()
         machine = Machine(
             out_dir=self.out_dir,
-            tmp_dir=get_tmp_dir() if keep_vm_state else self.tmp_dir,
+            tmp_dir=tmp_dir,
             start_command=command,
-            name=name or command.machine_name,
+            name=name,
             keep_vm_state=keep_vm_state,
             callbacks=[self.check_polling_conditions],
         )

@@ -1,6 +1,8 @@
 """The log: what machines and scripts say, in order, on standard error."""
 
+import sys
 from contextlib import contextmanager
+from enum import IntEnum
 from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 import _vmwright
@@ -8,10 +10,23 @@ from test_driver.errors import Terminated
 from test_driver.story import gist, story
 
 
+class LogLevel(IntEnum):
+    """How much is told of."""
+
+    DEBUG = 1
+    INFO = 2
+    WARNING = 3
+    ERROR = 4
+
+
 class Logger:
     """Where scripts and machines say what they do; `log` in scripts."""
 
     def __init__(self) -> None:
+        # Whether an error that a script tells of ends the test.
+        self.exit_on_error = True
+        # The least level that is told of.
+        self._level = LogLevel.INFO
         # The subtests that have ended: name, when they began and ended, in seconds of
         # the run's, and what is wrong.
         self.ended: List[Tuple[str, float, float, Optional[str]]] = []
@@ -20,17 +35,30 @@ class Logger:
         """Says `message`; of a machine's if `attributes` has a `machine`."""
         _vmwright.log("info", str(message), attributes.get("machine"))
 
+    def debug(self, *args, **kwargs) -> None:  # type: ignore
+        if self._level <= LogLevel.DEBUG:
+            self.log(*args, **kwargs)
+
     def info(self, *args, **kwargs) -> None:  # type: ignore
-        self.log(*args, **kwargs)
+        if self._level <= LogLevel.INFO:
+            self.log(*args, **kwargs)
 
     def warning(self, message: str, attributes: Dict[str, str] = {}) -> None:
-        _vmwright.log("warning", str(message), attributes.get("machine"))
+        if self._level <= LogLevel.WARNING:
+            _vmwright.log("warning", str(message), attributes.get("machine"))
 
-    def error(self, message: str, attributes: Dict[str, str] = {}) -> None:
+    def error(self, *args, **kwargs) -> None:  # type: ignore
+        """Tells of an error, and ends the test."""
+        self.log_test_error(*args, **kwargs)
+        if self.exit_on_error:
+            sys.exit(1)
+
+    def log_test_error(self, message: str, attributes: Dict[str, str] = {}) -> None:
         _vmwright.log("error", str(message), attributes.get("machine"))
 
-    def log_test_error(self, *args, **kwargs) -> None:  # type: ignore
-        self.error(*args, **kwargs)
+    def set_log_level(self, level: int) -> None:
+        """Has what is below a level not told."""
+        self._level = LogLevel(level)
 
     def log_serial(self, message: str, machine: str) -> None:
         """Says `message` as if a machine's console had."""

@@ -10,12 +10,13 @@ import shlex
 import time
 from contextlib import _GeneratorContextManager
 from pathlib import Path
-from queue import Queue
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Pattern, Tuple, Union
 
 import _vmwright
 from test_driver.errors import MachineError, RequestedAssertionFailed
-from test_driver.logger import rootlog
+from test_driver.keys import CHAR_TO_KEY  # noqa: F401, for scripts
+from test_driver.logger import Logger, rootlog
+from test_driver.qemu import Lines, Monitor, Process, Shell
 from test_driver.start_command import LegacyStartCommand, NixStartScript, StartCommand
 
 # The longest pause between two looks of `retry`, in seconds.
@@ -27,9 +28,17 @@ def make_command(args: Iterable[Any]) -> str:
     return " ".join(shlex.quote(str(arg)) for arg in args)
 
 
-def retry(fn: Callable, timeout: int = 900) -> None:
+# A regular expression of Python's, compiled or not.
+Regex = Union[str, Pattern[str]]
+
+
+def retry(
+    fn: Callable, timeout: int = 900, *, timeout_seconds: Optional[int] = None
+) -> None:
     """Calls `fn` until it returns true: again and again for `timeout` seconds, with
-    False; and with True for a last time."""
+    False; and with True for a last time. `timeout_seconds` is its newer name."""
+    if timeout_seconds is not None:
+        timeout = timeout_seconds
     deadline = time.monotonic() + timeout
     pause = 0.05
     while (left := deadline - time.monotonic()) > 0:
@@ -41,15 +50,31 @@ def retry(fn: Callable, timeout: int = 900) -> None:
         raise RequestedAssertionFailed(f"action timed out after {timeout} seconds")
 
 
-def _search(regex: str) -> Callable[[str], Optional[Tuple[int, int]]]:
-    """Where a regular expression of Python's matches. `^` and `$` are the ends of lines."""
-    pattern = re.compile(regex, re.MULTILINE)
+def _search(regex: Regex) -> Tuple[str, Callable[[str], Optional[Tuple[int, int]]]]:
+    """A regular expression as it is written, and where it matches. `^` and `$` are the
+    ends of lines, unless it was compiled otherwise."""
+    if isinstance(regex, str):
+        regex = re.compile(regex, re.MULTILINE)
+    pattern = regex
 
     def search(text: str) -> Optional[Tuple[int, int]]:
         match = pattern.search(text)
         return match.span() if match else None
 
-    return search
+    return pattern.pattern, search
+
+
+def _expandable(path: str) -> Optional[str]:
+    """A word of the shell's for a path which it has to expand: with `~` or `~user` before
+    it, or `*`, `?` or `[]` in it; all else stays as it is."""
+    home = re.match(r"~[\w.-]*(?=/|$)", path)
+    rest = path[home.end() :] if home else path
+    parts = re.split(r"([*?\[\]]+)", rest)
+    if home is None and len(parts) == 1:
+        return None
+    # Those at odd places are what splits.
+    words = [part if at % 2 else shlex.quote(part) for at, part in enumerate(parts) if part]
+    return (home.group() if home else "") + "".join(words)
 
 
 class Machine:
@@ -72,6 +97,7 @@ class Machine:
     keep_vm_state: bool
 
     callbacks: List[Callable]
+    logger: Logger
 
     def __repr__(self) -> str:
         return f"<Machine '{self.name}'>"
@@ -91,8 +117,13 @@ class Machine:
         self.name = name
         self.start_command = start_command
         self.callbacks = callbacks if callbacks is not None else []
+        self.logger = rootlog
+        self._process: Optional[Process] = None
+        # What a script has said of this start, against what it finds otherwise.
+        self._said: Dict[str, Any] = {}
         self._vm = _vmwright.Machine(
-            start_command._native(),
+            # It is looked at before each start, as a script may have changed it.
+            lambda: self.start_command._native(),
             name,
             self.out_dir,
             self.tmp_dir,
@@ -127,12 +158,22 @@ class Machine:
     @property
     def pid(self) -> Optional[int]:
         """The process number of QEMU, if it runs."""
-        return self._vm.pid
+        return self._now("pid", self._vm.pid)
+
+    @pid.setter
+    def pid(self, pid: Optional[int]) -> None:
+        self._said["pid"] = pid
 
     @property
     def booted(self) -> bool:
-        """Whether it was started, and neither shut down nor released since."""
-        return self._vm.booted
+        """Whether it was started, and neither shut down nor released since. A script may
+        set it to False to be done with this QEMU: the next start makes another, and
+        nothing is asked of the guest at the end."""
+        return self._now("booted", self._vm.booted)
+
+    @booted.setter
+    def booted(self, booted: bool) -> None:
+        self._said["booted"] = booted
 
     @property
     def connected(self) -> bool:
@@ -146,17 +187,33 @@ class Machine:
             self._vm.disconnect()
 
     @property
-    def process(self) -> Optional["Process"]:
-        """QEMU, if it was started."""
-        return Process(self) if self.booted else None
+    def process(self) -> Optional[Process]:
+        """QEMU as it was last started, if it was."""
+        return self._now("process", self._last_process())
+
+    @process.setter
+    def process(self, process: Optional[Process]) -> None:
+        self._said["process"] = process
+
+    def _now(self, name: str, otherwise: Any) -> Any:
+        self._last_process()
+        return self._said.get(name, otherwise)
+
+    def _last_process(self) -> Optional[Process]:
+        last, pid = self._process, self._vm.pid
+        is_another = last is None or (pid is not None and pid != last.pid)
+        if self._vm.booted and is_another:
+            self._process = Process(self._vm, self.name)
+            self._said.clear()
+        return self._process
 
     @property
-    def monitor(self) -> Optional["Monitor"]:
+    def monitor(self) -> Optional[Monitor]:
         """The human monitor, if QEMU runs."""
         return Monitor(self) if self.booted else None
 
     @property
-    def shell(self) -> Optional["Shell"]:
+    def shell(self) -> Optional[Shell]:
         """The root shell's line, if QEMU runs."""
         return Shell(self) if self.booted else None
 
@@ -165,12 +222,15 @@ class Machine:
         """There is none: consoles are read outside of Python."""
 
     @property
-    def last_lines(self) -> Queue:
-        """The console's lines up to now."""
-        lines: Queue = Queue()
-        for line in self.get_console_log().splitlines() if self.booted else []:
-            lines.put(line)
-        return lines
+    def last_lines(self) -> Lines:
+        """The console's lines which no wait has gone past."""
+        process = self._last_process()
+        return process.lines if process else Lines()
+
+    @property
+    def keep_machine_state(self) -> bool:
+        """A newer name for `keep_vm_state`."""
+        return self.keep_vm_state
 
     def is_up(self) -> bool:
         return self.booted and self.connected
@@ -190,19 +250,27 @@ class Machine:
 
     def start(self, allow_reboot: bool = False) -> None:
         """Starts it; does not wait for the guest to boot."""
+        if self._now("booted", True) is False:
+            self.release()
+        self._said.clear()
         self._vm.start(allow_reboot)
+        self._last_process()
 
     def connect(self) -> None:
         """Waits until the guest has booted; starts it if need be."""
+        if self.connected:
+            return
+        if not self.booted:
+            self.start()
         self._vm.connect()
 
     def shutdown(self) -> None:
         """Powers the guest off, and waits for QEMU to end."""
-        self._vm.shutdown()
+        self._end_by(self._vm.shutdown)
 
     def crash(self) -> None:
         """Pulls the plug."""
-        self._vm.crash()
+        self._end_by(self._vm.crash)
 
     def reboot(self) -> None:
         """Presses Ctrl+Alt+Delete; the next command waits for the guest to be back, if
@@ -211,7 +279,7 @@ class Machine:
 
     def wait_for_shutdown(self) -> None:
         """Waits for QEMU to end."""
-        self._vm.wait_for_shutdown()
+        self._end_by(self._vm.wait_for_shutdown)
 
     def switch_root(self) -> None:
         """Has systemd leave its initrd, and waits for the root shell after it."""
@@ -219,7 +287,21 @@ class Machine:
 
     def release(self) -> None:
         """Kills QEMU."""
+        process = self._last_process()
+        if process is not None:
+            process.poll()
         self._vm.release()
+        if process is not None:
+            process.was_released()
+
+    def _end_by(self, operation: Callable[[], Any]) -> None:
+        """Ends QEMU, unless it has ended; how it did is remembered."""
+        if not self.booted:
+            return
+        process = self._last_process()
+        operation()
+        if process is not None:
+            process.poll()
 
     def cleanup_statedir(self) -> None:
         """Kills QEMU and removes the state directory: the machine's end."""
@@ -245,6 +327,8 @@ class Machine:
         Without `check_return` the status is -1, also if the guest goes away meanwhile.
         Without `check_output` it is not waited for: (-2, "").
         """
+        # A guest that does not boot is nothing that a script may ignore.
+        self.connect()
         if not check_output:
             # No one is to wait for what has our standard output.
             command = "{ " + command + "\n} >/dev/null &"
@@ -343,8 +427,13 @@ class Machine:
         self._vm.copy_from_machine(str(source), target_dir)
 
     def wait_for_file(self, filename: str, timeout: int = 900) -> None:
-        """Waits until there is a file."""
-        self._vm.wait_for_file(str(filename), timeout)
+        """Waits until there is a file. `~`, `~user`, `*`, `?` and `[]` are the shell's."""
+        word = _expandable(str(filename))
+        if word is None:
+            self._vm.wait_for_file(str(filename), timeout)
+        else:
+            look = f"for file in {word}; do if [[ -e $file ]]; then exit; fi; done; false"
+            self._vm.wait_until_succeeds(look, timeout)
 
     # The network
 
@@ -352,13 +441,13 @@ class Machine:
         self, port: int, addr: str = "localhost", timeout: int = 900
     ) -> None:
         """Waits until somebody listens on a TCP port."""
-        self._vm.wait_for_open_port(port, addr, timeout)
+        self._vm.wait_for_open_port(int(port), addr, timeout)
 
     def wait_for_closed_port(
         self, port: int, addr: str = "localhost", timeout: int = 900
     ) -> None:
         """Waits until nobody listens on a TCP port."""
-        self._vm.wait_for_closed_port(port, addr, timeout)
+        self._vm.wait_for_closed_port(int(port), addr, timeout)
 
     def wait_for_open_unix_socket(
         self, addr: str, is_datagram: bool = False, timeout: int = 900
@@ -368,7 +457,7 @@ class Machine:
 
     def forward_port(self, host_port: int = 8080, guest_port: int = 80) -> None:
         """Leads a TCP port of the host's into the guest."""
-        self._vm.forward_port(host_port, guest_port)
+        self._vm.forward_port(int(host_port), int(guest_port))
 
     def block(self) -> None:
         """Pulls the cable to the other machines."""
@@ -395,31 +484,31 @@ class Machine:
         return self._vm.get_tty_text(str(tty))
 
     def wait_until_tty_matches(
-        self, tty: str, regexp: str, timeout: int = 900
+        self, tty: str, regexp: Regex, timeout: int = 900
     ) -> None:
         """Waits until a regular expression matches the text on a virtual terminal."""
-        self._vm.wait_until_tty_matches(str(tty), regexp, _search(regexp), timeout)
+        self._vm.wait_until_tty_matches(str(tty), *_search(regexp), timeout)
 
     def dump_tty_contents(self, tty: str) -> None:
         """Writes the text on a virtual terminal to the guest's journal."""
         self._vm.dump_tty_contents(str(tty))
 
     def shell_interact(self, address: Optional[str] = None) -> None:
-        """A root shell for a person at this terminal. Not for tests."""
-        if address is not None:
-            raise MachineError(
-                f"shell_interact: the shell comes on this terminal, not at {address!r}"
-            )
-        self._vm.shell_interact()
+        """A root shell for a person: at this terminal, or at an address to which it
+        connects, `tcp:HOST:PORT` or `unix:PATH`. Not for tests."""
+        try:
+            self._vm.shell_interact(address)
+        except KeyboardInterrupt:
+            pass  # Whoever leaves it so wants the test to go on.
 
     # The serial console
 
     def wait_for_console_text(
-        self, regex: str, timeout: Optional[int] = None
+        self, regex: Regex, timeout: Optional[int] = None
     ) -> None:
         """Waits until a regular expression matches what the console has shown since
         the last match; it may span lines."""
-        self._vm.wait_for_console_text(regex, _search(regex), timeout)
+        self._vm.wait_for_console_text(*_search(regex), timeout)
 
     def get_console_log(self) -> str:
         """All that the console has shown."""
@@ -447,9 +536,9 @@ class Machine:
         """The text on the screen."""
         return self._vm.get_screen_text()
 
-    def wait_for_text(self, regex: str, timeout: int = 900) -> None:
+    def wait_for_text(self, regex: Regex, timeout: int = 900) -> None:
         """Waits until a regular expression matches the text on the screen."""
-        self._vm.wait_for_text(regex, _search(regex), timeout)
+        self._vm.wait_for_text(*_search(regex), timeout)
 
     def wait_for_x(self, timeout: int = 900) -> None:
         """Waits until there is an X server to connect to."""
@@ -459,15 +548,21 @@ class Machine:
         """The names of all windows."""
         return self._vm.get_window_names()
 
-    def wait_for_window(self, regexp: str, timeout: int = 900) -> None:
+    def wait_for_window(self, regexp: Regex, timeout: int = 900) -> None:
         """Waits until a regular expression matches the name of a window."""
-        self._vm.wait_for_window(regexp, _search(regexp), timeout)
+        self._vm.wait_for_window(*_search(regexp), timeout)
 
     # QEMU's monitors
 
     def send_monitor_command(self, command: str) -> str:
         """Gives QEMU's human monitor a command: its reply."""
-        return self._vm.send_monitor_command(command)
+        try:
+            return self._vm.send_monitor_command(command)
+        except MachineError:
+            # Whoever asks for the end gets no answer.
+            if command.strip() in ("q", "quit") and self._vm.exit_status is not None:
+                return ""
+            raise
 
     def wait_for_monitor_prompt(self) -> str:
         """Waits until the human monitor takes commands."""
@@ -480,52 +575,6 @@ class Machine:
         return self._vm.wait_for_qmp_event(event_filter, timeout)
 
 
-class Process:
-    """A machine's QEMU, as far as scripts use `subprocess.Popen` of it."""
-
-    def __init__(self, machine: Machine):
-        self._machine = machine
-        self.pid = machine.pid
-
-    @property
-    def returncode(self) -> Optional[int]:
-        return self._machine._vm.exit_status
-
-    def poll(self) -> Optional[int]:
-        """How it ended, if it has."""
-        return self.returncode
-
-    def wait(self, timeout: Optional[float] = None) -> int:
-        """Waits for its end."""
-        return self._machine._vm.wait_for_shutdown(timeout)
-
-    def terminate(self) -> None:
-        self._machine.release()
-
-    kill = terminate
-
-
-class Monitor:
-    """A machine's human monitor, as far as scripts use a socket of it."""
-
-    def __init__(self, machine: Machine):
-        self._machine = machine
-
-    def send(self, command: bytes) -> int:
-        self._machine.send_monitor_command(command.decode().removesuffix("\n"))
-        return len(command)
-
-    sendall = send
-
-
-class Shell:
-    """A machine's root shell, as far as scripts use a socket of it."""
-
-    def __init__(self, machine: Machine):
-        self._machine = machine
-
-    def send(self, command: bytes) -> int:
-        self._machine.execute(command.decode(), check_output=False)
-        return len(command)
-
-    sendall = send
+# Names that scripts for newer drivers know it by.
+BaseMachine = Machine
+QemuMachine = Machine

@@ -3,9 +3,13 @@
 import code
 import os
 from pathlib import Path
+from types import CodeType
 from typing import Any, Dict
 
 from test_driver.driver import Driver
+from test_driver.errors import GlobalTimeout, Terminated
+from test_driver.logger import rootlog
+from test_driver.story import story
 
 BANNER = """\
 {machines}
@@ -15,18 +19,30 @@ and console_interact() are for you; Ctrl-D leaves."""
 
 def prompt(driver: Driver) -> None:
     """Reads and runs lines until somebody leaves."""
-    symbols = driver.test_symbols()
+    symbols = {"__name__": "__main__", **driver.test_symbols()}
+    # Nothing is left to be ended by an error that somebody looks at.
+    rootlog.exit_on_error = False
     names = ", ".join(machine.name for machine in driver.machines)
     history = _edit_lines(symbols)
     try:
-        code.interact(
-            BANNER.format(machines=f"machines: {names or 'none'}"),
-            local={"__name__": "__main__", **symbols},
-            exitmsg="",
+        _Console(symbols).interact(
+            BANNER.format(machines=f"machines: {names or 'none'}"), exitmsg=""
         )
     finally:
         if history is not None:
             _keep(history)
+
+
+class _Console(code.InteractiveConsole):
+    """A prompt that survives all errors, except the end of the run."""
+
+    def runcode(self, code: CodeType) -> None:
+        try:
+            exec(code, self.locals)
+        except (SystemExit, GlobalTimeout, Terminated):
+            raise
+        except BaseException as error:
+            self.write(story(error) + "\n")
 
 
 def _edit_lines(symbols: Dict[str, Any]) -> Any:

@@ -1,6 +1,7 @@
 """A run, from the command line to the exit status."""
 
 import atexit
+import faulthandler
 import signal
 import sys
 from pathlib import Path
@@ -12,12 +13,16 @@ from test_driver.driver import Driver
 from test_driver.errors import GlobalTimeout, Terminated
 from test_driver.logger import rootlog
 from test_driver.prompt import prompt
-from test_driver.story import story
+from test_driver.story import story, where
 
 FAILED = 1
 TIMED_OUT = 124
 INTERRUPTED = 130
 TERMINATED = 143
+
+# How often a script that goes on after its time is interrupted again, in seconds.
+AGAIN = 5
+
 
 def run(
     start_scripts: List[str],
@@ -39,11 +44,14 @@ def run(
         line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
         return None, f"{script}{line}: {error.args[0]}"
 
-    _handle_signals(global_timeout)
+    time_up = _handle_signals(global_timeout)
     status, wrong = _run(
         lambda: Driver(start_scripts, vlans, script or "", out_dir, keep_vm_state),
         interactive,
     )
+    if time_up and status != TIMED_OUT:
+        # The script has caught what was to end it.
+        status, wrong = TIMED_OUT, "\n".join(time_up + [wrong]).rstrip()
     if status != 0 and not wrong:
         wrong = f"exit status {status}"
     elif wrong:
@@ -98,12 +106,18 @@ class _Quiet:
         self._driver.__exit__()
 
 
-def _handle_signals(global_timeout: Optional[float]) -> None:
+def _handle_signals(global_timeout: Optional[float]) -> List[str]:
+    """Gives a list that is filled when the time is up, with where the script was."""
+    time_up: List[str] = []
+
     def terminated(_number: int, _frame: Optional[FrameType]) -> NoReturn:
         raise Terminated
 
-    def timed_out(_number: int, _frame: Optional[FrameType]) -> NoReturn:
-        raise GlobalTimeout(f"the run took longer than {global_timeout:g} seconds")
+    def timed_out(_number: int, frame: Optional[FrameType]) -> NoReturn:
+        error = GlobalTimeout(f"the run took longer than {global_timeout:g} seconds")
+        if not time_up:
+            time_up.extend([f"{error}; it was at", where(frame)])
+        raise error
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, terminated)
@@ -112,4 +126,7 @@ def _handle_signals(global_timeout: Optional[float]) -> None:
     signal.set_wakeup_fd(_vmwright.wakeup_fd(), warn_on_full_buffer=False)
     if global_timeout:
         rootlog.info(f"Test will time out and terminate in {global_timeout:g} seconds")
-        signal.setitimer(signal.ITIMER_REAL, global_timeout)
+        signal.setitimer(signal.ITIMER_REAL, global_timeout, AGAIN)
+        # The last word on a run that does not end: the process is ended, then.
+        faulthandler.dump_traceback_later(global_timeout + _vmwright.CLEAN_UP_SECONDS)
+    return time_up

@@ -1,6 +1,7 @@
-"""Exceptions as they are told."""
+"""What went wrong, told without what is not the script's."""
 
 import traceback
+from types import FrameType
 from typing import Optional
 
 # What the file names of this package begin with, as Rust gives them to it.
@@ -13,18 +14,35 @@ def gist(error: BaseException) -> str:
 
 
 def story(error: BaseException) -> str:
-    """The traceback, without what is not the script's."""
+    """The traceback, ending in the script's own line."""
     told = traceback.TracebackException.from_exception(error)
-    _leave_out_ours(told)
+    _leave_out_ours(told, error)
     # Nothing of the script's has begun where a machine can't be made.
     lines = told.format() if told.stack else told.format_exception_only()
     return "".join(lines).rstrip()
 
 
-def _leave_out_ours(story: Optional[traceback.TracebackException]) -> None:
-    if story is None:
+def where(frame: Optional[FrameType]) -> str:
+    """Where the script is: the stack down to a frame."""
+    walked = list(traceback.walk_stack(frame))[::-1]
+    stack = traceback.StackSummary.extract(iter(walked))
+    kept = [told for (at, _), told in zip(walked, stack) if _is_the_scripts(at)]
+    return "".join(traceback.StackSummary.from_list(kept).format()).rstrip()
+
+
+def _is_the_scripts(frame: FrameType) -> bool:
+    # Unittest marks its own modules so, for the same purpose.
+    is_unittests = "__unittest" in frame.f_globals
+    return not is_unittests and not frame.f_code.co_filename.startswith(OURS)
+
+
+def _leave_out_ours(
+    told: Optional[traceback.TracebackException], error: Optional[BaseException]
+) -> None:
+    if told is None or error is None:
         return
-    frames = [frame for frame in story.stack if not frame.filename.startswith(OURS)]
-    story.stack = traceback.StackSummary.from_list(frames)
-    _leave_out_ours(story.__cause__)
-    _leave_out_ours(story.__context__)
+    frames = zip(traceback.walk_tb(error.__traceback__), told.stack)
+    kept = [summary for (frame, _), summary in frames if _is_the_scripts(frame)]
+    told.stack = traceback.StackSummary.from_list(kept)
+    _leave_out_ours(told.__cause__, error.__cause__)
+    _leave_out_ours(told.__context__, error.__context__)

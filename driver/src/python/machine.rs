@@ -18,7 +18,6 @@ use std::time::Duration;
 use machine::PollingCondition;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 
 use super::errors::exception;
 use super::waiting::{call, runtime, wait};
@@ -29,6 +28,8 @@ pub(super) struct Machine {
     name: String,
     /// Nothing, once its state directory is gone.
     parts: Mutex<Option<Parts>>,
+    /// Gives the start command, which a script may have changed.
+    start_command: Py<PyAny>,
     /// What a callback raised, which ends the operation that it was called before.
     raised: Arc<Mutex<Option<PyErr>>>,
 }
@@ -45,7 +46,7 @@ impl Machine {
     #[new]
     fn new(
         py: Python<'_>,
-        start_command: &Bound<'_, PyDict>,
+        start_command: Py<PyAny>,
         name: &str,
         out_dir: PathBuf,
         tmp_dir: PathBuf,
@@ -53,7 +54,7 @@ impl Machine {
         callbacks: Py<PyAny>,
     ) -> PyResult<Self> {
         let _in_runtime = runtime().enter();
-        let vm = machine::Machine::builder(start::command(start_command)?)
+        let vm = machine::Machine::builder(start::command(py, &start_command)?)
             .name(name)
             .out_dir(out_dir)
             .tmp_dir(tmp_dir)
@@ -82,6 +83,7 @@ impl Machine {
                 vm,
                 _callbacks: callbacks,
             })),
+            start_command,
             raised,
         })
     }
@@ -114,6 +116,9 @@ impl Machine {
         operation: impl AsyncFnOnce(&machine::Machine) -> machine::Result<T> + Send,
     ) -> PyResult<T> {
         let vm = self.vm()?;
+        if vm.pid().is_none() {
+            vm.set_start_command(start::command(py, &self.start_command)?);
+        }
         let result = wait(py, async move || operation(&vm).await);
         match lock(&self.raised).take() {
             Some(raised) if result.is_err() => Err(raised),

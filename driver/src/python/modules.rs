@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 /// The modules of the package `test_driver`, each after those that it imports.
-const PACKAGE: [(&str, &str); 10] = [
+const PACKAGE: [(&str, &str); 12] = [
     ("errors", include_str!("../../python/test_driver/errors.py")),
     ("story", include_str!("../../python/test_driver/story.py")),
     ("logger", include_str!("../../python/test_driver/logger.py")),
@@ -19,6 +19,8 @@ const PACKAGE: [(&str, &str); 10] = [
         include_str!("../../python/test_driver/start_command.py"),
     ),
     ("vlan", include_str!("../../python/test_driver/vlan.py")),
+    ("keys", include_str!("../../python/test_driver/keys.py")),
+    ("qemu", include_str!("../../python/test_driver/qemu.py")),
     (
         "machine",
         include_str!("../../python/test_driver/machine.py"),
@@ -71,5 +73,6 @@ fn native(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     module.add_function(wrap_pyfunction!(super::log::elapsed, &module)?)?;
     module.add_function(wrap_pyfunction!(super::log::write_junit, &module)?)?;
     module.add_function(wrap_pyfunction!(super::waiting::wakeup_fd, &module)?)?;
+    module.add("CLEAN_UP_SECONDS", super::waiting::CLEAN_UP.as_secs())?;
     Ok(module)
 }

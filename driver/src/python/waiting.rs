@@ -19,7 +19,10 @@ use crate::report::Report;
 use crate::run::TIMED_OUT;
 
 /// How long after its time is up a run may take to clean up.
-const CLEAN_UP: Duration = Duration::from_secs(30);
+pub(super) const CLEAN_UP: Duration = Duration::from_secs(30);
+
+/// How long Python may take to tell where a run is that has not.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What everything asynchronous runs on, from the first machine to the process's end.
 pub(super) fn runtime() -> &'static Runtime {
@@ -95,7 +98,8 @@ pub(super) fn wakeup_fd() -> PyResult<RawFd> {
 pub(super) fn end_after(limit: Duration, report: Report) -> JoinHandle<()> {
     runtime().spawn(async move {
         let never = std::future::pending::<()>();
-        let _ = tokio::time::timeout(limit.saturating_add(CLEAN_UP), never).await;
+        let limit = limit.saturating_add(CLEAN_UP).saturating_add(LAST_WORDS);
+        let _ = tokio::time::timeout(limit, never).await;
         let story = "the script did not end when its time was up";
         tracing::error!("{story}");
         report.end(Outcome::TimedOut, story);

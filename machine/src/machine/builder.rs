@@ -104,7 +104,7 @@ impl Builder {
         Ok(Machine {
             parts: Arc::new(Parts {
                 name,
-                start: self.start,
+                start: Mutex::new(self.start),
                 env: self.env,
                 running: Mutex::new(None),
                 starting: tokio::sync::Mutex::new(()),

@@ -38,14 +38,12 @@ impl Machine {
         let shell_port = listen(&sockets.shell_port)?;
 
         let accelerator = accelerator().await;
-        let mut spec = self
-            .parts
-            .start
-            .spec(accelerator, self.parts.state.shared())?;
+        let start = self.start_command();
+        let mut spec = start.spec(accelerator, self.parts.state.shared())?;
         spec.args
             .extend(qemu_args::connections(&sockets, allow_reboot));
         spec.args.extend(qemu_args::origin(origin));
-        if self.parts.start.wants_qemu_opts() {
+        if start.wants_qemu_opts() {
             spec.args.extend(qemu_args::qemu_opts());
         }
         spec.args.extend(qemu_args::display());

@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::process::ExitStatus;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use backdoor_shell::Shell;
@@ -14,6 +14,7 @@ use super::monitor::monitor_error;
 use super::shell::shell_error;
 use super::{Machine, Running};
 use crate::error::{ErrorKind, Result};
+use crate::start::StartCommand;
 
 /// How long QEMU may take to quit before it is killed.
 const QUIT_LIMIT: Duration = Duration::from_secs(5);
@@ -38,6 +39,18 @@ impl Machine {
     /// Like [`start`](Self::start), but the guest may [reboot](Self::reboot).
     pub async fn start_allowing_reboot(&self) -> Result<()> {
         self.start_qemu(true).await
+    }
+
+    /// Changes how QEMU is started from the next start on. The machine keeps its name
+    /// and state.
+    pub fn set_start_command(&self, start: impl Into<StartCommand>) {
+        let present = self.parts.start.lock();
+        *present.unwrap_or_else(PoisonError::into_inner) = start.into();
+    }
+
+    pub(super) fn start_command(&self) -> StartCommand {
+        let start = self.parts.start.lock();
+        start.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn start_qemu(&self, allow_reboot: bool) -> Result<()> {
@@ -221,6 +234,11 @@ impl Machine {
             Ok(Some(status))
         })
         .await
+    }
+
+    /// How QEMU ended, if it was started and has; until it is released.
+    pub fn exit_status(&self) -> Option<ExitStatus> {
+        self.current()?.qemu.exit_status()
     }
 
     /// Presses Ctrl+Alt+Delete. The next operation that needs the guest's shell

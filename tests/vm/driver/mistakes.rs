@@ -1,4 +1,7 @@
 use std::fs;
+use std::process::Command;
+
+use vm_tests::driver;
 
 use super::{Ended, Run};
 
@@ -51,6 +54,15 @@ fn start_scripts_against_the_contract() {
     let said = refused(&run, &args, "");
     assert!(one_line(&said).contains("run-NAME-vm"), "{said}");
 
+    let not_executable = run.out().join("run-other-vm");
+    fs::write(&not_executable, "#!/bin/sh\n").unwrap();
+    let args = ["--start-scripts", not_executable.to_str().unwrap(), "-K"];
+    let said = refused(&run, &args, "");
+    assert!(
+        one_line(&said).contains("run-other-vm: not an executable"),
+        "{said}"
+    );
+
     let first = run.start_scripts[0].to_str().unwrap();
     let said = refused(&run, &["--start-scripts", first, first, "-K"], "");
     assert!(
@@ -63,7 +75,59 @@ fn start_scripts_against_the_contract() {
 fn numbers_that_are_none() {
     let run = Run::new(&[("machine", "minimal")]);
     let said = refused(&run, &["--vlans", "one", "-K"], "");
-    assert!(said.contains("'one'"), "{said}");
-    let said = refused(&run, &["--global-timeout", "soon"], "");
-    assert!(said.contains("'soon'"), "{said}");
+    assert!(one_line(&said).contains("'one'"), "{said}");
+    for limit in ["soon", "0"] {
+        let said = refused(&run, &["--global-timeout", limit], "");
+        assert!(one_line(&said).contains(&format!("'{limit}'")), "{said}");
+    }
+    let script = run.script("");
+    let said = Ended::of(Command::new(driver()).arg(script).env("vlans", "1 one")).failed(2);
+    assert!(one_line(&said).contains("\"one\""), "{said}");
+}
+
+#[test]
+fn options_that_there_are_not() {
+    let said = Ended::of(Command::new(driver()).arg("--vlan")).failed(2);
+    assert!(
+        said.contains("'--vlans'") && said.contains("Usage:"),
+        "{said}"
+    );
+    let help = Ended::of(Command::new(driver()).arg("--help")).passed();
+    for variable in ["startScripts", "vlans", "globalTimeout", "testScript"] {
+        assert!(help.contains(&format!("[env: {variable}")), "{help}");
+    }
+    let completions = Ended::of(Command::new(driver()).args(["--completions", "bash"])).passed();
+    assert!(completions.contains("--start-scripts"), "{completions}");
+}
+
+/// Nix sets these for a test without machines or networks, and for one with two.
+#[test]
+fn words_of_the_environment() {
+    let run = Run::new(&[("a", "minimal"), ("b", "minimal")]);
+    let started_with = |names: &str, vlans: &str| {
+        let mut command = Command::new(driver());
+        let script = run.script("print([vm.name for vm in machines], [vlan.nr for vlan in vlans])");
+        command.current_dir(run.out()).env("testScript", script);
+        command
+            .env("startScripts", names)
+            .env("vlans", vlans)
+            .env("globalTimeout", "200");
+        Ended::of(&mut command).passed()
+    };
+    assert_eq!(started_with("", ""), "[] []\n");
+    let both = format!(
+        "\n{}  {}\n",
+        run.start_scripts[0].display(),
+        run.start_scripts[1].display()
+    );
+    assert_eq!(started_with(&both, "2  1"), "['a', 'b'] [1, 2]\n");
+
+    // What is on the command line is a word, whatever is in it.
+    let dir = run.out().join("a dir");
+    fs::create_dir(&dir).unwrap();
+    let script = dir.join("run-c-vm");
+    fs::copy(&run.start_scripts[0], &script).unwrap();
+    let args = ["--start-scripts", script.to_str().unwrap(), "--"];
+    let named = Ended::of(run.command().args(args).arg(run.script("print(c.name)")));
+    assert_eq!(named.passed(), "c\n");
 }

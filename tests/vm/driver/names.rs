@@ -1,3 +1,7 @@
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::thread;
+
 use super::Run;
 
 /// The methods that scripts know, and what they take.
@@ -65,13 +69,13 @@ wait_until_tty_matches(self, tty, regexp, timeout=900)
 ";
 
 /// What a machine is asked for beside that.
-const PROPERTIES: &str = "booted callbacks connected keep_vm_state last_lines monitor \
-    monitor_path name out_dir pid process serial_thread shared_dir shell shell_path \
+const PROPERTIES: &str = "booted callbacks connected keep_machine_state keep_vm_state \
+    last_lines logger monitor monitor_path name out_dir pid process serial_thread shared_dir shell shell_path \
     start_command state_dir tmp_dir";
 
 /// What a script has without importing it.
-const SCOPE: &str = "Machine a_machine create_machine driver join_all log machine machines os \
-    polling_condition retry run_tests serial_stdout_off serial_stdout_on start_all subtest t \
+const SCOPE: &str = "BaseMachine Machine QemuMachine a_machine create_machine debug driver \
+    join_all log machine machines machines_qemu os polling_condition retry run_tests serial_stdout_off serial_stdout_on start_all subtest t \
     test_script vlan7 vlans";
 
 #[test]
@@ -99,6 +103,14 @@ for name in '{PROPERTIES}'.split():
     getattr(machine, name)
 assert machine is a_machine and machine.name == 'a-machine'
 assert machine.pid is None and machine.process is None and not machine.booted
+assert machines_qemu is machines is driver.machines and driver.logger is log
+debug.breakpoint()
+from test_driver.machine import CHAR_TO_KEY, QemuMachine
+assert CHAR_TO_KEY['_'] == 'shift-0x0C' and CHAR_TO_KEY['A'] == 'shift-a'
+assert len(CHAR_TO_KEY) == 60 and isinstance(machine, QemuMachine)
+calls = []
+retry(lambda last: calls.append(last) or last, timeout_seconds=0)
+assert calls == [True]
 "
     ));
     let mut command = run.command();
@@ -124,7 +136,6 @@ assert machine.is_up() and machine.connected and machine.process.poll() is None
 machine.succeed('dmesg -n 1; echo the number 42 >/dev/console')
 machine.wait_for_console_text(r'(?P<a>n)umber (?=42)(?!43)')
 assert 'the number 42' in machine.get_console_log()
-assert machine.last_lines.get() is not None
 
 event = []
 machine.send_monitor_command('stop')
@@ -150,4 +161,77 @@ machine.wait_for_shutdown()
 assert machine.pid is None and not machine.booted and not machine.connected
 ";
     Run::new(&[("machine", "minimal")]).run(script).passed();
+}
+
+#[test]
+fn of_what_operations_take() {
+    let script = "\
+import re, socket
+machine.succeed('dmesg -n 1; echo Once again >/dev/console')
+machine.wait_for_console_text(re.compile('ONCE (?=again)', re.IGNORECASE))
+machine.succeed('echo Once again >/dev/tty1')
+machine.wait_until_tty_matches('1', re.compile('ONCE', re.IGNORECASE))
+
+machine.succeed('touch ~/mine \"/tmp/a file\"')
+for path in '~/mine', '~root/mine', '/tmp/a file', '/tmp/a fil?', '~/m*':
+    machine.wait_for_file(path)
+try:
+    machine.wait_for_file('/tmp/$(echo sent)', timeout=0.1)
+except AssertionError:
+    pass
+else:
+    raise Exception('that is no name of a file')
+
+machine.succeed('nc -l -p 1025 >/dev/null </dev/null &')
+machine.wait_for_open_port('1025')
+machine.wait_for_closed_port('1024')
+with socket.socket() as free:
+    free.bind(('127.0.0.1', 0))
+    host_port = free.getsockname()[1]
+machine.forward_port(str(host_port), '80')
+";
+    Run::new(&[("machine", "minimal")]).run(script).passed();
+}
+
+#[test]
+fn of_a_start_that_fails() {
+    let script = "\
+bad = create_machine('exit 3', name='bad')
+for demand in [dict(check_return=False), dict(check_output=False), dict()]:
+    try:
+        bad.execute('true', **demand)
+    except Exception as error:
+        print(error)
+";
+    let said = Run::new(&[]).run(script).passed();
+    assert_eq!(
+        said.matches("QEMU has ended (exit status: 3)").count(),
+        3,
+        "{said}"
+    );
+}
+
+/// Somebody waits at an address for a shell, as the manual tells.
+#[test]
+fn of_shells_elsewhere() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let person = thread::spawn(move || {
+        let (mut person, _) = listener.accept().unwrap();
+        person
+            .write_all(b"echo $((6 * 7)) at an address; exit\r")
+            .unwrap();
+        let mut seen = String::new();
+        person.read_to_string(&mut seen).unwrap();
+        seen
+    });
+    let script = format!(
+        "\
+machine.shell_interact('tcp:{address}')
+print(machine.succeed('echo the test goes on'))
+"
+    );
+    Run::new(&[("machine", "minimal")]).run(&script).passed();
+    let seen = person.join().unwrap();
+    assert!(seen.contains("42 at an address"), "{seen}");
 }

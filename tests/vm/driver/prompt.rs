@@ -1,8 +1,22 @@
-use std::fs;
-use std::io::Write as _;
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::Stdio;
 
+use rustix::fs::OFlags;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use vm_tests::wait_until_gone;
+
 use super::Run;
+
+/// What a run has left, beside what it was given.
+fn left(run: &Run) -> Vec<String> {
+    let entries = fs::read_dir(run.out()).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut left: Vec<String> = names.filter(|name| name.starts_with("vm")).collect();
+    left.sort();
+    left
+}
 
 #[test]
 fn lines_are_run_and_errors_survived() {
@@ -17,7 +31,14 @@ fn lines_are_run_and_errors_survived() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = b"print(6 * 7)\nmachine.succeed('false')\nprint(machine.succeed('hostname'))\ntest_script()\n";
+    let lines = b"\
+print(6 * 7)
+machine.succeed('false')
+log.error('no end')
+print(machine.succeed('hostname'))
+test_script()
+print('pid', machine.pid)
+";
     driver.stdin.take().unwrap().write_all(lines).unwrap();
     let output = driver.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -31,6 +52,104 @@ fn lines_are_run_and_errors_survived() {
         stderr.contains("RequestedAssertionFailed: machine: "),
         "{stderr}"
     );
-    assert!(!run.out().join("vm-state-machine").exists());
-    let _ = fs::remove_dir_all(run.out().join("vmwright"));
+    assert!(!stderr.contains("test_driver"), "{stderr}");
+    let (_, qemu) = stdout.split_once("pid ").unwrap();
+    let qemu = qemu.lines().next().unwrap();
+    wait_until_gone(qemu.parse().unwrap());
+    assert_eq!(left(&run), ["vmwright"]);
+}
+
+/// A terminal, and somebody who sits at it.
+struct Person {
+    terminal: File,
+    seen: String,
+}
+
+impl Person {
+    /// Gives the other end, too: what a program has for its terminal.
+    fn new() -> (Self, File) {
+        let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&person).unwrap();
+        unlockpt(&person).unwrap();
+        let path = ptsname(&person, Vec::new()).unwrap();
+        let programs = File::options()
+            .read(true)
+            .write(true)
+            .custom_flags(OFlags::NOCTTY.bits().cast_signed())
+            .open(path.to_str().unwrap())
+            .unwrap();
+        let (terminal, seen) = (File::from(person), String::new());
+        (Self { terminal, seen }, programs)
+    }
+
+    fn types(&mut self, text: &str) {
+        self.terminal.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Watches until it appears, after all that was seen before.
+    fn sees(&mut self, text: &str) {
+        let mut buffer = [0; 1024];
+        while !self.seen.contains(text) {
+            // It fails when there is nobody any more at the other end.
+            let read = self.terminal.read(&mut buffer);
+            let read =
+                read.unwrap_or_else(|error| panic!("{error}: no {text:?} in {:?}", self.seen));
+            self.seen
+                .push_str(&String::from_utf8_lossy(&buffer[..read]));
+        }
+        let (_, rest) = self.seen.split_once(text).unwrap();
+        self.seen = rest.to_owned();
+    }
+}
+
+#[test]
+fn a_person_at_a_terminal() {
+    let run = Run::new(&[("machine", "minimal")]);
+    let (mut person, terminal) = Person::new();
+    let mut driver = run
+        .command()
+        .arg("-I")
+        .env("XDG_STATE_HOME", run.out())
+        .env("TERM", "dumb")
+        .stdin(terminal.try_clone().unwrap())
+        .stdout(terminal.try_clone().unwrap())
+        .stderr(terminal)
+        .spawn()
+        .unwrap();
+    person.sees(">>> ");
+    // Tab completes names of the script's, and those that were made here.
+    person.types("print(driv\t.out_dir.is_absolute())\r");
+    person.sees("driver.out_dir");
+    person.sees("True\r\n");
+    person.types("a_name_of_mine = 6 * 7\r");
+    person.types("print('it is', a_name_of_m\t)\r");
+    person.sees("it is 42\r\n");
+
+    person.types("print(f'pid {machine.start() or machine.pid}.')\r");
+    person.sees("\npid ");
+    person.sees(".\r\n");
+    person.types("machine.shell_interact()\r");
+    person.sees("Ctrl-] leaves it");
+    person.types("echo $((6 * 7)) in the shell; exit\r");
+    person.sees("42 in the shell\r\n");
+    person.sees(">>> ");
+    person.types("machine.console_interact()\r");
+    person.sees("Ctrl-] leaves it");
+    person.types("echo $((7 * 7)) on the console\r");
+    person.sees("49 on the console");
+    person.types("\x1d");
+    person.sees(">>> ");
+    // The terminal is a prompt's again.
+    person.types("print('pid', machine.pid, 'to the end')\r");
+    person.sees("\npid ");
+    person.sees(" to the end\r\n");
+    person.types("\x04");
+    assert!(driver.wait().unwrap().success());
+    assert_eq!(left(&run), ["vmwright"]);
+
+    // What was typed is there next time.
+    let history = fs::read_to_string(run.out().join("vmwright/driver-history")).unwrap();
+    let lines: Vec<&str> = history.lines().collect();
+    assert_eq!(lines[1], "a_name_of_mine = 6 * 7");
+    assert!(!history.contains("in the shell"), "{history}");
 }

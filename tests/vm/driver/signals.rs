@@ -1,5 +1,6 @@
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use vm_tests::wait_until_gone;
@@ -9,9 +10,25 @@ use super::{Ended, Run};
 /// Sends a signal to a driver that is where the script says so; gives its end.
 fn signalled(script: &str, signal: Signal) -> Ended {
     let run = Run::new(&[("machine", "minimal")]);
-    let mut driver = run
-        .command()
-        .arg(run.script(script))
+    let mut command = run.command();
+    command.arg(run.script(script));
+    end_by(&run, &mut command, signal)
+}
+
+/// The same for lines at a prompt.
+fn signalled_at_the_prompt(lines: &str, signal: Signal) -> Ended {
+    let run = Run::new(&[("machine", "minimal")]);
+    let mut command = run.command();
+    let lines = File::open(run.script(lines)).unwrap();
+    command
+        .arg("-I")
+        .stdin(lines)
+        .env("XDG_STATE_HOME", run.out());
+    end_by(&run, &mut command, signal)
+}
+
+fn end_by(run: &Run, command: &mut Command, signal: Signal) -> Ended {
+    let mut driver = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -19,7 +36,9 @@ fn signalled(script: &str, signal: Signal) -> Ended {
     let mut stdout = BufReader::new(driver.stdout.take().unwrap());
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
-    let qemu: u32 = line.trim().parse().unwrap();
+    // There may be a prompt before it.
+    let qemu = line.split_whitespace().last().unwrap();
+    let qemu: u32 = qemu.parse().unwrap();
     kill_process(Pid::from_child(&driver), signal).unwrap();
     let (mut rest, mut stderr) = (String::new(), String::new());
     stdout.read_to_string(&mut rest).unwrap();
@@ -40,8 +59,8 @@ fn signalled(script: &str, signal: Signal) -> Ended {
 
 const IN_A_WAIT: &str = "\
 machine.start()
-print(machine.pid, flush=True)
-machine.wait_for_console_text('this never comes')
+qemu = machine.pid
+print(qemu, flush=True) or machine.wait_for_console_text('this never comes')
 ";
 
 #[test]
@@ -67,6 +86,27 @@ fn sigterm_cleans_up() {
 }
 
 #[test]
+fn signals_at_the_prompt() {
+    const LINES: &str = "\
+machine.start()
+print(machine.pid, flush=True) or machine.wait_for_console_text('this never comes')
+print('it goes on')
+";
+    let ended = signalled_at_the_prompt(LINES, Signal::TERM);
+    assert!(!ended.stdout.contains("it goes on"), "{}", ended.stdout);
+    ended.failed(143);
+    // Ctrl-C ends a statement, no more; the end of the lines ends the prompt.
+    let ended = signalled_at_the_prompt(LINES, Signal::INT);
+    assert!(
+        ended.stderr.contains("\nKeyboardInterrupt\n"),
+        "{}",
+        ended.stderr
+    );
+    assert!(!ended.stderr.contains("test_driver"), "{}", ended.stderr);
+    assert!(ended.passed().contains("it goes on\n"));
+}
+
+#[test]
 fn a_thread_that_waits_does_not_hold_up_the_end() {
     let script = "\
 import threading
@@ -82,12 +122,80 @@ machine.succeed('sleep 1000')
 #[test]
 fn the_time_for_everything() {
     let run = Run::new(&[("machine", "minimal")]);
-    let script =
-        run.script("machine.start()\nwhile True:\n    machine.wait_for_console_text('x{99}')\n");
+    // It starts the machine, too: however long that takes, the time is up there.
+    let script = run.script("while True:\n    machine.wait_for_console_text('x{99}')\n");
     let said = Ended::of(run.command().args(["--global-timeout", "2"]).arg(script)).failed(124);
-    assert!(said.contains("script.py\", line 3"), "{said}");
+    assert!(said.contains("script.py\", line 2"), "{said}");
     assert!(
         said.contains("the run took longer than 2 seconds"),
+        "{said}"
+    );
+}
+
+/// Runs a script, or with `-I` lines at the prompt, which take longer than they may.
+fn too_long(seconds: &str, options: &[&str], script: &str) -> Ended {
+    let run = Run::new(&[]);
+    let mut command = run.command();
+    let script = run.script(script);
+    if options.contains(&"-I") {
+        command
+            .stdin(File::open(&script).unwrap())
+            .env("XDG_STATE_HOME", run.out());
+    }
+    command
+        .args(["--global-timeout", seconds])
+        .args(options)
+        .arg("--")
+        .arg(script);
+    Ended::of(&mut command)
+}
+
+#[test]
+fn the_end_of_the_time_can_not_be_caught_away() {
+    let script = "\
+import threading
+for _ in range(2):
+    try:
+        threading.Event().wait()
+    except BaseException as error:
+        print(type(error).__name__)
+";
+    let ended = too_long("3", &[], script);
+    assert_eq!(ended.stdout, "GlobalTimeout\nGlobalTimeout\n");
+    let said = ended.failed(124);
+    assert!(
+        said.contains("the run took longer than 3 seconds; it was at\n"),
+        "{said}"
+    );
+    assert!(said.contains("script.py\", line 4, in <module>"), "{said}");
+}
+
+#[test]
+fn a_script_that_does_not_end_is_ended() {
+    let script = "\
+import threading
+while True:
+    try:
+        threading.Event().wait()
+    except BaseException:
+        pass
+";
+    let said = too_long("1", &[], script).failed(124);
+    assert!(said.contains("script.py\", line 4 in <module>"), "{said}");
+    assert!(said.contains("did not end when its time was up"), "{said}");
+}
+
+#[test]
+fn the_time_for_a_prompt() {
+    let ended = too_long(
+        "3",
+        &["-I"],
+        "import threading\nthreading.Event().wait()\nprint(1)\n",
+    );
+    assert!(!ended.stdout.contains('1'), "{}", ended.stdout);
+    let said = ended.failed(124);
+    assert!(
+        said.contains("the run took longer than 3 seconds"),
         "{said}"
     );
 }

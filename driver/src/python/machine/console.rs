@@ -1,5 +1,6 @@
 //! The serial console.
 
+use machine::ErrorKind;
 use pyo3::prelude::*;
 
 use super::Machine;
@@ -27,6 +28,24 @@ impl Machine {
         }))
     }
 
+    /// The whole lines that the console has shown since the last match. If there is none,
+    /// it may `wait` for one.
+    fn console_lines(&self, py: Python<'_>, wait: bool, timeout: TimeLimit) -> PyResult<String> {
+        let whole_lines = |text: &str| match text.rfind('\n') {
+            Some(end) => Some(0..end + 1),
+            None => (!wait).then_some(0..0),
+        };
+        self.wait(py, async move |vm| {
+            let vm = vm.within(timeout.0);
+            let lines = vm.wait_for_console_text_with("a line", whole_lines).await;
+            match lines {
+                // It is not shown any more, or not in time.
+                Err(error) if shows_nothing(error.kind()) => Ok(String::new()),
+                lines => lines,
+            }
+        })
+    }
+
     fn get_console_log(&self, py: Python<'_>) -> PyResult<String> {
         self.wait(py, async |vm| vm.get_console_log().await)
     }
@@ -38,4 +57,11 @@ impl Machine {
     fn console_interact(&self, py: Python<'_>) -> PyResult<()> {
         self.wait(py, async |vm| vm.console_interact().await)
     }
+}
+
+fn shows_nothing(kind: &ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::NotRunning { .. } | ErrorKind::Exited { .. } | ErrorKind::Console(_)
+    )
 }

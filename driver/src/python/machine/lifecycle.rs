@@ -36,14 +36,10 @@ impl Machine {
         Ok(self.vm()?.shared_dir().to_owned())
     }
 
-    /// As `subprocess.Popen.returncode`: None while QEMU runs.
+    /// As `subprocess.Popen.returncode`: None while QEMU runs, or after its release.
     #[getter]
-    fn exit_status(&self, py: Python<'_>) -> PyResult<Option<i32>> {
-        if self.pid().is_some() {
-            return Ok(None);
-        }
-        let status = self.wait(py, async |vm| vm.wait_for_shutdown().await)?;
-        Ok(status.map(return_code))
+    fn exit_status(&self) -> Option<i32> {
+        self.vm().ok()?.exit_status().map(return_code)
     }
 
     fn start(&self, py: Python<'_>, allow_reboot: bool) -> PyResult<()> {

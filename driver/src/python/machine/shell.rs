@@ -1,11 +1,14 @@
 //! Commands.
 
+use std::io;
 use std::time::Duration;
 
-use machine::Command;
+use machine::{Command, TerminalKind};
+use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
 use super::Machine;
+use crate::python::address::Address;
 use crate::python::time_limit::TimeLimit;
 
 #[pymethods]
@@ -58,8 +61,23 @@ impl Machine {
         self.wait(py, async move |vm| vm.sleep(duration).await)
     }
 
-    fn shell_interact(&self, py: Python<'_>) -> PyResult<()> {
-        self.wait(py, async |vm| vm.shell_interact().await)
+    fn shell_interact(&self, py: Python<'_>, address: Option<&str>) -> PyResult<()> {
+        let address = address.map_or(Ok(Address::Terminal), str::parse)?;
+        let session = self.wait(py, async move |vm| shell_at(vm, &address).await)?;
+        session.map_err(|error| PyOSError::new_err(format!("shell_interact: {error}")))
+    }
+}
+
+/// A shell for whoever is there; or why nobody is.
+async fn shell_at(vm: &machine::Machine, address: &Address) -> machine::Result<io::Result<()>> {
+    vm.connect().await?;
+    match address.connect().await {
+        Ok(None) => vm.shell_interact().await.map(Ok),
+        Ok(Some((input, output))) => {
+            let kind = TerminalKind::default();
+            vm.shell_interact_on(&kind, input, output).await.map(Ok)
+        }
+        Err(error) => Ok(Err(error)),
     }
 }
 

@@ -5,7 +5,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-pub(super) fn command(description: &Bound<'_, PyDict>) -> PyResult<StartCommand> {
+/// What `description` gives.
+pub(super) fn command(py: Python<'_>, description: &Py<PyAny>) -> PyResult<StartCommand> {
+    let description = description.bind(py).call0()?.cast_into::<PyDict>()?;
     if let Some(line) = description.get_item("command")? {
         return Ok(line_or_script(&line.extract::<String>()?));
     }

@@ -1,0 +1,29 @@
+"""The keys of a US keyboard, as scripts look them up: by the codes that QEMU's `sendkey`
+takes."""
+
+from typing import Dict
+
+# What the keys of a row type, alone and with Shift, from the code of the first on.
+ROWS = [
+    (0x02, "1234567890-=", "!@#$%^&*()_+"),
+    (0x1A, "[]", "{}"),
+    (0x27, ";'`", ':"~'),
+    (0x2B, "\\", "|"),
+    (0x33, ",./", "<>?"),
+]
+
+
+def _char_to_key() -> Dict[str, str]:
+    keys = {" ": "spc", "\n": "ret"}
+    for letter in "abcdefghijklmnopqrstuvwxyz":
+        keys[letter.upper()] = f"shift-{letter}"
+    for first, plain, shifted in ROWS:
+        for code, (alone, with_shift) in enumerate(zip(plain, shifted), first):
+            if not alone.isdigit():
+                keys[alone] = f"0x{code:02X}"
+            keys[with_shift] = f"shift-0x{code:02X}"
+    return keys
+
+
+# Characters that are no names of keys themselves.
+CHAR_TO_KEY = _char_to_key()

@@ -1,0 +1,49 @@
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::{Ended, Run};
+
+/// All operations take longer than a script of the other tests.
+const LIMIT: [&str; 2] = ["--global-timeout", "900"];
+
+const OPERATIONS: &str = include_str!("parity/operations.py");
+
+/// `VM_REFERENCE_DRIVER` names the file `machine.py` of a reference driver, which is not
+/// ours to keep here.
+#[expect(clippy::print_stderr, reason = "who reads the output is to know")]
+fn compare_with_the_reference(image: &str) {
+    let Some(reference) = env::var_os("VM_REFERENCE_DRIVER").map(PathBuf::from) else {
+        eprintln!("skipped: VM_REFERENCE_DRIVER names no reference driver's machine.py");
+        return;
+    };
+    let run = Run::new(&[("machine", image)]);
+    let operations = run.script(OPERATIONS);
+    let ours = Ended::of(run.command().args(LIMIT).arg(&operations)).passed();
+
+    let dir = |name: &str| {
+        let dir = run.out().join(name);
+        fs::create_dir(&dir).unwrap();
+        dir
+    };
+    let harness = dir("harness").join("reference.py");
+    fs::write(&harness, include_str!("parity/reference.py")).unwrap();
+    let mut theirs = Command::new("python3");
+    theirs
+        .arg(harness)
+        .arg(reference)
+        .arg(&run.start_scripts[0]);
+    theirs.args([dir("out"), dir("tmp")]).arg(operations);
+    assert_eq!(ours, Ended::of(&mut theirs).passed());
+}
+
+#[test]
+fn on_busybox() {
+    compare_with_the_reference("minimal");
+}
+
+#[test]
+fn on_systemd() {
+    compare_with_the_reference("systemd");
+}

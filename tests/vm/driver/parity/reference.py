@@ -1,0 +1,40 @@
+"""Runs a script under a reference class `Machine`, with stand-ins for what that imports:
+MACHINE.PY START-SCRIPT OUT-DIR TMP-DIR SCRIPT."""
+
+import importlib.util
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+
+class Log:
+    def __getattr__(self, name):
+        return lambda *args, **kwargs: None
+
+    @contextmanager
+    def nested(self, *args, **kwargs):
+        yield
+
+
+package, logger = ModuleType("test_driver"), ModuleType("test_driver.logger")
+package.__path__ = []
+logger.rootlog = Log()
+sys.modules.update({"test_driver": package, "test_driver.logger": logger})
+
+reference, start_script, out_dir, tmp_dir, script = sys.argv[1:]
+spec = importlib.util.spec_from_file_location("test_driver.machine", reference)
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+
+machine = module.Machine(
+    out_dir=Path(out_dir),
+    tmp_dir=Path(tmp_dir),
+    start_command=module.NixStartScript(start_script),
+    name="machine",
+)
+names = {"machine": machine, "retry": module.retry, "__file__": script}
+try:
+    exec(compile(Path(script).read_text(), script, "exec"), names)
+finally:
+    machine.release()

@@ -1,0 +1,200 @@
+use std::fs;
+
+use vm_tests::start_script;
+
+use super::{Ended, Run};
+
+#[test]
+fn state_that_scripts_assign() {
+    let script = "\
+machine.start()
+first = machine.pid
+machine.booted = False
+machine.connected = False
+machine.pid = None
+machine.process = None
+assert (machine.booted, machine.pid, machine.process) == (False, None, None)
+assert not machine.is_up()
+
+# It is another QEMU, of which nothing was said.
+machine.start()
+assert machine.booted and machine.pid not in (None, first), machine.pid
+assert machine.process.pid == machine.pid
+
+# A guest that is up, and that nobody asks anything at the end.
+machine.connect()
+assert machine.is_up()
+machine.monitor.send(b'stop\\n')
+machine.booted = False
+assert machine.connected and not machine.is_up()
+";
+    Run::new(&[("machine", "minimal")]).run(script).passed();
+}
+
+#[test]
+fn a_process_is_remembered() {
+    let script = "\
+import signal, subprocess
+assert machine.process is None
+machine.start()
+process = machine.process
+assert machine.process is process and process.pid == machine.pid
+assert process.poll() is None and process.returncode is None
+try:
+    process.wait(timeout=0.1)
+except subprocess.TimeoutExpired:
+    pass
+else:
+    raise Exception('it has not ended')
+process.kill()
+assert process.wait() == -signal.SIGKILL == process.returncode
+assert machine.pid is None
+
+machine.start()
+assert machine.process is not process and process.returncode == -signal.SIGKILL
+machine.process.stdin.write(b'typed before anybody reads\\n')
+machine.process.stdin.flush()
+assert machine.send_monitor_command('quit') == ''
+machine.wait_for_shutdown()
+assert machine.process.returncode == 0 and machine.pid is None
+
+machine.start()
+machine.release()
+assert machine.process.returncode == -signal.SIGKILL
+
+machine.start()
+machine.process.terminate()
+assert machine.process.wait() == 0
+";
+    Run::new(&[("machine", "minimal")]).run(script).passed();
+}
+
+#[test]
+fn the_lines_of_the_console() {
+    let script = "\
+import queue
+assert machine.last_lines.empty()
+machine.start()
+lines = [machine.last_lines.get() for _ in range(3)]
+assert isinstance(machine.last_lines, queue.Queue)
+machine.wait_for_console_text('minimal# ')
+machine.send_console('echo $((6 * 7)) is shown; echo and so is this\\n')
+machine.wait_for_console_text('42 is sh')
+machine.last_lines.get()
+machine.wait_for_console_text('minimal# ')
+
+# Whoever takes all lines has the next wait begin behind them.
+machine.send_console('echo $((7 * 7)) is shown\\n')
+shown = []
+while not any('49 is shown' in line for line in shown):
+    shown.append(machine.last_lines.get())
+try:
+    while True:
+        machine.last_lines.get(block=False)
+except queue.Empty:
+    pass
+try:
+    machine.wait_for_console_text('49 is shown', timeout=0.1)
+except AssertionError:
+    pass
+else:
+    raise Exception('it was taken')
+log = machine.get_console_log().splitlines()
+assert lines == [line.rstrip() for line in log[:3]], lines
+
+first = machine.last_lines
+machine.crash()
+machine.start()
+assert machine.last_lines is not first
+";
+    Run::new(&[("machine", "minimal")]).run(script).passed();
+}
+
+#[test]
+fn a_start_command_that_was_patched() {
+    let run = Run::new(&[("machine", "minimal")]);
+    let script = "\
+first, second = (f'11111111-2222-3333-4444-55555555555{n}' for n in (1, 2))
+(machine.state_dir / 'put there').write_text('before')
+machine.start_command._cmd += f' -uuid {first}'
+machine.start()
+assert first in machine.send_monitor_command('info uuid')
+assert (machine.state_dir / 'put there').exists()
+machine.crash()
+machine.start_command._cmd = machine.start_command._cmd.replace(first, second)
+machine.start()
+assert second in machine.send_monitor_command('info uuid')
+";
+    run.run(script).passed();
+}
+
+#[test]
+fn a_second_machine_of_one_name() {
+    let run = Run::new(&[("minimal", "minimal")]);
+    let script = format!(
+        "\
+first = create_machine({minimal:?}, name='again', keep_machine_state=True)
+assert first.keep_machine_state
+(first.state_dir / 'file').write_text('kept')
+first.start()
+try:
+    create_machine({minimal:?}, name='again', keep_vm_state=True)
+except Exception as error:
+    assert str(first.state_dir) in str(error), error
+else:
+    raise Exception('it is in use')
+first.crash()
+second = create_machine({minimal:?}, name='again', keep_vm_state=True)
+assert (second.state_dir / 'file').read_text() == 'kept'
+second.start()
+
+# The same for one that the driver has made, which does nothing any more.
+third = create_machine({minimal:?})
+third.start()
+assert third.booted and not minimal.is_up()
+driver.machines.append(third)
+third.crash()
+join_all()
+",
+        minimal = start_script("minimal")
+    );
+    run.run(&script).passed();
+}
+
+#[test]
+fn state_in_the_directory_where_scripts_look_for_it() {
+    let run = Run::new(&[("machine", "minimal")]);
+    let dir = run.out().join("build");
+    fs::create_dir(&dir).unwrap();
+    let script = format!(
+        "\
+import os, subprocess
+machine.start()
+machine.wait_for_console_text('minimal# ')
+machine.crash()
+assert os.listdir('vm-state-machine')
+
+# Nobody else gets there meanwhile.
+other = [{driver:?}, '--start-scripts', {start_script:?}, '--', __file__]
+other = subprocess.run(other, capture_output=True, text=True)
+print(other.returncode, other.stderr)
+
+os.chdir('/')
+machine.start()
+machine.screenshot('shot')
+",
+        driver = vm_tests::driver(),
+        start_script = run.start_scripts[0],
+    );
+    let script = run.script(&script);
+    let mut command = run.command();
+    // As in a build of Nix's: everything is where the driver is.
+    command.args(["-o", ".", "--"]).arg(&script);
+    command.current_dir(&dir).env("TMPDIR", &dir);
+    let passed = Ended::of(&mut command).passed();
+    let (status, said) = passed.split_once(' ').unwrap();
+    assert_eq!(status, "1", "{said}");
+    assert!(said.contains("build/vm-state-machine"), "{said}");
+    assert!(dir.join("shot.png").exists());
+    assert!(!dir.join("vm-state-machine").exists());
+}
