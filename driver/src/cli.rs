@@ -33,6 +33,10 @@ pub(crate) struct Cli {
     #[arg(short = 'I', long)]
     pub(crate) interactive: bool,
 
+    /// Gives a prompt with the script's names, and all machines as they are, when it fails
+    #[arg(long)]
+    pub(crate) pause_on_failure: bool,
+
     /// Start scripts of machines, each named run-NAME-vm [env: startScripts, with blanks
     /// between them]
     #[arg(long, value_name = "SCRIPT", num_args = 0..)]

@@ -39,7 +39,12 @@ pub(crate) fn write(path: &Path, name: &str, cases: Vec<Case>) -> Result<(), Str
 }
 
 fn failure(story: &str) -> TestCaseStatus {
-    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    let kind = if story.contains(machine::INFRASTRUCTURE) {
+        NonSuccessKind::Error
+    } else {
+        NonSuccessKind::Failure
+    };
+    let mut status = TestCaseStatus::non_success(kind);
     status.set_message(gist(story)).set_description(story);
     status
 }

@@ -39,6 +39,7 @@ pub(crate) struct Run {
     pub(crate) out_dir: PathBuf,
     pub(crate) keep_vm_state: bool,
     pub(crate) interactive: bool,
+    pub(crate) pause_on_failure: bool,
     pub(crate) global_timeout: Option<Duration>,
     pub(crate) junit_xml: Option<PathBuf>,
 }
@@ -77,6 +78,7 @@ impl Run {
             out_dir: absolute(&cli.output_directory)?,
             keep_vm_state: cli.keep_vm_state,
             interactive: cli.interactive,
+            pause_on_failure: cli.pause_on_failure,
             global_timeout: cli.global_timeout,
             junit_xml: cli.junit_xml.as_ref().map(absolute).transpose()?,
         })

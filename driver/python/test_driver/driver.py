@@ -60,6 +60,8 @@ class Driver:
         keep_vm_state: bool = False,
     ):
         self.tests = tests
+        # The script's, once it has run.
+        self.script_names: Dict[str, Any] = {}
         self.logger = rootlog
         # A script may change its directory.
         self.out_dir = Path(out_dir).resolve()
@@ -175,7 +177,9 @@ class Driver:
         with rootlog.script():
             path = Path(self.tests)
             code = compile(path.read_bytes(), str(path), "exec")
-            exec(code, {"__name__": "__main__", "__file__": str(path), **self.test_symbols()})
+            own = {"__name__": "__main__", "__file__": str(path)}
+            self.script_names = {**own, **self.test_symbols()}
+            exec(code, self.script_names)
 
     def run_tests(self) -> None:
         """Runs the script, and has the guests write what they have to their disks."""

@@ -17,16 +17,16 @@ start_all() starts them, test_script() runs the script; a machine's shell_intera
 and console_interact() are for you; Ctrl-D leaves."""
 
 
-def prompt(driver: Driver) -> None:
-    """Reads and runs lines until somebody leaves."""
-    symbols = {"__name__": "__main__", **driver.test_symbols()}
+def prompt(driver: Driver, names: Dict[str, Any]) -> None:
+    """Reads and runs lines, which know the names, until somebody leaves."""
+    symbols = {"__name__": "__main__", **names}
     # Nothing is left to be ended by an error that somebody looks at.
     rootlog.exit_on_error = False
-    names = ", ".join(machine.name for machine in driver.machines)
+    machines = ", ".join(machine.name for machine in driver.machines)
     history = _edit_lines(symbols)
     try:
         _Console(symbols).interact(
-            BANNER.format(machines=f"machines: {names or 'none'}"), exitmsg=""
+            BANNER.format(machines=f"machines: {machines or 'none'}"), exitmsg=""
         )
     finally:
         if history is not None:

@@ -31,6 +31,7 @@ def run(
     out_dir: Path,
     keep_vm_state: bool,
     interactive: bool,
+    pause_on_failure: bool,
     global_timeout: Optional[float],
     junit_xml: Optional[Path],
     name: str,
@@ -48,6 +49,7 @@ def run(
     status, wrong = _run(
         lambda: Driver(start_scripts, vlans, script or "", out_dir, keep_vm_state),
         interactive,
+        pause_on_failure,
     )
     if time_up and status != TIMED_OUT:
         # The script has caught what was to end it.
@@ -65,12 +67,16 @@ def run(
     return status, wrong
 
 
-def _run(make_driver: Callable[[], Driver], interactive: bool) -> Tuple[int, str]:
+def _run(
+    make_driver: Callable[[], Driver], interactive: bool, pause_on_failure: bool
+) -> Tuple[int, str]:
     """The exit status, and what there is to say of it."""
     try:
         with _Quiet(make_driver()) as driver:
             if interactive:
-                prompt(driver)
+                prompt(driver, driver.test_symbols())
+            elif pause_on_failure:
+                _run_tests_or_pause(driver)
             else:
                 driver.run_tests()
         return 0, ""
@@ -85,6 +91,17 @@ def _run(make_driver: Callable[[], Driver], interactive: bool) -> Tuple[int, str
             GlobalTimeout: TIMED_OUT,
         }
         return statuses.get(type(error), FAILED), story(error)
+
+
+def _run_tests_or_pause(driver: Driver) -> None:
+    """Runs the script; if it fails, somebody may look at its machines before they go."""
+    try:
+        driver.run_tests()
+    except Exception as error:
+        print(story(error), file=sys.stderr)
+        print("The script has failed, and its machines wait.", file=sys.stderr)
+        prompt(driver, driver.script_names)
+        raise
 
 
 class _Quiet:

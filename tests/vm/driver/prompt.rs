@@ -153,3 +153,29 @@ fn a_person_at_a_terminal() {
     assert_eq!(lines[1], "a_name_of_mine = 6 * 7");
     assert!(!history.contains("in the shell"), "{history}");
 }
+
+#[test]
+fn after_a_failure() {
+    let run = Run::new(&[("machine", "minimal")]);
+    let script = run.script("found = machine.succeed('echo found').strip()\nassert found == 'x'\n");
+    let mut driver = run
+        .command()
+        .arg("--pause-on-failure")
+        .arg(script)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = driver.stdin.take().unwrap();
+    lines
+        .write_all(b"print(found, machine.succeed('echo alive'))\n")
+        .unwrap();
+    drop(lines);
+    let ended = driver.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("its machines wait"), "{said}");
+    let stdout = String::from_utf8_lossy(&ended.stdout);
+    assert!(stdout.contains("found alive\n"), "{stdout}\n{said}");
+}
