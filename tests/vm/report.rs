@@ -90,6 +90,27 @@ with subtest('outer'):
 }
 
 #[test]
+fn the_failing_example() {
+    let run = Run::new(&[("client", "systemd"), ("server", "systemd")]);
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../driver/examples/fails.py");
+    let command = &mut run.command();
+    let said = Ended::of(command.args(["--vlans", "1", "--"]).arg(example)).failed(1);
+    let gist = "    client: must succeed: curl";
+    assert!(said.contains(gist), "{said}");
+    let trace = trace(run.out());
+    let failing = usize::try_from(trace["failing"].as_u64().unwrap()).unwrap();
+    let story = steps(&trace)[failing]["error"].as_str().unwrap();
+    assert!(
+        story.contains("curl: (7) Failed to connect to server port 80"),
+        "{story}"
+    );
+    // What was read on the screen has its place there.
+    let reading = step(&trace, "waiting for login|root@ to appear on screen");
+    let words = reading["entries"].as_array().unwrap().last().unwrap()["picture"]["words"].as_str();
+    assert!(words.unwrap().contains("\"server\""), "{reading}");
+}
+
+#[test]
 fn hostile_output_leaves_a_page_that_is_valid_and_small() {
     let run = Run::new(&[("machine", "minimal")]);
     let script = r#"

@@ -58,7 +58,8 @@ function outwards(step) {
 function stepAt(machine, at) {
   let found;
   for (const step of run.steps) {
-    if (step.machine !== machine.number || step.start > at) continue;
+    const isMoment = step.kind === "note" || step.kind === "picture";
+    if (isMoment || step.machine !== machine.number || step.start > at) continue;
     const isBetter = !found || (step.end >= at) >= (found.end >= at);
     if (isBetter) found = step;
   }
