@@ -84,8 +84,10 @@ impl Decoder for ShellCodec {
         while !src.is_empty() {
             let event = match &mut self.place {
                 Place::LineStart => {
-                    let head = match head(src) {
-                        Ok((rest, head)) => Some((src.len() - rest.len(), head)),
+                    // No more, whatever has come: that must not decide.
+                    let begin = &src[..src.len().min(MAX_HEAD)];
+                    let head = match head(begin) {
+                        Ok((rest, head)) => Some((begin.len() - rest.len(), head)),
                         Err(nom::Err::Incomplete(_)) if src.len() < MAX_HEAD => return Ok(None),
                         Err(_) => None,
                     };

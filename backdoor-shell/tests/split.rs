@@ -56,6 +56,7 @@ fn part() -> impl Strategy<Value = Vec<u8>> {
         Just("\n@t fedcba9876543210 somebody else's\n".to_owned()),
         Just("\n@b 0123456789abcdef AA=A\n".to_owned()),
         Just("\r\n@e 0123456789abcdef 1".to_owned()),
+        "[0-9a-f]{16}".prop_map(|nonce| format!("\n@e {nonce} {:040} {:07}\n", 0, 7)),
     ];
     prop_oneof![
         4 => frame.prop_map(String::into_bytes),

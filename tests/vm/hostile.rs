@@ -135,14 +135,11 @@ async fn with_its_own_cp(dir: &Path, makes: &str) -> Machine {
     let cp = format!("#!/bin/bash\nset -e\ntarget=${{!#}}\nshopt -s dotglob\n{makes}");
     let cp = machine::quote(&cp).unwrap().into_owned();
     vm.succeed(format!(
-        "mkdir -p /own /root/thing; printf %s {cp} >/own/cp; chmod +x /own/cp"
+        "mkdir -p /root/thing; path=$(command -v cp); rm $path
+        printf %s {cp} >$path; chmod +x $path"
     ))
     .await
     .unwrap();
-    // Found before the real one, by whatever the shell runs from now on.
-    let path = "for dir in ${PATH//:/ }; do if [[ -x $dir/cp ]]; then
-        mount --bind /own/cp $dir/cp && break; fi; done";
-    vm.succeed(path).await.unwrap();
     vm
 }
 
@@ -159,7 +156,7 @@ async fn a_share_full_of_traps() {
         mknod device b 8 0 || :
         mknod null c 1 3 || :
         mkdir locked && echo x >locked/x && chmod 0 locked || :
-        dd if=/dev/null of=huge bs=1 seek=1T
+        dd if=/dev/null of=huge bs=1048576 seek=1048576
         : >$'two\nlines'
         : >$'\xff\xfe'
         : >$'\e[2J'
@@ -217,16 +214,13 @@ async fn a_share_replaced_by_a_link() {
     assert_eq!(fs::read_dir(vm.shared_dir()).unwrap().count(), 0);
 }
 
-/// More directories in each other than a path can name.
 #[tokio::test]
-async fn a_share_of_any_depth_is_gone_with_its_machine() {
+async fn a_deep_share_is_gone_with_its_machine() {
     let vm = builder("minimal").build().unwrap();
-    let deep = "printf -v deep d/%.0s {1..250}
-        cd /tmp/shared
-        for part in {1..9}; do mkdir -p $deep; cd -P $deep; done";
+    let deep = "printf -v deep d/%.0s {1..250}; cd /tmp/shared; mkdir -p $deep";
     vm.succeed(deep).await.unwrap();
     let share = vm.shared_dir().to_owned();
-    assert!(share.join("d/d/d").exists());
+    assert!(share.join("d/".repeat(250)).exists());
     drop(vm);
     assert!(!share.parent().unwrap().exists());
 }

@@ -27,6 +27,8 @@ pub(crate) enum Task {
     CleanVm,
     /// Prints the figures of a benchmark
     Bench(BenchFlags),
+    /// Fuzzes whatever reads a guest's bytes; `cargo test` replays what was found
+    Fuzz(FuzzFlags),
     /// Clones machines and runs commands many times, and fails if anything is left of it
     Soak(SoakFlags),
     /// Checks the rules that code can check: dependencies, codecs, formatting, lints
@@ -90,6 +92,15 @@ pub(crate) struct BenchFlags {
     /// Installs missing host packages without asking
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FuzzFlags {
+    /// The target; all, one after the other, if none is named
+    pub(crate) target: Option<String>,
+    /// How long each is fuzzed
+    #[arg(long, default_value_t = 600)]
+    pub(crate) seconds: u32,
 }
 
 #[derive(Debug, Args)]

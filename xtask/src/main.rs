@@ -9,6 +9,7 @@
 
 mod bench;
 mod flags;
+mod fuzz;
 mod host;
 mod image;
 mod soak;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Task::Test(flags) => test::run(&flags),
         Task::CleanVm => vm_test::clean(),
         Task::Bench(flags) => bench::run(flags.name, flags.yes),
+        Task::Fuzz(flags) => fuzz::run(&flags),
         Task::Soak(flags) => soak::run(&flags),
         Task::Tidy => tidy::run_all(),
     };
