@@ -6,7 +6,7 @@ use std::process::Command;
 use super::{Ended, Run};
 
 /// All operations take longer than a script of the other tests.
-const LIMIT: [&str; 2] = ["--global-timeout", "900"];
+const LIMIT: [&str; 2] = ["--global-timeout", "1800"];
 
 const OPERATIONS: &str = include_str!("parity/operations.py");
 

@@ -47,7 +47,7 @@ for command in [
 ]:
     say(f"execute {command}", lambda: machine.execute(command))
 say("no status", lambda: machine.execute("echo out; false", check_return=False))
-say("time-out", lambda: machine.execute("echo out; exec sleep 100", timeout=1))
+say("time-out", lambda: machine.execute("echo out; exec sleep 100", timeout=10))
 say("endless", lambda: machine.execute("echo out", timeout=None))
 say("succeed", lambda: machine.succeed("echo a", "echo b", timeout=60))
 say("succeed nothing", machine.succeed)
