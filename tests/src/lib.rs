@@ -11,7 +11,7 @@ pub mod recorded;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use machine::report::Terminal;
+use machine::report::{Recorder, Terminal};
 use machine::{Builder, Machine, StartScript, Template, TemplateBuilder, Unit};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -147,7 +147,7 @@ pub fn show_steps() {
     let terminal = Terminal::new(TestWriter::default());
     let _ = tracing_subscriber::registry()
         .with(terminal.layer())
-        .with(failure::recorder().map(|recorder| recorder.layer()))
+        .with(failure::recorder().map(Recorder::layer))
         .try_init();
 }
 
