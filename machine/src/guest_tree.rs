@@ -5,11 +5,12 @@
 //! `RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS`, and nothing is opened before it is
 //! known to be a file: opening a device or a pipe may have effects, or hang.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
-use std::io::{self, Read as _};
+use std::io::{self, BufWriter, Read as _, Write as _};
 use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, symlink};
 use std::path::{Component, Path, PathBuf};
 
@@ -17,27 +18,48 @@ use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::fs::{fstat, mkdirat, open, openat2, readlinkat};
 use walkdir::WalkDir;
 
+/// Paths within a copy by their modes.
+pub(crate) type Modes = BTreeMap<u32, Vec<PathBuf>>;
+
 /// Copies the host's `source`, a file or a directory with all in it, to `name`
-/// in the guest's directory `dir`. Symbolic links are followed.
-pub(crate) fn copy_in(source: &Path, dir: &Path, name: &Path) -> io::Result<()> {
+/// in the guest's directory `dir`, and gives the modes that all of it is to have, when
+/// it is where it is to be. Symbolic links are followed.
+pub(crate) fn copy_in(source: &Path, dir: &Path, name: &Path) -> io::Result<Modes> {
     let guest = GuestDir::open(dir)?;
+    let mut modes = Modes::new();
     for entry in WalkDir::new(source).follow_links(true) {
         let entry = entry?;
         let inside = entry.path().strip_prefix(source).unwrap_or(Path::new(""));
         let target = join(name, inside);
         let data = entry.metadata()?;
         if data.is_dir() {
-            guest.make_dir(&target, &data.permissions())?;
+            guest.make_dir(&target)?;
         } else if data.is_file() {
-            let mut copy = guest.create(&target)?;
-            io::copy(&mut File::open(entry.path())?, &mut copy)?;
-            copy.set_permissions(data.permissions())?;
+            io::copy(&mut File::open(entry.path())?, &mut guest.create(&target)?)?;
         } else {
             return Err(io::Error::other(format!(
                 "{} is neither a file nor a directory",
                 entry.path().display()
             )));
         }
+        let mode = data.permissions().mode() & 0o7777;
+        modes.entry(mode).or_default().push(inside.to_owned());
+    }
+    Ok(modes)
+}
+
+/// Writes lists to the directory `name` in the guest's directory `dir`: of each mode a
+/// file, called like it in octal, of the paths that have it, with a NUL behind each.
+pub(crate) fn write_modes(modes: &Modes, dir: &Path, name: &Path) -> io::Result<()> {
+    let guest = GuestDir::open(dir)?;
+    guest.make_dir(name)?;
+    for (mode, paths) in modes {
+        let mut list = BufWriter::new(guest.create(&name.join(format!("{mode:o}")))?);
+        for path in paths {
+            list.write_all(Path::new(".").join(path).as_os_str().as_bytes())?;
+            list.write_all(b"\0")?;
+        }
+        list.flush()?;
     }
     Ok(())
 }
@@ -179,7 +201,8 @@ impl GuestDir {
         Ok(self.open_beneath(path, flags, mode)?.into())
     }
 
-    fn make_dir(&self, path: &Path, permissions: &Permissions) -> io::Result<()> {
+    /// A new directory.
+    fn make_dir(&self, path: &Path) -> io::Result<()> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         match (path.parent(), path.file_name()) {
             (Some(parent), Some(name)) if !parent.as_os_str().is_empty() => {
@@ -188,10 +211,7 @@ impl GuestDir {
             }
             _ => mkdirat(&self.0, path, Mode::RWXU)?,
         }
-        let dir = File::from(self.open_beneath(path, flags, Mode::empty())?);
-        // For as long as it is filled, it must be ours to write.
-        let mode = permissions.mode() | 0o700;
-        dir.set_permissions(Permissions::from_mode(mode))
+        Ok(())
     }
 }
 
@@ -294,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_goes_in_with_its_modes_and_what_its_links_lead_to() {
+    fn a_tree_goes_in_with_what_its_links_lead_to() {
         let (world, guest) = world();
         let source = world.path().join("source");
         fs::create_dir_all(source.join("sub")).unwrap();
@@ -302,10 +322,34 @@ mod tests {
         fs::set_permissions(source.join("sub/run"), Permissions::from_mode(0o750)).unwrap();
         symlink("sub/run", source.join("link")).unwrap();
         copy_in(&source, &guest, Path::new("copy")).unwrap();
-        let data = fs::symlink_metadata(guest.join("copy/sub/run")).unwrap();
-        assert_eq!(data.permissions().mode() & 0o7777, 0o750);
         assert!(!guest.join("copy/link").is_symlink());
         assert_eq!(fs::read_to_string(guest.join("copy/link")).unwrap(), "#!");
+    }
+
+    #[test]
+    fn modes_are_listed_and_hinder_nobody() {
+        let (world, guest) = world();
+        let source = world.path().join("source");
+        fs::create_dir_all(source.join("sub")).unwrap();
+        fs::write(source.join("sub/run"), "#!").unwrap();
+        let set = |path: &str, mode| {
+            fs::set_permissions(source.join(path), Permissions::from_mode(mode)).unwrap();
+        };
+        set("sub/run", 0o4555);
+        set("sub", 0o555);
+        set("", 0o1777);
+        let modes = copy_in(&source, &guest, Path::new("copy")).unwrap();
+        write_modes(&modes, &guest, Path::new("modes")).unwrap();
+        let list = |mode: &str| fs::read_to_string(guest.join("modes").join(mode)).unwrap();
+        assert_eq!(list("4555"), "./sub/run\0");
+        assert_eq!(list("555"), "./sub\0");
+        assert_eq!(list("1777"), "./\0");
+        assert_eq!(fs::read_dir(guest.join("modes")).unwrap().count(), 3);
+        let mode = |path: &str| fs::metadata(guest.join(path)).unwrap().permissions().mode();
+        assert_eq!(mode("copy/sub") & 0o777, 0o700);
+        assert_eq!(mode("copy/sub/run") & 0o777, 0o600);
+        // So that it can be removed.
+        set("sub", 0o700);
     }
 
     #[test]
