@@ -8,8 +8,12 @@ mod mistakes;
 mod names;
 /// The prompt.
 mod prompt;
+/// Reading screens without Tesseract's data.
+mod screen;
 /// Ctrl-C, SIGTERM, time-outs.
 mod signals;
+/// Sessions on a person's terminal.
+mod terminal;
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};

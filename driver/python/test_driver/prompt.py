@@ -2,10 +2,12 @@
 
 import code
 import os
+import sys
 from pathlib import Path
 from typing import Any, Dict
 
 from test_driver.driver import Driver
+from test_driver.errors import GlobalTimeout, Terminated
 
 BANNER = """\
 {machines}
@@ -19,14 +21,21 @@ def prompt(driver: Driver) -> None:
     names = ", ".join(machine.name for machine in driver.machines)
     history = _edit_lines(symbols)
     try:
-        code.interact(
-            BANNER.format(machines=f"machines: {names or 'none'}"),
-            local={"__name__": "__main__", **symbols},
-            exitmsg="",
+        _Prompt({"__name__": "__main__", **symbols}).interact(
+            BANNER.format(machines=f"machines: {names or 'none'}"), exitmsg=""
         )
     finally:
         if history is not None:
             _keep(history)
+
+
+class _Prompt(code.InteractiveConsole):
+    """Survives what goes wrong in a line, but not what ends the driver."""
+
+    def showtraceback(self) -> None:
+        if isinstance(sys.exc_info()[1], (GlobalTimeout, Terminated)):
+            raise
+        super().showtraceback()
 
 
 def _edit_lines(symbols: Dict[str, Any]) -> Any:
