@@ -37,7 +37,8 @@ async fn windows_of_a_desktop() {
 
 #[tokio::test]
 async fn a_guest_without_x() {
-    let vm = fresh("minimal").await;
+    let out = tempfile::tempdir().unwrap();
+    let vm = fresh_with("minimal", |builder| builder.out_dir(out.path())).await;
     let error = vm.get_window_names().await.unwrap_err();
     assert!(
         matches!(error.kind(), ErrorKind::CommandFailed { .. }),
