@@ -78,6 +78,12 @@ impl Error {
         self.kind.is_infrastructure()
     }
 
+    /// What went wrong, in a line.
+    pub(crate) fn gist(&self) -> String {
+        let story = self.kind.to_string();
+        story.lines().next().unwrap_or_default().to_owned()
+    }
+
     /// Whether the guest's shell went away and another came.
     pub(crate) fn is_shell_restart(&self) -> bool {
         matches!(

@@ -7,9 +7,10 @@
 
 mod remove;
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
-use std::io;
+use std::io::{self, BufWriter, Write as _};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, symlink};
@@ -23,27 +24,48 @@ pub(crate) use remove::remove;
 
 use crate::sparse;
 
+/// Paths within a copy by their modes.
+pub(crate) type Modes = BTreeMap<u32, Vec<PathBuf>>;
+
 /// Copies the host's `source`, a file or a directory with all in it, to `name`
-/// in the guest's directory `dir`. Symbolic links are followed.
-pub(crate) fn copy_in(source: &Path, dir: &Path, name: &Path) -> io::Result<()> {
+/// in the guest's directory `dir`, and gives the modes that all of it is to have, when
+/// it is where it is to be. Symbolic links are followed.
+pub(crate) fn copy_in(source: &Path, dir: &Path, name: &Path) -> io::Result<Modes> {
     let guest = GuestDir::open(dir)?;
+    let mut modes = Modes::new();
     for entry in WalkDir::new(source).follow_links(true) {
         let entry = entry?;
         let inside = entry.path().strip_prefix(source).unwrap_or(Path::new(""));
         let target = join(name, inside);
         let data = entry.metadata()?;
         if data.is_dir() {
-            guest.make_dir(&target, &data.permissions())?;
+            guest.make_dir(&target)?;
         } else if data.is_file() {
-            let mut copy = guest.create(&target)?;
-            io::copy(&mut File::open(entry.path())?, &mut copy)?;
-            copy.set_permissions(data.permissions())?;
+            io::copy(&mut File::open(entry.path())?, &mut guest.create(&target)?)?;
         } else {
             return Err(io::Error::other(format!(
                 "{} is neither a file nor a directory",
                 entry.path().display()
             )));
         }
+        let mode = data.permissions().mode() & 0o7777;
+        modes.entry(mode).or_default().push(inside.to_owned());
+    }
+    Ok(modes)
+}
+
+/// Writes lists to the directory `name` in the guest's directory `dir`: of each mode a
+/// file, called like it in octal, of the paths that have it, with a NUL behind each.
+pub(crate) fn write_modes(modes: &Modes, dir: &Path, name: &Path) -> io::Result<()> {
+    let guest = GuestDir::open(dir)?;
+    guest.make_dir(name)?;
+    for (mode, paths) in modes {
+        let mut list = BufWriter::new(guest.create(&name.join(format!("{mode:o}")))?);
+        for path in paths {
+            list.write_all(Path::new(".").join(path).as_os_str().as_bytes())?;
+            list.write_all(b"\0")?;
+        }
+        list.flush()?;
     }
     Ok(())
 }
@@ -204,7 +226,8 @@ impl GuestDir {
         Ok(self.open_beneath(path, flags, mode)?.into())
     }
 
-    fn make_dir(&self, path: &Path, permissions: &Permissions) -> io::Result<()> {
+    /// A new directory.
+    fn make_dir(&self, path: &Path) -> io::Result<()> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         match (path.parent(), path.file_name()) {
             (Some(parent), Some(name)) if !parent.as_os_str().is_empty() => {
@@ -213,10 +236,7 @@ impl GuestDir {
             }
             _ => mkdirat(&self.0, path, Mode::RWXU)?,
         }
-        let dir = File::from(self.open_beneath(path, flags, Mode::empty())?);
-        // For as long as it is filled, it must be ours to write.
-        let mode = permissions.mode() | 0o700;
-        dir.set_permissions(Permissions::from_mode(mode))
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@
 mod builder;
 mod conditions;
 mod console;
+mod evidence;
 mod files;
 mod fresh;
 mod interact;

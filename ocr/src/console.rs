@@ -78,7 +78,7 @@ pub use psf::FontError;
 pub use text::Text;
 pub use vga::{vga_screen, vga_text};
 
-/// A text console that was read from a picture.
+/// A text console that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Screen {
     text: Text,

@@ -157,6 +157,11 @@ fn text_memory() {
     // Where it has scrolled to shows on the picture.
     let screen = vga_screen(&image("text-shell"), &memory).unwrap();
     assert_eq!(screen.text(), text("text-shell"));
+    let cell = CellSize {
+        width: 9,
+        height: 16,
+    };
+    assert_eq!((screen.cell(), screen.unknown()), (cell, 0));
     for other in ["seabios", "text-80x50-shell", "framebuffer-shell"] {
         assert_eq!(vga_screen(&image(other), &memory), None, "{other}");
     }

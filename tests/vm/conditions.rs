@@ -1,9 +1,10 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use machine::ErrorKind;
-use vm_tests::fresh;
+use machine::{Button, ErrorKind, Machine, QemuCommand};
+use serde_json::Value;
+use vm_tests::{SOON, fresh};
 
 #[tokio::test]
 async fn a_condition_is_checked_before_commands() {
@@ -34,6 +35,76 @@ async fn a_condition_is_checked_before_commands() {
 
     drop(alive);
     vm.fail("test -e /root/not-run").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_condition_is_checked_before_the_screen_is_looked_at() {
+    let vm = fresh("minimal").await;
+    vm.start().await.unwrap();
+    let (holds, checks) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU32::new(0)));
+    let (told, counted) = (Arc::clone(&holds), Arc::clone(&checks));
+    let _condition = vm.polling_condition("it holds", Duration::ZERO, move |_| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        let holds = told.load(Ordering::Relaxed);
+        async move { Ok(holds) }
+    });
+    vm.get_screen_text().await.unwrap();
+    assert_eq!(checks.load(Ordering::Relaxed), 1);
+
+    // It ends a wait between two looks.
+    let ended = vm.wait_for_text_with("the condition to fail", {
+        let holds = Arc::clone(&holds);
+        move |_| {
+            holds.store(false, Ordering::Relaxed);
+            false
+        }
+    });
+    let errors = [
+        ended.await.unwrap_err(),
+        vm.screenshot("not-taken").await.unwrap_err(),
+        vm.get_screen_text_variants().await.unwrap_err(),
+        vm.find_text("x").await.unwrap_err(),
+        vm.wait_for_still_screen(Duration::ZERO).await.unwrap_err(),
+        vm.move_pointer(1, 1).await.unwrap_err(),
+        vm.click(Button::Left).await.unwrap_err(),
+    ];
+    for error in errors {
+        let ErrorKind::Condition { condition } = error.kind() else {
+            panic!("{error}")
+        };
+        assert_eq!(condition, "it holds");
+    }
+    assert!(!vm.out_dir().join("not-taken.png").exists());
+}
+
+#[tokio::test]
+async fn what_is_waited_for_needs_no_guest() {
+    // Firmware, and nothing to boot.
+    let vm = Machine::new(QemuCommand::new("firmware")).unwrap();
+    let vm = vm.within(SOON);
+    let runs = async || {
+        Ok(vm
+            .send_monitor_command("info status")
+            .await?
+            .contains("running"))
+    };
+    let error = vm.retry("it to run", runs).await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::NotRunning { .. }),
+        "{error}"
+    );
+    vm.start().await.unwrap();
+    vm.retry("it to run", runs).await.unwrap();
+    let condition = vm.polling_condition("it runs", Duration::ZERO, async |vm| {
+        Ok(vm.qmp("query-status", Value::Null).await?["running"] == true)
+    });
+    condition.wait().await.unwrap();
+
+    // What was ended on purpose is not started again.
+    vm.crash().await.unwrap();
+    let error = condition.wait().await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Exited { .. }), "{error}");
+    assert_eq!(vm.pid(), None);
 }
 
 #[tokio::test]

@@ -12,10 +12,14 @@ mod names;
 mod parity;
 /// The prompt.
 mod prompt;
+/// Reading screens without Tesseract's data.
+mod screen;
 /// Ctrl-C, SIGTERM, time-outs.
 mod signals;
 /// What scripts do with a machine beyond calling it.
 mod state;
+/// Sessions on a person's terminal.
+mod terminal;
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};

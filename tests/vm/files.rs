@@ -5,7 +5,7 @@ use std::path::Path;
 
 use machine::{ErrorKind, Machine, quote};
 use sha2::{Digest as _, Sha256};
-use vm_tests::{builder, fresh};
+use vm_tests::{builder, fresh, fresh_with};
 
 /// Names that only quoting keeps what they are.
 const ODD_NAMES: [&str; 5] = ["a b", "it's \"$HOME\"", "-rf", "new\nline", "back\\slash"];
@@ -88,6 +88,12 @@ async fn files_and_directories_into_the_guest_and_back() {
         vm.succeed("stat -c %a /root/tree/sub/run").await.unwrap(),
         "775\n"
     );
+    // Once more into it, as its name says.
+    vm.copy_from_host(&tree, "/root/tree").await.unwrap();
+    assert_eq!(
+        vm.succeed("/root/tree/tree/link").await.unwrap(),
+        "it runs\n"
+    );
 
     // And back, with a link that stays inside and one that does not.
     vm.succeed("cd /root/tree; ln -sf sub/run link; ln -s /etc/passwd outside; mkfifo pipe")
@@ -110,6 +116,111 @@ async fn files_and_directories_into_the_guest_and_back() {
     let back = vm.copy_from_machine("/root/by-link", "").await.unwrap();
     assert_eq!(hex_digest(&fs::read(back).unwrap()), hex_digest(&big));
 
+    let left = fs::read_dir(vm.shared_dir()).unwrap().count();
+    assert_eq!(left, 0, "nothing stays in the share");
+}
+
+#[tokio::test]
+async fn modes_are_kept() {
+    let host = tempfile::tempdir().unwrap();
+    let vm = fresh("minimal").await;
+    let tree = host.path().join("a tree");
+    let dirs = [
+        ("", 0o750),
+        ("sealed", 0o555),
+        ("sealed/in it", 0o700),
+        ("shared", 0o2775),
+        ("for all", 0o1777),
+    ];
+    for (dir, _) in dirs {
+        fs::create_dir(tree.join(dir)).unwrap();
+    }
+    write(&tree.join("sealed/in it/-x\ny"), b"", 0o4711);
+    write(&tree.join("sealed/read-only"), b"", 0o444);
+    let set = |mode_of: &dyn Fn(u32) -> u32| {
+        for (dir, mode) in dirs {
+            fs::set_permissions(tree.join(dir), Permissions::from_mode(mode_of(mode))).unwrap();
+        }
+    };
+    set(&|mode| mode);
+    let modes = "cd '/root/a tree'; find . -print0 | sort -z | xargs -0 stat -c %a | xargs";
+    let expected = "750 1777 555 700 4711 444 2775\n";
+    vm.copy_from_host(&tree, "/root").await.unwrap();
+    assert_eq!(vm.succeed(modes).await.unwrap(), expected);
+    // Over what is there with other modes.
+    vm.succeed("chmod -R 777 '/root/a tree'").await.unwrap();
+    vm.copy_from_host(&tree, "/root").await.unwrap();
+    assert_eq!(vm.succeed(modes).await.unwrap(), expected);
+    // So that the host can remove it.
+    set(&|mode| mode | 0o700);
+}
+
+#[tokio::test]
+async fn a_copy_is_called_as_what_was_asked_for() {
+    let host = tempfile::tempdir().unwrap();
+    let vm = fresh("minimal").await;
+    let dir = host.path().join("v1.2");
+    fs::create_dir(&dir).unwrap();
+    write(&dir.join("lib.so.1.2"), b"a library", 0o755);
+    symlink("lib.so.1.2", dir.join("lib.so")).unwrap();
+    symlink("v1.2", host.path().join("current")).unwrap();
+    vm.succeed("mkdir /root/lib").await.unwrap();
+    for source in ["v1.2/lib.so", "current", "v1.2/../current/."] {
+        vm.copy_from_host(host.path().join(source), "/root/lib")
+            .await
+            .unwrap();
+    }
+    // What has no name of its own gets that of what it is.
+    vm.copy_from_host(dir.join(".."), "/root/lib")
+        .await
+        .unwrap();
+    let copies = vm
+        .succeed("cd /root/lib; find . -type f | sort")
+        .await
+        .unwrap();
+    let all = host.path().file_name().unwrap().to_str().unwrap();
+    let mut expected: Vec<String> = ["./current/lib.so", "./current/lib.so.1.2", "./lib.so"]
+        .map(str::to_owned)
+        .to_vec();
+    for dir in ["current", "v1.2"] {
+        expected.extend(["lib.so", "lib.so.1.2"].map(|name| format!("./{all}/{dir}/{name}")));
+    }
+    expected.sort();
+    let copies: Vec<&str> = copies.lines().collect();
+    assert_eq!(copies, expected);
+}
+
+#[tokio::test]
+async fn devices_are_left_out() {
+    let out = tempfile::tempdir().unwrap();
+    let vm = fresh_with("minimal", |builder| builder.out_dir(out.path())).await;
+    vm.succeed("mkdir -p /root/tree/sub; cd /root/tree; echo text >file")
+        .await
+        .unwrap();
+    vm.succeed("cd /root/tree; mknod null c 1 3; mknod sub/disk b 254 0; mkfifo pipe")
+        .await
+        .unwrap();
+    let copy = vm.copy_from_machine("/root/tree", "").await.unwrap();
+    let names = |dir: &Path| {
+        let names = fs::read_dir(dir).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(&copy), ["file", "sub"]);
+    assert_eq!(names(&copy.join("sub")), [""; 0]);
+    for device in ["/dev/null", "/dev/vda", "/root/tree/pipe"] {
+        let error = vm.copy_from_machine(device, "").await.unwrap_err();
+        assert!(
+            matches!(
+                error.kind(),
+                ErrorKind::GuestCopy { .. } | ErrorKind::HostFile { .. }
+            ),
+            "{error}"
+        );
+    }
+    assert_eq!(names(out.path()), ["tree"]);
     let left = fs::read_dir(vm.shared_dir()).unwrap().count();
     assert_eq!(left, 0, "nothing stays in the share");
 }

@@ -43,6 +43,14 @@ async fn ports_and_sockets() {
         .await
         .unwrap();
 
+    // Bound by another name than it is asked for, on either side.
+    vm.succeed("ln -s /run /root/link; cd /run; nc -lkU /root/link/by-link &>/dev/null &")
+        .await
+        .unwrap();
+    for path in ["/run/by-link", "/root/link/by-link", "/var/run/by-link"] {
+        vm.wait_for_open_unix_socket(path, false).await.unwrap();
+    }
+
     let patient = vm.within(Duration::from_secs(1));
     let error = patient.wait_for_open_port(1234).await.unwrap_err();
     let story = error.to_string();
@@ -65,6 +73,30 @@ async fn ports_and_sockets() {
         .wait_for_open_unix_socket("/etc/passwd", false)
         .await;
     assert!(socket.unwrap_err().is_timeout());
+}
+
+#[tokio::test]
+async fn a_port_that_does_not_answer_is_closed() {
+    let vm = fresh("systemd").await;
+    vm.succeed("(nc -lk 127.0.0.1 8080 & nc -6lk ::1 8080 &) &>/dev/null")
+        .await
+        .unwrap();
+    let vm = vm.within(SOON);
+    vm.wait_for_open_port_at("127.0.0.1", 8080).await.unwrap();
+    vm.wait_for_open_port_at("::1", 8080).await.unwrap();
+    vm.succeed(
+        "nft add table inet filter
+        nft add chain inet filter input '{ type filter hook input priority 0; }'
+        nft add rule inet filter input tcp dport 8080 drop",
+    )
+    .await
+    .unwrap();
+    // It takes the kernel more than two minutes to give up, for each address.
+    vm.wait_for_closed_port(8080).await.unwrap();
+    vm.succeed("nft flush ruleset").await.unwrap();
+    vm.wait_for_open_port(8080).await.unwrap();
+    // Nobody goes on trying.
+    vm.fail("ss -Htn state syn-sent | grep .").await.unwrap();
 }
 
 #[tokio::test]

@@ -1,4 +1,9 @@
+use std::fs;
+use std::time::Duration;
+
 use machine::ErrorKind;
+use machine::ocr::Image;
+use serde_json::{Value, json};
 use vm_tests::{fresh, fresh_with};
 
 #[tokio::test]
@@ -8,7 +13,7 @@ async fn a_screenshot_is_a_png() {
     vm.connect().await.unwrap();
     let path = vm.screenshot("boot").await.unwrap();
     assert_eq!(path, out.path().join("boot.png"));
-    let picture = std::fs::read(&path).unwrap();
+    let picture = fs::read(&path).unwrap();
     assert!(picture.starts_with(b"\x89PNG\r\n\x1a\n"));
     // Width and height, from the header: the guest's console, by the kernel's VGA driver.
     assert_eq!(
@@ -16,6 +21,63 @@ async fn a_screenshot_is_a_png() {
         [0, 0, 2, 0xd0, 0, 0, 1, 0x90],
         "720×400: VGA text mode"
     );
+}
+
+#[tokio::test]
+async fn a_screenshot_has_every_pixel() {
+    let out = tempfile::tempdir().unwrap();
+    let vm = fresh_with("minimal", |builder| builder.out_dir(out.path())).await;
+    vm.succeed(
+        r"for c in {0..7}; do printf '\033[3%d;4%dm colour %d ' $((7 - c)) $c $c; done >/dev/tty1",
+    )
+    .await
+    .unwrap();
+    // Even the cursor stands still.
+    vm.qmp("stop", Value::Null).await.unwrap();
+    let path = vm.screenshot("web.example").await.unwrap();
+    assert_eq!(path, out.path().join("web.example"));
+    let dump = out.path().join("dump.ppm");
+    vm.qmp("screendump", json!({ "filename": dump }))
+        .await
+        .unwrap();
+    let screenshot = Image::from_png(&fs::read(path).unwrap()).unwrap();
+    let dump = Image::from_ppm(&fs::read(dump).unwrap()).unwrap();
+    assert!(screenshot == dump, "the pictures differ");
+    let mut colours = dump.pixels().to_vec();
+    colours.sort_unstable();
+    colours.dedup();
+    assert!(colours.len() >= 8, "{colours:?}");
+}
+
+#[tokio::test]
+async fn each_wait_in_vain_leaves_its_own_picture() {
+    let out = tempfile::tempdir().unwrap();
+    let vm = fresh_with("minimal", |builder| {
+        builder.name("web.example").out_dir(out.path())
+    })
+    .await;
+    vm.succeed("echo here it stands >/dev/tty1").await.unwrap();
+    let impatient = vm.within(Duration::from_secs(1));
+    for picture in [
+        "web.example-last-screen-1.png",
+        "web.example-last-screen-2.png",
+    ] {
+        let error = impatient
+            .wait_for_still_screen(Duration::from_hours(1))
+            .await
+            .unwrap_err();
+        let story = error.to_string();
+        assert!(error.is_timeout(), "{story}");
+        assert!(story.contains("here it stands"), "{story}");
+        assert!(story.contains(picture), "{story}");
+        let picture = fs::read(out.path().join(picture)).unwrap();
+        Image::from_png(&picture).unwrap();
+    }
+    fs::remove_dir_all(out.path()).unwrap();
+    let error = impatient.wait_for_text("never").await.unwrap_err();
+    let story = error.to_string();
+    assert!(story.contains("can't make the screenshot"), "{story}");
+    assert!(story.contains("No such file"), "{story}");
 }
 
 #[tokio::test]

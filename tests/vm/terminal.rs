@@ -45,18 +45,38 @@ async fn text_on_a_terminal() {
 #[tokio::test]
 async fn terminals_that_are_not_there() {
     let vm = fresh("minimal").await;
-    for tty in ["", "1; reboot", "S0", "-1"] {
+    for tty in ["", "1; reboot", "S0", "-1", "0", "64", "99"] {
         let error = vm.get_tty_text(tty).await.unwrap_err();
         assert!(
             matches!(error.kind(), ErrorKind::BadArgument { .. }),
             "{error}"
         );
     }
-    let error = vm.wait_until_tty_matches("99", "x").await.unwrap_err();
+    let error = vm.wait_until_tty_matches("64", "x").await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::BadArgument { .. }),
+        "{error}"
+    );
+    // One that nobody has used yet.
+    let error = vm.get_tty_text("40").await.unwrap_err();
     assert!(
         matches!(error.kind(), ErrorKind::CommandFailed { .. }),
         "{error}"
     );
+    let impatient = vm.within(Duration::from_secs(1));
+    let error = impatient
+        .wait_until_tty_matches("40", "x")
+        .await
+        .unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert!(error.to_string().contains("No such file"), "{error}");
+    vm.succeed("(sleep 2; echo here it is >/dev/tty40) >&2 &")
+        .await
+        .unwrap();
+    vm.within(SOON)
+        .wait_until_tty_matches("40", "^here it is *$")
+        .await
+        .unwrap();
     let error = vm.wait_until_tty_matches("1", "(").await.unwrap_err();
     assert!(
         matches!(error.kind(), ErrorKind::BadArgument { .. }),

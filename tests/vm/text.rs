@@ -47,9 +47,9 @@ async fn a_text_console_is_read_exactly() {
     assert!(error.is_timeout(), "{error}");
     let story = error.to_string();
     assert!(story.contains("line 60"), "what is there is shown: {story}");
-    let picture = out.path().join("systemd-last-screen.png");
+    let picture = out.path().join("systemd-last-screen-1.png");
     assert!(
-        picture.exists() && story.contains("systemd-last-screen.png"),
+        picture.exists() && story.contains("systemd-last-screen-1.png"),
         "{story}"
     );
     let error = vm.wait_for_text("(").await.unwrap_err();

@@ -81,17 +81,39 @@ systemctl start bad; until systemctl is-failed bad; do sleep 0.1; done",
     );
     assert!(!vm.start_job("no-such").await.unwrap().success());
 
+    // One that is not there yet, but a job makes it.
+    vm.succeed(
+        "cat >/run/systemd/system/maker.service <<'EOF'
+[Service]
+Type=oneshot
+ExecStart=bash -c 'sleep 3; printf \"[Service]\\nExecStart=sleep 1d\\n\" >/run/systemd/system/made.service; \
+    systemctl daemon-reload; exec systemctl --no-block start made'
+EOF
+systemctl start --no-block maker",
+    )
+    .await
+    .unwrap();
+    vm.within(SOON).wait_for_unit("made.service").await.unwrap();
+
     // One that never gets there.
     vm.succeed("systemd-run --no-block --unit=never -p Type=notify sleep 1d")
         .await
         .unwrap();
     let patient = vm.within(Duration::from_secs(2));
     let error = patient.wait_for_unit("never").await.unwrap_err();
-    let ErrorKind::TimedOut { last_seen, .. } = error.kind() else {
-        panic!("{error}")
-    };
-    assert_eq!(last_seen, "it is activating (start)");
-    assert_eq!(error.evidence()[0].what, "systemctl status");
+    assert!(error.is_timeout(), "{error}");
+    let status = error
+        .evidence()
+        .iter()
+        .find(|evidence| evidence.what == "systemctl status");
+    assert!(
+        status
+            .unwrap()
+            .lines
+            .join("\n")
+            .contains("Active: activating (start)"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -152,6 +174,42 @@ async fn units_of_a_user() {
     assert_eq!(greeting, "alice 'quoted'\n");
 
     let of_alice = |name| Unit::of_user("alice", name);
+    // She may not read the journal, but her units are in it.
+    vm.succeed(
+        "groups alice | grep -qw systemd-journal && exit 1
+mkdir -p /run/systemd/user; cd /run/systemd/user
+cat >bad.service <<'EOF'
+[Service]
+ExecStart=sh -c 'echo the reason is hers; exit 3'
+EOF
+cat >slow.service <<'EOF'
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=sleep 1
+EOF",
+    )
+    .await
+    .unwrap();
+    let query = "daemon-reload && systemctl --user start bad; until systemctl --user is-failed bad; do sleep 0.1; done";
+    assert!(vm.systemctl(query, Some("alice")).await.unwrap().success());
+    let error = vm.wait_for_unit(of_alice("bad")).await.unwrap_err();
+    let story = error.to_string();
+    assert!(story.contains("failed (exit-code)"), "{story}");
+    assert!(story.contains("the reason is hers"), "{story}");
+
+    let active = async |is_active: &str| {
+        let state = vm.get_unit_property(of_alice("slow"), "ActiveState").await;
+        assert_eq!(state.unwrap(), is_active);
+    };
+    assert!(vm.start_job(of_alice("slow")).await.unwrap().success());
+    active("active").await;
+    vm.wait_for_job(of_alice("slow")).await.unwrap();
+    assert!(vm.stop_job(of_alice("slow")).await.unwrap().success());
+    active("inactive").await;
+    let job = vm.start_job(of_alice("no-such")).await.unwrap();
+    assert!(!job.success());
+
     let error = vm.wait_for_unit(of_alice("no-such")).await.unwrap_err();
     assert!(
         error.to_string().contains("no-such of user alice"),

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use machine::ErrorKind;
-use vm_tests::{fresh, fresh_with};
+use vm_tests::{SOON, fresh, fresh_with};
 
 #[tokio::test]
 async fn windows_of_a_desktop() {
@@ -37,7 +37,8 @@ async fn windows_of_a_desktop() {
 
 #[tokio::test]
 async fn a_guest_without_x() {
-    let vm = fresh("minimal").await;
+    let out = tempfile::tempdir().unwrap();
+    let vm = fresh_with("minimal", |builder| builder.out_dir(out.path())).await;
     let error = vm.get_window_names().await.unwrap_err();
     assert!(
         matches!(error.kind(), ErrorKind::CommandFailed { .. }),
@@ -51,4 +52,32 @@ async fn a_guest_without_x() {
     );
     let error = patient.wait_for_x().await.unwrap_err();
     assert!(error.to_string().contains("graphical session"), "{error}");
+    let shown: Vec<&str> = error.evidence().iter().map(|e| e.what.as_str()).collect();
+    assert!(shown.contains(&"screenshot"), "{error}");
+}
+
+#[tokio::test]
+async fn a_journal_that_goes_on_and_on() {
+    let vm = fresh("systemd").await;
+    // What writes to a pipe that nobody reads is to die of it, as in most guests.
+    vm.succeed(
+        "mkdir -p /run/systemd/system/backdoor.service.d
+        printf '[Service]\nIgnoreSIGPIPE=no\n' >/run/systemd/system/backdoor.service.d/pipe.conf
+        systemctl daemon-reload",
+    )
+    .await
+    .unwrap();
+    vm.execute("systemctl restart backdoor; sleep 1d")
+        .await
+        .unwrap_err();
+    vm.fail("yes | true").await.unwrap();
+    vm.succeed(
+        "systemd-cat -t systemd echo Reached target Current graphical user session.
+        seq -f '%0200g' 1500 | systemd-cat -t systemd
+        mkdir -p /tmp/.X11-unix; touch /tmp/.X11-unix/X0
+        journalctl --sync",
+    )
+    .await
+    .unwrap();
+    vm.within(SOON).wait_for_x().await.unwrap();
 }

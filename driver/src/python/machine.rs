@@ -42,7 +42,8 @@ struct Parts {
 
 #[pymethods]
 impl Machine {
-    /// `callbacks` is called before each command, and each look of a wait by commands.
+    /// `callbacks` is called before each command, key and look at the screen, those of
+    /// waits included.
     #[new]
     fn new(
         py: Python<'_>,

@@ -167,7 +167,7 @@ fn a_tree_too_deep_to_name_is_an_error() {
 }
 
 #[test]
-fn a_tree_goes_in_with_its_modes_and_what_its_links_lead_to() {
+fn a_tree_goes_in_with_what_its_links_lead_to() {
     let (world, guest) = world();
     let source = world.path().join("source");
     fs::create_dir_all(source.join("sub")).unwrap();
@@ -175,10 +175,34 @@ fn a_tree_goes_in_with_its_modes_and_what_its_links_lead_to() {
     fs::set_permissions(source.join("sub/run"), Permissions::from_mode(0o750)).unwrap();
     symlink("sub/run", source.join("link")).unwrap();
     copy_in(&source, &guest, Path::new("copy")).unwrap();
-    let data = fs::symlink_metadata(guest.join("copy/sub/run")).unwrap();
-    assert_eq!(data.permissions().mode() & 0o7777, 0o750);
     assert!(!guest.join("copy/link").is_symlink());
     assert_eq!(fs::read_to_string(guest.join("copy/link")).unwrap(), "#!");
+}
+
+#[test]
+fn modes_are_listed_and_hinder_nobody() {
+    let (world, guest) = world();
+    let source = world.path().join("source");
+    fs::create_dir_all(source.join("sub")).unwrap();
+    fs::write(source.join("sub/run"), "#!").unwrap();
+    let set = |path: &str, mode| {
+        fs::set_permissions(source.join(path), Permissions::from_mode(mode)).unwrap();
+    };
+    set("sub/run", 0o4555);
+    set("sub", 0o555);
+    set("", 0o1777);
+    let modes = copy_in(&source, &guest, Path::new("copy")).unwrap();
+    write_modes(&modes, &guest, Path::new("modes")).unwrap();
+    let list = |mode: &str| fs::read_to_string(guest.join("modes").join(mode)).unwrap();
+    assert_eq!(list("4555"), "./sub/run\0");
+    assert_eq!(list("555"), "./sub\0");
+    assert_eq!(list("1777"), "./\0");
+    assert_eq!(fs::read_dir(guest.join("modes")).unwrap().count(), 3);
+    let mode = |path: &str| fs::metadata(guest.join(path)).unwrap().permissions().mode();
+    assert_eq!(mode("copy/sub") & 0o777, 0o700);
+    assert_eq!(mode("copy/sub/run") & 0o777, 0o600);
+    // So that it can be removed.
+    set("sub", 0o700);
 }
 
 #[test]

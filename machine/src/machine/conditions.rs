@@ -13,8 +13,8 @@ use crate::waiting::Look;
 
 type Check = dyn Fn(Machine) -> Pin<Box<dyn Future<Output = Result<bool>> + Send>> + Send + Sync;
 
-/// A condition that is checked before each command and monitor command for as
-/// long as this value lives; made by [`Machine::polling_condition`].
+/// A condition that is checked whenever something is done, for as long as this
+/// value lives; made by [`Machine::polling_condition`].
 #[must_use = "the condition is checked only as long as this value lives"]
 pub struct PollingCondition {
     machine: Machine,
@@ -35,7 +35,8 @@ pub(super) struct Conditions(Mutex<Vec<Weak<Condition>>>);
 /// # Conditions
 impl Machine {
     /// Waits until `condition` is true: for what no other wait is made for.
-    /// `what` says in errors what is waited for.
+    /// `what` says in errors what is waited for. The machine must run, whether its
+    /// guest has a shell or not.
     ///
     /// ```no_run
     /// # async fn example(vm: machine::Machine) -> machine::Result<()> {
@@ -47,14 +48,14 @@ impl Machine {
     /// ```
     ///
     /// # Errors
-    /// [`TimedOut`](ErrorKind::TimedOut); those of `condition`, at once.
+    /// [`TimedOut`](ErrorKind::TimedOut); [`NotRunning`](ErrorKind::NotRunning) or
+    /// [`Exited`](ErrorKind::Exited) if it does not run; those of `condition`, at once.
     pub async fn retry<F>(&self, what: &str, condition: impl Fn() -> F) -> Result<()>
     where
         F: Future<Output = Result<bool>>,
     {
         let condition = &condition;
         self.step(&format!("waiting for {what}"), async {
-            self.connect().await?;
             self.wait(what, |_| async move {
                 Ok(if condition().await? {
                     Look::Done(())
@@ -68,9 +69,10 @@ impl Machine {
     }
 
     /// From now on, and for as long as the returned value lives, `check` must
-    /// be true: it is called before each command and monitor command, if it was
-    /// not within the last `interval`. What needs it is then not done, but ends
-    /// with [`ErrorKind::Condition`].
+    /// be true: it is called before each command, command of the human monitor's,
+    /// key, click and look at the screen, those of waits included, if it was not
+    /// within the last `interval`. What needs it is then not done, but ends with
+    /// [`ErrorKind::Condition`].
     ///
     /// `check` is given a handle of the machine to look at it with, whose own
     /// commands check nothing.
@@ -124,10 +126,15 @@ impl Machine {
         Ok(())
     }
 
+    /// A handle whose operations check nothing.
+    pub(super) fn unchecked(&self) -> Self {
+        let mut handle = self.clone();
+        handle.checks_conditions = false;
+        handle
+    }
+
     async fn holds(&self, condition: &Condition) -> Result<bool> {
-        let mut unchecked = self.clone();
-        unchecked.checks_conditions = false;
-        (condition.check)(unchecked).await
+        (condition.check)(self.unchecked()).await
     }
 }
 

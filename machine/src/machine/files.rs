@@ -1,7 +1,6 @@
 //! Files: into the guest and out of it.
 
 use std::borrow::Cow;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
@@ -15,6 +14,23 @@ use crate::guest_tree;
 
 /// Where the shared directory is in the guest.
 const GUEST_SHARE: &str = "/tmp/shared";
+
+/// How what goes into the guest is called on its way, and the directory with the lists
+/// of what has which mode.
+const COPY: &str = "copy";
+const MODES: &str = "modes";
+
+/// Copies `$copy` to `$target`. Modes are set last: a file that was there already has its
+/// own, else, and nothing can be copied into a directory that is not to be written.
+const COPY_IN: &str = r#"
+cp -rT -- "$copy" "$target"
+for mode in "$modes"/*; do
+    if [[ -d $target ]]; then
+        (cd -- "$target"; xargs -0 chmod "${mode##*/}" -- <"$mode")
+    else
+        chmod "${mode##*/}" -- "$target"
+    fi
+done"#;
 
 /// Copies `$source` to `$target` in the share, readable to us, whoever we are.
 /// Neither pipes nor sockets nor devices can be made there: it prints those.
@@ -52,29 +68,22 @@ impl Machine {
         let step = format!("copying the host's {} to {target}", source.display());
         self.step(&step, async {
             let host_error = |error| self.host_file(source, error);
-            let source = source.canonicalize().map_err(host_error)?;
-            let name = self.file_name(&source)?;
+            let real = source.canonicalize().map_err(host_error)?;
+            // Only what ends in `..` has no name of its own.
+            let name = self.file_name(source.file_name().map_or(&*real, |_| source))?;
             let passage = self.passage().await?;
-            let copied = passage.copy_in(&source, &name);
-            copied.await.map_err(host_error)?;
+            passage.copy_in(&real).await.map_err(host_error)?;
 
-            // The mode of a file that was there already is its own, else.
-            let chmod = match source.metadata().map_err(host_error)? {
-                data if data.is_file() => format!(
-                    "if [[ -d $target ]]; then target=$target/{}; fi
-                    chmod {:o} -- \"$target\"",
-                    self.quote("copying a file", &name)?,
-                    data.permissions().mode() & 0o7777
-                ),
-                _ => String::new(),
-            };
-            let from = passage.guest_path(&name);
             let script = format!(
-                "target={}; mkdir -p -- {} && umask 0 && cp -r -- {} \"$target\"
-                {chmod}",
+                "target={}; copy={}; modes={}
+                mkdir -p -- {}
+                if [[ -d $target ]]; then target=$target/{}; fi
+                {COPY_IN}",
                 self.quote("copying a file", target)?,
+                self.quote("copying a file", &passage.guest_path(COPY))?,
+                self.quote("copying a file", &passage.guest_path(MODES))?,
                 self.quote("copying a file", &parent(target))?,
-                self.quote("copying a file", &from)?,
+                self.quote("copying a file", &name)?,
             );
             let copied = self
                 .copy_in_guest(&script, &source.to_string_lossy(), target)
@@ -290,10 +299,13 @@ impl Passage {
         format!("{GUEST_SHARE}/{}/{name}", dir.to_string_lossy())
     }
 
-    async fn copy_in(&self, source: &Path, name: &str) -> std::io::Result<()> {
+    async fn copy_in(&self, source: &Path) -> std::io::Result<()> {
         let (dir, source) = (self.dir.clone(), source.to_owned());
-        let name = PathBuf::from(name);
-        blocking(move || guest_tree::copy_in(&source, &dir, &name)).await
+        blocking(move || {
+            let modes = guest_tree::copy_in(&source, &dir, COPY.as_ref())?;
+            guest_tree::write_modes(&modes, &dir, MODES.as_ref())
+        })
+        .await
     }
 
     /// Removes it where that holds nobody up: there may be millions of files.

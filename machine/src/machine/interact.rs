@@ -1,5 +1,8 @@
 //! Sessions for people: the root shell and the serial console on a terminal.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use backdoor_shell::TerminalKind;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
@@ -13,6 +16,9 @@ use crate::terminal::Terminal;
 /// For the development of a test. They use this process's terminal, which is
 /// restored whatever happens; or its standard input and output as they are, if
 /// they are no terminal. Ctrl-] leaves at once.
+///
+/// At this process's death, by SIGKILL as well, a small process of its own restores
+/// the terminal. Whoever kills that one, too, is left to `stty sane`.
 impl Machine {
     /// A root shell in the guest, with all that a terminal offers. Ends when
     /// the shell does: by `exit` or Ctrl-D.
@@ -61,11 +67,13 @@ impl Machine {
         .await
     }
 
-    /// The serial console. Ends when the input does.
+    /// The serial console. Ends when the input does. Meanwhile its lines are not
+    /// [told of](Self::serial_stdout_on).
     ///
     /// # Errors
     /// [`Terminal`](ErrorKind::Terminal), [`Console`](ErrorKind::Console).
     pub async fn console_interact(&self) -> Result<()> {
+        let _untold = Untold::new(self);
         tracing::info!(
             machine = self.name(),
             "Terminal is ready (there is no prompt); Ctrl-] leaves it"
@@ -117,5 +125,29 @@ impl Machine {
 
     fn terminal(&self) -> Result<Terminal> {
         Terminal::open().map_err(|error| self.error(ErrorKind::Terminal(error)))
+    }
+}
+
+/// As long as this lives, console lines are not told of: who sees them come would see
+/// them twice.
+struct Untold {
+    shows_serial: Arc<AtomicBool>,
+    before: bool,
+}
+
+impl Untold {
+    fn new(machine: &Machine) -> Self {
+        let shows_serial = Arc::clone(&machine.parts.shows_serial);
+        let before = shows_serial.swap(false, Ordering::Relaxed);
+        Self {
+            shows_serial,
+            before,
+        }
+    }
+}
+
+impl Drop for Untold {
+    fn drop(&mut self) {
+        self.shows_serial.store(self.before, Ordering::Relaxed);
     }
 }

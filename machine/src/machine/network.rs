@@ -1,13 +1,15 @@
 //! The network: ports, sockets, cables.
 
-use std::time::Duration;
-
 use super::Machine;
 use crate::error::{ErrorKind, Result};
 
 /// How the second network card is called whose cable [`Machine::block`] pulls:
 /// QEMU's name for a card that was given none.
 const SECOND_CARD: &str = "virtio-net-pci.1";
+
+/// How many seconds a connection may take: where packets are dropped, nobody says
+/// that the port is closed, and the guest's kernel tries for two minutes.
+const CONNECT_LIMIT: u32 = 10;
 
 /// # The network
 impl Machine {
@@ -30,7 +32,8 @@ impl Machine {
             .await
     }
 
-    /// Waits until nobody listens on a TCP port of the guest's `localhost`.
+    /// Waits until nobody listens on a TCP port of the guest's `localhost`. Where
+    /// nobody has answered for ten seconds, nobody listens.
     ///
     /// # Errors
     /// As [`wait_for_open_port`](Self::wait_for_open_port).
@@ -54,7 +57,15 @@ impl Machine {
         }
         let connects = |host: &str| {
             let path = self.quote(doing, &format!("/dev/tcp/{host}/{port}"))?;
-            Ok(format!("(exec 3<>{path}) 2>/dev/null"))
+            Ok(format!(
+                "{{
+                    exec {{tried}}< <(exec 2>/dev/null; exec 3<>{path}; echo)
+                    if read -rt {CONNECT_LIMIT} -u $tried; then connects=1; else connects=; fi
+                    kill $! 2>/dev/null || :
+                    exec {{tried}}<&-
+                    [[ $connects ]]
+                }}"
+            ))
         };
         match host {
             // A guest need not know the name, and bash takes the first address.
@@ -91,9 +102,9 @@ impl Machine {
             "[[ $type != 0002 && $flags == 00010000 ]]"
         };
         let test = format!(
-            "(path={}; real=$(readlink -f -- \"$path\" || :)
+            "(path={}
             while read -r _ _ _ flags type _ _ bound; do
-                if [[ $bound == \"$path\" || $bound == \"$real\" ]] && {listens}; then exit 0; fi
+                if {listens} && [[ $bound == \"$path\" || $bound -ef $path ]]; then exit 0; fi
             done </proc/net/unix; exit 1)",
             self.quote(doing, path)?
         );
@@ -106,9 +117,8 @@ impl Machine {
     async fn wait_for_sockets(&self, what: &str, test: &str, seen: &str) -> Result<()> {
         match self.wait_in_guest(what, test, seen).await {
             Err(error) if error.is_timeout() => {
-                let listening = self.look("ss -Hlntup 2>/dev/null", Duration::ZERO).await;
-                let listening = listening.ok().flatten().map(|output| output.text());
-                Err(error.with_evidence("listening sockets", &listening.unwrap_or_default()))
+                let script = "ss -Hlntup 2>&1";
+                Err(self.with_output(error, "listening sockets", script).await)
             }
             result => result,
         }

@@ -67,6 +67,7 @@ impl Machine {
     /// Presses a button where the pointer is, and lets it go.
     pub async fn click(&self, button: Button) -> Result<()> {
         self.step(&format!("clicking the {} button", button.name()), async {
+            self.check_conditions().await?;
             for down in [true, false] {
                 let data = json!({ "button": button.name(), "down": down });
                 self.input(json!([{ "type": "btn", "data": data }])).await?;

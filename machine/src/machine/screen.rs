@@ -1,6 +1,7 @@
 //! The screen.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -38,14 +39,15 @@ impl Machine {
     /// What blinks on it keeps it from that.
     ///
     /// # Errors
-    /// [`TimedOut`](ErrorKind::TimedOut).
+    /// [`TimedOut`](ErrorKind::TimedOut) with the text on the screen, and the path of a
+    /// screenshot that is left in the output directory.
     pub async fn wait_for_still_screen(&self, still: Duration) -> Result<()> {
         let what = "the screen to stand still";
         // The last picture, and since when it has been the same.
         let last = Mutex::new(None::<(Image, Instant)>);
         let last = &last;
         self.step(&format!("waiting for {what}"), async {
-            self.wait(what, |_| async move {
+            let waited = self.wait(what, |_| async move {
                 let picture = self.take_picture().await?;
                 let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
                 Ok(match &*last {
@@ -60,13 +62,13 @@ impl Machine {
                         Look::NotYet("another picture than before".to_owned())
                     }
                 })
-            })
-            .await
+            });
+            self.with_screen(waited.await).await
         })
         .await
     }
 
-    pub(super) fn screenshot_path(&self, name: &str) -> PathBuf {
+    fn screenshot_path(&self, name: &str) -> PathBuf {
         let mut path = if name.contains('/') {
             PathBuf::from(name)
         } else {
@@ -79,6 +81,7 @@ impl Machine {
     }
 
     pub(super) async fn take_picture(&self) -> Result<Image> {
+        self.check_conditions().await?;
         let bytes = self.dump("screendump", json!({})).await?;
         Image::from_ppm(&bytes).map_err(|error| self.no_screenshot("a screendump".as_ref(), &error))
     }
@@ -104,6 +107,20 @@ impl Machine {
         let path = path.display();
         tracing::trace!(target: SCREEN, machine = self.name(), %path, png = &png[..]);
         Ok(())
+    }
+
+    /// Saves the screen that a wait in vain saw last, beside those of others.
+    pub(super) fn keep_last_screen(&self, picture: &Image) -> Result<PathBuf> {
+        for number in 1.. {
+            let name = format!("{}-last-screen-{number}.png", self.name());
+            let path = self.out_dir().join(name);
+            match File::create_new(&path) {
+                Ok(_) => return self.save(picture, &path).map(|()| path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(self.no_screenshot(&path, &error)),
+            }
+        }
+        unreachable!("the loop has no end but its returns")
     }
 
     fn no_screenshot(&self, path: &Path, reason: &dyn std::error::Error) -> crate::Error {

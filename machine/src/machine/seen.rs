@@ -1,8 +1,8 @@
 //! What was seen on a screen, for those who are told of it.
 
-use ocr::Image;
+use ocr::console::Screen as Console;
 
-use super::text::{Rows, Screen};
+use super::text::Screen;
 
 /// A word: its text; the left, the top, the width and the height of its box in pixels; and
 /// how sure one is of it, of 100.
@@ -23,7 +23,7 @@ impl Seen {
         // Writing to memory cannot fail; nor has a screen without text failed.
         let _ = screen.image.write_png(&mut png);
         let words = match &screen.console {
-            Some(rows) => on_console(&screen.image, rows),
+            Some(console) => on_console(console),
             None => read(screen),
         };
         Self {
@@ -44,20 +44,15 @@ fn read(screen: &Screen) -> Vec<Word> {
     words.collect()
 }
 
-/// The words of a console, whose cells are of one size.
-fn on_console(image: &Image, rows: &Rows) -> Vec<Word> {
-    let columns = rows.first().map_or(1, |row| row.chars().count().max(1));
-    let cell = |pixels: u32, cells: usize| pixels / u32::try_from(cells).unwrap_or(1).max(1);
-    let width = cell(image.width(), columns);
-    let height = cell(image.height(), rows.len());
+fn on_console(console: &Console) -> Vec<Word> {
     let mut words = Vec::new();
-    for (row, top) in rows.iter().zip((0..).step_by(height.max(1) as usize)) {
-        let cells: Vec<(u32, char)> = (0..).zip(row.chars()).collect();
+    for (row, text) in console.rows().iter().enumerate() {
+        let cells: Vec<(usize, char)> = text.chars().enumerate().collect();
         for word in cells.split(|(_, c)| c.is_whitespace()) {
             if let [(column, _), ..] = word {
+                let place = console.area(*column, row, word.len());
                 let text: String = word.iter().map(|(_, c)| c).collect();
-                let length = u32::try_from(word.len()).unwrap_or(0);
-                words.push((text, column * width, top, length * width, height, 100.0));
+                words.push((text, place.x, place.y, place.width, place.height, 100.0));
             }
         }
     }
@@ -66,19 +61,23 @@ fn on_console(image: &Image, rows: &Rows) -> Vec<Word> {
 
 #[cfg(test)]
 mod tests {
+    use ocr::Image;
+    use ocr::console::Fonts;
+
     use super::*;
 
     #[test]
     fn words_of_a_console_have_their_cells() {
-        let ppm = [&b"P6 80 32 255\n"[..], &[0; 80 * 32 * 3]].concat();
-        let image = Image::from_ppm(&ppm).unwrap();
-        let rows = vec!["ab  c     ".to_owned(), "          ".to_owned()];
-        assert_eq!(
-            on_console(&image, &rows),
-            [
-                ("ab".to_owned(), 0, 0, 16, 16, 100.0),
-                ("c".to_owned(), 32, 0, 8, 16, 100.0)
-            ]
-        );
+        let corpus = "../ocr/corpus/console/framebuffer-terminus32x16";
+        let picture = std::fs::read(format!("{corpus}.png")).unwrap();
+        let console = Fonts::host().read(&Image::from_png(&picture).unwrap());
+        let words = on_console(&console.unwrap());
+        let text = std::fs::read_to_string(format!("{corpus}.txt")).unwrap();
+        let read: Vec<&str> = words.iter().map(|(word, ..)| word.as_str()).collect();
+        assert_eq!(read, text.split_whitespace().collect::<Vec<_>>());
+        for (word, left, top, width, height, _) in &words {
+            assert_eq!((left % 16, top % 32, *height), (0, 0, 32), "{word}");
+            assert_eq!(*width as usize, 16 * word.chars().count(), "{word}");
+        }
     }
 }

@@ -9,27 +9,38 @@ use crate::error::{ErrorKind, Result, indented, tail};
 use crate::parse::screen::{Cells, Size, text};
 use crate::waiting::Look;
 
+/// The last terminal that Linux can have (`MAX_NR_CONSOLES`).
+const LAST_TTY: u8 = 63;
+
 /// # Virtual terminals
 ///
-/// A terminal is named by its number: `"1"` is `/dev/tty1`.
+/// A terminal is named by its number, 1 to 63: `"1"` is `/dev/tty1`.
 impl Machine {
     /// The text on a virtual terminal: its rows in full width, each with a
     /// newline behind it.
     ///
     /// # Errors
-    /// [`BadArgument`](ErrorKind::BadArgument) if `tty` is no number;
+    /// [`BadArgument`](ErrorKind::BadArgument) if `tty` is no such number;
     /// [`CommandFailed`](ErrorKind::CommandFailed) if the guest has no such
-    /// terminal.
+    /// terminal, or nobody has used it yet.
     pub async fn get_tty_text(&self, tty: &str) -> Result<String> {
         let script = self.dump_script(tty)?;
         let output = self.execute(script.as_str()).await?;
-        self.tty_text(tty, &output)
+        screen_text(&output).ok_or_else(|| {
+            self.error(ErrorKind::CommandFailed {
+                command: format!("cat /dev/vcs{tty}"),
+                exit: output.exit,
+                output: tail(&output.stdout),
+            })
+        })
     }
 
     /// Waits until the regular expression `pattern` matches the text on a
-    /// virtual terminal, in which `^` and `$` match at the rows' ends, too.
+    /// virtual terminal, in which `^` and `$` match at the rows' ends, too. One that
+    /// nobody uses yet is waited for.
     ///
     /// # Errors
+    /// [`BadArgument`](ErrorKind::BadArgument);
     /// [`TimedOut`](ErrorKind::TimedOut) with the text that was there last.
     pub async fn wait_until_tty_matches(&self, tty: &str, pattern: &str) -> Result<()> {
         let regex = self.regex(&format!("{pattern} to appear on tty {tty}"), pattern)?;
@@ -57,11 +68,11 @@ impl Machine {
                 let Some(output) = self.look(script, left).await? else {
                     return Ok(Look::NotYet(BUSY.to_owned()));
                 };
-                let text = self.tty_text(tty, &output)?;
-                Ok(if matches(&text) {
-                    Look::Done(())
-                } else {
-                    Look::NotYet(indented("other text", &text))
+                Ok(match screen_text(&output) {
+                    Some(text) if matches(&text) => Look::Done(()),
+                    Some(text) => Look::NotYet(indented("other text", &text)),
+                    // The kernel makes it when it is first opened.
+                    None => Look::NotYet(indented("no terminal to read", &output.text())),
                 })
             })
             .await
@@ -89,41 +100,38 @@ impl Machine {
     /// A command that prints a terminal's size (two bytes), one byte that says
     /// which kind of cells follow, and the cells.
     fn dump_script(&self, tty: &str) -> Result<String> {
-        if tty.is_empty() || !tty.bytes().all(|byte| byte.is_ascii_digit()) {
-            let reason = format!("{tty:?} is not the number of a virtual terminal");
+        let is_number = tty.bytes().all(|byte| byte.is_ascii_digit());
+        let number = tty.parse::<u8>().ok().filter(|_| is_number);
+        let Some(number) = number.filter(|number| (1..=LAST_TTY).contains(number)) else {
+            let reason =
+                format!("{tty:?} is not the number of a virtual terminal, 1 to {LAST_TTY}");
             return Err(self.bad_argument("reading a virtual terminal", reason));
-        }
+        };
         Ok(format!(
             "exec 2>&1
-            head -c 2 /dev/vcsa{tty}
-            if head -c 4 /dev/vcsu{tty} &>/dev/null; then
-                printf u; cat /dev/vcsu{tty}
+            head -c 2 /dev/vcsa{number}
+            if head -c 4 /dev/vcsu{number} &>/dev/null; then
+                printf u; cat /dev/vcsu{number}
             else
-                printf b; cat /dev/vcs{tty}
+                printf b; cat /dev/vcs{number}
             fi"
         ))
     }
+}
 
-    fn tty_text(&self, tty: &str, output: &Output) -> Result<String> {
-        let size = |rows: &u8, columns: &u8| Size {
-            rows: (*rows).into(),
-            columns: (*columns).into(),
-        };
-        let text = match output.stdout.as_slice() {
-            [rows, columns, b'u', cells @ ..] if output.success() => {
-                text(size(rows, columns), Cells::Unicode(cells))
-            }
-            [rows, columns, b'b', cells @ ..] if output.success() => {
-                text(size(rows, columns), Cells::Bytes(cells))
-            }
-            _ => {
-                return Err(self.error(ErrorKind::CommandFailed {
-                    command: format!("cat /dev/vcs{tty}"),
-                    exit: output.exit,
-                    output: tail(&output.stdout),
-                }));
-            }
-        };
-        Ok(text)
-    }
+/// The text that such a command has printed; none if there is no such terminal.
+fn screen_text(output: &Output) -> Option<String> {
+    let [rows, columns, kind, cells @ ..] = output.stdout.as_slice() else {
+        return None;
+    };
+    let size = Size {
+        rows: (*rows).into(),
+        columns: (*columns).into(),
+    };
+    let cells = match kind {
+        b'u' => Cells::Unicode(cells),
+        b'b' => Cells::Bytes(cells),
+        _ => return None,
+    };
+    output.success().then(|| text(size, cells))
 }

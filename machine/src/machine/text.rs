@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ocr::console::{Fonts, vga_screen};
+use ocr::console::{self, Fonts, vga_screen};
 use ocr::{Image, Place, ReadError, Reader, Reading};
 use regex::Regex;
 use serde_json::json;
@@ -17,18 +17,35 @@ use crate::waiting::Look;
 /// Where a VGA in text mode has its text, and how much of it.
 const VGA_MEMORY: (u64, u64) = (0xb8000, 0x8000);
 
-/// A text console that was read exactly: its rows.
-pub(super) type Rows = Vec<String>;
-
 /// A screen, and how to read it.
 #[derive(Clone)]
 pub(super) struct Screen {
     pub(super) image: Image,
-    pub(super) console: Option<Rows>,
+    /// A text console that was read exactly. A character that the host's fonts have
+    /// not is U+FFFD.
+    pub(super) console: Option<console::Screen>,
     reader: Reader,
 }
 
+/// What a screen may say, and why some of it could not be read.
+struct Interpretations {
+    texts: Vec<String>,
+    failure: Option<ReadError>,
+}
+
 impl Screen {
+    /// A text console is read from the VGA's memory, if it is in text mode, or else
+    /// by the glyphs of the host's fonts.
+    fn new(image: Image, vga_memory: Option<&[u8]>, reader: Reader) -> Self {
+        let in_memory = vga_memory.and_then(|memory| vga_screen(&image, memory));
+        let console = in_memory.or_else(|| Fonts::host().read(&image));
+        Self {
+            image,
+            console,
+            reader,
+        }
+    }
+
     /// Tesseract's interpretations, which are begun now.
     pub(super) fn reading(&self) -> Reading {
         self.reader.read(&self.image)
@@ -36,31 +53,35 @@ impl Screen {
 
     pub(super) fn text(&self) -> Result<String, ReadError> {
         match &self.console {
-            Some(rows) => Ok(rows_to_text(rows)),
+            Some(console) => Ok(console.text()),
             None => self.reading().text(),
         }
     }
 
-    fn variants(&self) -> Result<Vec<String>, ReadError> {
-        let exact = self.console.iter().map(|rows| Ok(rows_to_text(rows)));
-        let read = self.reading().variants();
-        exact
-            .chain(read.map(|variant| variant.map(|variant| variant.text)))
-            .collect()
+    /// All of them, the exact one first.
+    fn interpretations(&self) -> Interpretations {
+        let mut texts: Vec<String> = self.console.iter().map(console::Screen::text).collect();
+        let mut failure = None;
+        for variant in self.reading().variants() {
+            match variant {
+                Ok(variant) => texts.push(variant.text),
+                Err(error) => failure = Some(error),
+            }
+        }
+        Interpretations { texts, failure }
     }
 
     /// Whether the pattern matches an interpretation. What is exact needs no
     /// other.
     fn matches(&self, matches: impl Fn(&str) -> bool) -> Result<bool, ReadError> {
-        if let Some(rows) = &self.console {
-            let text = rows_to_text(rows);
-            let is_match = matches(&text);
-            if is_match || !text.contains(char::REPLACEMENT_CHARACTER) {
+        if let Some(console) = &self.console {
+            let is_match = matches(&console.text());
+            if is_match || console.unknown() == 0 {
                 return Ok(is_match);
             }
         }
         let mut failure = None;
-        let mut has_read = false;
+        let mut has_read = self.console.is_some();
         for variant in self.reading().variants() {
             match variant {
                 // Lines are whole in one form, and apart in the other.
@@ -81,44 +102,29 @@ impl Screen {
     }
 
     fn find(&self, regex: &Regex) -> Result<Vec<Place>, ReadError> {
-        let Some(rows) = &self.console else {
+        let Some(console) = &self.console else {
             return self.reading().find_text(regex);
         };
-        let columns = rows.first().map_or(1, |row| row.chars().count().max(1));
-        let cell = |pixels: u32, cells: usize| pixels / u32::try_from(cells).unwrap_or(1).max(1);
-        let width = cell(self.image.width(), columns);
-        let height = cell(self.image.height(), rows.len());
         let on_row = |(number, row): (usize, &String)| {
             let matches = regex.find_iter(row).filter(|found| !found.is_empty());
             let places = matches.map(|found| {
-                let cells = |text: &str| u32::try_from(text.chars().count()).unwrap_or(0);
-                Place {
-                    x: width * cells(&row[..found.start()]),
-                    y: height * u32::try_from(number).unwrap_or(0),
-                    width: width * cells(found.as_str()),
-                    height,
-                }
+                let column = row[..found.start()].chars().count();
+                console.area(column, number, found.as_str().chars().count())
             });
             places.collect::<Vec<_>>()
         };
-        Ok(rows.iter().enumerate().flat_map(on_row).collect())
+        Ok(console.rows().iter().enumerate().flat_map(on_row).collect())
     }
 }
 
-/// The rows of a text console: of its memory, if it is a VGA's, or else by the
-/// glyphs of the host's fonts. A character that these have not is U+FFFD.
-fn read_console(image: &Image, vga_memory: Option<&[u8]>) -> Option<Rows> {
-    let text = vga_memory.and_then(|memory| vga_screen(image, memory));
-    if let Some(text) = text {
-        return Some(text.rows().to_vec());
+impl Interpretations {
+    /// One is enough.
+    fn into_texts(self) -> Result<Vec<String>, ReadError> {
+        match self.failure {
+            Some(failure) if self.texts.is_empty() => Err(failure),
+            _ => Ok(self.texts),
+        }
     }
-    let screen = Fonts::host().read(image)?;
-    Some(screen.rows().to_vec())
-}
-
-fn rows_to_text(rows: &[String]) -> String {
-    let rows: Vec<&str> = rows.iter().map(|row| row.trim_end()).collect();
-    rows.join("\n").trim_end_matches('\n').to_owned()
 }
 
 /// # Text on the screen
@@ -143,7 +149,8 @@ impl Machine {
     /// # Errors
     /// As [`get_screen_text`](Self::get_screen_text).
     pub async fn get_screen_text_variants(&self) -> Result<Vec<String>> {
-        self.read(Screen::variants).await
+        self.read(|screen| screen.interpretations().into_texts())
+            .await
     }
 
     /// Waits until the regular expression `pattern` matches an interpretation of
@@ -197,31 +204,34 @@ impl Machine {
     }
 
     /// Adds the text on the screen, and a screenshot, to the error of a wait
-    /// that was in vain.
+    /// that was in vain; or why they are missing.
     pub(super) async fn with_screen<T>(&self, waited: Result<T>) -> Result<T> {
         let error = match waited {
             Err(error) if error.is_timeout() => error,
             other => return other,
         };
-        let Ok(screen) = self.look_at_screen().await else {
-            return Err(error);
+        // It is no step of the test's that conditions could forbid.
+        let screen = match self.unchecked().look_at_screen().await {
+            Ok(screen) => screen,
+            Err(failure) => return Err(error.with_evidence("screenshot", &failure.gist())),
         };
-        let path = self.screenshot_path(&format!("{}-last-screen", self.name()));
-        let saved = self.save(&screen.image, &path);
-        let texts = blocking(move || screen.variants())
-            .await
-            .unwrap_or_default();
-        let mut error = if texts.iter().all(|text| text.trim().is_empty()) {
-            error.with_evidence("text on the screen", "(none)")
-        } else {
-            texts.iter().fold(error, |error, text| {
-                error.with_evidence("text on the screen", text)
-            })
+        let picture = match self.keep_last_screen(&screen.image) {
+            Ok(path) => path.display().to_string(),
+            Err(failure) => failure.gist(),
         };
-        if saved.is_ok() {
-            error = error.with_evidence("screenshot", &path.to_string_lossy());
+        let Interpretations { mut texts, failure } =
+            blocking(move || screen.interpretations()).await;
+        texts.retain(|text| !text.trim().is_empty());
+        if texts.is_empty() && failure.is_none() {
+            texts.push("(none)".to_owned());
         }
-        Err(error)
+        let mut error = texts.iter().fold(error, |error, text| {
+            error.with_evidence("text on the screen", text)
+        });
+        if let Some(failure) = failure {
+            error = error.with_evidence("reading the screen", &failure.to_string());
+        }
+        Err(error.with_evidence("screenshot", &picture))
     }
 
     /// Reads the screen as it is now.
@@ -247,12 +257,7 @@ impl Machine {
         let image = self.take_picture().await?;
         let memory = self.vga_memory(&image).await?;
         let reader = self.parts.reader.clone();
-        let screen = blocking(move || Screen {
-            console: read_console(&image, memory.as_deref()),
-            image,
-            reader,
-        });
-        Ok(screen.await)
+        Ok(blocking(move || Screen::new(image, memory.as_deref(), reader)).await)
     }
 
     /// The text memory, if the screen may be a VGA's in text mode.
@@ -273,5 +278,31 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         // The runtime is going down, and this task with it.
         Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A console of 1024×768 pixels in a font of 16×32, cut to 600 rows of them: it ends
+    /// within a row of characters.
+    #[test]
+    fn cells_are_as_large_as_they_were_read() {
+        let corpus = "../ocr/corpus/console/framebuffer-terminus32x16";
+        let picture = Image::from_png(&std::fs::read(format!("{corpus}.png")).unwrap()).unwrap();
+        let pixels = &picture.pixels()[..1024 * 600];
+        let ppm = [b"P6 1024 600 255\n", pixels.as_flattened()].concat();
+        let screen = Screen::new(Image::from_ppm(&ppm).unwrap(), None, Reader::new());
+
+        let text = std::fs::read_to_string(format!("{corpus}.txt")).unwrap();
+        let row = text.lines().nth(17).unwrap();
+        let places = screen.find(&Regex::new(&regex::escape(row)).unwrap());
+        let place = places.unwrap().into_iter().next_back().unwrap();
+        let width = u32::try_from(16 * row.chars().count()).unwrap();
+        assert_eq!(
+            (place.x, place.y, place.width, place.height),
+            (0, 17 * 32, width, 32)
+        );
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use backdoor_shell::Output;
+use backdoor_shell::{Exit, Output};
 
 use super::Machine;
 use super::shell::BUSY;
@@ -11,6 +11,9 @@ use crate::Unit;
 use crate::error::{Error, ErrorKind, Result, tail};
 use crate::parse::systemctl::properties;
 use crate::waiting::Look;
+
+/// What a unit has just printed is in the journal only then.
+const SYNC_JOURNAL: &str = "journalctl --sync &>/dev/null || :";
 
 /// # Units
 ///
@@ -42,7 +45,9 @@ impl Machine {
         let names = "ActiveState,SubState,LoadState,Result,Job";
         let query = format!("show --no-pager -p {names} -- {} 2>&1", self.quoted(unit)?);
         let script = self.systemctl_script(&query, unit.user())?;
-        let Some(output) = self.look(&script, left).await? else {
+        let looked = self.look(&script, left).await?;
+        // One that was cut short, because no time was left, says nothing of the unit.
+        let Some(output) = looked.filter(|output| output.exit != Exit::TimedOut) else {
             return Ok(Look::NotYet(BUSY.to_owned()));
         };
         let shown = properties(&self.systemctl_output(&query, &output)?);
@@ -51,16 +56,15 @@ impl Machine {
         match get("ActiveState") {
             "active" => Ok(Look::Done(())),
             "failed" => Err(stays(format!("failed ({})", get("Result")))),
-            "inactive" if get("LoadState") == "not-found" => {
-                Err(stays("not known to systemd".to_owned()))
-            }
-            // Jobs of other units may yet start it.
+            // Jobs of other units may yet start it, or even make it.
             "inactive" if get("Job").is_empty() && !self.has_jobs(unit, left).await? => {
+                let is_known = get("LoadState") != "not-found";
                 match self.get_unit_property(unit.clone(), "ActiveState").await? {
-                    state if state == "inactive" => Err(stays(
+                    state if state != "inactive" => Ok(Look::NotYet(format!("it is {state}"))),
+                    _ if is_known => Err(stays(
                         "inactive, and no job is under way that might start it".to_owned(),
                     )),
-                    state => Ok(Look::NotYet(format!("it is {state}"))),
+                    _ => Err(stays("not known to systemd".to_owned())),
                 }
             }
             state => Ok(Look::NotYet(format!("it is {state} ({})", get("SubState")))),
@@ -147,17 +151,36 @@ impl Machine {
 
     /// Adds the unit's status and journal, if the guest can still tell.
     async fn with_unit_status(&self, error: Error, unit: &Unit) -> Error {
-        let Ok(name) = self.quoted(unit) else {
+        let Ok((status, journal)) = self.status_scripts(unit) else {
             return error;
         };
-        let query = format!("status --no-pager --full --lines=15 -- {name} 2>&1");
-        let Ok(script) = self.systemctl_script(&query, unit.user()) else {
-            return error;
-        };
-        match self.look(&script, Duration::ZERO).await {
-            Ok(Some(output)) => error.with_evidence("systemctl status", &output.text()),
-            _ => error,
+        let error = self.with_output(error, "systemctl status", &status).await;
+        match journal {
+            Some(journal) => self.with_output(error, "its journal", &journal).await,
+            None => error,
         }
+    }
+
+    /// What shows a unit's status; and its journal, if that is not part of it: users
+    /// may not read what the system keeps of their units.
+    fn status_scripts(&self, unit: &Unit) -> Result<(String, Option<String>)> {
+        let name = self.quoted(unit)?;
+        let lines = if unit.user().is_some() { 0 } else { 15 };
+        let query = format!("status --no-pager --full --lines={lines} -- {name} 2>&1");
+        let status = self.systemctl_script(&query, unit.user())?;
+        let Some(user) = unit.user() else {
+            return Ok((format!("{SYNC_JOURNAL}; {status}"), None));
+        };
+        let query = format!("show --property=Id --value -- {name}");
+        let journal = format!(
+            "exec 2>&1; {SYNC_JOURNAL}
+            uid=$(id -u -- {}); id=$({})
+            journalctl --no-pager --lines=15 _UID=$uid _SYSTEMD_USER_UNIT=\"$id\" \\
+                + _UID=$uid USER_UNIT=\"$id\"",
+            self.quote("reading a journal", user)?,
+            self.systemctl_script(&query, Some(user))?
+        );
+        Ok((status, Some(journal)))
     }
 
     pub(super) fn systemctl_output(&self, query: &str, output: &Output) -> Result<String> {

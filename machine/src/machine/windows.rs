@@ -21,16 +21,18 @@ impl Machine {
     /// connections.
     ///
     /// # Errors
-    /// [`TimedOut`](ErrorKind::TimedOut), with which of the two is missing.
+    /// [`TimedOut`](ErrorKind::TimedOut), with which of the two is missing, and the
+    /// screen.
     pub async fn wait_for_x(&self) -> Result<()> {
-        // What `graphical-session.target` of a user's manager logs.
+        // What `graphical-session.target` of a user's manager logs. grep reads all of it,
+        // because journalctl must not fail at a pipe that is closed.
         const LOOK: &str = "journalctl -b SYSLOG_IDENTIFIER=systemd --no-pager \
-            | grep -q 'Reached target.*Current graphical' || exit 10
+            | grep 'Reached target.*Current graphical' >/dev/null || exit 10
             [ -e /tmp/.X11-unix/X0 ] || exit 11";
         let what = "the X11 server";
         self.step(&format!("waiting for {what}"), async {
             self.connect().await?;
-            self.wait(what, |left| async move {
+            let waited = self.wait(what, |left| async move {
                 let Some(output) = self.look(LOOK, left).await? else {
                     return Ok(Look::NotYet(BUSY.to_owned()));
                 };
@@ -40,8 +42,11 @@ impl Machine {
                     11 => Look::NotYet("there is no socket /tmp/.X11-unix/X0".to_owned()),
                     status => Look::NotYet(format!("looking failed (exit code {status})")),
                 })
-            })
-            .await
+            });
+            let waited = waited.await;
+            #[cfg(feature = "ocr")]
+            let waited = self.with_screen(waited).await;
+            waited
         })
         .await
     }
@@ -94,7 +99,7 @@ impl Machine {
         let matches = &matches;
         self.step(&format!("waiting for {what}"), async {
             self.connect().await?;
-            self.wait(what, |left| async move {
+            let waited = self.wait(what, |left| async move {
                 let Some(output) = self.look(LIST_WINDOWS, left).await? else {
                     return Ok(Look::NotYet(BUSY.to_owned()));
                 };
@@ -108,8 +113,15 @@ impl Machine {
                 } else {
                     Look::NotYet(format!("windows {names:?}"))
                 })
-            })
-            .await
+            });
+            match waited.await {
+                // The last look may have been cut short.
+                Err(error) if error.is_timeout() => {
+                    let script = format!("{LIST_WINDOWS} | grep -v '(has no name)'");
+                    Err(self.with_output(error, "windows", &script).await)
+                }
+                waited => waited,
+            }
         })
         .await
     }

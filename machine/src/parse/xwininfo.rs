@@ -9,8 +9,10 @@ pub(crate) fn window_names(output: &str) -> Vec<String> {
 }
 
 fn window_name(line: &str) -> Option<String> {
-    let (_, window) = line.trim_start().split_once("0x")?;
-    let (_id, rest) = window.split_once(" \"")?;
+    let window = line.trim_start().strip_prefix("0x")?;
+    // What has no name says so here; a class in quotes may come after it.
+    let after_id = window.trim_start_matches(|c: char| c.is_ascii_hexdigit());
+    let rest = after_id.strip_prefix(" \"")?;
     // The name ends at the quote before the class, or where there is none.
     let end = ["\": (", "\":", "\""]
         .iter()
@@ -25,11 +27,12 @@ mod tests {
     #[test]
     fn windows_by_name() {
         let output = r#"
-xwininfo: Window id: 0x3b7 (the root window) (has no name)
+xwininfo: Window id: 0x3b7 (the root window) "desktop"
 
-  Root window id: 0x3b7 (the root window) (has no name)
+  Root window id: 0x3b7 (the root window) "desktop"
   Parent window id: 0x0 (none)
-     3 children:
+     4 children:
+     0x600003 (has no name): ("openbox" "Openbox")  1x1+-100+-100  +-100+-100
      0x600003 (has no name): ()  486x340+99+77  +99+77
         1 child:
         0x80000d "say "hi"": ("xterm" "XTerm")  484x316+1+23  +100+100

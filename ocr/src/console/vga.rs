@@ -1,7 +1,8 @@
 //! A VGA's text memory.
 
-use super::cp437;
+use super::font::CellSize;
 use super::text::Text;
+use super::{Screen, cp437};
 use crate::Image;
 
 /// A character and its colours.
@@ -37,10 +38,10 @@ pub fn vga_text(memory: &[u8], columns: usize, rows: usize, start: usize) -> Tex
 /// The memory has the characters, the picture shows which of them are on the
 /// screen. `None` if the picture is not of the size that QEMU draws such a screen
 /// in, or no part of the memory has its blanks where the picture has them.
-pub fn vga_screen(image: &Image, memory: &[u8]) -> Option<Text> {
+pub fn vga_screen(image: &Image, memory: &[u8]) -> Option<Screen> {
     const HEIGHT: u32 = 400;
     // 80 columns of 9 or 8 pixels, 40 of twice that.
-    let (cell_width, columns) = match image.width() {
+    let (width, columns) = match image.width() {
         720 => (9, 80),
         640 => (8, 80),
         360 => (9, 40),
@@ -51,8 +52,9 @@ pub fn vga_screen(image: &Image, memory: &[u8]) -> Option<Text> {
         return None;
     }
     // 25 rows, or 50.
-    [16, 8].into_iter().find_map(|cell_height| {
-        let blanks = blanks(image, cell_width, cell_height);
+    [16, 8].into_iter().find_map(|height| {
+        let cell = CellSize { width, height };
+        let blanks = blanks(image, cell);
         let rows = blanks.len() / columns;
         let cells = memory.len() / BYTES_PER_CELL;
         // Scrolled by whole rows.
@@ -67,7 +69,11 @@ pub fn vga_screen(image: &Image, memory: &[u8]) -> Option<Text> {
                 .count()
         };
         let start = starts.min_by_key(wrong)?;
-        (wrong(&start) <= MOST_WRONG).then(|| vga_text(memory, columns, rows, start))
+        (wrong(&start) <= MOST_WRONG).then(|| Screen {
+            text: vga_text(memory, columns, rows, start),
+            cell,
+            unknown: 0,
+        })
     })
 }
 
@@ -75,7 +81,8 @@ pub fn vga_screen(image: &Image, memory: &[u8]) -> Option<Text> {
 const MOST_WRONG: usize = 1;
 
 /// Which cells of the picture have one colour, row by row.
-fn blanks(image: &Image, width: usize, height: usize) -> Vec<bool> {
+fn blanks(image: &Image, cell: CellSize) -> Vec<bool> {
+    let (width, height) = (cell.width as usize, cell.height as usize);
     let rows: Vec<_> = image.pixels().chunks(image.width() as usize).collect();
     let is_blank = |band: &[&[[u8; 3]]], x: usize| {
         let mut pixels = band.iter().flat_map(|row| &row[x..x + width]);
