@@ -337,7 +337,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     }
 
     /// The next event, and whether it came by the port.
-    async fn event(&mut self, doing: &str) -> Result<(bool, Event), Error> {
+    pub(crate) async fn event(&mut self, doing: &str) -> Result<(bool, Event), Error> {
         poll_fn(|cx| self.poll_event(cx, || doing.to_owned())).await
     }
 

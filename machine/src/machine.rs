@@ -12,6 +12,7 @@ mod jobs;
 mod keyboard;
 mod launch;
 mod lifecycle;
+mod migration;
 mod monitor;
 mod network;
 #[cfg(feature = "ocr")]
@@ -47,7 +48,7 @@ pub use snapshot::Snapshot;
 use self::conditions::Conditions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::qemu::Qemu;
-use crate::saved::Origin;
+use crate::saved::{Origin, Saved};
 use crate::start::StartCommand;
 use crate::state_dir::StateDir;
 use crate::waiting::{self, InVain, Look};
@@ -101,6 +102,8 @@ struct Parts {
     starting: tokio::sync::Mutex<()>,
     /// What the next start begins with.
     origin: Mutex<Origin>,
+    /// What the disks are on top of, and must not go.
+    _saved: Option<Saved>,
     state: StateDir,
     out_dir: PathBuf,
     conditions: Conditions,

@@ -1,7 +1,6 @@
 //! `cargo xtask vm-test`: the tests on real virtual machines.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::num::NonZero;
 use std::process::Command;
 
@@ -27,15 +26,11 @@ pub(crate) fn run(filter: Option<&str>, yes: bool) -> Result<()> {
     )
 }
 
-/// Removes the templates. Machines that run keep what they use of them.
+/// Removes the templates, but for those that machines use.
 pub(crate) fn clean() -> Result<()> {
     let templates = vm_dir().join("templates");
-    match fs::remove_dir_all(&templates) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("can't remove {}", templates.display()))
-        }
-        _ => Ok(()),
-    }
+    machine::Template::clear(&templates)
+        .with_context(|| format!("can't clear {}", templates.display()))
 }
 
 /// nextest where it is installed, else cargo's own.

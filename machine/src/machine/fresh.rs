@@ -28,7 +28,7 @@ impl Machine {
     /// Gives a clone's guest its own clock, random numbers, machine id, hardware
     /// addresses, name if there is one, and mounts what its template had to unmount.
     pub(crate) async fn freshen(&self, contents: &Contents, host_name: Option<&str>) -> Result<()> {
-        let mut script = self.catching_up(contents)? + NEW_IDS;
+        let mut script = self.catching_up(contents)? + RESEED + NEW_IDS;
         for (name, value) in [
             ("id", Uuid::new_v4().simple().to_string()),
             ("seed", seed()),
@@ -41,6 +41,13 @@ impl Machine {
         for mac in &contents.macs {
             script += &new_mac(mac);
         }
+        self.quietly(script).await.map(drop)
+    }
+
+    /// Sets the clock of a guest that has gone back to an earlier moment, has it give
+    /// other random numbers than it did then, and mounts what was unmounted.
+    pub(super) async fn refresh(&self, contents: &Contents) -> Result<()> {
+        let script = self.catching_up(contents)? + &RESEED.replace("@seed@", &seed());
         self.quietly(script).await.map(drop)
     }
 
@@ -137,14 +144,13 @@ const SET_CLOCK: &str = r"
     date -s @@now@ >/dev/null 2>&1 || { now=@now@; date -s @${now%.*} >/dev/null; }
 ";
 
+/// A guest's kernel takes this into account when it next reseeds itself.
+const RESEED: &str = "printf %s @seed@ >/dev/urandom\n";
+
 /// Only what a shell does by itself: a process takes an emulated guest tens of
 /// milliseconds. And files are written over, not truncated: ext4 writes what replaces
 /// something to the disk at once.
-///
-/// A guest's kernel takes what is written to its random device into account at once
-/// where it has the device `vmgenid`, and else when it next reseeds itself.
 const NEW_IDS: &str = r"
-printf %s @seed@ >/dev/urandom
 seed=/var/lib/systemd/random-seed
 [[ ! -e $seed ]] || printf %s @seed@ 1<>$seed
 for id in /etc/machine-id /var/lib/dbus/machine-id; do

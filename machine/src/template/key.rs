@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::Recipe;
 use crate::accel::accelerator;
 use crate::qemu_args;
+use crate::saved;
 use crate::start::CommandSpec;
 
 /// SHA-256 of parts that can't run into each other.
@@ -57,6 +58,7 @@ pub(super) async fn key(recipe: &Recipe) -> io::Result<String> {
     let mut hash = Hash(Sha256::new());
     // Whatever this crate adds to a machine may be different in another version.
     hash.text(env!("CARGO_PKG_VERSION"));
+    hash.number(saved::FORMAT.into());
     let accelerator = accelerator().await;
     hash.text(accelerator.name());
     if let Some(qemu) = in_path("qemu-system-x86_64") {
@@ -69,12 +71,9 @@ pub(super) async fn key(recipe: &Recipe) -> io::Result<String> {
     if let Ok(spec) = recipe.start.spec(accelerator, Path::new("/shared")) {
         hash_command(&mut hash, &spec);
     }
-    hash.text(
-        recipe
-            .parent
-            .as_ref()
-            .map_or("", |parent| &parent.saved.manifest.key),
-    );
+    // Not its key: disks are on top of those of this very one.
+    let parent = recipe.parent.as_ref();
+    hash.text(parent.map_or("", |parent| &parent.saved.manifest.id));
     for step in &recipe.steps {
         step.hash(&mut hash)?;
     }
