@@ -15,7 +15,7 @@ mod quote;
 mod request;
 mod session;
 
-pub use agent::PORT;
+pub use agent::{AGENT, PORT};
 pub use client::{GREETING, Shell};
 pub use codec::{Event, ShellCodec};
 pub use command::{Command, DEFAULT_TIMEOUT, Exit, Output};

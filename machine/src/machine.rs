@@ -45,6 +45,8 @@ pub use conditions::PollingCondition;
 pub use pointer::Button;
 pub use snapshot::Snapshot;
 
+pub(crate) use self::fresh::WAITER;
+
 use self::conditions::Conditions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::qemu::Qemu;

@@ -59,7 +59,7 @@ impl Machine {
             let taken = self.finish_job("snapshot-save", &snapshot).await;
             self.qmp("cont", Value::Null).await?;
             drop(shell);
-            self.catch_up(&snapshot.contents).await?;
+            self.refresh(&snapshot.contents).await?;
             taken.map(|()| snapshot)
         })
         .await

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Recipe;
 use crate::accel::accelerator;
+use crate::machine::WAITER;
 use crate::qemu_args;
 use crate::saved;
 use crate::start::CommandSpec;
@@ -59,6 +60,9 @@ pub(super) async fn key(recipe: &Recipe) -> io::Result<String> {
     // Whatever this crate adds to a machine may be different in another version.
     hash.text(env!("CARGO_PKG_VERSION"));
     hash.number(saved::FORMAT.into());
+    // What waits in the guest for us to go on.
+    hash.text(backdoor_shell::AGENT);
+    hash.text(WAITER);
     let accelerator = accelerator().await;
     hash.text(accelerator.name());
     if let Some(qemu) = in_path("qemu-system-x86_64") {
