@@ -219,11 +219,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     ///
     /// # Errors
     /// As [`run`](Self::run).
-    pub async fn evaluate(
-        &mut self,
-        script: &str,
-        limit: Duration,
-    ) -> Result<Option<i32>, Error> {
+    pub async fn evaluate(&mut self, script: &str, limit: Duration) -> Result<Option<i32>, Error> {
         let session = self.settle().await?;
         let nonce = Nonce::random();
         let deadline = Instant::now().checked_add(limit);

@@ -307,10 +307,7 @@ mod tests {
         assert!(!dir.exists());
 
         let shallow = StateDir::create(Some(tmp.path()), "vm", false).unwrap();
-        assert_eq!(
-            shallow.sockets().shell_port.parent(),
-            Some(shallow.path())
-        );
+        assert_eq!(shallow.sockets().shell_port.parent(), Some(shallow.path()));
     }
 
     #[test]

@@ -126,7 +126,11 @@ fn work(vm: &Machine) -> Duration {
     let threads = fs::read_dir(threads).into_iter().flatten().flatten();
     let times = threads.filter_map(|thread| {
         let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
-        text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+        text.split(' ')
+            .next()?
+            .parse()
+            .ok()
+            .map(Duration::from_nanos)
     });
     times.sum()
 }

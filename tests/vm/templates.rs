@@ -439,7 +439,9 @@ async fn back_from_anywhere() {
     };
 
     // It holds the share.
-    vm.succeed("cd /tmp/shared; sleep 4321 >&2 &").await.unwrap();
+    vm.succeed("cd /tmp/shared; sleep 4321 >&2 &")
+        .await
+        .unwrap();
     back().await;
 
     // It has booted since, or is about to.

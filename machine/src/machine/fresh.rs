@@ -64,13 +64,14 @@ impl Machine {
             }
         }
         let mut script = SET_CLOCK.replace("@now@", &now());
-        for [source, dir, options] in &mounts {
+        let mounting = mounts.iter().map(|[source, dir, options]| {
             // A waiter that failed may have come so far.
-            script += &format!(
+            format!(
                 "[[ $(</proc/mounts) == *' '{dir}' 9p '* ]] ||
                      mount -t 9p -o {options} {source} {dir}\n"
-            );
-        }
+            )
+        });
+        script.extend(mounting);
         script += &RESEED.replace("@seed@", &seed());
         if !id.is_empty() {
             script += &NEW_IDS.replace("@id@", id).replace("@seed@", &seed());

@@ -45,7 +45,8 @@ pub(super) async fn load(running: &Running, file: &Path, socket: &Path) -> Resul
     let given = async {
         // A QEMU that does not take all of it says why.
         let _ = stream.write_all(&state).await;
-        Ok(drop(stream))
+        drop(stream);
+        Ok(())
     };
     tokio::try_join!(migration.end(), given)?;
     ignore_shared(running, false).await
@@ -58,11 +59,7 @@ struct Migration<'a> {
 }
 
 impl<'a> Migration<'a> {
-    async fn begin(
-        running: &'a Running,
-        command: &str,
-        socket: &Path,
-    ) -> Result<Self, ErrorKind> {
+    async fn begin(running: &'a Running, command: &str, socket: &Path) -> Result<Self, ErrorKind> {
         let events = running.qmp.events();
         let Some(socket) = socket.to_str() else {
             return Err(failure(format!("{} is not UTF-8", socket.display())));
@@ -84,7 +81,9 @@ impl<'a> Migration<'a> {
         }
         let told = self.running.qmp.execute("query-migrate", Value::Null).await;
         let told = told.map_err(broken)?;
-        let reason = told["error-desc"].as_str().unwrap_or("the migration failed");
+        let reason = told["error-desc"]
+            .as_str()
+            .unwrap_or("the migration failed");
         let stderr = self.running.qemu.last_stderr_lines().join("; ");
         Err(failure(format!("{reason}. {stderr}")))
     }

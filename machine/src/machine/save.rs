@@ -152,6 +152,10 @@ impl Machine {
         }
         let state = self.parts.state.path();
         let path = state.join(file);
+        if !path.exists() {
+            let reason = format!("its disk {file} is a temporary one of QEMU's (snapshot=on)");
+            return Err(self.not_savable(reason));
+        }
         match (
             path.parent(),
             path.file_name().and_then(|name| name.to_str()),

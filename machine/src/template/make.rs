@@ -71,7 +71,9 @@ pub(super) async fn build(recipe: Recipe) -> Result<Template> {
         place.keep(workshop)?;
         Ok(saved)
     });
-    let kept = kept.await.unwrap_or_else(|gone| Err(io::Error::other(gone)));
+    let kept = kept
+        .await
+        .unwrap_or_else(|gone| Err(io::Error::other(gone)));
     kept.map(template)
         .map_err(|error| fails("keeping a template", error))
 }
@@ -116,11 +118,22 @@ async fn start_kept(vm: &Machine) -> Result<()> {
         return Ok(());
     };
     Err(match error.kind() {
-        ErrorKind::Exited { stderr, .. } if !stderr.is_empty() => {
+        // What a host lacks, it may have another time.
+        ErrorKind::Exited { status, stderr, .. }
+            if status.code().is_some()
+                && !stderr.is_empty()
+                && !stderr.iter().any(|line| is_lack(line)) =>
+        {
             vm.not_savable(format!("QEMU says: {}", stderr.join("; ")))
         }
         _ => error,
     })
+}
+
+fn is_lack(line: &str) -> bool {
+    ["Cannot allocate memory", "No space left"]
+        .iter()
+        .any(|lack| line.contains(lack))
 }
 
 /// A clone of `parent` with a RAM of its own, in `file`.
