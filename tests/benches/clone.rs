@@ -51,7 +51,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         booted.as_secs_f64() / answering.as_secs_f64()
     );
     println!(
-        "  QEMU's processor time, which other programs do not change: booted {booted_work:.1?}, \
+        "  QEMU's processor time, which a busy host changes less: booted {booted_work:.1?}, \
          cloned {worked:.2?}, {:.0} times less",
         booted_work.as_secs_f64() / worked.as_secs_f64()
     );
