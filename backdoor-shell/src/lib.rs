@@ -7,6 +7,7 @@ mod client;
 mod codec;
 mod command;
 mod error;
+mod evaluate;
 mod frame;
 mod interact;
 mod nonce;
