@@ -7,9 +7,13 @@ use crate::quote::ansi_c;
 /// virtserialport,name=…`. Without one, it stays on the console.
 pub const PORT: &str = "org.vmwright.shell";
 
+/// What the guest's bash evaluates on connecting: guests that were saved with another
+/// agent are not to be resumed.
+pub const AGENT: &str = include_str!("agent.bash");
+
 /// The line that turns the guest's bash into the agent, which says `nonce`.
 pub(crate) fn bootstrap(nonce: Nonce) -> String {
-    let code: String = include_str!("agent.bash")
+    let code: String = AGENT
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .flat_map(|line| [line.trim_start(), "\n"])

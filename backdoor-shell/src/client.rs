@@ -261,7 +261,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
 
     /// Passes the output of `nonce` on until its end, whose status it gives, or
     /// until the deadline.
-    async fn follow<W>(
+    pub(crate) async fn follow<W>(
         &mut self,
         nonce: Nonce,
         command: &str,
@@ -336,7 +336,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     }
 
     /// The next event, and whether it came by the port.
-    async fn event(&mut self, doing: &str) -> Result<(bool, Event), Error> {
+    pub(crate) async fn event(&mut self, doing: &str) -> Result<(bool, Event), Error> {
         poll_fn(|cx| self.poll_event(cx, || doing.to_owned())).await
     }
 

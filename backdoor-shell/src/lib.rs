@@ -8,6 +8,7 @@ mod codec;
 mod collected;
 mod command;
 mod error;
+mod evaluate;
 mod frame;
 mod interact;
 mod nonce;
@@ -16,7 +17,7 @@ mod quote;
 mod request;
 mod session;
 
-pub use agent::PORT;
+pub use agent::{AGENT, PORT};
 pub use client::{GREETING, Shell};
 pub use codec::{Event, ShellCodec};
 pub use collected::MAX_OUTPUT;

@@ -26,7 +26,7 @@ const END_GRACE: Duration = Duration::from_secs(30);
 /// A file on its way, as the next call must know it if this one is dropped.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Put {
-    nonce: Nonce,
+    pub(crate) nonce: Nonce,
     encoding: Encoding,
     /// The guest waits for pieces. Before, a terminal might give them to bash.
     ready: bool,

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::client::Stage;
+use crate::client::{Running, Stage};
 use crate::{Error, Nonce, Shell};
 
 /// A guest's shell, as a saved virtual machine holds it: what a [`Shell`] over
@@ -38,6 +39,21 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         self.stage = Stage::Ready(session.nonce);
         self.on_port = session.on_port;
         self.running = None;
+    }
+
+    /// Takes up a shell whose guest has gone back to where it was suspended: it is
+    /// connected then, whatever had become of it.
+    ///
+    /// What the guest said since is dropped. What is on its way to it since may reach
+    /// it yet: the next call ends a command that is.
+    pub fn rewind(&mut self, session: Session) {
+        while let Some(Ok(_)) = self.event("going back").now_or_never() {}
+        self.stage = Stage::Ready(session.nonce);
+        self.on_port = session.on_port;
+        self.running = match self.running.take() {
+            Some(Running::Put(put)) => Some(Running::Command(put.nonce)),
+            running => running,
+        };
     }
 }
 

@@ -13,6 +13,7 @@ mod jobs;
 mod keyboard;
 mod launch;
 mod lifecycle;
+mod migration;
 mod monitor;
 mod network;
 #[cfg(feature = "ocr")]
@@ -50,10 +51,12 @@ pub use conditions::PollingCondition;
 pub use pointer::Button;
 pub use snapshot::Snapshot;
 
+pub(crate) use self::fresh::WAITER;
+
 use self::conditions::Conditions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::qemu::Qemu;
-use crate::saved::Origin;
+use crate::saved::{Origin, Saved};
 use crate::start::StartCommand;
 use crate::state_dir::StateDir;
 use crate::time_scale::scaled;
@@ -109,6 +112,8 @@ struct Parts {
     starting: tokio::sync::Mutex<()>,
     /// What the next start begins with.
     origin: Mutex<Origin>,
+    /// What the disks are on top of, and must not go.
+    _saved: Option<Saved>,
     state: StateDir,
     out_dir: PathBuf,
     conditions: Conditions,

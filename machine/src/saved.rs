@@ -1,11 +1,13 @@
 //! A machine that was saved: its files, and what is written down about them.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// Where the manifest of a saved machine is in its directory.
 pub(crate) const MANIFEST: &str = "template.json";
@@ -20,7 +22,7 @@ const STATE: &str = "devices";
 const CONSOLE_LOG: &str = "console.log";
 
 /// Raised when the same files would mean something else.
-const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 
 /// What a QEMU's RAM is when it is not QEMU's own business.
 #[derive(Clone, Debug)]
@@ -46,23 +48,38 @@ pub(crate) enum Origin {
     Extended(Saved, PathBuf),
 }
 
-/// A directory with a saved machine in it.
+/// A directory with a saved machine in it, which stays while this lives.
 #[derive(Clone, Debug)]
 pub(crate) struct Saved {
     pub(crate) dir: PathBuf,
     pub(crate) manifest: Manifest,
+    /// What its disks are on top of.
+    parent: Option<Box<Saved>>,
+    /// The directory, locked: whoever removes it must have it alone.
+    _lock: Arc<File>,
 }
 
 /// What is written down about a saved machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Manifest {
     format: u32,
+    /// Of this one alone: what is made again from the same is another.
+    pub(crate) id: String,
     /// What all that makes the machine comes to.
     pub(crate) key: String,
+    parent: Option<Parent>,
     /// Why there is nothing else: it can't be saved.
     pub(crate) cannot: Option<String>,
     pub(crate) saved: Option<Contents>,
     files: Vec<Stamp>,
+}
+
+/// The saved machine that another began as.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Parent {
+    dir: PathBuf,
+    key: String,
+    id: String,
 }
 
 /// What was saved.
@@ -154,32 +171,73 @@ impl Saved {
     /// # Errors
     /// Why it is not to be used.
     pub(crate) fn open(dir: &Path, key: &str) -> Result<Self, String> {
-        let read = || -> io::Result<Manifest> {
-            let owner = fs::symlink_metadata(dir)?;
-            if owner.uid() != rustix::process::geteuid().as_raw() {
+        let read = || -> io::Result<(File, Manifest)> {
+            let lock = File::open(dir)?;
+            lock.try_lock_shared()?;
+            if lock.metadata()?.uid() != rustix::process::geteuid().as_raw() {
                 return Err(io::Error::other("it belongs to somebody else"));
             }
-            Ok(serde_json::from_slice(&fs::read(dir.join(MANIFEST))?)?)
+            let manifest = serde_json::from_slice(&fs::read(dir.join(MANIFEST))?)?;
+            Ok((lock, manifest))
         };
-        let manifest = read().map_err(|error| error.to_string())?;
+        let (lock, manifest) = read().map_err(|error| error.to_string())?;
         if manifest.format != FORMAT || manifest.key != key {
             return Err("it was made from something else".to_owned());
         }
-        for stamp in &manifest.files {
-            match Stamp::of(dir, &stamp.name) {
+        let parent = manifest.parent.as_ref().map(|parent| {
+            let opened = Self::open(&parent.dir, &parent.key);
+            match opened.map_err(|reason| format!("its parent: {reason}"))? {
+                opened if opened.manifest.id == parent.id => Ok(Box::new(opened)),
+                _ => Err("its parent was made anew".to_owned()),
+            }
+        });
+        let saved = Self {
+            dir: dir.to_owned(),
+            parent: parent.transpose()?,
+            manifest,
+            _lock: Arc::new(lock),
+        };
+        saved.check()?;
+        Ok(saved)
+    }
+
+    /// Whether it still is as it was saved.
+    ///
+    /// # Errors
+    /// Why it is not to be used any more.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let manifest = self.dir.join(MANIFEST);
+        if !manifest.exists() {
+            return Err(format!("{} is gone", manifest.display()));
+        }
+        for stamp in &self.manifest.files {
+            match Stamp::of(&self.dir, &stamp.name) {
                 Ok(now) if now == *stamp => {}
                 Ok(_) => return Err(format!("{} has been changed", stamp.name)),
                 Err(error) => return Err(format!("{}: {error}", stamp.name)),
             }
         }
-        Ok(Self {
-            dir: dir.to_owned(),
-            manifest,
-        })
+        self.parent.as_ref().map_or(Ok(()), |parent| parent.check())
     }
 
-    /// Makes what is in `dir` complete: nothing is used without its manifest.
-    pub(crate) fn seal(dir: &Path, key: &str, what: Result<Contents, String>) -> io::Result<()> {
+    /// Sees to it that it is not used again.
+    pub(crate) fn spoil(&self) {
+        let manifest = self.dir.join(MANIFEST);
+        if let Err(error) = fs::remove_file(&manifest)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!("can't remove {}: {error}", manifest.display());
+        }
+    }
+
+    /// Makes what is in `dir` complete, once it is on the disk: nothing is used without
+    /// its manifest.
+    pub(crate) fn seal(
+        dir: &Path,
+        key: &str,
+        parent: Option<&Saved>,
+        what: Result<Contents, String>,
+    ) -> io::Result<()> {
         let (saved, cannot) = match what {
             Ok(contents) => (Some(contents), None),
             Err(reason) => (None, Some(reason)),
@@ -192,15 +250,28 @@ impl Saved {
                 names.push(overlay_name(&disk.name));
             }
         }
+        for name in &names {
+            File::open(dir.join(name))?.sync_all()?;
+        }
         let stamps = names.iter().map(|name| Stamp::of(dir, name));
         let manifest = Manifest {
             format: FORMAT,
+            id: Uuid::new_v4().simple().to_string(),
             key: key.to_owned(),
+            parent: parent.map(|parent| Parent {
+                dir: parent.dir.clone(),
+                key: parent.manifest.key.clone(),
+                id: parent.manifest.id.clone(),
+            }),
             cannot,
             saved,
             files: stamps.collect::<io::Result<_>>()?,
         };
-        fs::write(dir.join(MANIFEST), serde_json::to_vec_pretty(&manifest)?)
+        let mut file = tempfile::NamedTempFile::new_in(dir)?;
+        file.write_all(&serde_json::to_vec_pretty(&manifest)?)?;
+        file.as_file().sync_all()?;
+        file.persist(dir.join(MANIFEST))?;
+        File::open(dir)?.sync_all()
     }
 }
 

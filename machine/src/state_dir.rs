@@ -18,15 +18,25 @@ const MAX_SOCKET_PATH: usize = 107;
 /// `TMP/vm-state-NAME`, and beside it `TMP/shared-xchg`, which all machines of
 /// one `TMP` share with their guests. Locked against a second driver. The state
 /// is removed on drop unless it is to be kept; the shared directory with `TMP`.
+/// Sockets are in the state directory, or, where that has too long a path for them,
+/// in one of their own.
 #[derive(Debug)]
 pub(crate) struct StateDir {
     path: PathBuf,
     shared: PathBuf,
+    sockets: SocketDir,
     keep: bool,
     /// The directory, open for the lock on it.
     _lock: File,
     /// Removes `TMP` itself, when it was made for this machine only.
     own_tmp: Option<tempfile::TempDir>,
+}
+
+/// The directory that the sockets are in.
+#[derive(Debug)]
+enum SocketDir {
+    State,
+    Own(tempfile::TempDir),
 }
 
 /// The sockets on which a driver awaits its QEMU.
@@ -36,6 +46,8 @@ pub(crate) struct Sockets {
     pub(crate) qmp: PathBuf,
     pub(crate) shell: PathBuf,
     pub(crate) shell_port: PathBuf,
+    /// For the state of a machine that is saved, or goes on.
+    pub(crate) migration: PathBuf,
 }
 
 impl Sockets {
@@ -45,6 +57,7 @@ impl Sockets {
             qmp: dir.join("qmp"),
             shell: dir.join("shell"),
             shell_port: dir.join("shell-port"),
+            migration: dir.join("migration"),
         }
     }
 }
@@ -64,7 +77,7 @@ impl StateDir {
         };
         let path = tmp.join(format!("vm-state-{name}"));
         let shared = tmp.join("shared-xchg");
-        check_socket_path(&path)?;
+        let sockets = socket_dir(&path)?;
 
         make_private(&shared)?;
         let lock = make_locked(&path)?;
@@ -74,6 +87,7 @@ impl StateDir {
         Ok(Self {
             path,
             shared,
+            sockets,
             keep,
             _lock: lock,
             own_tmp,
@@ -91,7 +105,10 @@ impl StateDir {
     }
 
     pub(crate) fn sockets(&self) -> Sockets {
-        Sockets::in_dir(&self.path)
+        Sockets::in_dir(match &self.sockets {
+            SocketDir::State => &self.path,
+            SocketDir::Own(dir) => dir.path(),
+        })
     }
 
     pub(crate) fn console_log(&self) -> PathBuf {
@@ -131,6 +148,19 @@ pub(crate) fn absolute(tmp: &Path) -> Result<PathBuf, ErrorKind> {
         .create(tmp)
         .map_err(at(tmp))?;
     tmp.canonicalize().map_err(at(tmp))
+}
+
+fn socket_dir(state: &Path) -> Result<SocketDir, ErrorKind> {
+    if check_socket_path(state).is_ok() {
+        return Ok(SocketDir::State);
+    }
+    let made = tempfile::Builder::new()
+        .prefix("vm-")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir();
+    let dir = made.map_err(at(&std::env::temp_dir()))?;
+    check_socket_path(dir.path())?;
+    Ok(SocketDir::Own(dir))
 }
 
 pub(crate) fn check_socket_path(dir: &Path) -> Result<(), ErrorKind> {
@@ -271,14 +301,19 @@ mod tests {
     }
 
     #[test]
-    fn a_path_too_long_for_a_socket() {
+    fn sockets_of_a_deep_directory_are_elsewhere() {
         let tmp = tempfile::tempdir().unwrap();
         let deep = tmp.path().join("d".repeat(90));
-        let error = StateDir::create(Some(&deep), "vm", false).unwrap_err();
-        assert!(
-            matches!(error, ErrorKind::SocketPathTooLong { .. }),
-            "{error}"
-        );
+        let state = StateDir::create(Some(&deep), "vm", false).unwrap();
+        let socket = state.sockets().shell_port;
+        std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let dir = socket.parent().unwrap().to_owned();
+        assert_eq!(dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        drop(state);
+        assert!(!dir.exists());
+
+        let shallow = StateDir::create(Some(tmp.path()), "vm", false).unwrap();
+        assert_eq!(shallow.sockets().shell_port.parent(), Some(shallow.path()));
     }
 
     #[test]

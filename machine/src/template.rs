@@ -6,12 +6,14 @@ mod key;
 mod make;
 mod step;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::ahead::Ahead;
+use self::cache::Place;
 use self::step::Step;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::saved::{Origin, Saved};
 use crate::start::StartCommand;
 use crate::{Builder, Machine, Unit};
@@ -43,6 +45,7 @@ use crate::{Builder, Machine, Unit};
 #[derive(Clone, Debug)]
 pub struct Template {
     recipe: Arc<Recipe>,
+    place: Place,
     saved: Saved,
     host_name: Option<String>,
     allow_reboot: bool,
@@ -82,6 +85,14 @@ impl Template {
                 cache_dir: self.recipe.cache_dir.clone(),
             },
         }
+    }
+
+    /// Removes the templates that are kept in `cache_dir`, but for those in use.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn clear(cache_dir: impl AsRef<Path>) -> io::Result<()> {
+        cache::clear(cache_dir.as_ref())
     }
 
     /// A handle whose clones call themselves `name` on the network.
@@ -135,26 +146,50 @@ impl Template {
         describe: impl Fn(Builder) -> Builder + Send,
     ) -> Result<Machine> {
         let builder = || describe(Machine::builder(self.recipe.start.clone()));
-        let Some(contents) = self.saved.contents() else {
-            let vm = builder().build()?;
-            if let Some(reason) = self.cannot() {
+        let saved = match self.current() {
+            Ok(saved) => saved,
+            Err(reason) => {
+                let vm = builder().build()?;
                 tracing::warn!(machine = vm.name(), "it is booted, not cloned: {reason}");
+                return self.boot(vm).await;
             }
-            return self.boot(vm).await;
         };
-        let vm = builder()
-            .origin(Origin::Saved(self.saved.clone()))
-            .build()?;
+        let builder_of_clone = builder().origin(Origin::Saved(saved.clone()));
+        // With other devices, say, which are no fault of the template's.
+        let is_another = builder_of_clone.has_env();
+        let vm = builder_of_clone.build()?;
         if let Err(error) = self.start(&vm).await {
-            // Whatever it is that can't be loaded, the next one will make anew.
             tracing::warn!(machine = vm.name(), "it is booted, not cloned: {error}");
-            cache::spoil(&self.saved.dir);
+            // Whatever it is that can't be loaded, the next one will make anew.
+            if matches!(error.kind(), ErrorKind::Template { .. }) && !is_another {
+                saved.spoil();
+            }
             // With its disks.
             drop(vm);
             return self.boot(builder().build()?).await;
         }
-        vm.freshen(contents, self.host_name.as_deref()).await?;
+        if let Some(contents) = saved.contents() {
+            vm.freshen(contents, self.host_name.as_deref()).await?;
+        }
         Ok(vm)
+    }
+
+    /// What was saved: by somebody else, if this was damaged meanwhile.
+    ///
+    /// # Errors
+    /// Why there is nothing.
+    fn current(&self) -> std::result::Result<Saved, String> {
+        let saved = match self.saved.check() {
+            Ok(()) => self.saved.clone(),
+            Err(reason) => {
+                self.saved.spoil();
+                self.place.open().ok_or(reason)?
+            }
+        };
+        match &saved.manifest.cannot {
+            Some(reason) => Err(reason.clone()),
+            None => Ok(saved),
+        }
     }
 
     async fn start(&self, vm: &Machine) -> Result<()> {

@@ -37,11 +37,13 @@ mod report;
 mod screen;
 /// Commands: status, output, time-outs, standard input, floods.
 mod shell;
+/// Back to earlier moments.
+mod snapshots;
 /// Start scripts by hand, legacy and typed start commands.
 mod start;
 /// The image `systemd`.
 mod systemd;
-/// Templates, clones, snapshots.
+/// Templates and clones.
 mod templates;
 /// Virtual terminals.
 mod terminal;

@@ -3,7 +3,6 @@
 mod failures;
 
 use std::fs;
-use std::io::ErrorKind;
 use std::num::NonZero;
 use std::process::Command;
 
@@ -59,15 +58,11 @@ pub(crate) fn run_all(yes: bool) -> Result<()> {
     })
 }
 
-/// Removes the templates. Machines that run keep what they use of them.
+/// Removes the templates, but for those that machines use.
 pub(crate) fn clean() -> Result<()> {
     let templates = vm_dir().join("templates");
-    match fs::remove_dir_all(&templates) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("can't remove {}", templates.display()))
-        }
-        _ => Ok(()),
-    }
+    machine::Template::clear(&templates)
+        .with_context(|| format!("can't clear {}", templates.display()))
 }
 
 /// Which tests are to run.

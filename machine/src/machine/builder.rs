@@ -50,7 +50,8 @@ impl Builder {
     /// Where the state directory `vm-state-NAME` and the shared directory
     /// `shared-xchg` are made. By default in a new directory of the system's
     /// temporary one, removed with the machine; where state is to be kept, in the
-    /// system's temporary directory itself.
+    /// system's temporary directory itself. Sockets whose path would be too long there
+    /// are in a directory of the system's temporary one in any case.
     pub fn tmp_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.tmp_dir = Some(dir.into());
         self
@@ -82,6 +83,11 @@ impl Builder {
         self
     }
 
+    /// Whether the start command is told anything.
+    pub(crate) fn has_env(&self) -> bool {
+        !self.env.is_empty()
+    }
+
     /// How the machine's first start begins.
     pub(crate) fn origin(mut self, origin: Origin) -> Self {
         self.origin = origin;
@@ -93,7 +99,8 @@ impl Builder {
     /// # Errors
     /// [`Name`](crate::ErrorKind::Name), [`StateDir`](crate::ErrorKind::StateDir),
     /// [`StateDirInUse`](crate::ErrorKind::StateDirInUse),
-    /// [`SocketPathTooLong`](crate::ErrorKind::SocketPathTooLong).
+    /// [`SocketPathTooLong`](crate::ErrorKind::SocketPathTooLong), if it is in the
+    /// system's temporary directory, too.
     pub fn build(self) -> Result<Machine> {
         let name = self
             .name
@@ -108,6 +115,7 @@ impl Builder {
                 env: self.env,
                 running: Mutex::new(None),
                 starting: tokio::sync::Mutex::new(()),
+                _saved: self.origin.saved().cloned(),
                 origin: Mutex::new(self.origin),
                 state,
                 out_dir: self.out_dir,

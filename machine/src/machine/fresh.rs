@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 
 use super::Machine;
+use super::shell::shell_error;
 use crate::error::{ErrorKind, Result, tail};
 use crate::parse::network::shared_macs;
 use crate::saved::{Contents, Mount};
@@ -28,43 +29,68 @@ impl Machine {
     /// Gives a clone's guest its own clock, random numbers, machine id, hardware
     /// addresses, name if there is one, and mounts what its template had to unmount.
     pub(crate) async fn freshen(&self, contents: &Contents, host_name: Option<&str>) -> Result<()> {
-        let mut script = self.catching_up(contents)? + NEW_IDS;
-        for (name, value) in [
-            ("id", Uuid::new_v4().simple().to_string()),
-            ("seed", seed()),
-        ] {
-            script = script.replace(&format!("@{name}@"), &value);
+        let id = Uuid::new_v4().simple().to_string();
+        self.renew(contents, &id, host_name.unwrap_or_default())
+            .await?;
+        if contents.macs.is_empty() {
+            return Ok(());
         }
-        if let Some(name) = host_name {
-            script += &self.naming(name)?;
+        let macs = contents.macs.iter().map(|mac| new_mac(mac));
+        self.quietly(macs.collect()).await.map(drop)
+    }
+
+    /// Sets the clock of a guest that stood still, has it give other random numbers
+    /// than it would have, and mounts what had to be unmounted.
+    pub(super) async fn refresh(&self, contents: &Contents) -> Result<()> {
+        self.renew(contents, "", "").await
+    }
+
+    /// Has what waits in the guest do it, else does it step by step. An empty `id` or
+    /// `host_name` stays as it is.
+    async fn renew(&self, contents: &Contents, id: &str, host_name: &str) -> Result<()> {
+        let mounts = contents.mounts.iter().map(|mount| self.mount_words(mount));
+        let mounts = mounts.collect::<Result<Vec<_>>>()?;
+        let name = self.quote("naming a clone", host_name)?;
+        if let Some(dir) = &contents.waiter {
+            let ask = ASK_WAITER
+                .replace("@dir@", dir)
+                .replace("@now@", &now())
+                .replace("@seed@", &seed())
+                .replace("@id@", &self.quote("renewing a clone", id)?)
+                .replace("@name@", &name)
+                .replace("@mounts@", &mounts.concat().join(" "));
+            if self.evaluate(&ask).await? {
+                return Ok(());
+            }
         }
-        for mac in &contents.macs {
-            script += &new_mac(mac);
+        let mut script = SET_CLOCK.replace("@now@", &now());
+        let mounting = mounts.iter().map(|[source, dir, options]| {
+            // A waiter that failed may have come so far.
+            format!(
+                "[[ $(</proc/mounts) == *' '{dir}' 9p '* ]] ||
+                     mount -t 9p -o {options} {source} {dir}\n"
+            )
+        });
+        script.extend(mounting);
+        script += &RESEED.replace("@seed@", &seed());
+        if !id.is_empty() {
+            script += &NEW_IDS.replace("@id@", id).replace("@seed@", &seed());
+        }
+        if !host_name.is_empty() {
+            script += &self.naming(host_name)?;
         }
         self.quietly(script).await.map(drop)
     }
 
-    /// Sets the clock of a guest that stood still, and mounts what had to be unmounted.
-    pub(super) async fn catch_up(&self, contents: &Contents) -> Result<()> {
-        self.quietly(self.catching_up(contents)?).await.map(drop)
-    }
-
-    /// Hands the clock and the mounts to what waits, else sees to them.
-    fn catching_up(&self, contents: &Contents) -> Result<String> {
-        let mounts = contents.mounts.iter().map(|mount| self.mount_words(mount));
-        let mounts = mounts.collect::<Result<Vec<_>>>()?;
-        let slowly = mounts
-            .iter()
-            .map(|[source, dir, options]| format!("mount -t 9p -o {options} {source} {dir}\n"));
-        let slowly = SET_CLOCK.to_owned() + &slowly.collect::<String>();
-        let script = match &contents.waiter {
-            None => slowly,
-            Some(dir) => ASK_WAITER
-                .replace("@dir@", dir)
-                .replace("@mounts@", &mounts.concat().join(" "))
-                .replace("@slowly@", &slowly),
-        };
-        Ok(script.replace("@now@", &now()))
+    /// Has the guest's shell itself do something; whether it could.
+    async fn evaluate(&self, script: &str) -> Result<bool> {
+        self.on_qemu("freshening a clone", async |running| {
+            let mut shell = running.shell.lock().await;
+            let status = shell.evaluate(script, self.limit).await;
+            let status = status.map_err(|source| shell_error(running, source))?;
+            Ok(status == Some(0))
+        })
+        .await
     }
 
     /// What it takes to mount it again, as words of the shell's.
@@ -105,7 +131,7 @@ impl Machine {
 }
 
 /// What waits in the guest, without its comments, to be in one word of the shell's.
-const WAITER: &str = include_str!("fresh.pl");
+pub(crate) const WAITER: &str = include_str!("fresh.pl");
 
 /// Prints where it waits, once it does; nothing if it can't.
 const START_WAITER: &str = r#"
@@ -120,16 +146,14 @@ END
 /// Were what waits gone, nothing would be read: what opens a FIFO for both does not
 /// wait, and what only reads sees its end. (A time-out would see the clock jump.)
 const ASK_WAITER: &str = r"
-    told=
+    __vm_told=
     if [[ -p @dir@/told ]]; then
         exec 8<>@dir@/told 7<@dir@/told 8>&-
-        printf '%s\0' @now@ @mounts@ 1<>@dir@/ask
-        read -r told <&7 || true
+        printf '%s\0' @now@ @seed@ @id@ @name@ @mounts@ 1<>@dir@/ask
+        read -r __vm_told <&7
         exec 7<&-
     fi
-    if [[ $told != done ]]; then
-        @slowly@
-    fi
+    [[ $__vm_told == done ]]
 ";
 
 /// busybox has no fractions of seconds.
@@ -137,14 +161,13 @@ const SET_CLOCK: &str = r"
     date -s @@now@ >/dev/null 2>&1 || { now=@now@; date -s @${now%.*} >/dev/null; }
 ";
 
+/// A guest's kernel takes this into account when it next reseeds itself.
+const RESEED: &str = "printf %s @seed@ >/dev/urandom\n";
+
 /// Only what a shell does by itself: a process takes an emulated guest tens of
 /// milliseconds. And files are written over, not truncated: ext4 writes what replaces
 /// something to the disk at once.
-///
-/// A guest's kernel takes what is written to its random device into account at once
-/// where it has the device `vmgenid`, and else when it next reseeds itself.
 const NEW_IDS: &str = r"
-printf %s @seed@ >/dev/urandom
 seed=/var/lib/systemd/random-seed
 [[ ! -e $seed ]] || printf %s @seed@ 1<>$seed
 for id in /etc/machine-id /var/lib/dbus/machine-id; do

@@ -103,7 +103,7 @@ fn why_it_ended(mut kind: ErrorKind) -> ErrorKind {
     kind
 }
 
-fn listen(path: &Path) -> Result<UnixListener, ErrorKind> {
+pub(super) fn listen(path: &Path) -> Result<UnixListener, ErrorKind> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
         _ => UnixListener::bind(path).map_err(at(path)),

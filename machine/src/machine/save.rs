@@ -1,33 +1,36 @@
 //! Saving a machine, and going on where it was saved.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use backdoor_shell::Session;
 use serde_json::{Value, json};
 
 use super::monitor::monitor_error;
 use super::shell::shell_error;
-use super::{Machine, Running};
+use super::{Machine, Running, migration};
 use crate::error::{ErrorKind, Result};
 use crate::parse::mounts::mounts;
 use crate::saved::{self, Contents, Disk, Mount, Saved};
 
 /// Unmounts 9p shares, which QEMU can't save, and tells which they were. An error
-/// names the one that stays.
+/// names the one that stays, as do the others then.
 const UNMOUNT_SHARES: &str = r#"
+    unmounted=()
     while read -r source dir type options _; do
         [[ $type == 9p ]] || continue
-        if ! umount "$(printf %b "$dir")"; then
+        escaped=$dir dir=$(printf %b "$dir")
+        if ! umount "$dir"; then
+            for ((i = 0; i < ${#unmounted[@]}; i += 3)); do
+                mount -t 9p -o "${unmounted[i + 2]}" "${unmounted[@]:i:2}"
+            done
             echo "$dir"
             exit 1
         fi
-        echo "$source $dir $type $options"
+        unmounted+=("$(printf %b "$source")" "$dir" "$options")
+        echo "$source $escaped $type $options"
     done </proc/mounts
     sync
 "#;
-
-/// Bytes in a second: more than there ever are.
-const UNLIMITED: u64 = 1 << 40;
 
 impl Machine {
     /// How much RAM the guest has, in bytes.
@@ -39,11 +42,10 @@ impl Machine {
     }
 
     /// Saves devices and disks to `dir`, where the RAM is already, and ends QEMU.
-    /// `home` is where all of it will be then.
     ///
     /// # Errors
     /// [`NotSavable`](ErrorKind::NotSavable) if such a machine never can be.
-    pub(crate) async fn save_to(&self, dir: &Path, home: &Path) -> Result<Contents> {
+    pub(crate) async fn save_to(&self, dir: &Path) -> Result<Contents> {
         let doing = "saving the machine";
         let running = self.running(doing)?;
         let mounts = self.unmount_shares().await?;
@@ -57,12 +59,12 @@ impl Machine {
         let session = suspended.map_err(|source| self.error(shell_error(&running, source)))?;
         self.qmp("stop", Value::Null).await?;
         let disks = self.writable_disks().await?;
-        self.migrate_to(&saved::state(dir)).await?;
+        self.save_devices(&running, &saved::state(dir)).await?;
         let qemu = running.qmp.greeting().version.to_string();
         drop(shell);
         self.crash().await?;
 
-        self.keep_disks(&disks, dir, home).await?;
+        self.keep_disks(&disks, dir).await?;
         let log = self.parts.state.console_log();
         self.keep(&log, &saved::console_log(dir))?;
         Ok(Contents {
@@ -105,17 +107,18 @@ impl Machine {
             .session
             .parse()
             .map_err(|error| self.template_error(doing, format!("{error}")))?;
-        let loaded = async {
-            ignore_shared(running, true).await?;
-            let uri = format!("exec:cat <{}", quoted(&saved.state())?);
-            let outcome = migration(running, "migrate-incoming", &uri).await?;
-            ignore_shared(running, false).await?;
-            Ok(outcome)
-        };
-        let outcome = running.qemu.or_exit(doing, loaded).await;
-        outcome
-            .map_err(|kind| self.error(kind))?
-            .map_err(|reason| self.template_error(doing, reason))?;
+        let socket = self.parts.state.sockets().migration;
+        let devices = saved.state();
+        let loaded = migration::load(running, &devices, &socket);
+        match running.qemu.or_exit(doing, loaded).await {
+            Ok(()) => {}
+            // So ends a QEMU that does not like what it is given; not one that is killed.
+            Err(ErrorKind::Exited { status, stderr, .. }) if status.code().is_some() => {
+                let reason = format!("QEMU has ended ({status}): {}", stderr.join("; "));
+                return Err(self.template_error(doing, reason));
+            }
+            Err(kind) => return Err(self.error(kind)),
+        }
         running.shell.lock().await.resume(session);
         let go_on = running.qmp.execute("cont", Value::Null).await;
         go_on.map_err(|source| self.error(monitor_error(doing, source)))?;
@@ -149,6 +152,10 @@ impl Machine {
         }
         let state = self.parts.state.path();
         let path = state.join(file);
+        if !path.exists() {
+            let reason = format!("its disk {file} is a temporary one of QEMU's (snapshot=on)");
+            return Err(self.not_savable(reason));
+        }
         match (
             path.parent(),
             path.file_name().and_then(|name| name.to_str()),
@@ -163,37 +170,28 @@ impl Machine {
         }
     }
 
-    async fn migrate_to(&self, file: &Path) -> Result<()> {
-        let doing = "saving the machine";
-        let running = self.running(doing)?;
-        let migrated = async {
-            ignore_shared(&running, true).await?;
-            let limits = json!({ "max-bandwidth": UNLIMITED });
-            execute(&running, "migrate-set-parameters", limits).await?;
-            let uri = format!("exec:cat >{}", quoted(file)?);
-            migration(&running, "migrate", &uri).await
-        };
-        match running.qemu.or_exit(doing, migrated).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(reason)) => Err(self.template_error(doing, reason)),
+    async fn save_devices(&self, running: &Running, file: &Path) -> Result<()> {
+        let socket = self.parts.state.sockets().migration;
+        let saved = migration::save(running, file, &socket);
+        match running.qemu.or_exit("saving the machine", saved).await {
             // QEMU refuses at once if a device can't be saved.
             Err(ErrorKind::Monitor {
                 source: qmp_mon::Error::Qmp { desc, .. },
                 ..
             }) => Err(self.not_savable(desc)),
-            Err(kind) => Err(self.error(kind)),
+            saved => saved.map_err(|kind| self.error(kind)),
         }
     }
 
     /// Moves the disks to `dir`, and makes an empty image on top of each.
-    async fn keep_disks(&self, disks: &[Disk], dir: &Path, home: &Path) -> Result<()> {
+    async fn keep_disks(&self, disks: &[Disk], dir: &Path) -> Result<()> {
         for Disk { name, size } in disks {
             let base = saved::base_name(name);
             self.keep(&self.parts.state.path().join(name), &dir.join(&base))?;
             let mut command = tokio::process::Command::new("qemu-img");
             command.args(["create", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b"]);
             command
-                .arg(home.join(&base))
+                .arg(dir.join(&base))
                 .arg(saved::overlay_name(name))
                 .arg(size.to_string());
             let output = command.current_dir(dir).output().await;
@@ -230,54 +228,4 @@ impl Machine {
             reason: reason.into(),
         })
     }
-}
-
-/// Leaves RAM that is a file's content where it is, or does not.
-async fn ignore_shared(running: &Running, ignore: bool) -> Result<(), ErrorKind> {
-    let capabilities = json!({ "capabilities": [
-        { "capability": "x-ignore-shared", "state": ignore },
-        { "capability": "events", "state": true },
-    ]});
-    execute(running, "migrate-set-capabilities", capabilities).await
-}
-
-/// Begins a migration and waits for its end; gives the reason if it failed.
-async fn migration(
-    running: &Running,
-    command: &str,
-    uri: &str,
-) -> Result<Result<(), String>, ErrorKind> {
-    let mut events = running.qmp.events();
-    execute(running, command, json!({ "uri": uri })).await?;
-    loop {
-        let event = events.wait_for("MIGRATION").await;
-        let event = event.map_err(|source| monitor_error(command, source))?;
-        match event.data["status"].as_str() {
-            Some("completed") => return Ok(Ok(())),
-            Some("failed" | "cancelled") => break,
-            _ => {}
-        }
-    }
-    let told = running.qmp.execute("query-migrate", Value::Null).await;
-    let told = told.map_err(|source| monitor_error(command, source))?;
-    let reason = told["error-desc"].as_str().map(str::to_owned);
-    let stderr = running.qemu.last_stderr_lines().join("; ");
-    Ok(Err(
-        reason.unwrap_or(format!("the migration failed. {stderr}"))
-    ))
-}
-
-async fn execute(running: &Running, command: &str, arguments: Value) -> Result<(), ErrorKind> {
-    let done = running.qmp.execute(command, arguments).await;
-    done.map(drop)
-        .map_err(|source| monitor_error(command, source))
-}
-
-/// A path for the shell that QEMU runs.
-fn quoted(path: &Path) -> Result<String, ErrorKind> {
-    let quoted = path.to_str().and_then(|path| shlex::try_quote(path).ok());
-    quoted.map(Into::into).ok_or_else(|| ErrorKind::Template {
-        doing: "naming a file of a template to QEMU".to_owned(),
-        reason: format!("{} is not UTF-8", PathBuf::from(path).display()),
-    })
 }

@@ -1,5 +1,8 @@
 //! Back to an earlier moment of the same machine.
 
+use std::sync::atomic::Ordering;
+
+use backdoor_shell::Session;
 use serde_json::{Value, json};
 
 use super::Machine;
@@ -17,6 +20,8 @@ pub struct Snapshot {
     qemu: u32,
     /// The images that hold it.
     nodes: Vec<String>,
+    /// The guest's shell as it was.
+    session: Session,
     contents: Contents,
 }
 
@@ -41,24 +46,28 @@ impl Machine {
                 waiter: self.start_waiter().await?,
                 ..Contents::default()
             };
+            let mut shell = running.shell.lock().await;
+            let suspended = shell.suspend().await;
             let snapshot = Snapshot {
                 tag: format!("vm-{}", uuid::Uuid::new_v4().simple()),
                 qemu: running.qemu.pid(),
                 nodes,
+                session: suspended.map_err(|source| self.error(shell_error(&running, source)))?,
                 contents,
             };
-            let mut shell = running.shell.lock().await;
-            let suspended = shell.suspend().await;
-            suspended.map_err(|source| self.error(shell_error(&running, source)))?;
-            let taken = self.snapshot_job("snapshot-save", &snapshot).await;
+            self.qmp("stop", Value::Null).await?;
+            let taken = self.finish_job("snapshot-save", &snapshot).await;
+            self.qmp("cont", Value::Null).await?;
             drop(shell);
-            self.catch_up(&snapshot.contents).await?;
+            self.refresh(&snapshot.contents).await?;
             taken.map(|()| snapshot)
         })
         .await
     }
 
-    /// Goes back to a moment of this machine; then sets the guest's clock.
+    /// Goes back to a moment of this machine, even if its guest has rebooted since, or
+    /// hangs; then sets the guest's clock, and has its random numbers be others than
+    /// those it gave then.
     ///
     /// What the guest has done since then has not happened; the console's log, files
     /// in the share and whatever else is the host's stay as they are.
@@ -74,15 +83,19 @@ impl Machine {
                 let reason = "it is of another machine, or of this one before it was started again";
                 return Err(self.snapshot_error(doing, reason));
             }
-            self.unmount_shares().await?;
+            // It is QEMU's affair alone: the guest may be in no state to help.
             let mut shell = running.shell.lock().await;
-            let session = shell.suspend().await;
-            let session = session.map_err(|source| self.error(shell_error(&running, source)))?;
-            self.snapshot_job("snapshot-load", snapshot).await?;
-            shell.resume(session);
+            self.qmp("stop", Value::Null).await?;
+            let loaded = self.finish_job("snapshot-load", snapshot).await;
+            if loaded.is_ok() {
+                shell.rewind(snapshot.session);
+                running.is_connected.store(true, Ordering::Relaxed);
+            }
+            self.qmp("cont", Value::Null).await?;
             drop(shell);
+            loaded?;
             running.qemu.watch.forget();
-            self.freshen(&snapshot.contents, None).await
+            self.refresh(&snapshot.contents).await
         })
         .await
     }
@@ -109,15 +122,7 @@ impl Machine {
         Ok(nodes)
     }
 
-    /// Has QEMU do one of its jobs with a snapshot. The guest stands still meanwhile,
-    /// and goes on whatever comes of it.
-    async fn snapshot_job(&self, job: &str, snapshot: &Snapshot) -> Result<()> {
-        self.qmp("stop", Value::Null).await?;
-        let done = self.finish_job(job, snapshot).await;
-        self.qmp("cont", Value::Null).await?;
-        done
-    }
-
+    /// Has QEMU, whose guest stands still, do one of its jobs with a snapshot.
     async fn finish_job(&self, job: &str, snapshot: &Snapshot) -> Result<()> {
         let id = format!("job-{}", uuid::Uuid::new_v4().simple());
         let mut events = self.qmp_client()?.events();

@@ -1,21 +1,24 @@
 //! Where templates are kept.
 //!
-//! `CACHE/NAME-KEY/` holds one, complete or not there at all: it is made elsewhere in
-//! `CACHE` and moved there by a rename. `NAME-KEY.lock` is held by who makes it.
+//! `CACHE/NAME-KEY.ID/` holds one, which nobody changes once it has a manifest, and
+//! `CACHE/NAME-KEY` is a link to the one to use: what is made anew takes the place of
+//! another at once, and whoever uses that goes on doing so. `NAME-KEY.lock` is held by
+//! who makes one; the directories themselves by who uses them.
 
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::saved::{MANIFEST, Saved};
+use crate::saved::Saved;
 
 /// How much of a key is in a name: enough to be the only one.
 const NAMED: usize = 16;
 
 /// A template's place.
+#[derive(Clone, Debug)]
 pub(super) struct Place {
     cache: PathBuf,
     name: String,
@@ -39,19 +42,13 @@ impl Place {
         &self.key
     }
 
-    pub(super) fn dir(&self) -> PathBuf {
-        self.cache.join(&self.name)
-    }
-
     /// What is there, unless it is damaged.
     pub(super) fn open(&self) -> Option<Saved> {
-        let dir = self.dir();
+        let dir = self.cache.join(fs::read_link(self.link()).ok()?);
         match Saved::open(&dir, &self.key) {
             Ok(saved) => Some(saved),
             Err(reason) => {
-                if dir.exists() {
-                    tracing::warn!("the template {} is made anew: {reason}", dir.display());
-                }
+                tracing::warn!("the template {} is made anew: {reason}", dir.display());
                 None
             }
         }
@@ -59,50 +56,111 @@ impl Place {
 
     /// Waits until nobody else makes this template. The lock goes with the file.
     pub(super) fn lock(&self) -> io::Result<File> {
-        let path = self.cache.join(format!("{}.lock", self.name));
-        let file = File::options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(path)?;
+        let file = lock_file(&self.cache, &self.name)?;
         file.lock()?;
         Ok(file)
     }
 
-    /// An empty directory to make it in, once what was left there by others is gone.
+    /// An empty directory to make it in, once what was left by others is gone.
     pub(super) fn workshop(&self) -> io::Result<TempDir> {
-        let prefix = format!(".{}.", self.name);
-        for entry in fs::read_dir(&self.cache)?.flatten() {
-            if entry.file_name().to_string_lossy().starts_with(&prefix) {
-                fs::remove_dir_all(entry.path())?;
+        for (name, dir) in made(&self.cache)? {
+            if name == self.name {
+                remove_unused(&self.cache, &name, &dir)?;
+            } else if let Some(_lock) = lock_of_nobody(&self.cache, &name)? {
+                remove_unused(&self.cache, &name, &dir)?;
             }
         }
         tempfile::Builder::new()
-            .prefix(&prefix)
+            .prefix(&format!("{}.", self.name))
+            .rand_bytes(12)
             .permissions(Permissions::from_mode(0o700))
             .tempdir_in(&self.cache)
     }
 
-    /// Moves what is complete where it is found.
+    /// Has what is complete found from now on.
     pub(super) fn keep(&self, made: TempDir) -> io::Result<()> {
-        let dir = self.dir();
-        match fs::remove_dir_all(&dir) {
+        let name = made.path().file_name().unwrap_or_default();
+        let link = self.cache.join(format!(".{}", self.name));
+        match fs::remove_file(&link) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        fs::rename(made.path(), &dir)?;
-        // There is nothing left to remove.
+        symlink(name, &link)?;
+        fs::rename(&link, self.link())?;
+        File::open(&self.cache)?.sync_all()?;
         let _ = made.keep();
         Ok(())
     }
+
+    fn link(&self) -> PathBuf {
+        self.cache.join(&self.name)
+    }
 }
 
-/// Sees to it that a template is not used again.
-pub(super) fn spoil(dir: &Path) {
-    let manifest = dir.join(MANIFEST);
-    if let Err(error) = fs::remove_file(&manifest) {
-        tracing::warn!("can't remove {}: {error}", manifest.display());
+/// Removes all templates that no machine uses.
+pub(super) fn clear(cache: &Path) -> io::Result<()> {
+    if !cache.exists() {
+        return Ok(());
     }
+    for (name, dir) in made(cache)? {
+        if let Some(_lock) = lock_of_nobody(cache, &name)? {
+            let _ = fs::remove_file(cache.join(&name));
+            remove_unused(cache, &name, &dir)?;
+        }
+    }
+    Ok(())
+}
+
+/// The directories of templates, whole or not, and the templates' names.
+fn made(cache: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+    let mut made = Vec::new();
+    for entry in fs::read_dir(cache)? {
+        let entry = entry?;
+        let file = entry.file_name();
+        if let Some(file) = file.to_str()
+            && entry.file_type()?.is_dir()
+        {
+            let name = file.rsplit_once('.').map_or(file, |(name, _)| name);
+            made.push((name.to_owned(), entry.path()));
+        }
+    }
+    Ok(made)
+}
+
+/// Removes a directory of the template `name`, whose lock is ours, unless it is the one
+/// to use, or in use.
+fn remove_unused(cache: &Path, name: &str, dir: &Path) -> io::Result<()> {
+    let current = fs::read_link(cache.join(name)).is_ok_and(|current| dir.ends_with(current));
+    if current {
+        return Ok(());
+    }
+    let lock = match File::open(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    match lock.try_lock() {
+        Ok(()) => fs::remove_dir_all(dir),
+        Err(TryLockError::WouldBlock) => Ok(()),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// The lock of a template that nobody makes.
+fn lock_of_nobody(cache: &Path, name: &str) -> io::Result<Option<File>> {
+    let file = lock_file(cache, name)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn lock_file(cache: &Path, name: &str) -> io::Result<File> {
+    File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(cache.join(format!("{name}.lock")))
 }

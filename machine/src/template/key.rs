@@ -1,7 +1,7 @@
 //! What a template is made from, as one number.
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
@@ -12,7 +12,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::Recipe;
 use crate::accel::accelerator;
+use crate::machine::WAITER;
 use crate::qemu_args;
+use crate::saved;
 use crate::start::CommandSpec;
 
 /// SHA-256 of parts that can't run into each other.
@@ -57,6 +59,10 @@ pub(super) async fn key(recipe: &Recipe) -> io::Result<String> {
     let mut hash = Hash(Sha256::new());
     // Whatever this crate adds to a machine may be different in another version.
     hash.text(env!("CARGO_PKG_VERSION"));
+    hash.number(saved::FORMAT.into());
+    // What waits in the guest for us to go on.
+    hash.text(backdoor_shell::AGENT);
+    hash.text(WAITER);
     let accelerator = accelerator().await;
     hash.text(accelerator.name());
     if let Some(qemu) = in_path("qemu-system-x86_64") {
@@ -65,16 +71,17 @@ pub(super) async fn key(recipe: &Recipe) -> io::Result<String> {
     for word in qemu_args::qemu_opts() {
         hash.bytes(word.as_bytes());
     }
+    for (name, value) in read_by_scripts() {
+        hash.bytes(name.as_bytes());
+        hash.bytes(value.as_bytes());
+    }
     // The share is elsewhere for each machine, and is not saved.
     if let Ok(spec) = recipe.start.spec(accelerator, Path::new("/shared")) {
         hash_command(&mut hash, &spec);
     }
-    hash.text(
-        recipe
-            .parent
-            .as_ref()
-            .map_or("", |parent| &parent.saved.manifest.key),
-    );
+    // Not its key: disks are on top of those of this very one.
+    let parent = recipe.parent.as_ref();
+    hash.text(parent.map_or("", |parent| &parent.saved.manifest.id));
     for step in &recipe.steps {
         step.hash(&mut hash)?;
     }
@@ -86,7 +93,10 @@ pub(super) async fn key(recipe: &Recipe) -> io::Result<String> {
 fn hash_command(hash: &mut Hash, spec: &CommandSpec) {
     let program = Path::new(&spec.program);
     hash.stamp(program);
-    if let Some(image) = program.parent()
+    // Several machines of one image are links to its script.
+    let script = program.canonicalize().unwrap_or(program.to_owned());
+    hash.stamp(&script);
+    if let Some(image) = script.parent()
         && program.file_name().is_some_and(is_start_script)
         && let Ok(entries) = fs::read_dir(image)
     {
@@ -104,6 +114,18 @@ fn hash_command(hash: &mut Hash, spec: &CommandSpec) {
             hash.stamp(path);
         }
     }
+}
+
+/// What start scripts read from the environment, beside what they are told by us.
+fn read_by_scripts() -> Vec<(OsString, OsString)> {
+    let is_read = |name: &OsString| {
+        ["NIX_DISK_IMAGE", "VM_VLANS", "VM_NODES", "QEMU_VDE_SOCKET_"]
+            .iter()
+            .any(|prefix| name.as_bytes().starts_with(prefix.as_bytes()))
+    };
+    let mut read: Vec<_> = env::vars_os().filter(|(name, _)| is_read(name)).collect();
+    read.sort();
+    read
 }
 
 fn is_start_script(name: &OsStr) -> bool {
@@ -156,5 +178,26 @@ mod tests {
         let first = key();
         fs::write(&disk, "another").unwrap();
         assert!(without != first && first != key());
+    }
+
+    #[test]
+    fn an_image_is_where_the_script_really_is() {
+        let [image, links] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let script = image.path().join("run-x-vm");
+        fs::write(&script, "exec qemu").unwrap();
+        let link = links.path().join("run-y-vm");
+        std::os::unix::fs::symlink(&script, &link).unwrap();
+        let spec = CommandSpec {
+            program: link.into(),
+            args: vec![],
+        };
+        let key = || {
+            let mut hash = Hash(Sha256::new());
+            hash_command(&mut hash, &spec);
+            hash.hex()
+        };
+        let without = key();
+        fs::write(image.path().join("disk.raw"), "one").unwrap();
+        assert_ne!(without, key());
     }
 }

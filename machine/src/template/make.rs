@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
 
 use super::cache::Place;
 use super::key::key;
@@ -27,10 +28,11 @@ pub(super) async fn build(recipe: Recipe) -> Result<Template> {
     let key = key(&recipe).await;
     let key = key.map_err(|error| fails("reading what a template is made from", error))?;
     let place = Place::new(&recipe.cache_dir, &name, key);
-    let place = Arc::new(place.map_err(|error| fails("making the templates' directory", error))?);
-    let recipe = Arc::new(recipe);
+    let place = place.map_err(|error| fails("making the templates' directory", error))?;
+    let (recipe, home) = (Arc::new(recipe), place.clone());
     let template = |saved| Template {
         recipe: Arc::clone(&recipe),
+        place: home.clone(),
         saved,
         host_name: None,
         allow_reboot: false,
@@ -39,7 +41,7 @@ pub(super) async fn build(recipe: Recipe) -> Result<Template> {
     if let Some(saved) = place.open() {
         return Ok(template(saved));
     }
-    let locked = Arc::clone(&place);
+    let locked = place.clone();
     let lock = tokio::task::spawn_blocking(move || locked.lock()).await;
     let lock = lock.unwrap_or_else(|gone| Err(io::Error::other(gone)));
     let _lock = lock.map_err(|error| fails("locking a template", error))?;
@@ -51,7 +53,7 @@ pub(super) async fn build(recipe: Recipe) -> Result<Template> {
     let workshop = place
         .workshop()
         .map_err(|error| fails("making a template", error))?;
-    let made = match make(&recipe, workshop.path(), &place.dir()).await {
+    let made = match make(&recipe, workshop.path()).await {
         Ok(contents) => Ok(contents),
         Err(error) => match error.kind() {
             ErrorKind::NotSavable { reason } => Err(reason.clone()),
@@ -62,18 +64,22 @@ pub(super) async fn build(recipe: Recipe) -> Result<Template> {
         // Nobody needs its RAM.
         let _ = fs::remove_file(saved::ram(workshop.path()));
     }
-    Saved::seal(workshop.path(), place.key(), made)
-        .and_then(|()| place.keep(workshop))
-        .map_err(|error| fails("keeping a template", error))?;
-    let saved = Saved::open(&place.dir(), place.key());
-    saved
-        .map(template)
-        .map_err(|reason| fails("keeping a template", io::Error::other(reason)))
+    let parent = recipe.parent.as_ref().map(|parent| parent.saved.clone());
+    let kept = tokio::task::spawn_blocking(move || {
+        Saved::seal(workshop.path(), place.key(), parent.as_ref(), made)?;
+        let saved = Saved::open(workshop.path(), place.key()).map_err(io::Error::other)?;
+        place.keep(workshop)?;
+        Ok(saved)
+    });
+    let kept = kept
+        .await
+        .unwrap_or_else(|gone| Err(io::Error::other(gone)));
+    kept.map(template)
+        .map_err(|error| fails("keeping a template", error))
 }
 
-/// Boots or clones the machine, prepares it, and saves it to `dir`, which will be
-/// `home` then.
-async fn make(recipe: &Recipe, dir: &Path, home: &Path) -> Result<Contents> {
+/// Boots or clones the machine, prepares it, and saves it to `dir`.
+async fn make(recipe: &Recipe, dir: &Path) -> Result<Contents> {
     let builder = || Machine::builder(recipe.start.clone()).tmp_dir(dir);
     let file = saved::ram(dir);
     let vm = if let Some(parent) = &recipe.parent {
@@ -96,7 +102,7 @@ async fn make(recipe: &Recipe, dir: &Path, home: &Path) -> Result<Contents> {
     for step in &recipe.steps {
         step.apply(&vm).await?;
     }
-    let contents = vm.save_to(dir, home).await?;
+    let contents = vm.save_to(dir).await?;
     // Its directories are in the template's.
     let tmp = [vm.state_dir().to_owned(), vm.shared_dir().to_owned()];
     drop(vm);
@@ -112,11 +118,22 @@ async fn start_kept(vm: &Machine) -> Result<()> {
         return Ok(());
     };
     Err(match error.kind() {
-        ErrorKind::Exited { stderr, .. } if !stderr.is_empty() => {
+        // What a host lacks, it may have another time.
+        ErrorKind::Exited { status, stderr, .. }
+            if status.code().is_some()
+                && !stderr.is_empty()
+                && !stderr.iter().any(|line| is_lack(line)) =>
+        {
             vm.not_savable(format!("QEMU says: {}", stderr.join("; ")))
         }
         _ => error,
     })
+}
+
+fn is_lack(line: &str) -> bool {
+    ["Cannot allocate memory", "No space left"]
+        .iter()
+        .any(|lack| line.contains(lack))
 }
 
 /// A clone of `parent` with a RAM of its own, in `file`.
@@ -128,7 +145,7 @@ async fn cloned(parent: &Template, builder: Builder, file: PathBuf) -> Result<Ma
     let source = parent.saved.ram();
     let origin = Origin::Extended(parent.saved.clone(), file.clone());
     let vm = builder.origin(origin).build()?;
-    let copied = tokio::task::spawn_blocking(move || copy_sparse(&source, &file)).await;
+    let copied = tokio::task::spawn_blocking(move || copy_ram(&source, &file)).await;
     let copied = copied.unwrap_or_else(|gone| Err(io::Error::other(gone)));
     copied
         .map_err(|error| vm.template_error("copying the RAM of a template", error.to_string()))?;
@@ -148,22 +165,42 @@ async fn ram_size(builder: Builder) -> Result<u64> {
 
 /// Takes the room on the disk that a guest's RAM needs: QEMU would be killed if it
 /// were not there when the guest writes to it.
-fn reserve(file: &Path, size: u64) -> io::Result<()> {
+fn reserve(file: &Path, size: u64) -> io::Result<File> {
     let file = File::create_new(file)?;
-    Ok(fallocate(&file, FallocateFlags::empty(), 0, size)?)
+    match fallocate(&file, FallocateFlags::empty(), 0, size) {
+        // Not every file system can.
+        Err(Errno::OPNOTSUPP) => file.set_len(size)?,
+        reserved => reserved?,
+    }
+    Ok(file)
 }
 
-/// Copies a file, but not the holes in it.
-fn copy_sparse(source: &Path, target: &Path) -> io::Result<()> {
+/// Copies a RAM, but does not write the holes in it.
+fn copy_ram(source: &Path, target: &Path) -> io::Result<()> {
     let source = File::open(source)?;
-    let length = source.metadata()?.len();
-    sparse::copy(&source, &File::create_new(target)?, length)
+    let size = source.metadata()?.len();
+    sparse::copy(&source, &reserve(target, size)?, size)
 }
 
 #[cfg(test)]
 mod tests {
 
+    use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+
     use super::*;
+
+    #[test]
+    fn a_copy_has_the_room_for_its_holes() {
+        let dir = tempfile::tempdir().unwrap();
+        let [source, target] = ["source", "target"].map(|name| dir.path().join(name));
+        let file = File::create(&source).unwrap();
+        file.set_len(64 << 20).unwrap();
+        file.write_all_at(b"here", 20 << 20).unwrap();
+        assert!(fs::metadata(&source).unwrap().blocks() < 1024);
+        copy_ram(&source, &target).unwrap();
+        assert_eq!(fs::read(&source).unwrap(), fs::read(&target).unwrap());
+        assert!(fs::metadata(&target).unwrap().blocks() * 512 >= 64 << 20);
+    }
 
     #[test]
     fn a_disk_without_room_is_no_place_for_ram() {

@@ -1,0 +1,98 @@
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use machine::{Command, ErrorKind};
+use vm_tests::template;
+
+use crate::templates::{PREPARED, SLEEPS};
+
+#[tokio::test]
+async fn back_to_an_earlier_moment() {
+    let template = template("systemd")
+        .wait_for_unit(PREPARED)
+        .build()
+        .await
+        .unwrap();
+    let vm = template.clone_machine().await.unwrap();
+    vm.succeed("echo before >/root/file; echo before >/run/file")
+        .await
+        .unwrap();
+    let snapshot = vm.snapshot().await.unwrap();
+    for _ in 0..2 {
+        vm.succeed("mountpoint -q /tmp/shared").await.unwrap();
+        let changed = "echo after >/root/file; rm /run/file; sleep 4321 >&2 & sync";
+        vm.succeed(changed).await.unwrap();
+        vm.restore(&snapshot).await.unwrap();
+        let files = vm.succeed("cat /root/file /run/file").await.unwrap();
+        assert_eq!(files, "before\nbefore\n");
+        vm.fail(SLEEPS).await.unwrap();
+    }
+    let now = vm.succeed("date +%s").await.unwrap();
+    let now = Duration::from_secs(now.trim().parse().unwrap());
+    let host = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    assert!(
+        host.abs_diff(now) < Duration::from_secs(30),
+        "{host:?} {now:?}"
+    );
+
+    // It is the same machine, which does not repeat itself.
+    let values = "cat /proc/sys/kernel/random/uuid /etc/machine-id; od -N 16 -x /dev/urandom";
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        vm.restore(&snapshot).await.unwrap();
+        seen.push(vm.succeed(values).await.unwrap());
+    }
+    let [first, second] = [&seen[0], &seen[1]].map(|it| it.lines().collect::<Vec<_>>());
+    assert_ne!(first[0], second[0]);
+    assert_eq!(first[1], second[1]);
+    assert_ne!(first[2], second[2]);
+
+    let other = template.clone_machine().await.unwrap();
+    let error = other.restore(&snapshot).await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::Snapshot { .. }),
+        "{error}"
+    );
+}
+
+/// Whatever has become of the guest.
+#[tokio::test]
+async fn back_from_anywhere() {
+    let template = template("minimal").build().await.unwrap();
+    let vm = template.allowing_reboot().clone_machine().await.unwrap();
+    vm.succeed("echo before >/tmp/file").await.unwrap();
+    let snapshot = vm.snapshot().await.unwrap();
+    let back = async || {
+        vm.restore(&snapshot).await.unwrap();
+        let look = "cat /tmp/file; grep -q ' /tmp/shared 9p' /proc/mounts";
+        assert_eq!(vm.succeed(look).await.unwrap(), "before\n");
+    };
+
+    // It holds the share.
+    vm.succeed("cd /tmp/shared; sleep 4321 >&2 &")
+        .await
+        .unwrap();
+    back().await;
+
+    // It has booted since, or is about to.
+    vm.reboot().await.unwrap();
+    vm.fail("cat /tmp/file").await.unwrap();
+    back().await;
+    vm.reboot().await.unwrap();
+    back().await;
+
+    // Its kernel has panicked under a command.
+    let panic = "echo 0 >/proc/sys/kernel/panic; echo c >/proc/sysrq-trigger";
+    let panicking = vm.execute(Command::new(panic).timeout(Duration::from_secs(1)));
+    panicking.await.unwrap_err();
+    back().await;
+
+    // Its shell runs something that nobody waits for any more.
+    let abandoned = vm.succeed("echo begun >&2; sleep 4321");
+    let begun = vm.wait_for_console_text("begun");
+    tokio::select! {
+        done = abandoned => panic!("{done:?}"),
+        begun = begun => begun.unwrap(),
+    };
+    back().await;
+    vm.fail(SLEEPS).await.unwrap();
+}
