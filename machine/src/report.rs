@@ -46,6 +46,7 @@ mod files;
 mod kept;
 mod listen;
 mod log;
+mod moment;
 mod page;
 mod pictures;
 mod record;

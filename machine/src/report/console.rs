@@ -8,14 +8,15 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct as _, Serializer};
 
 use super::files::Files;
+use super::moment::Moment;
 
 /// The most lines that are kept, and the most bytes.
 const MOST: (usize, usize) = (200_000, 16 << 20);
 
-/// A line, and when it came: in milliseconds from the beginning.
+/// A line, and when it came.
 #[derive(Debug)]
 pub(super) struct Line {
-    pub(super) at: u64,
+    pub(super) at: Moment,
     pub(super) text: String,
 }
 
@@ -38,7 +39,7 @@ struct Whole {
 }
 
 impl Console {
-    pub(super) fn push(&mut self, at: u64, text: &str, files: &mut Files) {
+    pub(super) fn push(&mut self, at: Moment, text: &str, files: &mut Files) {
         let text = serial_log::printable(text).into_owned();
         let (lines, bytes) = (MOST.0 / 2, MOST.1 / 2);
         let is_head = self.tail.is_empty() && self.head.len() < lines && self.bytes.0 < bytes;
@@ -94,8 +95,9 @@ impl Serialize for Console {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut last = 0;
         let times = self.lines().map(|line| {
-            let passed = line.at.saturating_sub(last);
-            last = line.at;
+            let at = line.at.millis();
+            let passed = at.saturating_sub(last);
+            last = at;
             passed
         });
         let times: Vec<u64> = times.collect();
@@ -113,14 +115,16 @@ impl Serialize for Console {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     #[test]
     fn a_flood_leaves_head_and_tail_and_a_file() {
         let (mut console, mut files) = (Console::default(), Files::default());
-        let count = MOST.0 * 3;
+        let (count, moment) = (MOST.0 * 3, Moment::since(Instant::now()));
         for number in 0..count {
-            console.push(number as u64, &format!("line {number}"), &mut files);
+            console.push(moment, &format!("line {number}"), &mut files);
         }
         console.flush();
         let lines: Vec<&Line> = console.lines().collect();
@@ -141,7 +145,8 @@ mod tests {
     fn long_lines_count_by_their_length() {
         let (mut console, mut files) = (Console::default(), Files::default());
         let line = "x".repeat(1 << 20);
-        (0..40).for_each(|at| console.push(at, &line, &mut files));
+        let moment = Moment::since(Instant::now());
+        (0..40).for_each(|_| console.push(moment, &line, &mut files));
         assert_eq!(console.lines().count(), 16);
         assert_eq!(console.left_out, 24);
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::kept::Kept;
+use super::moment::Moment;
 use super::record::{Entry, Outcome, Record, Said, Step};
 
 /// The longest log, in bytes.
@@ -10,8 +11,7 @@ const LIMIT: usize = 256 * 1024;
 
 /// What was done and said from one time to another.
 pub(super) fn between(record: &Record, from: Duration, to: Duration) -> String {
-    let (from, to) = (from.as_millis(), to.as_millis());
-    let mut lines: Vec<(u64, String)> = Vec::new();
+    let mut lines: Vec<(Moment, String)> = Vec::new();
     for step in &record.steps {
         let name = step.machine.map(|machine| &*record.machines[machine].name);
         step.tell(|at, text| {
@@ -25,7 +25,7 @@ pub(super) fn between(record: &Record, from: Duration, to: Duration) -> String {
         let console = machine.console.lines();
         lines.extend(console.map(|line| (line.at, format!("{} # {}", machine.name, line.text))));
     }
-    lines.retain(|(at, _)| (from..=to).contains(&u128::from(*at)));
+    lines.retain(|(at, _)| (from..=to).contains(&at.0));
     // What is of one moment stays in its order.
     lines.sort_by_key(|(at, _)| *at);
     let lines: Vec<String> = lines.into_iter().map(|(_, line)| line).collect();
@@ -40,7 +40,7 @@ pub(super) fn between(record: &Record, from: Duration, to: Duration) -> String {
 
 impl Step {
     /// Tells its lines with their times.
-    fn tell(&self, mut tell: impl FnMut(u64, String)) {
+    fn tell(&self, mut tell: impl FnMut(Moment, String)) {
         let what = &self.what;
         tell(self.start, what.clone());
         for Entry { at, said } in &self.entries {
@@ -64,7 +64,7 @@ impl Step {
             Outcome::Failed | Outcome::TimedOut => "failed",
             Outcome::Cancelled => "cancelled",
         };
-        let seconds = Duration::from_millis(end.saturating_sub(self.start)).as_secs_f64();
+        let seconds = end.after(self.start).as_secs_f64();
         tell(end, format!("({outcome}: {what}, in {seconds:.2} seconds)"));
     }
 }

@@ -11,6 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::moment::Moment;
 use super::record::{Machine, Outcome, Record, Step};
 
 const STYLE: &str = include_str!("page/page.css");
@@ -51,7 +52,7 @@ struct Data<'a> {
     story: &'a str,
     /// Milliseconds since 1970.
     date: u128,
-    took: u64,
+    took: Moment,
     /// The number of the step that failed.
     failing: Option<usize>,
     left_out: usize,

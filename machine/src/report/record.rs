@@ -1,7 +1,7 @@
 //! What a run was: its steps, what was said in them, consoles, pictures.
 
 use std::collections::HashMap;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 use tracing::{Level, Metadata};
@@ -11,6 +11,7 @@ use super::fields::Fields;
 use super::files::Files;
 use super::kept::{Kept, safe, shortened};
 use super::listen::Listener;
+use super::moment::Moment;
 use super::pictures::Pictures;
 use crate::telling::{CONSOLE, OUTPUT};
 
@@ -65,8 +66,7 @@ pub(super) struct Machine {
     pub(super) console: Console,
 }
 
-/// Something that was done, or said where nothing was done. Times are in milliseconds from
-/// the beginning.
+/// Something that was done, or said where nothing was done.
 #[derive(Debug, Serialize)]
 pub(super) struct Step {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,9 +76,9 @@ pub(super) struct Step {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) kind: String,
     pub(super) what: String,
-    pub(super) start: u64,
+    pub(super) start: Moment,
     /// None as long as it goes on.
-    pub(super) end: Option<u64>,
+    pub(super) end: Option<Moment>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) outcome: Option<Outcome>,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -90,7 +90,7 @@ pub(super) struct Step {
 /// What is said in a step.
 #[derive(Debug, Serialize)]
 pub(super) struct Entry {
-    pub(super) at: u64,
+    pub(super) at: Moment,
     #[serde(flatten)]
     pub(super) said: Said,
 }
@@ -144,9 +144,8 @@ impl Record {
         }
     }
 
-    /// Milliseconds from the beginning.
-    pub(super) fn now(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    pub(super) fn now(&self) -> Moment {
+        Moment::since(self.began)
     }
 
     fn machine(&mut self, name: &str) -> Option<usize> {
@@ -187,18 +186,13 @@ impl Record {
             Said::Command { command, .. } => (command.clone(), "command"),
             Said::Picture { .. } => ("the screen".to_owned(), "picture"),
         };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a float that is no such number becomes the nearest that is one"
-        )]
-        let took = (seconds * 1000.0) as u64;
+        let took = Duration::try_from_secs_f64(seconds).unwrap_or_default();
         let step = self.push(Step {
             parent,
             machine,
             kind: kind.to_owned(),
             what,
-            start: at.saturating_sub(took),
+            start: Moment(at.0.saturating_sub(took)),
             end: Some(at),
             outcome: None,
             error: String::new(),

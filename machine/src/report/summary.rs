@@ -38,7 +38,7 @@ impl Summary {
         Self {
             title: record.title.clone(),
             outcome: record.outcome(),
-            took: Duration::from_millis(record.now()),
+            took: record.now().0,
             machines: machines.collect(),
             steps: done.count(),
             failing: failing.collect(),
