@@ -18,6 +18,8 @@ pub(crate) enum Look<T> {
     NotYet(String),
     /// It has not, though the look waited for it: look again at once.
     StillNot(String),
+    /// Nothing was seen, for this reason: what was seen before is the last.
+    Unseen(String),
 }
 
 /// A wait that was in vain.
@@ -38,14 +40,18 @@ where
 {
     let start = Instant::now();
     let mut pause = FIRST_PAUSE;
+    let mut last_seen = None;
     for looks in 1.. {
-        let (last_seen, has_waited) = match look(limit.saturating_sub(start.elapsed())).await? {
+        let (seen, has_waited) = match look(limit.saturating_sub(start.elapsed())).await? {
             Look::Done(value) => return Ok(Ok(value)),
             Look::NotYet(seen) => (seen, false),
             Look::StillNot(seen) => (seen, true),
+            Look::Unseen(reason) => (last_seen.take().unwrap_or(reason), false),
         };
+        let seen = last_seen.insert(seen);
         let left = limit.saturating_sub(start.elapsed());
         if left.is_zero() {
+            let last_seen = std::mem::take(seen);
             return Ok(Err(InVain { looks, last_seen }));
         }
         if !has_waited {
@@ -95,6 +101,22 @@ mod tests {
         let in_vain = found.await.unwrap().unwrap_err();
         assert_eq!(start.elapsed().as_secs(), 30);
         assert!(in_vain.looks > 30, "{in_vain:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_seen_stays_the_last() {
+        let mut looks = ["no", "still no"].into_iter();
+        let found = wait(Duration::from_secs(1), |_| {
+            ready(Ok::<_, Infallible>(match looks.next() {
+                Some(seen) => Look::<()>::NotYet(seen.to_owned()),
+                None => Look::Unseen("too slow".to_owned()),
+            }))
+        });
+        assert_eq!(found.await.unwrap().unwrap_err().last_seen, "still no");
+        let never = wait(Duration::from_secs(1), |_| {
+            ready(Ok::<_, Infallible>(Look::<()>::Unseen("busy".to_owned())))
+        });
+        assert_eq!(never.await.unwrap().unwrap_err().last_seen, "busy");
     }
 
     #[tokio::test(start_paused = true)]

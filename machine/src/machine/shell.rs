@@ -197,6 +197,17 @@ impl Machine {
         }
     }
 
+    /// The same for a command that shows something only if it gets to its end: `None`
+    /// if it does not.
+    pub(super) async fn look_to_the_end(
+        &self,
+        script: &str,
+        left: Duration,
+    ) -> Result<Option<Output>> {
+        let looked = self.look(script, left).await?;
+        Ok(looked.filter(|output| output.exit != Exit::TimedOut))
+    }
+
     /// Waits until `test`, a bash command that is cheap to run, succeeds.
     ///
     /// It is the guest that looks, twenty times a second for a second, without

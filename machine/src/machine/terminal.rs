@@ -65,8 +65,8 @@ impl Machine {
             self.connect().await?;
             let (script, matches) = (script.as_str(), &matches);
             self.wait(what, |left| async move {
-                let Some(output) = self.look(script, left).await? else {
-                    return Ok(Look::NotYet(BUSY.to_owned()));
+                let Some(output) = self.look_to_the_end(script, left).await? else {
+                    return Ok(Look::Unseen(BUSY.to_owned()));
                 };
                 Ok(match screen_text(&output) {
                     Some(text) if matches(&text) => Look::Done(()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use backdoor_shell::{Exit, Output};
+use backdoor_shell::Output;
 
 use super::Machine;
 use super::shell::BUSY;
@@ -45,10 +45,8 @@ impl Machine {
         let names = "ActiveState,SubState,LoadState,Result,Job";
         let query = format!("show --no-pager -p {names} -- {} 2>&1", self.quoted(unit)?);
         let script = self.systemctl_script(&query, unit.user())?;
-        let looked = self.look(&script, left).await?;
-        // One that was cut short, because no time was left, says nothing of the unit.
-        let Some(output) = looked.filter(|output| output.exit != Exit::TimedOut) else {
-            return Ok(Look::NotYet(BUSY.to_owned()));
+        let Some(output) = self.look_to_the_end(&script, left).await? else {
+            return Ok(Look::Unseen(BUSY.to_owned()));
         };
         let shown = properties(&self.systemctl_output(&query, &output)?);
         let get = |name| shown.get(name).map_or("", String::as_str);

@@ -33,8 +33,8 @@ impl Machine {
         self.step(&format!("waiting for {what}"), async {
             self.connect().await?;
             let waited = self.wait(what, |left| async move {
-                let Some(output) = self.look(LOOK, left).await? else {
-                    return Ok(Look::NotYet(BUSY.to_owned()));
+                let Some(output) = self.look_to_the_end(LOOK, left).await? else {
+                    return Ok(Look::Unseen(BUSY.to_owned()));
                 };
                 Ok(match output.status() {
                     0 => Look::Done(()),
@@ -100,8 +100,8 @@ impl Machine {
         self.step(&format!("waiting for {what}"), async {
             self.connect().await?;
             let waited = self.wait(what, |left| async move {
-                let Some(output) = self.look(LIST_WINDOWS, left).await? else {
-                    return Ok(Look::NotYet(BUSY.to_owned()));
+                let Some(output) = self.look_to_the_end(LIST_WINDOWS, left).await? else {
+                    return Ok(Look::Unseen(BUSY.to_owned()));
                 };
                 if !output.success() {
                     let said = tail(&output.stdout).join(" ");
@@ -115,7 +115,7 @@ impl Machine {
                 })
             });
             match waited.await {
-                // The last look may have been cut short.
+                // No look may have got to its end.
                 Err(error) if error.is_timeout() => {
                     let script = format!("{LIST_WINDOWS} | grep -v '(has no name)'");
                     Err(self.with_output(error, "windows", &script).await)
