@@ -263,8 +263,8 @@ async fn time_out_of_a_command_that_kills_all_of_itself() {
 async fn shell_restarted_by_its_service() {
     let respawning = "while true; do echo 'Spawning backdoor root shell...'; bash --norc; done";
     let mut guest = guest(respawning).await;
-    // Spelt so that it is the agent's number, not that of a bash for the command.
-    let inner = guest.shell.run("printf ${$#0}").await.unwrap().text();
+    // `$$` would be the command's own process.
+    let inner = guest.shell.run("printf %s ${$#0}").await.unwrap().text();
     // The shell, and the command's own group: neither is to have the last word.
     let error = guest
         .shell
