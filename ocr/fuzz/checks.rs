@@ -1,4 +1,4 @@
-//! What is fuzzed, and what `tests/fuzz_corpus.rs` replays: what must hold of any input.
+//! What is fuzzed, and what `tests/replay.rs` replays: what must hold of any input.
 
 #![allow(dead_code, reason = "each target has its own")]
 

@@ -1,4 +1,4 @@
-//! What is fuzzed, and what `tests/corpus.rs` replays: what must hold of any input.
+//! What is fuzzed, and what `tests/replay.rs` replays: what must hold of any input.
 //! Its first byte says how long the pieces are in which the rest comes from QEMU.
 
 #![allow(dead_code, reason = "each target has its own")]

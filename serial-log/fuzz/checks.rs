@@ -1,4 +1,4 @@
-//! What is fuzzed, and what `tests/corpus.rs` replays: what must hold of any input.
+//! What is fuzzed, and what `tests/replay.rs` replays: what must hold of any input.
 
 #![allow(dead_code, reason = "each target and test has its own")]
 

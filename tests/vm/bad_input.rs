@@ -32,7 +32,8 @@ async fn start_script_missing() {
     assert_eq!(
         error.to_string(),
         "missing: can't find the start script /nowhere/run-missing-vm: \
-         No such file or directory (os error 2)"
+         No such file or directory (os error 2)\n  \
+         this is a failure of the host, of QEMU or of the image, not of what is tested"
     );
 }
 

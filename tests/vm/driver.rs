@@ -162,7 +162,8 @@ except AssertionError:
 ";
     let said = run.run(script).failed(1);
     assert!(!said.contains("unittest"), "{said}");
-    let (first, second) = said.split_once("\nDuring handling").unwrap();
+    let (story, _) = said.split_once("\nscript failed in ").unwrap();
+    let (first, second) = story.split_once("\nDuring handling").unwrap();
     let last_two = |story: &str| {
         let mut lines: Vec<String> = story.trim_end().lines().map(str::to_owned).collect();
         lines.split_off(lines.len() - 2).join("\n")

@@ -32,7 +32,7 @@ impl Machine {
         let what = "the X11 server";
         self.step(&format!("waiting for {what}"), async {
             self.connect().await?;
-            let waited = self.wait(what, |left| async move {
+            let wait = self.wait(what, |left| async move {
                 let Some(output) = self.look_to_the_end(LOOK, left).await? else {
                     return Ok(Look::Unseen(BUSY.to_owned()));
                 };
@@ -114,13 +114,13 @@ impl Machine {
                     Look::NotYet(format!("windows {names:?}"))
                 })
             });
-            match waited.await {
+            match wait.await {
                 // No look may have got to its end.
                 Err(error) if error.is_timeout() => {
                     let script = format!("{LIST_WINDOWS} | grep -v '(has no name)'");
                     Err(self.with_output(error, "windows", &script).await)
                 }
-                waited => waited,
+                done => done,
             }
         })
         .await
