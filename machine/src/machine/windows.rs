@@ -32,7 +32,7 @@ impl Machine {
         let what = "the X11 server";
         self.step(&format!("waiting for {what}"), async {
             self.connect().await?;
-            let wait = self.wait(what, |left| async move {
+            let waited = self.wait(what, |left| async move {
                 let Some(output) = self.look_to_the_end(LOOK, left).await? else {
                     return Ok(Look::Unseen(BUSY.to_owned()));
                 };
@@ -99,7 +99,7 @@ impl Machine {
         let matches = &matches;
         self.step(&format!("waiting for {what}"), async {
             self.connect().await?;
-            let waited = self.wait(what, |left| async move {
+            let wait = self.wait(what, |left| async move {
                 let Some(output) = self.look_to_the_end(LIST_WINDOWS, left).await? else {
                     return Ok(Look::Unseen(BUSY.to_owned()));
                 };
