@@ -2,7 +2,10 @@
 MACHINE.PY START-SCRIPT OUT-DIR TMP-DIR SCRIPT."""
 
 import importlib.util
+import os
+import signal
 import sys
+import traceback
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +25,8 @@ package.__path__ = []
 logger.rootlog = Log()
 sys.modules.update({"test_driver": package, "test_driver.logger": logger})
 
+# What is left is ended with this process's group.
+os.setpgid(0, 0)
 reference, start_script, out_dir, tmp_dir, script = sys.argv[1:]
 spec = importlib.util.spec_from_file_location("test_driver.machine", reference)
 module = importlib.util.module_from_spec(spec)
@@ -34,7 +39,14 @@ machine = module.Machine(
     name="machine",
 )
 names = {"machine": machine, "retry": module.retry, "__file__": script}
+status = 1
 try:
     exec(compile(Path(script).read_text(), script, "exec"), names)
-finally:
-    machine.release()
+    status = 0
+except BaseException:
+    traceback.print_exc()
+sys.stdout.flush()
+# It ends the shell that has started QEMU, and may wait for QEMU itself for ever.
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+os.killpg(0, signal.SIGTERM)
+os._exit(status)
