@@ -29,7 +29,7 @@ use tempfile::TempDir;
 use vm_tests::{driver, start_script};
 
 /// How many seconds a script may take: less than a test.
-const LIMIT: &str = "200";
+const LIMIT: &str = "500";
 
 /// A run of the driver: its directories, and the start scripts of its machines.
 pub(super) struct Run {

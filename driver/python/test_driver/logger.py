@@ -77,7 +77,7 @@ class Logger:
     @contextmanager
     def script(self) -> Iterator[None]:
         """The script itself, whose failure is told with where it was."""
-        with self._step("run the VM test script", {}, "script", story):
+        with self._step("run the VM test script", {}, "script", _of_script):
             yield
 
     @contextmanager
@@ -110,6 +110,11 @@ class Logger:
             step.exit(_outcome(error), tell(error))
             raise
         step.exit("ok", "")
+
+
+def _of_script(error: BaseException) -> str:
+    # Whoever leaves is not wrong at some place.
+    return gist(error) if isinstance(error, SystemExit) else story(error)
 
 
 def _outcome(error: BaseException) -> str:

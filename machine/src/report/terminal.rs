@@ -126,7 +126,7 @@ where
         let seconds = open.start.elapsed().as_secs_f64();
         let mut line = format!("({outcome}: {}, in {seconds:.2} seconds)", open.what);
         // The whole story is for whoever gets the error; the gist is told where it arose.
-        let gist = fields.error.lines().next().unwrap_or_default();
+        let gist = gist(&fields.error);
         if open.told.is_empty() || !fields.error.contains(&open.told) {
             line = format!("{line} {gist}");
         }
@@ -163,6 +163,16 @@ impl<W> fmt::Debug for Terminal<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Terminal").finish_non_exhaustive()
     }
+}
+
+/// The line that says what is wrong: of a traceback the last that is not indented.
+fn gist(story: &str) -> &str {
+    let mut lines = story.lines();
+    let first = lines.next().unwrap_or_default();
+    if first.starts_with("Traceback ") {
+        return lines.rfind(|line| !line.starts_with(' ')).unwrap_or(first);
+    }
+    first
 }
 
 #[cfg(test)]

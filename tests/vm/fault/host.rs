@@ -210,7 +210,7 @@ machine.wait_until_succeeds('false')
     let script = dir.path().join("script.py");
     fs::write(&script, SCRIPT).unwrap();
     let mut driver = Command::new(driver())
-        .args(["--global-timeout", "200", "--vlans", "1", "--start-scripts"])
+        .args(["--global-timeout", "500", "--vlans", "1", "--start-scripts"])
         .arg(start)
         .arg("-o")
         .arg(dir.path())
