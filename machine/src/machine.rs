@@ -289,13 +289,8 @@ impl Machine {
     ) -> Result<T> {
         self.on_qemu(doing, async |running| {
             let Ok(answered) = timeout(self.limit, operation(running)).await else {
-                return Err(ErrorKind::TimedOut {
-                    what: format!("QEMU to answer ({doing})"),
-                    waited: self.limit,
-                    looks: 1,
-                    last_seen: "no answer".to_owned(),
-                    console: running.qemu.last_console_lines(),
-                });
+                let what = format!("QEMU to answer ({doing})");
+                return Err(self.timed_out(running, &what, 1, "no answer"));
             };
             answered
         })
@@ -327,15 +322,20 @@ impl Machine {
         match self.told(&running, waited).await?? {
             Ok(value) => Ok(value),
             Err(InVain { looks, last_seen }) => {
-                let in_vain = Err(ErrorKind::TimedOut {
-                    what: what.to_owned(),
-                    waited: self.limit,
-                    looks,
-                    last_seen,
-                    console: running.qemu.last_console_lines(),
-                });
-                self.told(&running, in_vain).await
+                let in_vain = self.timed_out(&running, what, looks, &last_seen);
+                self.told(&running, Err(in_vain)).await
             }
+        }
+    }
+
+    /// `what` was waited for in vain, for as long as this handle waits.
+    fn timed_out(&self, running: &Running, what: &str, looks: u32, last_seen: &str) -> ErrorKind {
+        ErrorKind::TimedOut {
+            what: what.to_owned(),
+            waited: self.limit,
+            looks,
+            last_seen: last_seen.to_owned(),
+            console: running.qemu.last_console_lines(),
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -119,23 +118,14 @@ impl Machine {
             let script = format!("mkdir -p -- {parent}");
             self.copy_in_guest(&script, &source.to_string_lossy(), target)
                 .await?;
-            self.on_guest(&step, async |running| {
-                let mut shell = running.shell.lock().await;
-                self.connect_shell(running, &mut shell).await?;
-                let written = timeout(self.limit, shell.write_file(target, &mut file)).await;
-                running
-                    .is_connected
-                    .store(shell.is_connected(), Ordering::Relaxed);
-                match written {
-                    Ok(written) => written.map_err(|source| shell_error(running, source)),
-                    Err(_) => Err(ErrorKind::TimedOut {
-                        what: format!("{target} to be written"),
-                        waited: self.limit,
-                        looks: 1,
-                        last_seen: "the guest does not take all of it".to_owned(),
-                        console: running.qemu.last_console_lines(),
-                    }),
-                }
+            self.with_shell(&step, async |running, shell| {
+                let write = timeout(self.limit, shell.write_file(target, &mut file));
+                let Ok(written) = write.await else {
+                    let what = format!("{target} to be written");
+                    let seen = "the guest does not take all of it";
+                    return Err(self.timed_out(running, &what, 1, seen));
+                };
+                written.map_err(|source| shell_error(running, source))
             })
             .await
             .map(drop)

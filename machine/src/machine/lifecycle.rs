@@ -151,13 +151,8 @@ impl Machine {
                  and in the guest `systemctl status backdoor.service`"
             );
         }
-        Err(ErrorKind::TimedOut {
-            what: "the guest's root shell".to_owned(),
-            waited: self.limit,
-            looks: reminders,
-            last_seen: "no greeting on the shell's line".to_owned(),
-            console: running.qemu.last_console_lines(),
-        })
+        let seen = "no greeting on the shell's line";
+        Err(self.timed_out(running, "the guest's root shell", reminders, seen))
     }
 
     /// Whether the machine was started, and neither released nor waited for to end
@@ -221,14 +216,8 @@ impl Machine {
         };
         self.step("waiting for the VM to power off", async {
             let Ok(status) = timeout(self.limit, running.qemu.exited()).await else {
-                let in_vain = Err(ErrorKind::TimedOut {
-                    what: "the VM to power off".to_owned(),
-                    waited: self.limit,
-                    looks: 1,
-                    last_seen: "QEMU still runs".to_owned(),
-                    console: running.qemu.last_console_lines(),
-                });
-                return self.told(&running, in_vain).await;
+                let in_vain = self.timed_out(&running, "the VM to power off", 1, "QEMU still runs");
+                return self.told(&running, Err(in_vain)).await;
             };
             running.end_is_known.store(true, Ordering::Relaxed);
             Ok(Some(status))

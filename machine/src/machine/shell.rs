@@ -79,18 +79,31 @@ impl Machine {
         self.check_conditions().await?;
         self.start_if_off().await?;
         let doing = format!("running `{script}`");
-        let ran = self.on_guest(&doing, async |running| {
-            let mut shell = running.shell.lock().await;
-            self.connect_shell(running, &mut shell).await?;
-            let result = run(&mut shell, command).await;
-            running
-                .is_connected
-                .store(shell.is_connected(), Ordering::Relaxed);
+        let ran = self.with_shell(&doing, async |running, shell| {
+            let result = run(shell, command).await;
             result.map_err(|source| shell_error(running, source))
         });
         let result = Box::pin(ran).await;
         telling::ran(self.name(), &script, start, &result);
         result
+    }
+
+    /// Does something with the guest's shell, when it is its turn and connected.
+    pub(super) async fn with_shell<T>(
+        &self,
+        doing: &str,
+        run: impl AsyncFnOnce(&Running, &mut Shell<UnixStream>) -> Result<T, ErrorKind>,
+    ) -> Result<T> {
+        self.on_guest(doing, async |running| {
+            let mut shell = running.shell.lock().await;
+            self.connect_shell(running, &mut shell).await?;
+            let result = run(running, &mut shell).await;
+            running
+                .is_connected
+                .store(shell.is_connected(), Ordering::Relaxed);
+            result
+        })
+        .await
     }
 
     /// Runs a command that must succeed and gives its output. Bytes that are

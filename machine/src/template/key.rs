@@ -158,6 +158,12 @@ mod tests {
         assert_ne!(of(&["a", "b"]), of(&["ab", ""]));
     }
 
+    fn key_of(spec: &CommandSpec) -> String {
+        let mut hash = Hash(Sha256::new());
+        hash_command(&mut hash, spec);
+        hash.hex()
+    }
+
     #[test]
     fn an_image_that_is_written_again_is_another() {
         let dir = tempfile::tempdir().unwrap();
@@ -168,11 +174,7 @@ mod tests {
             program: script.into(),
             args: vec![],
         };
-        let key = || {
-            let mut hash = Hash(Sha256::new());
-            hash_command(&mut hash, &spec);
-            hash.hex()
-        };
+        let key = || key_of(&spec);
         let without = key();
         fs::write(&disk, "one").unwrap();
         let first = key();
@@ -191,11 +193,7 @@ mod tests {
             program: link.into(),
             args: vec![],
         };
-        let key = || {
-            let mut hash = Hash(Sha256::new());
-            hash_command(&mut hash, &spec);
-            hash.hex()
-        };
+        let key = || key_of(&spec);
         let without = key();
         fs::write(image.path().join("disk.raw"), "one").unwrap();
         assert_ne!(without, key());
