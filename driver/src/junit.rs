@@ -1,6 +1,6 @@
 //! The outcome of a run in JUnit's XML, which CI systems read.
 
-use std::fs::File;
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -34,8 +34,10 @@ pub(crate) fn write(path: &Path, name: &str, cases: Vec<Case>) -> Result<(), Str
     let mut report = Report::new("vmwright");
     report.add_test_suite(suite);
     let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let file = File::create(path).map_err(|error| failed(&error))?;
-    report.serialize(file).map_err(|error| failed(&error))
+    // The schema of Jenkins, which others follow, counts those of suites only.
+    let text = report.to_string().map_err(|error| failed(&error))?;
+    let text = text.replacen(" skipped=\"0\"", "", 1);
+    fs::write(path, text).map_err(|error| failed(&error))
 }
 
 fn failure(story: &str) -> TestCaseStatus {
@@ -81,7 +83,7 @@ mod tests {
             vec![case("part", None), case("test", Some(story))],
         )
         .unwrap();
-        let text = std::fs::read_to_string(path).unwrap();
+        let text = fs::read_to_string(path).unwrap();
         let report = Report::deserialize_from_str(&text).unwrap();
         assert_eq!((report.tests, report.failures), (2, 1));
         assert!(text.contains("<system-out>server # &lt;b&gt;"), "{text}");

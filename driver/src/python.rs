@@ -11,6 +11,7 @@ mod modules;
 mod search;
 mod step;
 mod time_limit;
+mod tmp_dir;
 mod vlan;
 mod waiting;
 

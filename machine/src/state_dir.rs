@@ -8,7 +8,8 @@ use std::os::unix::fs::{
 use std::path::{Path, PathBuf};
 
 use crate::error::ErrorKind;
-use crate::guest_tree;
+use crate::janitor::Janitor;
+use crate::tmp_dir::TmpDir;
 
 /// A Unix socket's path may have 107 bytes and a NUL (unix(7), `sun_path`).
 const MAX_SOCKET_PATH: usize = 107;
@@ -17,7 +18,8 @@ const MAX_SOCKET_PATH: usize = 107;
 ///
 /// `TMP/vm-state-NAME`, and beside it `TMP/shared-xchg`, which all machines of
 /// one `TMP` share with their guests. Locked against a second driver. The state
-/// is removed on drop unless it is to be kept; the shared directory with `TMP`.
+/// is removed on drop, or after our end, unless it is to be kept; the shared directory
+/// with `TMP`.
 /// Sockets are in the state directory, or, where that has too long a path for them,
 /// in one of their own.
 #[derive(Debug)]
@@ -29,14 +31,25 @@ pub(crate) struct StateDir {
     /// The directory, open for the lock on it.
     _lock: File,
     /// Removes `TMP` itself, when it was made for this machine only.
-    own_tmp: Option<tempfile::TempDir>,
+    _own_tmp: Option<TmpDir>,
+    /// Removes the state, if it is not to be kept and we are killed; let go last.
+    _janitor: Option<Janitor>,
 }
 
 /// The directory that the sockets are in.
 #[derive(Debug)]
 enum SocketDir {
     State,
-    Own(tempfile::TempDir),
+    Own(TmpDir),
+}
+
+impl SocketDir {
+    fn own(&self) -> Option<&Path> {
+        match self {
+            Self::State => None,
+            Self::Own(dir) => Some(dir.path()),
+        }
+    }
 }
 
 /// The sockets on which a driver awaits its QEMU.
@@ -84,13 +97,18 @@ impl StateDir {
         if !keep {
             clear(&path).map_err(at(&path))?;
         }
+        let janitor = match own_tmp {
+            None if !keep => Some(Janitor::of(&[&path]).map_err(at(&path))?),
+            _ => None,
+        };
         Ok(Self {
             path,
             shared,
             sockets,
             keep,
             _lock: lock,
-            own_tmp,
+            _own_tmp: own_tmp,
+            _janitor: janitor,
         })
     }
 
@@ -105,10 +123,7 @@ impl StateDir {
     }
 
     pub(crate) fn sockets(&self) -> Sockets {
-        Sockets::in_dir(match &self.sockets {
-            SocketDir::State => &self.path,
-            SocketDir::Own(dir) => dir.path(),
-        })
+        Sockets::in_dir(self.sockets.own().unwrap_or(&self.path))
     }
 
     pub(crate) fn console_log(&self) -> PathBuf {
@@ -123,22 +138,16 @@ impl Drop for StateDir {
         {
             tracing::warn!(path = %self.path.display(), %error, "could not remove a VM's state directory");
         }
-        if self.own_tmp.is_some()
-            && let Err(error) = guest_tree::remove(&self.shared)
-        {
-            tracing::warn!(path = %self.shared.display(), %error, "could not remove what a guest shared");
-        }
     }
 }
 
-fn own_tmp(keep: bool) -> Result<(PathBuf, Option<tempfile::TempDir>), ErrorKind> {
+fn own_tmp(keep: bool) -> Result<(PathBuf, Option<TmpDir>), ErrorKind> {
     if keep {
         // Where the next machine of this name will look.
         return Ok((absolute(&std::env::temp_dir())?, None));
     }
-    let made = tempfile::Builder::new().prefix("vm-").tempdir();
-    let dir = made.map_err(at(&std::env::temp_dir()))?;
-    Ok((dir.path().to_owned(), Some(dir)))
+    let dir = TmpDir::new().map_err(at(&std::env::temp_dir()))?;
+    Ok((absolute(dir.path())?, Some(dir)))
 }
 
 pub(crate) fn absolute(tmp: &Path) -> Result<PathBuf, ErrorKind> {
@@ -154,11 +163,7 @@ fn socket_dir(state: &Path) -> Result<SocketDir, ErrorKind> {
     if check_socket_path(state).is_ok() {
         return Ok(SocketDir::State);
     }
-    let made = tempfile::Builder::new()
-        .prefix("vm-")
-        .permissions(Permissions::from_mode(0o700))
-        .tempdir();
-    let dir = made.map_err(at(&std::env::temp_dir()))?;
+    let dir = TmpDir::new().map_err(at(&std::env::temp_dir()))?;
     check_socket_path(dir.path())?;
     Ok(SocketDir::Own(dir))
 }

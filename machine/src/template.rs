@@ -59,6 +59,8 @@ struct Recipe {
     /// What the machine is a clone of, if it is not booted.
     parent: Option<Template>,
     steps: Vec<Step>,
+    /// The numbers of the networks it is on.
+    vlans: Vec<u32>,
     cache_dir: PathBuf,
 }
 
@@ -70,6 +72,7 @@ impl Template {
                 start: start.into(),
                 parent: None,
                 steps: Vec::new(),
+                vlans: Vec::new(),
                 cache_dir: PathBuf::from("target/vm/templates"),
             },
         }
@@ -82,6 +85,7 @@ impl Template {
                 start: self.recipe.start.clone(),
                 parent: Some(self.plain()),
                 steps: Vec::new(),
+                vlans: self.recipe.vlans.clone(),
                 cache_dir: self.recipe.cache_dir.clone(),
             },
         }
@@ -146,6 +150,13 @@ impl Template {
         describe: impl Fn(Builder) -> Builder + Send,
     ) -> Result<Machine> {
         let builder = || describe(Machine::builder(self.recipe.start.clone()));
+        if let Some(number) = self.recipe.vlans.iter().find(|it| !builder().is_on(**it)) {
+            let reason = format!(
+                "the template is on network {number}; say on which its clone is: \
+                 `clone_with(|builder| builder.vlan(&vlan))`"
+            );
+            return Err(builder().build()?.template_error("cloning", reason));
+        }
         let saved = match self.current() {
             Ok(saved) => saved,
             Err(reason) => {
@@ -156,7 +167,7 @@ impl Template {
         };
         let builder_of_clone = builder().origin(Origin::Saved(saved.clone()));
         // With other devices, say, which are no fault of the template's.
-        let is_another = builder_of_clone.has_env();
+        let is_another = builder_of_clone.env_len() > self.recipe.vlans.len();
         let vm = builder_of_clone.build()?;
         if let Err(error) = self.start(&vm).await {
             tracing::warn!(machine = vm.name(), "it is booted, not cloned: {error}");
@@ -237,6 +248,15 @@ impl TemplateBuilder {
     /// disk with room for the guest's RAM.
     pub fn cache_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.recipe.cache_dir = dir.into();
+        self
+    }
+
+    /// Puts the machine on a network of this number, where it is alone while it is
+    /// prepared. Each clone is to be put on one of its own choice, by
+    /// [`clone_with`](Template::clone_with) and [`Builder::vlan`]; it has another hardware
+    /// address there, but the network addresses that the template had.
+    pub fn vlan(mut self, number: u32) -> Self {
+        self.recipe.vlans.push(number);
         self
     }
 

@@ -9,9 +9,10 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::time::timeout;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::janitor::Janitor;
 use crate::process::{Process, Streams};
 use crate::start::CommandSpec;
-use crate::state_dir::{absolute, check_socket_path};
+use crate::state_dir::{absolute, at, check_socket_path};
 
 /// How long a switch may take to start.
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -32,6 +33,8 @@ pub struct Vlan {
     process: Process,
     /// A switch ends when its console does.
     _streams: Streams,
+    /// A switch that is killed with us leaves its sockets.
+    _janitor: Janitor,
 }
 
 impl Vlan {
@@ -59,6 +62,7 @@ impl Vlan {
             program: "vde_switch".into(),
             args,
         };
+        let janitor = Janitor::of(&[&socket_dir]).map_err(at(&socket_dir))?;
         let (process, mut streams) = Process::spawn(spec, &dir, Vec::new())?;
         let answered = timeout(START_LIMIT, answer(&mut streams)).await;
         if !matches!(answered, Ok(Ok(true))) || !socket_dir.join("ctl").exists() {
@@ -78,6 +82,7 @@ impl Vlan {
             socket_dir,
             process,
             _streams: streams,
+            _janitor: janitor,
         })
     }
 
@@ -96,11 +101,15 @@ impl Vlan {
         self.process.pid()
     }
 
-    /// The environment variable by which start scripts find it.
+    /// The environment variable by which start scripts find it, and its value.
     pub(crate) fn variable(&self) -> (OsString, OsString) {
-        let name = format!("QEMU_VDE_SOCKET_{}", self.number);
-        (name.into(), self.socket_dir.clone().into())
+        (variable(self.number), self.socket_dir.clone().into())
     }
+}
+
+/// The environment variable that tells of the network of a number.
+pub(crate) fn variable(number: u32) -> OsString {
+    format!("QEMU_VDE_SOCKET_{number}").into()
 }
 
 impl Drop for Vlan {

@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask vm-test` installs and builds what they need, and runs them.
 
+mod admission;
 /// Headless Chromium, to look at pages with.
 pub mod browser;
 mod failure;
@@ -9,6 +10,7 @@ mod failure;
 pub mod recorded;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use machine::report::{Recorder, Terminal};
@@ -22,7 +24,8 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// How long a test waits for what must happen soon, on however slow a host.
 pub const SOON: Duration = Duration::from_mins(2);
 
-/// The start script of a guest image.
+/// The start script of a guest image; a test that has one takes a place among those
+/// that may have machines.
 ///
 /// # Panics
 /// If the image was not built.
@@ -37,6 +40,7 @@ pub fn start_script(image: &str) -> PathBuf {
         "no {}: run `cargo xtask vm-test`",
         script.display()
     );
+    admission::admit(&images);
     script
 }
 
@@ -114,29 +118,67 @@ pub async fn fresh(image: &str) -> Machine {
 /// # Panics
 /// As [`fresh`].
 pub async fn fresh_with(image: &str, describe: impl Fn(Builder) -> Builder + Send) -> Machine {
-    let ready: &[Unit] = &match image {
+    if std::env::var_os("VM_TEMPLATES").is_some_and(|value| value == "off") {
+        return booted(image, describe).await;
+    }
+    cloned(image, describe).await
+}
+
+/// Two machines, called `booted` and `cloned` in messages, on which a test is to come to
+/// the same.
+///
+/// # Panics
+/// As [`fresh`].
+pub async fn booted_and_cloned(image: &str) -> [Machine; 2] {
+    let booted = booted(image, |builder| builder.name("booted"));
+    let cloned = cloned(image, |builder| builder.name("cloned"));
+    let (booted, cloned) = tokio::join!(booted, cloned);
+    [booted, cloned]
+}
+
+async fn booted(image: &str, describe: impl Fn(Builder) -> Builder + Send) -> Machine {
+    let vm = describe(builder(image)).build().expect("a machine");
+    vm.connect().await.expect("a machine that boots");
+    for unit in units(image) {
+        vm.wait_for_unit(unit).await.expect("a unit");
+    }
+    vm
+}
+
+async fn cloned(image: &str, describe: impl Fn(Builder) -> Builder + Send) -> Machine {
+    let template = units(image)
+        .into_iter()
+        .fold(template(image), TemplateBuilder::wait_for_unit);
+    let template = template.build().await.expect("a template");
+    let describe = move |builder| describe(failure::leaving_evidence(builder));
+    template.clone_with(describe).await.expect("a clone")
+}
+
+/// What is active in a guest that is ready.
+fn units(image: &str) -> Vec<Unit> {
+    match image {
         "systemd" => vec!["multi-user.target".into()],
         "desktop" => vec![
             "graphical.target".into(),
             Unit::of_user("alice", "graphical-session.target"),
         ],
         _ => Vec::new(),
-    };
-    if std::env::var_os("VM_TEMPLATES").is_some_and(|value| value == "off") {
-        let vm = describe(builder(image)).build().expect("a machine");
-        vm.connect().await.expect("a machine that boots");
-        for unit in ready {
-            vm.wait_for_unit(unit.clone()).await.expect("a unit");
-        }
-        return vm;
     }
-    let template = ready
-        .iter()
-        .cloned()
-        .fold(template(image), TemplateBuilder::wait_for_unit);
-    let template = template.build().await.expect("a template");
-    let describe = move |builder| describe(failure::leaving_evidence(builder));
-    template.clone_with(describe).await.expect("a clone")
+}
+
+/// A test of the running binary, an ignored one, to be run in a process of its own, as
+/// part of the test that asks for it. It keeps no evidence of its failure.
+///
+/// # Panics
+/// If this binary is not to be found.
+pub fn other_test(name: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("a path"));
+    command
+        .args(["--exact", name, "--ignored", "--nocapture"])
+        .env(admission::ADMITTED, "1")
+        .env_remove("VM_FAILURES")
+        .env_remove("VM_PAUSE_ON_FAILURE");
+    command
 }
 
 /// Shows what machines do and their consoles where test runners capture it:

@@ -2,6 +2,8 @@
 
 /// The examples, as anybody would run them.
 mod examples;
+/// The report for CI systems.
+mod junit;
 /// What is shown of machines.
 mod log;
 /// Command lines and scripts that are wrong.
@@ -231,29 +233,6 @@ sys.exit(7)
     run.run(script).failed(7);
     run.run("import sys; sys.exit('a message')").failed(1);
     run.run("import sys; sys.exit()").passed();
-}
-
-#[test]
-fn subtests_are_reported() {
-    let run = Run::new(&[]);
-    let script = "\
-with subtest('that passes'):
-    pass
-with subtest('that fails'):
-    t.assertEqual('<a>', 'b')
-";
-    let (script, report) = (run.script(script), run.out().join("junit.xml"));
-    Ended::of(run.command().arg("--junit-xml").arg(&report).arg(script)).failed(1);
-    let report = std::fs::read_to_string(report).unwrap();
-    for part in [
-        r#"<testsuite name="script" tests="3" skipped="0" errors="0" failures="2">"#,
-        r#"<testcase name="that passes" classname="script""#,
-        r#"message="RequestedAssertionFailed: "#,
-        "<system-out>subtest: that passes\n(finished: subtest: that passes, in 0.",
-        "&lt;a&gt;",
-    ] {
-        assert!(report.contains(part), "no {part} in {report}");
-    }
 }
 
 #[test]

@@ -3,7 +3,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use vm_tests::fresh;
+use vm_tests::{fresh, other_test};
 
 #[tokio::test]
 #[ignore = "run by the others, to fail"]
@@ -19,12 +19,10 @@ async fn fails() {
 
 /// The test that fails, in a process of its own.
 fn victim(failures: &Path) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
+    let mut command = other_test("failure::fails");
     command
-        .args(["--exact", "failure::fails", "--ignored", "--nocapture"])
         .env("VICTIM", "1")
         .env("VM_FAILURES", failures)
-        .env_remove("VM_PAUSE_ON_FAILURE")
         .stdin(Stdio::null());
     command
 }

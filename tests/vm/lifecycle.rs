@@ -1,10 +1,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use machine::{ErrorKind, Machine, StartScript};
-use vm_tests::{builder, fresh, minimal, start_script, wait_until_gone};
+use vm_tests::{builder, fresh, minimal, other_test, start_script, wait_until_gone};
 
 #[tokio::test]
 async fn boots_and_shuts_down() {
@@ -231,10 +231,8 @@ fn killing_the_test_leaves_nothing_running() {
     use std::io::{BufRead as _, BufReader};
 
     let dir = tempfile::tempdir().unwrap();
-    let mut victim = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "lifecycle::victim", "--ignored", "--nocapture"])
+    let mut victim = other_test("lifecycle::victim")
         .env("VICTIM_DIR", dir.path())
-        .env_remove("VM_FAILURES")
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

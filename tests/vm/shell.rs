@@ -3,29 +3,30 @@ use std::time::Duration;
 use machine::{Command, ErrorKind, Exit};
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
-use vm_tests::fresh;
+use vm_tests::{booted_and_cloned, fresh};
 
 #[tokio::test]
 async fn status_and_output() {
-    let vm = fresh("minimal").await;
-    for (command, status, stdout) in [
-        ("true", 0, ""),
-        ("exit 3", 3, ""),
-        ("echo out; echo err >&2; false", 1, "out\n"),
-        ("cat", 0, ""),
-    ] {
-        let output = vm.execute(command).await.unwrap();
+    for vm in booted_and_cloned("minimal").await {
+        for (command, status, stdout) in [
+            ("true", 0, ""),
+            ("exit 3", 3, ""),
+            ("echo out; echo err >&2; false", 1, "out\n"),
+            ("cat", 0, ""),
+        ] {
+            let output = vm.execute(command).await.unwrap();
+            assert_eq!(
+                (output.status(), output.text().as_str()),
+                (status, stdout),
+                "{command}"
+            );
+        }
         assert_eq!(
-            (output.status(), output.text().as_str()),
-            (status, stdout),
-            "{command}"
+            vm.succeed("echo one\necho 'two  three'").await.unwrap(),
+            "one\ntwo  three\n"
         );
+        assert_eq!(vm.fail("echo no; false").await.unwrap(), "no\n");
     }
-    assert_eq!(
-        vm.succeed("echo one\necho 'two  three'").await.unwrap(),
-        "one\ntwo  three\n"
-    );
-    assert_eq!(vm.fail("echo no; false").await.unwrap(), "no\n");
 }
 
 #[tokio::test]
@@ -163,27 +164,28 @@ fn hex(bytes: &[u8]) -> String {
 
 #[tokio::test]
 async fn time_out() {
-    let vm = fresh("minimal").await;
-    for command in [
-        "echo before; sleep 1000",
-        "trap '' TERM; sleep 1000 & wait; sleep 1000",
-        "sleep 1000 & echo stdout stays open",
-        "yes",
-    ] {
-        let command = Command::new(command).timeout(Duration::from_millis(500));
-        let exit = vm
-            .execute_into(command, &mut tokio::io::sink())
-            .await
-            .unwrap();
-        assert_eq!((exit, exit.status()), (Exit::TimedOut, 124));
-        assert_eq!(vm.succeed("echo in step").await.unwrap(), "in step\n");
+    for vm in booted_and_cloned("minimal").await {
+        for command in [
+            "echo before; sleep 1000",
+            "trap '' TERM; sleep 1000 & wait; sleep 1000",
+            "sleep 1000 & echo stdout stays open",
+            "yes",
+        ] {
+            let command = Command::new(command).timeout(Duration::from_millis(500));
+            let exit = vm
+                .execute_into(command, &mut tokio::io::sink())
+                .await
+                .unwrap();
+            assert_eq!((exit, exit.status()), (Exit::TimedOut, 124));
+            assert_eq!(vm.succeed("echo in step").await.unwrap(), "in step\n");
+        }
+        assert_eq!(
+            vm.succeed("ps | grep -c '[s]leep 1000' || true")
+                .await
+                .unwrap(),
+            "0\n"
+        );
     }
-    assert_eq!(
-        vm.succeed("ps | grep -c '[s]leep 1000' || true")
-            .await
-            .unwrap(),
-        "0\n"
-    );
 }
 
 #[tokio::test]
@@ -261,11 +263,12 @@ async fn commands_of_one_machine_queue() {
 
 #[tokio::test]
 async fn the_shell_is_respawned() {
-    let vm = fresh("minimal").await;
-    // `${$#0}` is the guest's own bash; 0 this command's processes, its end with them.
-    let error = vm.execute("kill -9 ${$#0} 0").await.unwrap_err();
-    assert!(error.to_string().contains("restarted"), "{error}");
-    assert_eq!(vm.succeed("echo back").await.unwrap(), "back\n");
+    for vm in booted_and_cloned("minimal").await {
+        // `${$#0}` is the guest's own bash; 0 this command's processes, its end with them.
+        let error = vm.execute("kill -9 ${$#0} 0").await.unwrap_err();
+        assert!(error.to_string().contains("restarted"), "{error}");
+        assert_eq!(vm.succeed("echo back").await.unwrap(), "back\n");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::num::NonZero;
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -67,6 +68,9 @@ pub(crate) struct VmTestFlags {
     /// Runs one test at a time, and gives a prompt on the machines of one that fails
     #[arg(long)]
     pub(crate) pause_on_failure: bool,
+    /// Reports in JUnit's XML, for CI systems; takes cargo-nextest
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit_xml: Option<PathBuf>,
 }
 
 fn time_scale(text: &str) -> Result<f64, String> {

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::util;
+use crate::{junit, util};
 
 /// A Debian package, and the program, or the file with its whole path, that shows
 /// that it is there.
@@ -42,9 +42,13 @@ pub(crate) const BROWSER: [Package; 2] = [
     package("chromium-driver", "chromedriver"),
 ];
 
+pub(crate) const CURL: Package = package("curl", "curl");
+pub(crate) const XMLLINT: Package = package("libxml2-utils", "xmllint");
+
 /// What all of this repository is built and tested with.
 pub(crate) fn all() -> Vec<Package> {
-    [&RUN[..], &VLAN, &OCR, &PYTHON, &BROWSER].concat()
+    let schema = &junit::SCHEMA_TOOLS;
+    [&RUN[..], &VLAN, &OCR, &PYTHON, &BROWSER, schema].concat()
 }
 
 /// What the crate `ocr` is built with, and reads with.

@@ -12,6 +12,7 @@ mod flags;
 mod fuzz;
 mod host;
 mod image;
+mod junit;
 mod soak;
 mod test;
 mod tidy;

@@ -1,22 +1,26 @@
 //! `cargo xtask vm-test`: the tests on real virtual machines.
 
 mod failures;
+mod partition;
 
 use std::fs;
 use std::num::NonZero;
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum as _;
 
 use crate::flags::VmTestFlags;
-use crate::host;
 use crate::image::{self, Image};
 use crate::util::{cargo, run_loudly, vm_dir};
+use crate::{host, junit};
 
 /// Runs the tests on virtual machines that are asked for, with all that they need
 /// installed and built before. What is left of those that fail is told of last.
 pub(crate) fn run(flags: &VmTestFlags) -> Result<()> {
+    if flags.junit_xml.is_some() && host::find("cargo-nextest").is_none() {
+        bail!("--junit-xml takes cargo-nextest: `cargo install --locked cargo-nextest`");
+    }
     host::ensure(&host::all(), flags.yes)?;
     image::ensure(Image::value_variants(), flags.yes)?;
     run_loudly(cargo().args(["build", "--package", "driver"]))?;
@@ -27,6 +31,7 @@ pub(crate) fn run(flags: &VmTestFlags) -> Result<()> {
     };
     // Probed once here, not by each test.
     let accelerator = accelerator()?;
+    let schema = junit::schema()?;
     for round in 1..=flags.repeat.get() {
         if flags.repeat.get() > 1 {
             eprintln!("round {round} of {}", flags.repeat);
@@ -36,18 +41,26 @@ pub(crate) fn run(flags: &VmTestFlags) -> Result<()> {
         runner
             .env("VM_IMAGES", vm_dir())
             .env("VM_FAILURES", failures::dir())
+            .env("VM_JUNIT_SCHEMA", &schema)
             .env("VM_ACCEL", accelerator);
         let outcome = run_loudly(&mut runner);
+        let reported = match &flags.junit_xml {
+            Some(path) => junit::take_report(profile(flags), path),
+            None => Ok(()),
+        };
         if outcome.is_err() {
             failures::tell()?;
         }
-        outcome?;
+        outcome.and(reported)?;
     }
     Ok(())
 }
 
-/// Runs them all.
+/// Runs them all, and sees to it that CI machines which share the work miss none.
 pub(crate) fn run_all(yes: bool) -> Result<()> {
+    if host::find("cargo-nextest").is_some() {
+        partition::check()?;
+    }
     run(&VmTestFlags {
         filter: None,
         yes,
@@ -55,6 +68,7 @@ pub(crate) fn run_all(yes: bool) -> Result<()> {
         rerun_failed: false,
         timeout_scale: None,
         pause_on_failure: false,
+        junit_xml: None,
     })
 }
 
@@ -92,9 +106,7 @@ fn runner(tests: &Tests<'_>, flags: &VmTestFlags) -> Command {
 
 fn nextest(runner: &mut Command, tests: &Tests<'_>, flags: &VmTestFlags) {
     runner.args(["nextest", "run", "--package", "vm-tests"]);
-    if flags.timeout_scale.is_some() {
-        runner.args(["--profile", "slow"]);
-    }
+    runner.args(["--profile", profile(flags)]);
     if flags.pause_on_failure {
         runner.arg("--no-capture");
     } else {
@@ -109,6 +121,15 @@ fn nextest(runner: &mut Command, tests: &Tests<'_>, flags: &VmTestFlags) {
             let these: Vec<String> = names.iter().map(|name| format!("test(={name})")).collect();
             runner.args(["-E", &these.join(" | ")]);
         }
+    }
+}
+
+/// Of `.config/nextest.toml`.
+fn profile(flags: &VmTestFlags) -> &'static str {
+    if flags.timeout_scale.is_some() {
+        "slow"
+    } else {
+        "default"
     }
 }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Union
 from unittest import TestCase
 
+import _vmwright
 from test_driver.errors import RequestedAssertionFailed
 from test_driver.logger import rootlog
 from test_driver.machine import Machine, retry
@@ -74,10 +75,8 @@ class Driver:
         # What is not kept is nobody's business but this run's; except where scripts know
         # it by names such as `vm-state-machine/machine.qcow2`.
         in_sight = keep_vm_state or tmp_dir.samefile(Path.cwd())
-        self._own_tmp_dir = (
-            None if in_sight else tempfile.TemporaryDirectory(prefix="vm-")
-        )
-        self.tmp_dir = Path(self._own_tmp_dir.name) if self._own_tmp_dir else tmp_dir
+        self._own_tmp_dir = None if in_sight else _vmwright.TmpDir()
+        self.tmp_dir = self._own_tmp_dir.path if self._own_tmp_dir else tmp_dir
 
         commands = [NixStartScript(script) for script in start_scripts]
         commands.sort(key=lambda command: command.machine_name)

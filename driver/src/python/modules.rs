@@ -67,6 +67,7 @@ fn native(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     let module = PyModule::new(py, "_vmwright")?;
     module.add_class::<super::machine::Machine>()?;
     module.add_class::<super::step::Step>()?;
+    module.add_class::<super::tmp_dir::TmpDir>()?;
     module.add_class::<super::vlan::Vlan>()?;
     module.add_function(wrap_pyfunction!(super::log::log, &module)?)?;
     module.add_function(wrap_pyfunction!(super::log::show_serial, &module)?)?;

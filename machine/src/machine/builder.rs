@@ -83,9 +83,15 @@ impl Builder {
         self
     }
 
-    /// Whether the start command is told anything.
-    pub(crate) fn has_env(&self) -> bool {
-        !self.env.is_empty()
+    /// Whether the start command is told of a network of this number.
+    pub(crate) fn is_on(&self, vlan: u32) -> bool {
+        let variable = crate::vlan::variable(vlan);
+        self.env.iter().any(|(name, _)| *name == variable)
+    }
+
+    /// How much the start command is told.
+    pub(crate) fn env_len(&self) -> usize {
+        self.env.len()
     }
 
     /// How the machine's first start begins.

@@ -46,6 +46,10 @@ impl Machine {
     /// # Errors
     /// [`NotSavable`](ErrorKind::NotSavable) if such a machine never can be.
     pub(crate) async fn save_to(&self, dir: &Path) -> Result<Contents> {
+        self.step("saving vm", self.save_all(dir)).await
+    }
+
+    async fn save_all(&self, dir: &Path) -> Result<Contents> {
         let doing = "saving the machine";
         let running = self.running(doing)?;
         let mounts = self.unmount_shares().await?;

@@ -4,9 +4,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use tempfile::TempDir;
-
 use super::kept::Kept;
+use crate::TmpDir;
 
 /// The longest text that is kept whole, in bytes.
 const LIMIT: usize = 64 * 1024;
@@ -21,7 +20,7 @@ const SHORT_LIMIT: usize = 2 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Files {
     /// There when there are files.
-    dir: Option<TempDir>,
+    dir: Option<TmpDir>,
     count: usize,
     /// How much text was kept.
     kept: usize,
@@ -53,7 +52,7 @@ impl Files {
     pub(super) fn create(&mut self, what: &str) -> io::Result<(String, File)> {
         let dir = match &mut self.dir {
             Some(dir) => dir,
-            none => none.insert(tempfile::Builder::new().prefix("trace-").tempdir()?),
+            none => none.insert(TmpDir::new()?),
         };
         self.count += 1;
         let name = format!("{what}-{}.txt", self.count);

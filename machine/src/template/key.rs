@@ -82,36 +82,43 @@ pub(super) async fn key(recipe: &Recipe) -> io::Result<String> {
     // Not its key: disks are on top of those of this very one.
     let parent = recipe.parent.as_ref();
     hash.text(parent.map_or("", |parent| &parent.saved.manifest.id));
+    for vlan in &recipe.vlans {
+        hash.number((*vlan).into());
+    }
+    hash.number(recipe.vlans.len() as u64);
     for step in &recipe.steps {
         step.hash(&mut hash)?;
     }
     Ok(hash.hex())
 }
 
-/// The command, and the files that its words name or that are beside its program if
-/// that is a start script.
+/// The command, and the files that its words name.
 fn hash_command(hash: &mut Hash, spec: &CommandSpec) {
-    let program = Path::new(&spec.program);
-    hash.stamp(program);
+    hash_file(hash, Path::new(&spec.program));
+    for word in &spec.args {
+        hash.bytes(word.as_bytes());
+        let parts = word.as_bytes().split(|byte| b",= '\"".contains(byte));
+        let paths = parts.map(|part| Path::new(OsStr::from_bytes(part)));
+        for path in paths.filter(|path| path.is_absolute() && path.is_file()) {
+            hash_file(hash, path);
+        }
+    }
+}
+
+/// A file, and if it is a start script, the image: what is beside it.
+fn hash_file(hash: &mut Hash, path: &Path) {
+    hash.stamp(path);
     // Several machines of one image are links to its script.
-    let script = program.canonicalize().unwrap_or(program.to_owned());
+    let script = path.canonicalize().unwrap_or(path.to_owned());
     hash.stamp(&script);
     if let Some(image) = script.parent()
-        && program.file_name().is_some_and(is_start_script)
+        && path.file_name().is_some_and(is_start_script)
         && let Ok(entries) = fs::read_dir(image)
     {
         let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         files.sort();
         for file in &files {
             hash.stamp(file);
-        }
-    }
-    for word in &spec.args {
-        hash.bytes(word.as_bytes());
-        let parts = word.as_bytes().split(|byte| b",= '\"".contains(byte));
-        let paths = parts.map(|part| Path::new(OsStr::from_bytes(part)));
-        for path in paths.filter(|path| path.is_absolute() && path.is_file()) {
-            hash.stamp(path);
         }
     }
 }

@@ -13,7 +13,7 @@ use super::key::key;
 use super::{Recipe, Template};
 use crate::error::{Error, ErrorKind, Result};
 use crate::saved::{self, Contents, Origin, Ram, Saved};
-use crate::{Builder, Machine, sparse};
+use crate::{Builder, Machine, TmpDir, Vlan, sparse};
 
 pub(super) async fn build(recipe: Recipe) -> Result<Template> {
     let name = recipe.start.machine_name();
@@ -80,7 +80,11 @@ pub(super) async fn build(recipe: Recipe) -> Result<Template> {
 
 /// Boots or clones the machine, prepares it, and saves it to `dir`.
 async fn make(recipe: &Recipe, dir: &Path) -> Result<Contents> {
-    let builder = || Machine::builder(recipe.start.clone()).tmp_dir(dir);
+    let (vlans, _sockets) = networks(&recipe.vlans).await?;
+    let builder = || {
+        let builder = Machine::builder(recipe.start.clone()).tmp_dir(dir);
+        vlans.iter().fold(builder, Builder::vlan)
+    };
     let file = saved::ram(dir);
     let vm = if let Some(parent) = &recipe.parent {
         cloned(parent, builder(), file).await?
@@ -110,6 +114,23 @@ async fn make(recipe: &Recipe, dir: &Path) -> Result<Contents> {
         let _ = fs::remove_dir_all(dir);
     }
     Ok(contents)
+}
+
+/// Networks on which the machine is alone, and the directory of their sockets, whose paths
+/// are to be short.
+async fn networks(numbers: &[u32]) -> Result<(Vec<Vlan>, TmpDir)> {
+    let dir = TmpDir::new().map_err(|error| {
+        let kind = ErrorKind::Template {
+            doing: "making a directory for networks".to_owned(),
+            reason: error.to_string(),
+        };
+        Error::new("template", kind)
+    })?;
+    let mut vlans = Vec::new();
+    for number in numbers {
+        vlans.push(Vlan::start(*number, dir.path()).await?);
+    }
+    Ok((vlans, dir))
 }
 
 /// Starts a machine whose RAM is a file. QEMU may not like that.

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use machine::{ErrorKind, Machine, StartScript};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use tempfile::TempDir;
-use vm_tests::{builder, driver, fresh_with, start_script, wait_until_gone};
+use vm_tests::{builder, driver, fresh_with, other_test, start_script, wait_until_gone};
 
 /// A small file system, there as long as this value lives.
 struct SmallDisk(TempDir);
@@ -129,13 +129,8 @@ fn no_file_descriptors() {
 
 /// A test of this binary, in a process and a directory of its own.
 fn victim(name: &str, dir: &Path) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args(["--exact", &format!("fault::host::{name}"), "--ignored"])
-        .arg("--nocapture")
-        .env("VICTIM_DIR", dir)
-        .env_remove("VM_FAILURES")
-        .env("TMPDIR", dir);
+    let mut command = other_test(&format!("fault::host::{name}"));
+    command.env("VICTIM_DIR", dir).env("TMPDIR", dir);
     command
 }
 
@@ -185,7 +180,7 @@ async fn starves() {
     assert!(fs::read_dir("/proc/self/fd").unwrap().count() as u64 <= open + 20);
 }
 
-/// Neither QEMU, if it came so far, nor a directory for state.
+/// Neither QEMU, if it came so far, nor a directory for state or of a switch.
 #[track_caller]
 fn assert_nothing_left(dir: &Path) {
     if let Ok(qemu) = fs::read_to_string(dir.join("qemu")) {
@@ -193,8 +188,9 @@ fn assert_nothing_left(dir: &Path) {
     }
     let left = fs::read_dir(dir).unwrap();
     let names = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let state: Vec<String> = names.filter(|name| name.starts_with("vm-")).collect();
-    assert!(state.is_empty(), "{state:?}");
+    let ours = |name: &String| name.starts_with("vm-") || name.starts_with("vde");
+    let left: Vec<String> = names.filter(ours).collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 /// Ends a driver when its log shows a phase, by a signal; nothing may be left of it.
@@ -235,12 +231,10 @@ machine.wait_until_succeeds('false')
     let status = driver.wait().unwrap();
     assert!(!status.success(), "{said}");
     wait_until_nobody_works_in(dir.path());
-    if signal != Signal::KILL {
-        assert_nothing_left(dir.path());
-    }
+    assert_nothing_left(dir.path());
 }
 
-/// Whoever works there, or was given a path there: QEMU, its supervisor, a switch.
+/// Whoever works there, or was given a path there: QEMU, its supervisor, a switch, a janitor.
 fn wait_until_nobody_works_in(dir: &Path) {
     let dir = dir.to_str().unwrap();
     for process in fs::read_dir("/proc").unwrap() {

@@ -1,0 +1,78 @@
+//! What a process leaves that was killed is removed by one that outlives it.
+
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// Waits until our end of its standard input closes. A QEMU that is being killed at the
+/// same time may still make files: so it tries again, for five seconds.
+const SCRIPT: &str = r#"
+    read -r _
+    for try in 1 2 3 4 5 6 7 8 9 10; do
+        rm -rf -- "$@" && exit
+        sleep 0.5
+    done
+    exit 1
+"#;
+
+/// Removes directories if this process ends without having dropped it, be it by SIGKILL.
+#[derive(Debug)]
+pub(crate) struct Janitor(Child);
+
+impl Janitor {
+    pub(crate) fn of(dirs: &[&Path]) -> io::Result<Self> {
+        let child = Command::new("/bin/sh")
+            .args(["-c", SCRIPT, "vm-janitor"])
+            .args(dirs)
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // What is sent to our process group is not meant for it.
+            .process_group(0)
+            .spawn()?;
+        Ok(Self(child))
+    }
+
+    /// Has the directories removed now.
+    pub(crate) fn clean(&mut self) {
+        drop(self.0.stdin.take());
+        match self.0.wait() {
+            Ok(status) if status.success() => {}
+            outcome => tracing::warn!(?outcome, "a janitor could not remove its directories"),
+        }
+    }
+}
+
+impl Drop for Janitor {
+    fn drop(&mut self) {
+        let ended = self.0.kill().and_then(|()| self.0.wait());
+        if let Err(error) = ended {
+            tracing::warn!(%error, "a janitor would not go");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn removes_what_it_is_left_with_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = ["-left with", "kept"].map(|name| dir.path().join(name));
+        for path in &paths {
+            fs::create_dir(path).unwrap();
+            fs::write(path.join("file"), "").unwrap();
+        }
+        let mut left = Janitor::of(&[&paths[0]]).unwrap();
+        let kept = Janitor::of(&[&paths[1]]).unwrap();
+        left.clean(); // as this process's end would have it
+        drop(kept);
+        assert!(!paths[0].exists());
+        assert!(paths[1].join("file").exists());
+    }
+}

@@ -1,0 +1,207 @@
+//! How templates are kept, and what is made anew.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use machine::{Builder, ErrorKind, Template};
+use vm_tests::{other_test, template};
+
+use super::{dir_of, has_booted};
+
+#[tokio::test]
+async fn what_is_damaged_is_made_anew() {
+    let cache = tempfile::tempdir().unwrap();
+    let build = || template("minimal").cache_dir(cache.path()).build();
+    let (first, second) = tokio::join!(build(), build());
+    let (first, second) = (first.unwrap(), second.unwrap());
+    let dir = dir_of(&first);
+    assert_eq!(dir, dir_of(&second), "it is made once");
+    assert_eq!(dir, dir_of(&build().await.unwrap()), "it is taken as it is");
+
+    // Changed behind a template's back, by somebody who was killed while making
+    // another: clones boot, until somebody makes it anew.
+    std::fs::write(dir.join("devices"), "nonsense").unwrap();
+    let left = dir.with_extension("left");
+    std::fs::create_dir(&left).unwrap();
+    assert!(has_booted(&first.clone_machine().await.unwrap()).await);
+    assert!(!dir.join("template.json").exists());
+    let anew = build().await.unwrap();
+    assert_ne!(dir, dir_of(&anew));
+    assert!(!left.exists());
+    assert!(dir.exists(), "it is in use");
+    for template in [&anew, &second] {
+        assert!(!has_booted(&template.clone_machine().await.unwrap()).await);
+    }
+
+    // What nobody uses goes.
+    drop((first, second, anew));
+    Template::clear(cache.path()).unwrap();
+    let entries = std::fs::read_dir(cache.path()).unwrap().flatten();
+    let left: Vec<_> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_none_or(|it| it != "lock"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// Its disks are on top of those of a parent that is gone.
+#[tokio::test]
+async fn a_clone_of_what_is_made_anew_is_made_anew() {
+    let cache = tempfile::tempdir().unwrap();
+    let base = || {
+        let base = template("minimal").cache_dir(cache.path());
+        base.succeed("echo $RANDOM >/disk/base").build()
+    };
+    let extend = |base: &Template| {
+        base.extend()
+            .succeed("cp /disk/base /disk/copy; echo 3 >/proc/sys/vm/drop_caches")
+            .build()
+    };
+    let is_whole = "cmp /disk/base /disk/copy";
+    let first = base().await.unwrap();
+    let extended = extend(&first).await.unwrap();
+    let vm = extended.clone_machine().await.unwrap();
+    std::fs::write(dir_of(&first).join("devices"), "nonsense").unwrap();
+
+    let anew = base().await.unwrap();
+    let again = extend(&anew).await.unwrap();
+    assert_ne!(dir_of(&extended), dir_of(&again));
+    let clone = again.clone_machine().await.unwrap();
+    assert!(!has_booted(&clone).await);
+    clone.succeed(is_whole).await.unwrap();
+    // What runs is not disturbed, and has its disks when it boots.
+    vm.succeed(is_whole).await.unwrap();
+    vm.shutdown().await.unwrap();
+    vm.succeed(is_whole).await.unwrap();
+}
+
+/// It is no fault of the template's.
+#[tokio::test]
+async fn a_clone_that_does_not_start_spoils_nothing() {
+    let cache = tempfile::tempdir().unwrap();
+    let template = template("minimal").cache_dir(cache.path()).build();
+    let template = template.await.unwrap();
+    let wrong = |builder: Builder| builder.env("QEMU_OPTS", "-no-such-option");
+    let error = template.clone_with(wrong).await.unwrap_err();
+    assert!(error.to_string().contains("no-such-option"), "{error}");
+    let other = |builder: Builder| builder.env("QEMU_OPTS", "-device virtio-balloon-pci");
+    let vm = template.clone_with(other).await.unwrap();
+    assert!(has_booted(&vm).await, "no clone has another device");
+    assert!(!has_booted(&template.clone_machine().await.unwrap()).await);
+}
+
+#[tokio::test]
+async fn a_preparation_that_fails_leaves_nothing() {
+    let cache = tempfile::tempdir().unwrap();
+    let builder = || template("minimal").cache_dir(cache.path());
+    let error = builder()
+        .succeed("echo no luck; false")
+        .build()
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("no luck"), "{error}");
+    let panic = "echo c >/proc/sysrq-trigger";
+    let error = builder().succeed(panic).build().await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::GuestEnded { .. }),
+        "{error}"
+    );
+    assert!(
+        error.to_string().contains("sysrq triggered crash"),
+        "{error}"
+    );
+    let error = builder()
+        .copy_from_host("/no/such/file", "/tmp")
+        .build()
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("No such file"), "{error}");
+    let left = std::fs::read_dir(cache.path()).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert!(
+        left.iter()
+            .all(|name| name.to_string_lossy().ends_with(".lock")),
+        "{left:?}"
+    );
+}
+
+/// A disk that is too small for the RAM, and one that is for the rest: root's to try.
+#[tokio::test]
+async fn a_full_disk_leaves_nothing() {
+    let disk = tempfile::tempdir().unwrap();
+    for (size, reason) in [("100m", "No space left"), ("257m", "")] {
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(disk.path())
+            .status();
+        if !mounted.unwrap().success() {
+            return;
+        }
+        let error = template("minimal")
+            .cache_dir(disk.path())
+            .build()
+            .await
+            .unwrap_err();
+        let left = std::fs::read_dir(disk.path()).unwrap().count();
+        // QEMU has been killed, but may not be gone.
+        let mut umount = Command::new("umount");
+        let unmounted = umount.arg("--lazy").arg(disk.path()).status();
+        assert!(unmounted.unwrap().success());
+        assert!(
+            matches!(error.kind(), ErrorKind::Template { .. }),
+            "{error}"
+        );
+        assert!(error.to_string().contains(reason), "{error}");
+        assert_eq!(left, 1, "only the lock");
+    }
+}
+
+/// Nobody makes it in place of a template's maker that was killed but the next one.
+#[tokio::test]
+async fn killed_while_saving_leaves_nothing() {
+    let cache = tempfile::tempdir().unwrap();
+    let mut victim = maker(cache.path());
+    let output = BufReader::new(victim.stdout.take().unwrap());
+    let mut lines = output.lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("saving vm")));
+    victim.kill().unwrap(); // SIGKILL
+    victim.wait().unwrap();
+    let template = template("minimal").cache_dir(cache.path()).build();
+    let template = template.await.unwrap();
+    assert!(!has_booted(&template.clone_machine().await.unwrap()).await);
+    let kept = std::fs::read_dir(cache.path()).unwrap().flatten();
+    let kept: Vec<_> = kept.filter(|entry| entry.path().is_dir()).collect();
+    // The directory, and the link to it.
+    assert_eq!(kept.len(), 2, "{kept:?}");
+}
+
+#[tokio::test]
+async fn made_once_by_several_processes() {
+    let cache = tempfile::tempdir().unwrap();
+    let makers = [maker(cache.path()), maker(cache.path())];
+    let said = makers.map(|maker| {
+        let output = maker.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{said}");
+        said
+    });
+    let made = |said: &&String| said.contains("saving vm");
+    assert_eq!(said.iter().filter(made).count(), 1, "{said:?}");
+}
+
+/// A process that makes a template.
+fn maker(cache: &Path) -> Child {
+    let mut command = other_test("templates::cache::makes");
+    command.env("MAKER_DIR", cache).stdout(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+#[tokio::test]
+#[ignore = "run by others, in a process of its own"]
+async fn makes() {
+    if let Some(cache) = std::env::var_os("MAKER_DIR") {
+        let template = template("minimal").cache_dir(cache).build();
+        assert_eq!(template.await.unwrap().cannot(), None);
+    }
+}

@@ -1,0 +1,122 @@
+//! Templates of every kind of start command, and those that can't be saved.
+
+use std::path::Path;
+
+use machine::{QemuCommand, ShellCommand, StartCommand, Template, TemplateBuilder};
+use vm_tests::{show_steps, start_script, template};
+
+use super::{SLEEPS, dir_of, has_booted};
+
+fn of(start: impl Into<StartCommand>, cache: &Path) -> TemplateBuilder {
+    show_steps();
+    Template::builder(start).cache_dir(cache)
+}
+
+/// `minimal`, started by a line of the shell's with more arguments.
+fn minimal_with(arguments: &str) -> ShellCommand {
+    ShellCommand::new(format!(
+        "exec '{}' {arguments}",
+        start_script("minimal").display()
+    ))
+}
+
+fn minimal_typed() -> QemuCommand {
+    let part = |name| start_script("minimal").with_file_name(name);
+    let append = "console=ttyS0 panic=-1 no_timer_check";
+    QemuCommand::new("typed").kernel(part("vmlinuz"), part("initrd"), append)
+}
+
+#[tokio::test]
+async fn a_line_of_the_shell_and_its_arguments() {
+    let cache = tempfile::tempdir().unwrap();
+    let build = async |arguments| {
+        let template = of(minimal_with(arguments), cache.path()).build();
+        template.await.unwrap()
+    };
+    let plain = build("").await;
+    let other = build("-device virtio-balloon-pci").await;
+    assert_ne!(
+        dir_of(&plain),
+        dir_of(&other),
+        "other arguments make another"
+    );
+    assert_eq!(dir_of(&plain), dir_of(&build("").await));
+    let devices = "cat /sys/bus/virtio/devices/*/device | grep -c .";
+    let mut counts = Vec::new();
+    for template in [&plain, &other] {
+        assert_eq!(template.cannot(), None);
+        let vm = template.clone_machine().await.unwrap();
+        assert!(!has_booted(&vm).await);
+        counts.push(vm.succeed(devices).await.unwrap().trim().parse().unwrap());
+    }
+    let [without, with]: [u32; 2] = counts.try_into().unwrap();
+    assert_eq!(without + 1, with);
+}
+
+#[tokio::test]
+async fn a_typed_command() {
+    let cache = tempfile::tempdir().unwrap();
+    let template = of(minimal_typed(), cache.path());
+    let template = template.succeed("echo kept >/tmp/file").build().await;
+    let template = template.unwrap();
+    assert_eq!(template.cannot(), None);
+    let vm = template.clone_machine().await.unwrap();
+    assert!(!has_booted(&vm).await);
+    assert_eq!(vm.succeed("cat /tmp/file").await.unwrap(), "kept\n");
+    // Each has a share of its own.
+    std::fs::write(vm.shared_dir().join("file"), "shared").unwrap();
+    assert_eq!(vm.succeed("cat /tmp/shared/file").await.unwrap(), "shared");
+}
+
+/// Its disk is a temporary one, which is gone with the QEMU that has it.
+#[tokio::test]
+async fn a_typed_command_with_a_disk_is_booted() {
+    let cache = tempfile::tempdir().unwrap();
+    let disk = start_script("minimal").with_file_name("disk.raw");
+    let template = of(minimal_typed().disk(disk), cache.path()).build().await;
+    let template = template.unwrap();
+    let reason = template.cannot().unwrap();
+    assert!(reason.contains("snapshot=on"), "{reason}");
+    assert!(has_booted(&template.clone_machine().await.unwrap()).await);
+}
+
+#[tokio::test]
+async fn a_device_that_can_not_be_saved() {
+    let cache = tempfile::tempdir().unwrap();
+    // An emulated NVMe disk has no state that QEMU could move.
+    let disk = cache.path().join("nvme");
+    std::fs::File::create(&disk)
+        .unwrap()
+        .set_len(1 << 20)
+        .unwrap();
+    let nvme = format!(
+        "-drive file='{}',if=none,id=nvme,format=raw,readonly=on -device nvme,drive=nvme,serial=1",
+        disk.display()
+    );
+    let template = of(minimal_with(&nvme), cache.path()).build().await.unwrap();
+    let reason = template.cannot().unwrap();
+    assert!(reason.contains("nvme"), "{reason}");
+    assert!(has_booted(&template.clone_machine().await.unwrap()).await);
+}
+
+#[tokio::test]
+async fn what_can_not_be_saved_is_booted() {
+    let cache = tempfile::tempdir().unwrap();
+    let busy = "cd /tmp/shared; sleep 4321 >&2 &";
+    let build = || {
+        template("minimal")
+            .cache_dir(cache.path())
+            .succeed(busy)
+            .build()
+    };
+    let template = build().await.unwrap();
+    let reason = template.cannot().unwrap();
+    assert!(reason.contains("/tmp/shared"), "{reason}");
+    assert_eq!(
+        build().await.unwrap().cannot(),
+        Some(reason),
+        "it is not tried again"
+    );
+    let vm = template.clone_machine().await.unwrap();
+    vm.succeed(SLEEPS).await.unwrap();
+}

@@ -1,0 +1,110 @@
+//! JUnit's XML as CI systems read it, and their schema, to check ours against.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use quick_junit::Report;
+
+use crate::host::{self, Package};
+use crate::util::{run, vm_dir, workspace};
+
+/// What the schema is fetched and used with.
+pub(crate) const SCHEMA_TOOLS: [Package; 2] = [host::CURL, host::XMLLINT];
+
+/// The schema of Jenkins' xUnit plugin, which others follow, is published with pytest,
+/// which tests its own reports by it.
+const PUBLISHED: &str = "https://files.pythonhosted.org/packages/79/42/\
+    bb4641652e58dedeac2ec51abc1f8cae4fee4ec63899a0999016229a0f2a/pytest-9.2.0.tar.gz";
+const SHA256: &str = "97c4f3b1f3c7414aa36465e09b8220f1d03627993bd51b1282e193753c80557b";
+const MEMBER: &str = "pytest-9.2.0/testing/example_scripts/junit-10.xsd";
+
+/// Moves the report of nextest's last run, with a profile, to `path`.
+pub(crate) fn take_report(profile: &str, path: &Path) -> Result<()> {
+    let nextest = workspace().join("target/nextest");
+    let written = nextest.join(profile).join("junit.xml");
+    let text = fs::read_to_string(&written)
+        .with_context(|| format!("can't read {}", written.display()))?;
+    let report = Report::deserialize_from_str(&text)
+        .with_context(|| format!("can't understand {}", written.display()))?;
+    fs::write(path, for_ci(report)?).with_context(|| format!("can't write {}", path.display()))?;
+    // Or it would be taken for that of a run that comes to none.
+    fs::remove_file(&written).with_context(|| format!("can't remove {}", written.display()))
+}
+
+/// Without what nextest adds to the schema.
+fn for_ci(mut report: Report) -> Result<String> {
+    report.uuid = None;
+    report.timestamp = None;
+    for suite in &mut report.test_suites {
+        for case in &mut suite.test_cases {
+            case.timestamp = None;
+        }
+    }
+    // Of the whole report, whose tag comes first; the suites' are known.
+    let skipped = format!(" skipped=\"{}\"", report.skipped);
+    Ok(report.to_string()?.replacen(&skipped, "", 1))
+}
+
+/// The schema's file, fetched once.
+pub(crate) fn schema() -> Result<PathBuf> {
+    let cache = vm_dir().join("cache");
+    let schema = cache.join("junit-10.xsd");
+    if schema.exists() {
+        return Ok(schema);
+    }
+    fs::create_dir_all(&cache)?;
+    let dir = tempfile::tempdir_in(&cache)?;
+    let archive = dir.path().join("archive");
+    let mut fetch = Command::new("curl");
+    fetch.args([
+        "--silent",
+        "--show-error",
+        "--fail",
+        "--location",
+        "--output",
+    ]);
+    run(fetch.arg(&archive).arg(PUBLISHED))?;
+    let sum = format!("{SHA256}  archive\n");
+    fs::write(dir.path().join("sum"), sum)?;
+    run(Command::new("sha256sum")
+        .args(["--check", "--strict", "sum"])
+        .current_dir(dir.path()))?;
+    let extracted = run(Command::new("tar")
+        .args(["--extract", "--gzip", "--to-stdout", "--file"])
+        .arg(&archive)
+        .arg(MEMBER))?;
+    let new = dir.path().join("schema");
+    fs::write(&new, extracted.stdout)?;
+    fs::rename(new, &schema)?;
+    Ok(schema)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_has_what_the_schema_knows() {
+        let nextest = r#"<?xml version="1.0" encoding="UTF-8"?>
+<testsuites name="nextest-run" tests="2" skipped="1" failures="1" errors="0" uuid="2135eaf9-c6c4-4fc4-8cfa-36202faee952" timestamp="2026-11-24T19:45:18.497+00:00" time="1.5">
+    <testsuite name="vm-tests::vm" tests="2" skipped="1" errors="0" failures="1">
+        <testcase name="one" classname="vm-tests::vm" timestamp="2026-11-24T19:45:18.498+00:00" time="0.3"/>
+        <testcase name="two" classname="vm-tests::vm" timestamp="2026-11-24T19:45:18.498+00:00" time="0.3">
+            <failure message="m" type="test failure">story</failure>
+        </testcase>
+    </testsuite>
+</testsuites>
+"#;
+        let report = Report::deserialize_from_str(nextest).unwrap();
+        let text = for_ci(report.clone()).unwrap();
+        let root =
+            r#"<testsuites name="nextest-run" tests="2" failures="1" errors="0" time="1.500">"#;
+        assert!(text.contains(root), "{text}");
+        assert!(!text.contains("timestamp"), "{text}");
+        assert!(text.contains(r#"tests="2" skipped="1""#), "{text}");
+        let again = Report::deserialize_from_str(&text).unwrap();
+        assert_eq!(again.test_suites[0].test_cases.len(), 2);
+    }
+}
