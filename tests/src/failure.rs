@@ -10,12 +10,13 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::panic::{self, PanicHookInfo};
+use std::panic;
 use std::path::{Path, PathBuf};
 use std::sync::{Once, OnceLock};
 
 use machine::Builder;
 use machine::report::{Outcome, Recorder};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Which test a machine is of: several run in one process.
 const TEST: &str = "VM_TEST";
@@ -42,7 +43,7 @@ pub(crate) fn recorder() -> Option<&'static Recorder> {
     recorder.as_ref()
 }
 
-/// From now on, tests that panic leave what is known of them.
+/// From now on, tests that panic or are ended by SIGTERM leave what is known of them.
 pub(crate) fn keep_evidence() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -53,9 +54,35 @@ pub(crate) fn keep_evidence() {
         panic::set_hook(Box::new(move |info| {
             tell(info);
             if let Some(test) = current_test() {
-                failed(&failures, &test, info);
+                failed(&failures, &test, &story(info.payload()));
             }
         }));
+    });
+    if let Some(test) = current_test() {
+        tell_of_sigterm(test);
+    }
+}
+
+/// The test that a process has to tell of when it is ended: what runs tests gives each a
+/// process of its own, if it ends them.
+fn tell_of_sigterm(test: String) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let Some(failures) = std::env::var_os("VM_FAILURES").map(PathBuf::from) else {
+            return;
+        };
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
+            runtime.block_on(async {
+                let mut terms = signal(SignalKind::terminate()).expect("a signal handler");
+                terms.recv().await;
+            });
+            failed(&failures, &test, "ended by SIGTERM: it took too long");
+            std::process::exit(128 + rustix::process::Signal::TERM.as_raw());
+        });
     });
 }
 
@@ -68,10 +95,10 @@ fn current_test() -> Option<String> {
         .map(str::to_owned)
 }
 
-#[expect(clippy::print_stderr, reason = "it is told beside the panic")]
-fn failed(failures: &Path, test: &str, info: &PanicHookInfo<'_>) {
+#[expect(clippy::print_stderr, reason = "it is told where the test's end is")]
+fn failed(failures: &Path, test: &str, story: &str) {
     let dir = failures.join(test.replace("::", "."));
-    match keep(&dir, test, &story(info.payload())) {
+    match keep(&dir, test, story) {
         Ok(()) => eprintln!("what is left of it: {}", dir.display()),
         Err(error) => eprintln!("{}: {error}", dir.display()),
     }

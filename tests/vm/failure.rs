@@ -1,8 +1,9 @@
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use vm_tests::{fresh, other_test};
 
 #[tokio::test]
@@ -17,9 +18,22 @@ async fn fails() {
     vm.succeed("echo no luck; false").await.unwrap();
 }
 
-/// The test that fails, in a process of its own.
-fn victim(failures: &Path) -> Command {
-    let mut command = other_test("failure::fails");
+#[tokio::test]
+#[ignore = "run by others, in a process of its own"]
+#[expect(clippy::print_stdout, reason = "the other test waits for it")]
+async fn hangs() {
+    if std::env::var_os("VICTIM").is_none() {
+        return;
+    }
+    let vm = fresh("minimal").await;
+    vm.succeed("echo the last words").await.unwrap();
+    println!("it hangs");
+    vm.wait_for_console_text("what never comes").await.unwrap();
+}
+
+/// A test that fails, in a process of its own.
+fn victim(name: &str, failures: &Path) -> Command {
+    let mut command = other_test(name);
     command
         .env("VICTIM", "1")
         .env("VM_FAILURES", failures)
@@ -30,7 +44,7 @@ fn victim(failures: &Path) -> Command {
 #[test]
 fn leaves_what_there_is_to_know() {
     let failures = tempfile::tempdir().unwrap();
-    let Output { status, stderr, .. } = victim(failures.path()).output().unwrap();
+    let Output { status, stderr, .. } = victim("failure::fails", failures.path()).output().unwrap();
     let stderr = String::from_utf8_lossy(&stderr);
     assert!(!status.success(), "{stderr}");
     let dir = failures.path().join("failure.fails");
@@ -46,10 +60,30 @@ fn leaves_what_there_is_to_know() {
     assert!(screen.starts_with(b"\x89PNG"));
 }
 
+/// As nextest ends one that takes too long.
+#[test]
+fn one_that_is_ended_tells_too() {
+    let failures = tempfile::tempdir().unwrap();
+    let mut victim = victim("failure::hangs", failures.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = BufReader::new(victim.stdout.take().unwrap());
+    let mut lines = output.lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("it hangs")));
+    kill_process(Pid::from_child(&victim), Signal::TERM).unwrap();
+    assert_eq!(victim.wait().unwrap().code(), Some(143));
+    let dir = failures.path().join("failure.hangs");
+    let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
+    assert!(read("story.txt").contains("SIGTERM"));
+    assert!(read("trace.html").contains("what never comes"));
+    assert!(dir.join("minimal/screen.png").exists());
+}
+
 #[test]
 fn can_wait_for_somebody_to_look() {
     let failures = tempfile::tempdir().unwrap();
-    let mut victim = victim(failures.path())
+    let mut victim = victim("failure::fails", failures.path())
         .env("VM_PAUSE_ON_FAILURE", "1")
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
