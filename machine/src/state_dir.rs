@@ -98,7 +98,7 @@ impl StateDir {
             clear(&path).map_err(at(&path))?;
         }
         let janitor = match own_tmp {
-            None if !keep => Some(Janitor::of(&[&path]).map_err(at(&path))?),
+            None if !keep => Some(Janitor::of_locked(&path, &lock).map_err(at(&path))?),
             _ => None,
         };
         Ok(Self {

@@ -33,7 +33,7 @@ impl TmpDir {
         let system = path::absolute(env::temp_dir())?;
         let path = system.join(format!("vm-{}", &random[..RANDOM]));
         // At no time is it there without somebody to remove it.
-        let janitor = Janitor::of(&[&path])?;
+        let janitor = Janitor::of(&path)?;
         DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Self { path, janitor })
     }

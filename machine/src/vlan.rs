@@ -62,7 +62,7 @@ impl Vlan {
             program: "vde_switch".into(),
             args,
         };
-        let janitor = Janitor::of(&[&socket_dir]).map_err(at(&socket_dir))?;
+        let janitor = Janitor::of(&socket_dir).map_err(at(&socket_dir))?;
         let (process, mut streams) = Process::spawn(spec, &dir, Vec::new())?;
         let answered = timeout(START_LIMIT, answer(&mut streams)).await;
         if !matches!(answered, Ok(Ok(true))) || !socket_dir.join("ctl").exists() {

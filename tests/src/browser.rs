@@ -19,6 +19,7 @@ pub async fn browse<F>(page: &Path, arguments: &[&str], work: impl FnOnce(Client
 where
     F: Future<Output = ()> + Send + 'static,
 {
+    crate::failure::keep_evidence();
     let profile = tempfile::tempdir().expect("a directory");
     let (_driver, port) = chromedriver().await;
     let client = ClientBuilder::new(HttpConnector::new())

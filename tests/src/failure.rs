@@ -55,16 +55,20 @@ pub(crate) fn keep_evidence() {
             tell(info);
             if let Some(test) = current_test() {
                 failed(&failures, &test, &story(info.payload()));
+                if std::env::var_os("VM_PAUSE_ON_FAILURE").is_some() {
+                    prompt::pause(&machines_of(&test));
+                }
             }
         }));
     });
-    if let Some(test) = current_test() {
+    // It ends tests that take too long, and gives each a process of its own.
+    if std::env::var_os("NEXTEST").is_some()
+        && let Some(test) = current_test()
+    {
         tell_of_sigterm(test);
     }
 }
 
-/// The test that a process has to tell of when it is ended: what runs tests gives each a
-/// process of its own, if it ends them.
 fn tell_of_sigterm(test: String) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -101,9 +105,6 @@ fn failed(failures: &Path, test: &str, story: &str) {
     match keep(&dir, test, story) {
         Ok(()) => eprintln!("what is left of it: {}", dir.display()),
         Err(error) => eprintln!("{}: {error}", dir.display()),
-    }
-    if std::env::var_os("VM_PAUSE_ON_FAILURE").is_some() {
-        prompt::pause(&machines_of(test));
     }
 }
 

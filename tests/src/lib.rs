@@ -41,6 +41,7 @@ pub fn start_script(image: &str) -> PathBuf {
         script.display()
     );
     admission::admit(&images);
+    failure::keep_evidence();
     script
 }
 

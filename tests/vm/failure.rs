@@ -65,6 +65,7 @@ fn leaves_what_there_is_to_know() {
 fn one_that_is_ended_tells_too() {
     let failures = tempfile::tempdir().unwrap();
     let mut victim = victim("failure::hangs", failures.path())
+        .env("NEXTEST", "1")
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

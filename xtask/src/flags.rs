@@ -69,7 +69,7 @@ pub(crate) struct VmTestFlags {
     #[arg(long)]
     pub(crate) pause_on_failure: bool,
     /// Reports in JUnit's XML, for CI systems; takes cargo-nextest
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "pause_on_failure")]
     pub(crate) junit_xml: Option<PathBuf>,
 }
 

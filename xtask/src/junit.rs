@@ -20,8 +20,9 @@ const PUBLISHED: &str = "https://files.pythonhosted.org/packages/79/42/\
 const SHA256: &str = "97c4f3b1f3c7414aa36465e09b8220f1d03627993bd51b1282e193753c80557b";
 const MEMBER: &str = "pytest-9.2.0/testing/example_scripts/junit-10.xsd";
 
-/// Moves the report of nextest's last run, with a profile, to `path`.
-pub(crate) fn take_report(profile: &str, path: &Path) -> Result<()> {
+/// Moves the report of nextest's last run, with a profile, to `path`, and checks it against
+/// the schema, if there is one.
+pub(crate) fn take_report(profile: &str, path: &Path, schema: Option<&Path>) -> Result<()> {
     let nextest = workspace().join("target/nextest");
     let written = nextest.join(profile).join("junit.xml");
     let text = fs::read_to_string(&written)
@@ -30,7 +31,13 @@ pub(crate) fn take_report(profile: &str, path: &Path) -> Result<()> {
         .with_context(|| format!("can't understand {}", written.display()))?;
     fs::write(path, for_ci(report)?).with_context(|| format!("can't write {}", path.display()))?;
     // Or it would be taken for that of a run that comes to none.
-    fs::remove_file(&written).with_context(|| format!("can't remove {}", written.display()))
+    fs::remove_file(&written).with_context(|| format!("can't remove {}", written.display()))?;
+    if let Some(schema) = schema {
+        let mut xmllint = Command::new("xmllint");
+        xmllint.args(["--noout", "--nonet", "--schema"]).arg(schema);
+        run(xmllint.arg(path))?;
+    }
+    Ok(())
 }
 
 /// Without what nextest adds to the schema.

@@ -31,7 +31,10 @@ pub(crate) fn run(flags: &VmTestFlags) -> Result<()> {
     };
     // Probed once here, not by each test.
     let accelerator = accelerator()?;
-    let schema = junit::schema()?;
+    let schema = junit::schema();
+    if let Err(error) = &schema {
+        eprintln!("no report will be checked, because there is no schema: {error:#}");
+    }
     for round in 1..=flags.repeat.get() {
         if flags.repeat.get() > 1 {
             eprintln!("round {round} of {}", flags.repeat);
@@ -41,20 +44,29 @@ pub(crate) fn run(flags: &VmTestFlags) -> Result<()> {
         runner
             .env("VM_IMAGES", vm_dir())
             .env("VM_FAILURES", failures::dir())
-            .env("VM_JUNIT_SCHEMA", &schema)
             .env("VM_ACCEL", accelerator);
+        if let Ok(schema) = &schema {
+            runner.env("VM_JUNIT_SCHEMA", schema);
+        }
         let outcome = run_loudly(&mut runner);
         let reported = match &flags.junit_xml {
-            Some(path) => junit::take_report(profile(flags), path),
+            Some(path) => junit::take_report(profile(flags), path, schema.as_deref().ok()),
             None => Ok(()),
         };
-        if outcome.is_err() {
-            failures::tell()?;
-        }
-        outcome.and(reported)?;
+        let Err(error) = outcome.and(reported) else {
+            continue;
+        };
+        eprintln!("error: {error:#}");
+        failures::tell()?;
+        return Err(Told.into());
     }
     Ok(())
 }
+
+/// A failure that the user has been told of, in more than a line.
+#[derive(Debug, thiserror::Error)]
+#[error("tests failed")]
+pub(crate) struct Told;
 
 /// Runs them all, and sees to it that CI machines which share the work miss none.
 pub(crate) fn run_all(yes: bool) -> Result<()> {
@@ -96,7 +108,8 @@ fn runner(tests: &Tests<'_>, flags: &VmTestFlags) -> Command {
     if flags.pause_on_failure {
         runner.env("VM_PAUSE_ON_FAILURE", "1");
     }
-    if host::find("cargo-nextest").is_some() {
+    // nextest does not let a test read what is typed.
+    if host::find("cargo-nextest").is_some() && !flags.pause_on_failure {
         nextest(&mut runner, tests, flags);
     } else {
         cargo_test(&mut runner, tests, flags);
@@ -107,11 +120,7 @@ fn runner(tests: &Tests<'_>, flags: &VmTestFlags) -> Command {
 fn nextest(runner: &mut Command, tests: &Tests<'_>, flags: &VmTestFlags) {
     runner.args(["nextest", "run", "--package", "vm-tests"]);
     runner.args(["--profile", profile(flags)]);
-    if flags.pause_on_failure {
-        runner.arg("--no-capture");
-    } else {
-        runner.args(["--test-threads", &threads().to_string()]);
-    }
+    runner.args(["--test-threads", &threads().to_string()]);
     match tests {
         Tests::All => {}
         Tests::Like(filter) => {

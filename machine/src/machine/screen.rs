@@ -16,6 +16,9 @@ use crate::telling::SCREEN;
 use crate::waiting::Look;
 
 /// # The screen
+/// The largest screen that is read, and its header: a guest chooses how large it is.
+const MAX_DUMP: u64 = (3 << 26) + 64;
+
 impl Machine {
     /// Takes a picture of the screen and gives where it is: a PNG file called
     /// `name` in the [output directory](crate::Builder::out_dir), `.png` added
@@ -94,8 +97,17 @@ impl Machine {
             .map_err(|error| self.no_screenshot(self.state_dir(), &error))?;
         arguments["filename"] = json!(file.path());
         self.qmp(command, arguments).await?;
-        let bytes = tokio::fs::read(file.path()).await;
-        bytes.map_err(|error| self.no_screenshot(file.path(), &error))
+        let bytes = async {
+            let size = tokio::fs::metadata(file.path()).await?.len();
+            if size > MAX_DUMP {
+                let reason = format!("{size} bytes are more than any screen has");
+                return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+            }
+            tokio::fs::read(file.path()).await
+        };
+        bytes
+            .await
+            .map_err(|error| self.no_screenshot(file.path(), &error))
     }
 
     pub(super) fn save(&self, picture: &Image, path: &Path) -> Result<()> {
