@@ -67,7 +67,11 @@ impl Run {
             None if cli.interactive => {}
             None => return Err("a test script is needed, or --interactive".to_owned()),
         }
-        check_out_dir(&cli.output_directory)?;
+        check_dir("output directory", &cli.output_directory)?;
+        let junit_xml = cli.junit_xml.as_ref().map(absolute).transpose()?;
+        if let Some(dir) = junit_xml.as_ref().and_then(|file| file.parent()) {
+            check_dir("JUnit report's directory", dir)?;
+        }
         Ok(Self {
             start_scripts: start_scripts
                 .iter()
@@ -80,7 +84,7 @@ impl Run {
             interactive: cli.interactive,
             pause_on_failure: cli.pause_on_failure,
             global_timeout: cli.global_timeout,
-            junit_xml: cli.junit_xml.as_ref().map(absolute).transpose()?,
+            junit_xml,
         })
     }
 }
@@ -121,9 +125,10 @@ fn check_script(path: &Path) -> Result<(), String> {
         .map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn check_out_dir(dir: &Path) -> Result<(), String> {
+/// Whether files can be made in it.
+fn check_dir(what: &str, dir: &Path) -> Result<(), String> {
     let probe = tempfile::tempfile_in(dir);
     probe
         .map(drop)
-        .map_err(|error| format!("the output directory {}: {error}", dir.display()))
+        .map_err(|error| format!("the {what} {}: {error}", dir.display()))
 }

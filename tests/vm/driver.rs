@@ -232,6 +232,7 @@ sys.exit(7)
 ";
     run.run(script).failed(7);
     run.run("import sys; sys.exit('a message')").failed(1);
+    run.run("import sys; sys.exit(256)").failed(1);
     run.run("import sys; sys.exit()").passed();
 }
 

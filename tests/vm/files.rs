@@ -4,6 +4,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
 use machine::{ErrorKind, Machine, quote};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use sha2::{Digest as _, Sha256};
 use vm_tests::{builder, fresh, fresh_with};
 
@@ -307,6 +308,17 @@ async fn what_can_not_be_copied() {
         matches!(error.kind(), ErrorKind::HostFile { .. }),
         "{error}"
     );
+    let host = tempfile::tempdir().unwrap();
+    let fifo = host.path().join("fifo");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::RWXU, 0).unwrap();
+    for source in [&*fifo, host.path(), Path::new("/dev/null")] {
+        let copied = vm.copy_from_host_via_shell(source, "/root/x").await;
+        let error = copied.unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::HostFile { .. }),
+            "{error}"
+        );
+    }
     let error = vm.copy_from_host("/dev/null", "/root").await.unwrap_err();
     assert!(
         matches!(error.kind(), ErrorKind::HostFile { .. }),

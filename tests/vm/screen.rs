@@ -84,12 +84,11 @@ async fn each_wait_in_vain_leaves_its_own_picture() {
 async fn a_screenshot_into_nowhere() {
     let vm = fresh("minimal").await;
     vm.start().await.unwrap();
-    let error = vm
-        .screenshot("/no/such/directory/picture.png")
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(error.kind(), ErrorKind::Screenshot { .. }),
-        "{error}"
-    );
+    for nowhere in ["/no/such/directory/picture.png", "", ".", "..", "/tmp/"] {
+        let error = vm.screenshot(nowhere).await.unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::Screenshot { .. }),
+            "{nowhere}: {error}"
+        );
+    }
 }

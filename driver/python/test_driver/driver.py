@@ -79,7 +79,6 @@ class Driver:
         self.tmp_dir = self._own_tmp_dir.path if self._own_tmp_dir else tmp_dir
 
         commands = [NixStartScript(script) for script in start_scripts]
-        commands.sort(key=lambda command: command.machine_name)
         try:
             self._begin(commands, vlans)
         except BaseException:
@@ -92,7 +91,7 @@ class Driver:
                 for nr in sorted(set(vlans)):
                     self.vlans.append(VLan(nr, self.tmp_dir))
         # By this, start scripts know who is who on the networks.
-        names = " ".join(command.machine_name for command in commands)
+        names = " ".join(sorted(command.machine_name for command in commands))
         os.environ.setdefault("VM_NODES", names)
         for command in commands:
             self.machines.append(

@@ -60,7 +60,11 @@ def run(
         print(wrong, file=sys.stderr)
     if junit_xml is not None:
         whole = (name, 0.0, _vmwright.elapsed(), wrong or None)
-        _vmwright.write_junit(junit_xml, name, rootlog.ended + [whole])
+        try:
+            _vmwright.write_junit(junit_xml, name, rootlog.ended + [whole])
+        except Exception as error:
+            status, wrong = status or FAILED, str(error)
+            print(wrong, file=sys.stderr)
     # This interpreter is not finalised, as threads may wait for anything.
     atexit._run_exitfuncs()
     sys.stdout.flush()
@@ -82,7 +86,8 @@ def _run(
         return 0, ""
     except SystemExit as error:
         if error.code is None or isinstance(error.code, int):
-            return (error.code or 0) & 0xFF, ""
+            # A multiple of 256 is no success.
+            return (error.code or 0) & 0xFF or (FAILED if error.code else 0), ""
         return FAILED, str(error.code)
     except BaseException as error:
         statuses = {

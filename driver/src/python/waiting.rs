@@ -40,6 +40,8 @@ pub(super) fn wait<T: Send>(
     work: impl AsyncFnOnce() -> machine::Result<T> + Send,
 ) -> PyResult<T> {
     let mut signals = signals().subscribe();
+    // One that came before that would be waited for in vain.
+    py.check_signals()?;
     let result = py.detach(move || {
         runtime().block_on(async move {
             let mut work = pin!(work());

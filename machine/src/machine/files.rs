@@ -1,6 +1,7 @@
 //! Files: into the guest and out of it.
 
 use std::borrow::Cow;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -34,6 +35,7 @@ done"#;
 /// Copies `$source` to `$target` in the share, readable to us, whoever we are.
 /// Neither pipes nor sockets nor devices can be made there: it prints those.
 const COPY_OUT: &str = r#"
+[[ $source == /* ]] || source=./$source
 if [[ -d $source ]]; then
     special=$(cd -- "$source"; find . ! -type d ! -type f ! -type l)
 fi
@@ -111,7 +113,14 @@ impl Machine {
             source.display()
         );
         self.step(&step, async {
-            let mut file = tokio::fs::File::open(source)
+            let opened = async {
+                // To open a FIFO is to wait for whoever writes to it.
+                if !tokio::fs::metadata(source).await?.is_file() {
+                    return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+                }
+                tokio::fs::File::open(source).await
+            };
+            let mut file = opened
                 .await
                 .map_err(|error| self.host_file(source, error))?;
             let parent = self.quote("copying a file", &parent(target))?;
@@ -251,7 +260,7 @@ impl Machine {
         })
     }
 
-    fn host_file(&self, path: &Path, source: std::io::Error) -> Error {
+    fn host_file(&self, path: &Path, source: io::Error) -> Error {
         self.error(ErrorKind::HostFile {
             path: path.to_owned(),
             source,
@@ -289,7 +298,7 @@ impl Passage {
         format!("{GUEST_SHARE}/{}/{name}", dir.to_string_lossy())
     }
 
-    async fn copy_in(&self, source: &Path) -> std::io::Result<()> {
+    async fn copy_in(&self, source: &Path) -> io::Result<()> {
         let (dir, source) = (self.dir.clone(), source.to_owned());
         blocking(move || {
             let modes = guest_tree::copy_in(&source, &dir, COPY.as_ref())?;
@@ -305,7 +314,7 @@ impl Passage {
     }
 
     /// Gives the paths that were left out.
-    async fn copy_out(&self, name: &str, target: &Path) -> std::io::Result<Vec<PathBuf>> {
+    async fn copy_out(&self, name: &str, target: &Path) -> io::Result<Vec<PathBuf>> {
         let (dir, target) = (self.dir.clone(), target.to_owned());
         let name = PathBuf::from(name);
         blocking(move || guest_tree::copy_out(&dir, &name, &target)).await
@@ -313,11 +322,11 @@ impl Passage {
 }
 
 async fn blocking<T: Send + 'static>(
-    copy: impl FnOnce() -> std::io::Result<T> + Send + 'static,
-) -> std::io::Result<T> {
+    copy: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
     match tokio::task::spawn_blocking(copy).await {
         Ok(result) => result,
         // It does not panic; the runtime is going down.
-        Err(error) => Err(std::io::Error::other(error)),
+        Err(error) => Err(io::Error::other(error)),
     }
 }

@@ -27,7 +27,7 @@ impl Machine {
     /// # Errors
     /// [`Screenshot`](ErrorKind::Screenshot) if the file can't be written.
     pub async fn screenshot(&self, name: &str) -> Result<PathBuf> {
-        let path = self.screenshot_path(name);
+        let path = self.screenshot_path(name)?;
         let step = format!("making screenshot {}", path.display());
         self.step(&step, async {
             let picture = self.take_picture().await?;
@@ -71,7 +71,11 @@ impl Machine {
         .await
     }
 
-    fn screenshot_path(&self, name: &str) -> PathBuf {
+    fn screenshot_path(&self, name: &str) -> Result<PathBuf> {
+        if name.ends_with('/') || Path::new(name).file_name().is_none() {
+            let reason = io::Error::new(io::ErrorKind::InvalidInput, "that is no name of a file");
+            return Err(self.no_screenshot(Path::new(name), &reason));
+        }
         let mut path = if name.contains('/') {
             PathBuf::from(name)
         } else {
@@ -80,7 +84,7 @@ impl Machine {
         if path.extension().is_none() {
             path.set_extension("png");
         }
-        path
+        Ok(path)
     }
 
     pub(super) async fn take_picture(&self) -> Result<Image> {
