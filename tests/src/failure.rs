@@ -44,7 +44,7 @@ pub(crate) fn recorder() -> Option<&'static Recorder> {
 }
 
 /// From now on, tests that panic or are ended by SIGTERM leave what is known of them.
-pub(crate) fn keep_evidence() {
+pub fn keep_evidence() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let Some(failures) = std::env::var_os("VM_FAILURES").map(PathBuf::from) else {
@@ -99,9 +99,33 @@ fn current_test() -> Option<String> {
         .map(str::to_owned)
 }
 
+/// Keeps the files of a directory, such as a driver's output, if the test is failing.
+///
+/// # Errors
+/// The operating system's.
+pub fn keep_files(dir: &Path) -> io::Result<()> {
+    let failures = std::env::var_os("VM_FAILURES").filter(|_| std::thread::panicking());
+    let (Some(failures), Some(test)) = (failures, current_test()) else {
+        return Ok(());
+    };
+    let kept = dir_of(Path::new(&failures), &test).join("files");
+    fs::create_dir_all(&kept)?;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            fs::copy(entry.path(), kept.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
+}
+
+fn dir_of(failures: &Path, test: &str) -> PathBuf {
+    failures.join(test.replace("::", "."))
+}
+
 #[expect(clippy::print_stderr, reason = "it is told where the test's end is")]
 fn failed(failures: &Path, test: &str, story: &str) {
-    let dir = failures.join(test.replace("::", "."));
+    let dir = dir_of(failures, test);
     match keep(&dir, test, story) {
         Ok(()) => eprintln!("what is left of it: {}", dir.display()),
         Err(error) => eprintln!("{}: {error}", dir.display()),

@@ -5,7 +5,7 @@
 mod admission;
 /// Headless Chromium, to look at pages with.
 pub mod browser;
-mod failure;
+pub mod failure;
 /// Runs that were recorded, without a machine.
 pub mod recorded;
 

@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
-use vm_tests::{driver, start_script};
+use vm_tests::{driver, failure, start_script};
 
 /// How many seconds a script may take: less than a test.
 const LIMIT: &str = "500";
@@ -42,6 +42,7 @@ pub(super) struct Run {
 impl Run {
     /// Machines by name, each of an image.
     pub(super) fn new(machines: &[(&str, &str)]) -> Self {
+        failure::keep_evidence();
         let dir = tempfile::tempdir().unwrap();
         let start_scripts = machines.iter().map(|(name, image)| {
             let link = dir.path().join(format!("run-{name}-vm"));
@@ -83,6 +84,13 @@ impl Run {
     /// Runs a script to its end.
     pub(super) fn run(&self, text: &str) -> Ended {
         Ended::of(self.command().arg(self.script(text)))
+    }
+}
+
+impl Drop for Run {
+    /// What it leaves tells why a test fails.
+    fn drop(&mut self) {
+        let _ = failure::keep_files(self.out());
     }
 }
 

@@ -6,6 +6,8 @@ use std::process::{Command, Output, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use vm_tests::{fresh, other_test};
 
+use crate::driver::Run;
+
 #[tokio::test]
 #[ignore = "run by the others, to fail"]
 async fn fails() {
@@ -29,6 +31,14 @@ async fn hangs() {
     vm.succeed("echo the last words").await.unwrap();
     println!("it hangs");
     vm.wait_for_console_text("what never comes").await.unwrap();
+}
+
+#[test]
+#[ignore = "run by others, in a process of its own"]
+fn a_script_fails() {
+    if std::env::var_os("VICTIM").is_some() {
+        Run::new(&[]).run("raise Exception('no luck')").passed();
+    }
 }
 
 /// A test that fails, in a process of its own.
@@ -58,6 +68,17 @@ fn leaves_what_there_is_to_know() {
     assert!(read("minimal/qemu-command-line").contains("-accel tcg"));
     let screen = fs::read(dir.join("minimal/screen.png")).unwrap();
     assert!(screen.starts_with(b"\x89PNG"));
+}
+
+#[test]
+fn leaves_the_trace_of_a_script() {
+    let failures = tempfile::tempdir().unwrap();
+    let status = victim("failure::a_script_fails", failures.path()).status();
+    assert!(!status.unwrap().success());
+    let trace = failures
+        .path()
+        .join("failure.a_script_fails/files/trace.html");
+    assert!(fs::read_to_string(trace).unwrap().contains("no luck"));
 }
 
 /// As nextest ends one that takes too long.

@@ -173,6 +173,29 @@ async fn steps_are_walked_and_searched_by_keys() {
     .await;
 }
 
+/// The timeline as it is once what has been asked for is drawn.
+async fn drawn(page: &Client) -> Value {
+    let script = "
+        const done = arguments[0];
+        const canvas = document.querySelector('#timeline canvas');
+        requestAnimationFrame(() => requestAnimationFrame(() => done(canvas.toDataURL())));
+    ";
+    page.execute_async(script, Vec::new()).await.unwrap()
+}
+
+#[tokio::test]
+async fn consoles_are_changed_by_keys() {
+    look(&failing_run(), &[], async |page| {
+        let console = "document.querySelector('#tabs [aria-selected=true]').textContent";
+        let first = value(&page, console).await;
+        press(&page, "[").await.unwrap();
+        assert_ne!(first, value(&page, console).await);
+        press(&page, "]").await.unwrap();
+        assert_eq!(first, value(&page, console).await);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_line_of_a_console_leads_to_its_step() {
     look(&failing_run(), &[], async |page| {
@@ -251,6 +274,15 @@ async fn ten_thousand_steps_and_a_hundred_thousand_lines() {
         until(&page, &format!("{CHOSEN} === 'must succeed: make test-9999'")).await;
         let rows = value(&page, "document.querySelectorAll('.row').length").await;
         assert!(rows.as_u64().unwrap() < 300, "{rows}");
+
+        // The time is zoomed into, and out of.
+        let all = drawn(&page).await;
+        press(&page, "+").await.unwrap();
+        let near = drawn(&page).await;
+        assert!(all != near);
+        press(&page, "0").await.unwrap();
+        assert!(all == drawn(&page).await);
+
         press(&page, "/unit-99999").await.unwrap();
         until(&page, "document.getElementById('found').textContent === '0 steps, 1 line'").await;
         press(&page, &char::from(Key::Escape).to_string()).await.unwrap();

@@ -30,6 +30,8 @@ pub struct XmlLog {
 struct Log {
     /// Nothing, once it is closed or could not be written.
     writer: Option<Writer<BufWriter<File>>>,
+    /// Why it could not be written.
+    failure: Option<io::Error>,
     /// The elements that are open, from the outermost.
     open: Vec<Nest>,
 }
@@ -51,6 +53,7 @@ impl XmlLog {
         let open = Vec::new();
         let log = Listening::new(Log {
             writer: Some(writer),
+            failure: None,
             open,
         });
         Ok(Self { log })
@@ -65,6 +68,9 @@ impl XmlLog {
     }
 
     /// Ends all that is open. What is told from now on is not in the log.
+    ///
+    /// # Errors
+    /// The operating system's, if not all of the log could be written.
     pub fn close(&self) -> io::Result<()> {
         self.log.with(|log| {
             while let Some(nest) = log.open.pop() {
@@ -74,9 +80,10 @@ impl XmlLog {
                 log.write(|writer| end(writer, "nest"));
             }
             log.write(|writer| end(writer, "logfile"));
-            match log.writer.take() {
-                Some(writer) => writer.into_inner().flush(),
-                None => Ok(()),
+            match (log.writer.take(), log.failure.take()) {
+                (Some(writer), None) => writer.into_inner().flush(),
+                (_, Some(failure)) => Err(failure),
+                (None, None) => Ok(()),
             }
         })
     }
@@ -101,8 +108,8 @@ impl Log {
     fn write(&mut self, write: impl FnOnce(&mut Writer<BufWriter<File>>) -> io::Result<()>) {
         if let Some(Err(error)) = self.writer.as_mut().map(write) {
             self.writer = None;
-            // Not by `tracing`, which waits for this.
-            drop(error);
+            // Not told by `tracing`, which waits for this.
+            self.failure = Some(error);
         }
     }
 
