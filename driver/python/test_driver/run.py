@@ -145,7 +145,9 @@ def _handle_signals(global_timeout: Optional[float]) -> List[str]:
     signal.signal(signal.SIGTERM, terminated)
     signal.signal(signal.SIGALRM, timed_out)
     # Ends whatever Rust waits for, so that Python sees to it.
-    signal.set_wakeup_fd(_vmwright.wakeup_fd(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGURG, lambda *_: None)
+    wakeup_fd = _vmwright.wakeup_fd(signal.SIGURG)
+    signal.set_wakeup_fd(wakeup_fd, warn_on_full_buffer=False)
     if global_timeout:
         rootlog.info(f"Test will time out and terminate in {global_timeout:g} seconds")
         signal.setitimer(signal.ITIMER_REAL, global_timeout, AGAIN)

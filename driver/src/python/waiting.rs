@@ -1,6 +1,6 @@
 //! Waiting for machines, while the rest of Python goes on.
 
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::os::fd::{AsRawFd as _, RawFd};
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
@@ -76,9 +76,19 @@ fn signals() -> &'static watch::Sender<u64> {
     SIGNALS.get_or_init(|| watch::Sender::new(0))
 }
 
-/// The file descriptor that Python is to write to when a signal comes.
+/// When Python's main thread is woken after a signal. One that comes between its last look
+/// for signals and a system call that waits, `time.sleep` say, does not end that call.
+const WAKE_UPS: [Duration; 4] = [
+    Duration::from_millis(10),
+    Duration::from_millis(100),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+];
+
+/// The file descriptor that Python is to write to when a signal comes: its number. `wake`
+/// is the number of one that does nothing but end a system call of the main thread's.
 #[pyfunction]
-pub(super) fn wakeup_fd() -> PyResult<RawFd> {
+pub(super) fn wakeup_fd(wake: u8) -> PyResult<RawFd> {
     static OURS: OnceLock<UnixStream> = OnceLock::new();
     let (mut from_python, pythons) =
         UnixStream::pair().map_err(|error| PyOSError::new_err(error.to_string()))?;
@@ -88,11 +98,33 @@ pub(super) fn wakeup_fd() -> PyResult<RawFd> {
     let fd = OURS.get_or_init(|| pythons).as_raw_fd();
     std::thread::spawn(move || {
         let mut numbers = [0; 64];
-        while from_python.read(&mut numbers).is_ok_and(|read| read > 0) {
-            signals().send_modify(|count| *count += 1);
+        let mut wake_ups = [].iter();
+        loop {
+            let next = wake_ups.next().copied();
+            let read = from_python.set_read_timeout(next);
+            match read.and_then(|()| from_python.read(&mut numbers)) {
+                Ok(0) => break,
+                Ok(read) if numbers[..read].iter().any(|&number| number != wake) => {
+                    signals().send_modify(|count| *count += 1);
+                    wake_ups = WAKE_UPS.iter();
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let _ = wake_main_thread(wake);
+                }
+                Err(_) => break,
+            }
         }
     });
     Ok(fd)
+}
+
+fn wake_main_thread(signal: u8) -> PyResult<()> {
+    Python::attach(|py| {
+        let main = py.import("threading")?.call_method0("main_thread")?;
+        let kill = py.import("signal")?.getattr("pthread_kill")?;
+        kill.call1((main.getattr("ident")?, signal)).map(drop)
+    })
 }
 
 /// Ends the process when a script does not end by itself after its time: one that

@@ -80,6 +80,19 @@ fn ctrl_c_ends_python() {
     signalled(script, Signal::INT).failed(130);
 }
 
+/// Another thread takes the signal, or it comes just before the sleep: nothing of it ends
+/// the sleep by itself.
+#[test]
+fn ctrl_c_that_python_would_sleep_over() {
+    let script = "\
+import signal, threading, time
+interrupt = lambda: signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+threading.Timer(0.2, interrupt).start()
+time.sleep(1000)
+";
+    Run::new(&[]).run(script).failed(130);
+}
+
 #[test]
 fn sigterm_cleans_up() {
     signalled(IN_A_WAIT, Signal::TERM).failed(143);
