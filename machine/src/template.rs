@@ -149,26 +149,26 @@ impl Template {
         &self,
         describe: impl Fn(Builder) -> Builder + Send,
     ) -> Result<Machine> {
-        let builder = || describe(Machine::builder(self.recipe.start.clone()));
-        if let Some(number) = self.recipe.vlans.iter().find(|it| !builder().is_on(**it)) {
+        let builder = describe(Machine::builder(self.recipe.start.clone()));
+        if let Some(number) = self.recipe.vlans.iter().find(|it| !builder.is_on(**it)) {
             let reason = format!(
                 "the template is on network {number}; say on which its clone is: \
                  `clone_with(|builder| builder.vlan(&vlan))`"
             );
-            return Err(builder().build()?.template_error("cloning", reason));
+            return Err(builder.build()?.template_error("cloning", reason));
         }
         let saved = match self.current() {
             Ok(saved) => saved,
             Err(reason) => {
-                let vm = builder().build()?;
+                let vm = builder.build()?;
                 tracing::warn!(machine = vm.name(), "it is booted, not cloned: {reason}");
                 return self.boot(vm).await;
             }
         };
-        let builder_of_clone = builder().origin(Origin::Saved(saved.clone()));
         // With other devices, say, which are no fault of the template's.
-        let is_another = builder_of_clone.env_len() > self.recipe.vlans.len();
-        let vm = builder_of_clone.build()?;
+        let is_another = builder.env_len() > self.recipe.vlans.len();
+        let origin = Origin::Saved(saved.clone());
+        let vm = builder.clone().origin(origin).build()?;
         if let Err(error) = self.start(&vm).await {
             tracing::warn!(machine = vm.name(), "it is booted, not cloned: {error}");
             // Whatever it is that can't be loaded, the next one will make anew.
@@ -177,7 +177,7 @@ impl Template {
             }
             // With its disks.
             drop(vm);
-            return self.boot(builder().build()?).await;
+            return self.boot(builder.build()?).await;
         }
         if let Some(contents) = saved.contents() {
             vm.freshen(contents, self.host_name.as_deref()).await?;

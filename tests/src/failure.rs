@@ -50,6 +50,12 @@ pub fn keep_evidence() {
         let Some(failures) = std::env::var_os("VM_FAILURES").map(PathBuf::from) else {
             return;
         };
+        // It ends tests that take too long, and gives each a process of its own.
+        if std::env::var_os("NEXTEST").is_some()
+            && let Some(test) = current_test()
+        {
+            tell_of_sigterm(failures.clone(), test);
+        }
         let tell = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             tell(info);
@@ -61,32 +67,20 @@ pub fn keep_evidence() {
             }
         }));
     });
-    // It ends tests that take too long, and gives each a process of its own.
-    if std::env::var_os("NEXTEST").is_some()
-        && let Some(test) = current_test()
-    {
-        tell_of_sigterm(test);
-    }
 }
 
-fn tell_of_sigterm(test: String) {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let Some(failures) = std::env::var_os("VM_FAILURES").map(PathBuf::from) else {
-            return;
-        };
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("a runtime");
-            runtime.block_on(async {
-                let mut terms = signal(SignalKind::terminate()).expect("a signal handler");
-                terms.recv().await;
-            });
-            failed(&failures, &test, "ended by SIGTERM: it took too long");
-            std::process::exit(128 + rustix::process::Signal::TERM.as_raw());
+fn tell_of_sigterm(failures: PathBuf, test: String) {
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let mut terms = signal(SignalKind::terminate()).expect("a signal handler");
+            terms.recv().await;
         });
+        failed(&failures, &test, "ended by SIGTERM: it took too long");
+        std::process::exit(128 + rustix::process::Signal::TERM.as_raw());
     });
 }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{junit, util};
+use crate::util;
 
 /// A Debian package, and the program, or the file with its whole path, that shows
 /// that it is there.
@@ -42,13 +42,12 @@ pub(crate) const BROWSER: [Package; 2] = [
     package("chromium-driver", "chromedriver"),
 ];
 
-pub(crate) const CURL: Package = package("curl", "curl");
-pub(crate) const XMLLINT: Package = package("libxml2-utils", "xmllint");
+/// What the schema of reports is fetched and used with.
+const SCHEMA: [Package; 2] = [package("curl", "curl"), package("libxml2-utils", "xmllint")];
 
 /// What all of this repository is built and tested with.
 pub(crate) fn all() -> Vec<Package> {
-    let schema = &junit::SCHEMA_TOOLS;
-    [&RUN[..], &VLAN, &OCR, &PYTHON, &BROWSER, schema].concat()
+    [&RUN[..], &VLAN, &OCR, &PYTHON, &BROWSER, &SCHEMA].concat()
 }
 
 /// What the crate `ocr` is built with, and reads with.

@@ -27,6 +27,11 @@ pub(crate) fn cargo() -> Command {
     cargo
 }
 
+/// A hash, as it is written.
+pub(crate) fn hex(hash: &[u8]) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Runs a program that must succeed, quietly; if it does not, the error shows
 /// the end of what it said.
 pub(crate) fn run(command: &mut Command) -> Result<Output> {

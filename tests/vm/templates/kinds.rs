@@ -68,16 +68,20 @@ async fn a_typed_command() {
     assert_eq!(vm.succeed("cat /tmp/shared/file").await.unwrap(), "shared");
 }
 
+/// Because it can't be saved, for a reason that names `what`.
+async fn is_booted(template: TemplateBuilder, what: &str) {
+    let template = template.build().await.unwrap();
+    let reason = template.cannot().unwrap();
+    assert!(reason.contains(what), "{reason}");
+    assert!(has_booted(&template.clone_machine().await.unwrap()).await);
+}
+
 /// Its disk is a temporary one, which is gone with the QEMU that has it.
 #[tokio::test]
 async fn a_typed_command_with_a_disk_is_booted() {
     let cache = tempfile::tempdir().unwrap();
     let disk = start_script("minimal").with_file_name("disk.raw");
-    let template = of(minimal_typed().disk(disk), cache.path()).build().await;
-    let template = template.unwrap();
-    let reason = template.cannot().unwrap();
-    assert!(reason.contains("snapshot=on"), "{reason}");
-    assert!(has_booted(&template.clone_machine().await.unwrap()).await);
+    is_booted(of(minimal_typed().disk(disk), cache.path()), "snapshot=on").await;
 }
 
 #[tokio::test]
@@ -93,10 +97,7 @@ async fn a_device_that_can_not_be_saved() {
         "-drive file='{}',if=none,id=nvme,format=raw,readonly=on -device nvme,drive=nvme,serial=1",
         disk.display()
     );
-    let template = of(minimal_with(&nvme), cache.path()).build().await.unwrap();
-    let reason = template.cannot().unwrap();
-    assert!(reason.contains("nvme"), "{reason}");
-    assert!(has_booted(&template.clone_machine().await.unwrap()).await);
+    is_booted(of(minimal_with(&nvme), cache.path()), "nvme").await;
 }
 
 #[tokio::test]

@@ -8,6 +8,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use sha2::{Digest as _, Sha256};
 
+use crate::util::hex;
+
 /// In it stands, for a whole image, what it was made from and which files it has.
 const MANIFEST: &str = "manifest";
 
@@ -65,9 +67,7 @@ fn hash(inputs: &[&str]) -> String {
         hash.update(input.len().to_le_bytes());
         hash.update(input);
     }
-    let bytes = hash.finalize();
-    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    digits.concat()
+    hex(&hash.finalize())
 }
 
 /// The hash of the inputs, then every file with its size.
