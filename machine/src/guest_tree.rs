@@ -3,7 +3,9 @@
 //! The guest is not trusted, and may change that directory under our hands. So
 //! nothing in it is reached by its path but through `openat2` with
 //! `RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS`, and nothing is opened before it is
-//! known to be a file: opening a device or a pipe may have effects, or hang.
+//! known to be a file: opening a device or a pipe may have effects, or hang. And it
+//! may go on to make files for as long as they are copied or removed, so all that can
+//! be [given up](CancellationToken).
 
 mod remove;
 
@@ -18,6 +20,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::fs::{fstat, mkdirat, open, openat2, readlinkat};
+use tokio_util::sync::CancellationToken;
 use walkdir::WalkDir;
 
 pub(crate) use remove::remove;
@@ -27,11 +30,34 @@ use crate::sparse;
 /// Paths within a copy by their modes.
 pub(crate) type Modes = BTreeMap<u32, Vec<PathBuf>>;
 
+/// What was not copied; of what may be millions of paths, the first.
+#[derive(Debug, Default)]
+pub(crate) struct LeftOut {
+    pub(crate) first: Vec<PathBuf>,
+    pub(crate) more: u64,
+}
+
+impl LeftOut {
+    pub(crate) fn add(&mut self, path: PathBuf) {
+        const KEPT: usize = 20;
+        if self.first.len() < KEPT {
+            self.first.push(path);
+        } else {
+            self.more += 1;
+        }
+    }
+}
+
 /// Copies the host's `source`, a file or a directory with all in it, to `name`
 /// in the guest's directory `dir`, and gives the modes that all of it is to have, when
 /// it is where it is to be. Symbolic links are followed.
-pub(crate) fn copy_in(source: &Path, dir: &Path, name: &Path) -> io::Result<Modes> {
-    let guest = GuestDir::open(dir)?;
+pub(crate) fn copy_in(
+    source: &Path,
+    dir: &Path,
+    name: &Path,
+    given_up: &CancellationToken,
+) -> io::Result<Modes> {
+    let guest = GuestDir::open(dir, given_up)?;
     let mut modes = Modes::new();
     for entry in WalkDir::new(source).follow_links(true) {
         let entry = entry?;
@@ -56,8 +82,13 @@ pub(crate) fn copy_in(source: &Path, dir: &Path, name: &Path) -> io::Result<Mode
 
 /// Writes lists to the directory `name` in the guest's directory `dir`: of each mode a
 /// file, called like it in octal, of the paths that have it, with a NUL behind each.
-pub(crate) fn write_modes(modes: &Modes, dir: &Path, name: &Path) -> io::Result<()> {
-    let guest = GuestDir::open(dir)?;
+pub(crate) fn write_modes(
+    modes: &Modes,
+    dir: &Path,
+    name: &Path,
+    given_up: &CancellationToken,
+) -> io::Result<()> {
+    let guest = GuestDir::open(dir, given_up)?;
     guest.make_dir(name)?;
     for (mode, paths) in modes {
         let mut list = BufWriter::new(guest.create(&name.join(format!("{mode:o}")))?);
@@ -73,21 +104,28 @@ pub(crate) fn write_modes(modes: &Modes, dir: &Path, name: &Path) -> io::Result<
 /// Copies `name` in the guest's directory `dir` to the host's `target`, and
 /// gives the paths that were left out because they are neither files nor
 /// directories nor links to what is copied as well.
-pub(crate) fn copy_out(dir: &Path, name: &Path, target: &Path) -> io::Result<Vec<PathBuf>> {
-    let guest = GuestDir::open(dir)?;
+pub(crate) fn copy_out(
+    dir: &Path,
+    name: &Path,
+    target: &Path,
+    given_up: &CancellationToken,
+) -> io::Result<LeftOut> {
+    let guest = GuestDir::open(dir, given_up)?;
     if let Some(parent) = target.parent() {
         fs::create_dir_all(parent)?;
     }
     let entry = guest.look(name)?;
     match file_type(&entry)? {
         FileType::Directory => copy_dir_out(&guest, name, target),
-        FileType::RegularFile => copy_file_out(&entry, target).map(|()| Vec::new()),
+        FileType::RegularFile => {
+            copy_file_out(&entry, target, given_up).map(|()| LeftOut::default())
+        }
         _ => Err(io::Error::other("it is neither a file nor a directory")),
     }
 }
 
-fn copy_dir_out(guest: &GuestDir, name: &Path, target: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut left_out = Vec::new();
+fn copy_dir_out(guest: &GuestDir<'_>, name: &Path, target: &Path) -> io::Result<LeftOut> {
+    let mut left_out = LeftOut::default();
     let mut to_do = vec![PathBuf::new()];
     while let Some(dir) = to_do.pop() {
         make_dir(&join(target, &dir))?;
@@ -98,7 +136,7 @@ fn copy_dir_out(guest: &GuestDir, name: &Path, target: &Path) -> io::Result<Vec<
             let target = target.join(&inside);
             match file_type(&entry)? {
                 FileType::Directory => to_do.push(inside),
-                FileType::RegularFile => copy_file_out(&entry, &target)?,
+                FileType::RegularFile => copy_file_out(&entry, &target, guest.given_up)?,
                 FileType::Symlink => {
                     let link = readlinkat(&entry, "", Vec::new())?;
                     let link = PathBuf::from(OsString::from_vec(link.into_bytes()));
@@ -106,10 +144,10 @@ fn copy_dir_out(guest: &GuestDir, name: &Path, target: &Path) -> io::Result<Vec<
                         remove_link_or_file(&target)?;
                         symlink(link, &target)?;
                     } else {
-                        left_out.push(inside);
+                        left_out.add(inside);
                     }
                 }
-                _ => left_out.push(inside),
+                _ => left_out.add(inside),
             }
             Ok(())
         })?;
@@ -153,7 +191,7 @@ fn stays_inside(inside: &Path, link: &Path) -> bool {
 }
 
 /// `entry` is a regular file, opened as a path only.
-fn copy_file_out(entry: &OwnedFd, target: &Path) -> io::Result<()> {
+fn copy_file_out(entry: &OwnedFd, target: &Path, given_up: &CancellationToken) -> io::Result<()> {
     let file = File::open(format!("/proc/self/fd/{}", entry.as_raw_fd()))?;
     let data = file.metadata()?;
     remove_link_or_file(target)?;
@@ -163,7 +201,7 @@ fn copy_file_out(entry: &OwnedFd, target: &Path) -> io::Result<()> {
         .mode(0o600)
         .open(target)?;
     // No more than it had: the guest may go on to write.
-    sparse::copy(&file, &copy, data.len())?;
+    sparse::copy(&file, &copy, data.len(), || unless_given_up(given_up))?;
     copy.set_permissions(Permissions::from_mode(data.permissions().mode() & 0o777))
 }
 
@@ -184,20 +222,33 @@ fn join(path: &Path, inside: &Path) -> PathBuf {
     }
 }
 
-/// A directory in which a guest may do as it likes.
-struct GuestDir(OwnedFd);
+fn unless_given_up(given_up: &CancellationToken) -> io::Result<()> {
+    if given_up.is_cancelled() {
+        return Err(io::Error::new(io::ErrorKind::TimedOut, "it was given up"));
+    }
+    Ok(())
+}
 
-impl GuestDir {
+/// A directory in which a guest may do as it likes, until it is given up.
+struct GuestDir<'a> {
+    dir: OwnedFd,
+    given_up: &'a CancellationToken,
+}
+
+impl<'a> GuestDir<'a> {
     /// `path` is ours, but its last component may have become a link.
-    fn open(path: &Path) -> io::Result<Self> {
+    fn open(path: &Path, given_up: &'a CancellationToken) -> io::Result<Self> {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(Self(open(path, flags, Mode::empty())?))
+        let dir = open(path, flags, Mode::empty())?;
+        Ok(Self { dir, given_up })
     }
 
     fn open_beneath(&self, path: &Path, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
         let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        Ok(openat2(&self.0, path, flags, mode, resolve)?)
+        // Nothing is done here without it.
+        unless_given_up(self.given_up)?;
+        Ok(openat2(&self.dir, path, flags, mode, resolve)?)
     }
 
     /// What is at `path`, not opened.
@@ -234,7 +285,7 @@ impl GuestDir {
                 let parent = self.open_beneath(parent, flags, Mode::empty())?;
                 mkdirat(parent, name, Mode::RWXU)?;
             }
-            _ => mkdirat(&self.0, path, Mode::RWXU)?,
+            _ => mkdirat(&self.dir, path, Mode::RWXU)?,
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ mod lifecycle;
 mod migration;
 mod monitor;
 mod network;
+mod passage;
 #[cfg(feature = "ocr")]
 mod pointer;
 mod save;
@@ -326,6 +327,11 @@ impl Machine {
                 self.told(&running, Err(in_vain)).await
             }
         }
+    }
+
+    fn last_console_lines(&self) -> Vec<String> {
+        let running = self.current();
+        running.map_or_else(Vec::new, |running| running.qemu.last_console_lines())
     }
 
     /// `what` was waited for in vain, for as long as this handle waits.

@@ -33,6 +33,9 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long a guest that has given up may go on talking before it is told of.
 const LAST_LINES: Duration = Duration::from_millis(100);
 
+/// How long a kernel that has panicked may take to reboot, which ends QEMU.
+const REBOOT: Duration = Duration::from_secs(5);
+
 /// QEMU's process, its console (standard input and output) and standard error.
 #[derive(Debug)]
 pub(crate) struct Qemu {
@@ -131,6 +134,21 @@ impl Qemu {
             trouble = self.watch.ended() => {
                 let _ = timeout(LAST_LINES, self.exited()).await;
                 Err(self.guests_end(doing, trouble))
+            }
+        }
+    }
+
+    /// How QEMU ends; or the guest's end, if that leaves QEMU running.
+    pub(crate) async fn exit_unless_guests_end(
+        &self,
+        doing: &str,
+    ) -> Result<ExitStatus, ErrorKind> {
+        tokio::select! {
+            biased;
+            status = self.exited() => Ok(status),
+            trouble = self.watch.ended() => match timeout(REBOOT, self.exited()).await {
+                Ok(status) => Ok(status),
+                Err(_) => Err(self.guests_end(doing, trouble)),
             }
         }
     }

@@ -7,14 +7,22 @@ use rustix::fs::seek;
 use rustix::io::Errno;
 
 /// Copies the first `length` bytes of a file, but not the holes in it: a file may be
-/// larger than any disk.
-pub(crate) fn copy(mut source: &File, mut target: &File, length: u64) -> io::Result<()> {
+/// larger than any disk. An error of `goes_on`, which is asked often, ends it.
+pub(crate) fn copy(
+    mut source: &File,
+    mut target: &File,
+    length: u64,
+    goes_on: impl Fn() -> io::Result<()>,
+) -> io::Result<()> {
+    /// How much is copied between two questions.
+    const PIECE: u64 = 64 << 20;
     target.set_len(length)?;
     let mut done = 0;
     while let Some((begin, end)) = next_data(source, done)?
         && begin < length
     {
-        done = end.min(length);
+        goes_on()?;
+        done = end.min(length).min(begin + PIECE);
         source.seek(SeekFrom::Start(begin))?;
         target.seek(SeekFrom::Start(begin))?;
         let copied = io::copy(&mut source.take(done - begin), &mut target)?;
@@ -61,7 +69,8 @@ mod tests {
             file.write_all_at(text, place).unwrap();
         }
         let source = File::open(&source).unwrap();
-        copy(&source, &File::create_new(&target).unwrap(), LENGTH).unwrap();
+        let target_file = File::create_new(&target).unwrap();
+        copy(&source, &target_file, LENGTH, || Ok(())).unwrap();
 
         let data = fs::metadata(&target).unwrap();
         assert_eq!(data.len(), LENGTH);

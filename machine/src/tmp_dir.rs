@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{self, Path, PathBuf};
 
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::guest_tree;
@@ -47,7 +48,8 @@ impl TmpDir {
 impl Drop for TmpDir {
     fn drop(&mut self) {
         // Guests may have shared what is in it.
-        if guest_tree::remove(&self.path).is_err() {
+        let to_its_end = CancellationToken::new();
+        if guest_tree::remove(&self.path, &to_its_end).is_err() {
             // This process may have no file descriptors left.
             self.janitor.clean();
         }

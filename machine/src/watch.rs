@@ -162,6 +162,12 @@ impl Watch {
         }
     }
 
+    /// If it was trouble of this name that ended everything, it has not.
+    pub(crate) fn allow_end(&self, name: &str) {
+        self.end
+            .send_if_modified(|end| end.take_if(|trouble| trouble.name == name).is_some());
+    }
+
     /// The guest goes on from an earlier moment, where nothing had ended.
     pub(crate) fn forget(&self) {
         lock(&self.seen).clear();
@@ -256,6 +262,16 @@ mod tests {
         lock(&watch.signs).allow(PANIC).unwrap();
         watch.see_line("---[ end Kernel panic - not syncing: it hurts ]---");
         watch.see_event(&event("GUEST_PANICKED", &json!({})));
+        assert_eq!(watch.ended().now_or_never(), None);
+    }
+
+    #[test]
+    fn what_is_allowed_afterwards_is_no_end() {
+        let watch = watch(false);
+        watch.see_line("---[ end Kernel panic - not syncing: it hurts ]---");
+        watch.allow_end("disk error");
+        assert_eq!(watch.ended().now_or_never().unwrap().name, PANIC);
+        watch.allow_end(PANIC);
         assert_eq!(watch.ended().now_or_never(), None);
     }
 }

@@ -5,12 +5,14 @@
 mod commands;
 /// More output than anybody wants.
 mod floods;
-/// The guest panics, hangs, has no memory or no room.
+/// The guest is in trouble, has no memory or no room.
 mod guest;
 /// The host lacks something, or the test itself ends.
 mod host;
 /// Lines to QEMU and to the guest that break.
 mod lines;
+/// The guest's kernel panics, whatever is waited for.
+mod panics;
 /// The end of QEMU under each operation.
 mod qemu_dies;
 /// QEMU that does not run.

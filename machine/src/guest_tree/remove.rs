@@ -13,13 +13,16 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, open, openat, renameat, unlinkat};
 use rustix::io::Errno;
+use tokio_util::sync::CancellationToken;
 
-/// Removes the directory `path` with all in it. A link at its place is removed, not
-/// followed; if there is nothing, that is well.
-pub(crate) fn remove(path: &Path) -> io::Result<()> {
+use super::unless_given_up;
+
+/// Removes the directory `path` with all in it, unless that is given up. A link at its
+/// place is removed, not followed; if there is nothing, that is well.
+pub(crate) fn remove(path: &Path, given_up: &CancellationToken) -> io::Result<()> {
     match open(path, AS_DIRECTORY, Mode::empty()) {
         Ok(top) => {
-            let mut top = Top::new(&top)?;
+            let mut top = Top::new(&top, given_up)?;
             while top.remove_a_level()? {}
             fs::remove_dir(path)
         }
@@ -35,17 +38,19 @@ const AS_DIRECTORY: OFlags = OFlags::PATH
     .union(OFlags::CLOEXEC);
 
 /// The directory into which all others are moved.
-struct Top {
+struct Top<'a> {
     dir: OwnedFd,
     /// How many were, for their names.
     moved: u64,
+    given_up: &'a CancellationToken,
 }
 
-impl Top {
-    fn new(top: &OwnedFd) -> io::Result<Self> {
+impl<'a> Top<'a> {
+    fn new(top: &OwnedFd, given_up: &'a CancellationToken) -> io::Result<Self> {
         Ok(Self {
             dir: readable(top)?,
             moved: 0,
+            given_up,
         })
     }
 
@@ -64,6 +69,7 @@ impl Top {
     }
 
     fn remove_entry(&mut self, name: &CStr) -> io::Result<()> {
+        unless_given_up(self.given_up)?;
         if is_removed(unlinkat(&self.dir, name, AtFlags::empty()))? {
             return Ok(());
         }
@@ -71,6 +77,7 @@ impl Top {
         for entry in Dir::read_from(&dir)? {
             let entry = entry?;
             let inner = entry.file_name();
+            unless_given_up(self.given_up)?;
             if is_name(inner) && !is_removed(unlinkat(&dir, inner, AtFlags::empty()))? {
                 self.move_up(&dir, inner)?;
             }
@@ -124,6 +131,10 @@ mod tests {
     use super::super::tests::deep_tree;
     use super::*;
 
+    fn remove(path: &Path) -> io::Result<()> {
+        super::remove(path, &CancellationToken::new())
+    }
+
     #[test]
     fn a_tree_of_any_depth_width_and_mode() {
         let world = tempfile::tempdir().unwrap();
@@ -160,5 +171,17 @@ mod tests {
         assert!(!dir.is_symlink());
         assert!(kept.join("file").exists());
         assert_eq!(kept.metadata().unwrap().permissions().mode() & 0o777, 0o755);
+    }
+
+    #[test]
+    fn it_can_be_given_up() {
+        let world = tempfile::tempdir().unwrap();
+        let dir = world.path().join("guest");
+        fs::create_dir_all(dir.join("sub")).unwrap();
+        let given_up = CancellationToken::new();
+        given_up.cancel();
+        let error = super::remove(&dir, &given_up).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(dir.join("sub").exists());
     }
 }

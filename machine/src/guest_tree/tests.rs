@@ -2,6 +2,14 @@ use std::process::Command;
 
 use super::*;
 
+fn copy_out(dir: &Path, name: &Path, target: &Path) -> io::Result<LeftOut> {
+    super::copy_out(dir, name, target, &CancellationToken::new())
+}
+
+fn copy_in(source: &Path, dir: &Path, name: &Path) -> io::Result<Modes> {
+    super::copy_in(source, dir, name, &CancellationToken::new())
+}
+
 /// A directory that holds `guest/` and `secret`.
 fn world() -> (tempfile::TempDir, PathBuf) {
     let world = tempfile::tempdir().unwrap();
@@ -34,11 +42,8 @@ fn a_tree_comes_out_as_it_is() {
     symlink("sub/file", guest.join("tree/link")).unwrap();
     symlink("../link", guest.join("tree/sub/up")).unwrap();
     let out = world.path().join("out/tree");
-    assert!(
-        copy_out(&guest, Path::new("tree"), &out)
-            .unwrap()
-            .is_empty()
-    );
+    let left_out = copy_out(&guest, Path::new("tree"), &out).unwrap();
+    assert!(left_out.first.is_empty());
     assert_eq!(fs::read_to_string(out.join("link")).unwrap(), "text");
     assert_eq!(fs::read_to_string(out.join("sub/up")).unwrap(), "text");
     let mode = fs::metadata(out.join("sub/file"))
@@ -75,9 +80,9 @@ fn nothing_leads_outside() {
     assert!(status.unwrap().success());
     let out = world.path().join("out");
     let mut left_out = copy_out(&guest, Path::new("tree"), &out).unwrap();
-    left_out.sort();
+    left_out.first.sort();
     let expected = ["absolute", "pipe", "sub/dots", "sub/up", "through", "up"];
-    assert_eq!(left_out, expected.map(PathBuf::from));
+    assert_eq!(left_out.first, expected.map(PathBuf::from));
     assert!(out.join("here").is_symlink());
 }
 
@@ -147,7 +152,7 @@ fn any_name_and_any_number_of_them() {
     }
     let out = world.path().join("out");
     let left_out = copy_out(&guest, Path::new("tree"), &out).unwrap();
-    assert!(left_out.is_empty());
+    assert!(left_out.first.is_empty());
     assert!(names.iter().all(|name| out.join(name).exists()));
 }
 
@@ -162,8 +167,9 @@ fn a_tree_too_deep_to_name_is_an_error() {
         io::ErrorKind::InvalidFilename,
         "{depth}: {error}"
     );
-    remove(&out).unwrap();
-    remove(&guest).unwrap();
+    let to_its_end = CancellationToken::new();
+    remove(&out, &to_its_end).unwrap();
+    remove(&guest, &to_its_end).unwrap();
 }
 
 #[test]
@@ -192,7 +198,13 @@ fn modes_are_listed_and_hinder_nobody() {
     set("sub", 0o555);
     set("", 0o1777);
     let modes = copy_in(&source, &guest, Path::new("copy")).unwrap();
-    write_modes(&modes, &guest, Path::new("modes")).unwrap();
+    write_modes(
+        &modes,
+        &guest,
+        Path::new("modes"),
+        &CancellationToken::new(),
+    )
+    .unwrap();
     let list = |mode: &str| fs::read_to_string(guest.join("modes").join(mode)).unwrap();
     assert_eq!(list("4555"), "./sub/run\0");
     assert_eq!(list("555"), "./sub\0");
@@ -213,4 +225,33 @@ fn a_circle_of_links_is_an_error() {
     symlink(".", source.join("again")).unwrap();
     let error = copy_in(&source, &guest, Path::new("copy")).unwrap_err();
     assert!(error.to_string().contains("loop"), "{error}");
+}
+
+/// However much is left out, little of it is remembered.
+#[test]
+fn the_first_that_are_left_out() {
+    let mut left_out = LeftOut::default();
+    for number in 0..1000 {
+        left_out.add(number.to_string().into());
+    }
+    assert_eq!(left_out.first[0], Path::new("0"));
+    assert_eq!(left_out.first.len() as u64 + left_out.more, 1000);
+    assert!(left_out.first.len() < 100);
+}
+
+/// A guest may go on to make files for as long as they are copied.
+#[test]
+fn a_copy_can_be_given_up() {
+    let (world, guest) = world();
+    fs::create_dir(guest.join("tree")).unwrap();
+    let given_up = CancellationToken::new();
+    given_up.cancel();
+    let out = world.path().join("out");
+    for error in [
+        super::copy_out(&guest, Path::new("tree"), &out, &given_up).unwrap_err(),
+        super::copy_in(world.path(), &guest, Path::new("copy"), &given_up).unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+    assert!(!out.exists());
 }

@@ -1,24 +1,15 @@
 //! Files: into the guest and out of it.
 
-use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::Machine;
+use super::passage::{COPY, MODES};
 use super::shell::shell_error;
 use crate::error::{Error, ErrorKind, Result, tail};
-use crate::guest_tree;
-
-/// Where the shared directory is in the guest.
-const GUEST_SHARE: &str = "/tmp/shared";
-
-/// How what goes into the guest is called on its way, and the directory with the lists
-/// of what has which mode.
-const COPY: &str = "copy";
-const MODES: &str = "modes";
+use crate::guest_tree::LeftOut;
 
 /// Copies `$copy` to `$target`. Modes are set last: a file that was there already has its
 /// own, else, and nothing can be copied into a directory that is not to be written.
@@ -63,7 +54,7 @@ impl Machine {
     ///
     /// # Errors
     /// [`HostFile`](ErrorKind::HostFile), [`Share`](ErrorKind::Share),
-    /// [`GuestCopy`](ErrorKind::GuestCopy).
+    /// [`GuestCopy`](ErrorKind::GuestCopy), [`TimedOut`](ErrorKind::TimedOut).
     pub async fn copy_from_host(&self, source: impl AsRef<Path>, target: &str) -> Result<()> {
         let source = source.as_ref();
         let step = format!("copying the host's {} to {target}", source.display());
@@ -72,25 +63,24 @@ impl Machine {
             let real = source.canonicalize().map_err(host_error)?;
             // Only what ends in `..` has no name of its own.
             let name = self.file_name(source.file_name().map_or(&*real, |_| source))?;
-            let passage = self.passage().await?;
-            passage.copy_in(&real).await.map_err(host_error)?;
-
-            let script = format!(
-                "target={}; copy={}; modes={}
-                mkdir -p -- {}
-                if [[ -d $target ]]; then target=$target/{}; fi
-                {COPY_IN}",
-                self.quote("copying a file", target)?,
-                self.quote("copying a file", &passage.guest_path(COPY))?,
-                self.quote("copying a file", &passage.guest_path(MODES))?,
-                self.quote("copying a file", &parent(target))?,
-                self.quote("copying a file", &name)?,
-            );
-            let copied = self
-                .copy_in_guest(&script, &source.to_string_lossy(), target)
-                .await;
-            passage.leave().await;
-            copied.map(drop)
+            let quote = |path| self.quote("copying a file", path);
+            let parent = parent(target);
+            let [to, into, in_place] = [quote(target)?, quote(&parent)?, quote(&name)?];
+            self.through_share(async |passage| {
+                passage.copy_in(&real).await.map_err(host_error)?;
+                let script = format!(
+                    "target={to}; copy={}; modes={}
+                    mkdir -p -- {into}
+                    if [[ -d $target ]]; then target=$target/{in_place}; fi
+                    {COPY_IN}",
+                    passage.guest_path(COPY),
+                    passage.guest_path(MODES),
+                );
+                self.copy_in_guest(&script, &source.to_string_lossy(), target)
+                    .await
+                    .map(drop)
+            })
+            .await
         })
         .await
     }
@@ -152,7 +142,8 @@ impl Machine {
     ///
     /// # Errors
     /// [`GuestCopy`](ErrorKind::GuestCopy) if the guest has no such file, say;
-    /// [`HostFile`](ErrorKind::HostFile), [`Share`](ErrorKind::Share).
+    /// [`HostFile`](ErrorKind::HostFile), [`Share`](ErrorKind::Share);
+    /// [`TimedOut`](ErrorKind::TimedOut) if the guest makes more files than can be copied.
     pub async fn copy_from_machine(
         &self,
         source: &str,
@@ -162,39 +153,40 @@ impl Machine {
         self.step(&step, async {
             let name = self.file_name(Path::new(source))?;
             let target = self.out_dir().join(target_dir).join(&name);
-            let passage = self.passage().await?;
-            let inside = passage.guest_path(&name);
-            let script = format!(
-                "source={}; target={}
-                {COPY_OUT}",
-                self.quote("copying a file", source)?,
-                self.quote("copying a file", &inside)?,
-            );
-            let special = self
-                .copy_in_guest(&script, source, &target.to_string_lossy())
-                .await?;
-            let links = passage.copy_out(&name, &target).await;
-            passage.leave().await;
-            let links = links.map_err(|error| self.host_file(&target, error))?;
-            let links = links.iter().map(|link| link.to_string_lossy());
-            self.tell_left_out(source, special.lines().map(Cow::from).chain(links));
+            let quote = |path| self.quote("copying a file", path);
+            let (from, in_share) = (quote(source)?, quote(&name)?);
+            let left_out = self.through_share(async |passage| {
+                let script = format!(
+                    "source={from}; target={}{in_share}
+                    {COPY_OUT}",
+                    passage.guest_path("")
+                );
+                let special = self
+                    .copy_in_guest(&script, source, &target.to_string_lossy())
+                    .await?;
+                let left_out = passage.copy_out(&name, &target).await;
+                let mut left_out = left_out.map_err(|error| self.host_file(&target, error))?;
+                for path in special.lines() {
+                    left_out.add(path.into());
+                }
+                Ok(left_out)
+            });
+            self.tell_left_out(source, &left_out.await?);
             Ok(target)
         })
         .await
     }
 
-    fn tell_left_out<'a>(&self, source: &str, paths: impl Iterator<Item = Cow<'a, str>>) {
-        const TOLD: usize = 20;
-        let mut paths = paths.fuse();
-        for path in paths.by_ref().take(TOLD) {
+    fn tell_left_out(&self, source: &str, left_out: &LeftOut) {
+        for path in &left_out.first {
             tracing::warn!(
                 machine = self.name(),
                 "left out of {source}: {} (not a file, or a link to elsewhere)",
-                serial_log::printable(&path)
+                serial_log::printable(&path.to_string_lossy())
             );
         }
-        let more = paths.count();
-        if more > 0 {
+        if left_out.more > 0 {
+            let more = left_out.more;
             tracing::warn!(machine = self.name(), "left out of {source}: {more} more");
         }
     }
@@ -228,30 +220,6 @@ impl Machine {
         }))
     }
 
-    /// A new directory that host and guest both see.
-    async fn passage(&self) -> Result<Passage> {
-        let share = self.shared_dir();
-        let dir = TempDir::new_in(share).map_err(|error| self.host_file(share, error))?;
-        let passage = Passage { dir: dir.keep() };
-        let inside = self.quote("sharing a directory", &passage.guest_path(""))?;
-        let script = format!(
-            "exec 2>&1
-            if [[ ! -d {inside} ]]; then
-                mkdir -p {GUEST_SHARE}
-                modprobe -a 9p 9pnet_virtio || :
-                mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 shared {GUEST_SHARE}
-            fi
-            [[ -d {inside} ]]"
-        );
-        let output = self.execute(script).await?;
-        if output.success() {
-            return Ok(passage);
-        }
-        Err(self.error(ErrorKind::Share {
-            output: tail(&output.stdout),
-        }))
-    }
-
     fn file_name(&self, path: &Path) -> Result<String> {
         let name = path.file_name().and_then(|name| name.to_str());
         name.map(str::to_owned).ok_or_else(|| {
@@ -260,7 +228,16 @@ impl Machine {
         })
     }
 
-    fn host_file(&self, path: &Path, source: io::Error) -> Error {
+    pub(super) fn host_file(&self, path: &Path, source: io::Error) -> Error {
+        if source.kind() == io::ErrorKind::TimedOut {
+            return self.error(ErrorKind::TimedOut {
+                what: format!("{} to be copied", path.display()),
+                waited: self.limit,
+                looks: 1,
+                last_seen: "still more files: the guest may be making them".to_owned(),
+                console: self.last_console_lines(),
+            });
+        }
         self.error(ErrorKind::HostFile {
             path: path.to_owned(),
             source,
@@ -274,59 +251,5 @@ fn parent(path: &str) -> String {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_string_lossy().into_owned(),
         Some(_) => ".".to_owned(),
         None => "/".to_owned(),
-    }
-}
-
-/// A directory in the share, for one copy; removed with it.
-struct Passage {
-    dir: PathBuf,
-}
-
-impl Drop for Passage {
-    fn drop(&mut self) {
-        // A guest that makes files meanwhile has them until its machine goes.
-        if let Err(error) = guest_tree::remove(&self.dir) {
-            tracing::warn!(dir = %self.dir.display(), %error, "could not remove what a guest shared");
-        }
-    }
-}
-
-impl Passage {
-    /// Where `name` in it is for the guest.
-    fn guest_path(&self, name: &str) -> String {
-        let dir = self.dir.file_name().unwrap_or_default();
-        format!("{GUEST_SHARE}/{}/{name}", dir.to_string_lossy())
-    }
-
-    async fn copy_in(&self, source: &Path) -> io::Result<()> {
-        let (dir, source) = (self.dir.clone(), source.to_owned());
-        blocking(move || {
-            let modes = guest_tree::copy_in(&source, &dir, COPY.as_ref())?;
-            guest_tree::write_modes(&modes, &dir, MODES.as_ref())
-        })
-        .await
-    }
-
-    /// Removes it where that holds nobody up: there may be millions of files.
-    async fn leave(self) {
-        // Whether or not the runtime is going down, it is dropped.
-        let _ = tokio::task::spawn_blocking(move || drop(self)).await;
-    }
-
-    /// Gives the paths that were left out.
-    async fn copy_out(&self, name: &str, target: &Path) -> io::Result<Vec<PathBuf>> {
-        let (dir, target) = (self.dir.clone(), target.to_owned());
-        let name = PathBuf::from(name);
-        blocking(move || guest_tree::copy_out(&dir, &name, &target)).await
-    }
-}
-
-async fn blocking<T: Send + 'static>(
-    copy: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    match tokio::task::spawn_blocking(copy).await {
-        Ok(result) => result,
-        // It does not panic; the runtime is going down.
-        Err(error) => Err(io::Error::other(error)),
     }
 }

@@ -15,7 +15,7 @@ use crate::terminal::Terminal;
 ///
 /// For the development of a test. They use this process's terminal, which is
 /// restored whatever happens; or its standard input and output as they are, if
-/// they are no terminal. Ctrl-] leaves at once.
+/// they are no terminal. Ctrl-] leaves at once; no time-out does, however long they last.
 ///
 /// At this process's death, by SIGKILL as well, a small process of its own restores
 /// the terminal. Whoever kills that one, too, is left to `stty sane`.

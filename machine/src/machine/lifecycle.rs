@@ -199,6 +199,7 @@ impl Machine {
             let _ = timeout(QUIT_LIMIT, running.hmp.command("quit")).await;
             if timeout(QUIT_LIMIT, running.qemu.exited()).await.is_err() {
                 running.qemu.kill();
+                let _ = timeout(self.limit, running.qemu.exited()).await;
             }
             self.wait_for_shutdown().await.map(drop)
         })
@@ -209,16 +210,19 @@ impl Machine {
     /// running.
     ///
     /// # Errors
-    /// [`TimedOut`](ErrorKind::TimedOut) with the last console lines.
+    /// [`TimedOut`](ErrorKind::TimedOut) with the last console lines;
+    /// [`GuestEnded`](ErrorKind::GuestEnded) if the guest's kernel has panicked and stays.
     pub async fn wait_for_shutdown(&self) -> Result<Option<ExitStatus>> {
         let Some(running) = self.current() else {
             return Ok(None);
         };
-        self.step("waiting for the VM to power off", async {
-            let Ok(status) = timeout(self.limit, running.qemu.exited()).await else {
-                let in_vain = self.timed_out(&running, "the VM to power off", 1, "QEMU still runs");
-                return self.told(&running, Err(in_vain)).await;
-            };
+        let doing = "waiting for the VM to power off";
+        self.step(doing, async {
+            let end = timeout(self.limit, running.qemu.exit_unless_guests_end(doing));
+            let end = end.await.unwrap_or_else(|_| {
+                Err(self.timed_out(&running, "the VM to power off", 1, "QEMU still runs"))
+            });
+            let status = self.told(&running, end).await?;
             running.end_is_known.store(true, Ordering::Relaxed);
             Ok(Some(status))
         })

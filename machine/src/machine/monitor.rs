@@ -115,10 +115,7 @@ impl Machine {
                 [] => "no event at all".to_owned(),
                 seen => seen.join(", "),
             },
-            console: self
-                .current()
-                .map(|running| running.qemu.last_console_lines())
-                .unwrap_or_default(),
+            console: self.last_console_lines(),
         })
     }
 

@@ -8,8 +8,8 @@ use crate::watch::{Meaning, Trouble};
 
 /// # Trouble
 ///
-/// The console is watched for signs of trouble: `kernel panic`, `kernel oops`, `kernel
-/// warning`, `lock-up`, `out of memory`, `emergency shell`, `ordering cycle`, `dropped to
+/// The console is watched for signs of trouble: `kernel panic`, `kernel oops`, `lock-up`,
+/// `kernel bug`, `kernel warning`, `out of memory`, `emergency shell`, `ordering cycle`, `dropped to
 /// initramfs`, `disk error`, `crash of a program`, `broken boot loader`. Errors mention
 /// what was seen. A kernel that has panicked and does not reboot, as its console or
 /// QEMU's `pvpanic` device tells, and a guest that QEMU has stopped because its disk has
@@ -22,8 +22,8 @@ impl Machine {
         running.map_or_else(Vec::new, |running| running.qemu.watch.seen())
     }
 
-    /// From now on, trouble of this name is none: a test that has the kernel panic, say,
-    /// expects that.
+    /// Trouble of this name is none, whether it was seen already or comes from now on: a
+    /// test that has the kernel panic, say, expects that.
     ///
     /// # Errors
     /// [`BadArgument`](crate::ErrorKind::BadArgument) with the names that there are.
@@ -33,7 +33,11 @@ impl Machine {
         allowed.map_err(|names| {
             let reason = format!("there is no {name:?}, only {names}");
             self.bad_argument("allowing trouble", reason)
-        })
+        })?;
+        if let Some(running) = self.current() {
+            running.qemu.watch.allow_end(name);
+        }
+        Ok(())
     }
 
     /// Watches the console for one kind of trouble more: lines that the regular expression

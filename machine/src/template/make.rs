@@ -200,7 +200,7 @@ fn reserve(file: &Path, size: u64) -> io::Result<File> {
 fn copy_ram(source: &Path, target: &Path) -> io::Result<()> {
     let source = File::open(source)?;
     let size = source.metadata()?.len();
-    sparse::copy(&source, &reserve(target, size)?, size)
+    sparse::copy(&source, &reserve(target, size)?, size, || Ok(()))
 }
 
 #[cfg(test)]

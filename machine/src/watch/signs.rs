@@ -9,11 +9,13 @@ use super::{Meaning, PANIC};
 
 /// What is watched for unless a test says otherwise.
 ///
-/// The words are the kernel's (`kernel/panic.c`, `arch/x86/mm/fault.c`, `mm/oom_kill.c`,
-/// `kernel/watchdog.c`, `kernel/hung_task.c`, `kernel/rcu/tree_stall.h` of Linux 6.1),
+/// The words are the kernel's (`kernel/panic.c`, `arch/x86/mm/fault.c`,
+/// `arch/arm64/mm/fault.c`, `lib/ubsan.c`, `mm/oom_kill.c`, `kernel/watchdog.c`,
+/// `kernel/workqueue.c`, `kernel/hung_task.c`, `kernel/rcu/tree_stall.h` of Linux 6.1),
 /// systemd's (`src/core/transaction.c`, `units/emergency.service.in`, `src/shared/
-/// sulogin-shell`), initramfs-tools' and dracut's.
-const KNOWN: [(&str, Meaning, &str); 12] = [
+/// sulogin-shell`), initramfs-tools', whose prompt is no line yet but follows busybox's
+/// greeting, and dracut's.
+const KNOWN: [(&str, Meaning, &str); 13] = [
     // The kernel's last words, if it does not reboot.
     (
         PANIC,
@@ -25,17 +27,23 @@ const KNOWN: [(&str, Meaning, &str); 12] = [
     (
         "kernel oops",
         Meaning::Noted,
-        r"BUG: (?:unable to handle|kernel NULL pointer)|Oops: |kernel BUG at |BUG: scheduling while atomic|general protection fault, ",
+        r"BUG: (?:unable to handle|kernel NULL pointer)|Oops: |kernel BUG at |general protection fault, |Unable to handle kernel ",
+    ),
+    (
+        "lock-up",
+        Meaning::Noted,
+        r"BUG: (?:soft lockup - |workqueue lockup - )|Watchdog detected hard LOCKUP|rcu: INFO: \S+ (?:self-)?detected (?:expedited )?stall|INFO: task \S+ blocked for more than ",
+    ),
+    // Whatever else the kernel, or a sanitizer of its, calls so.
+    (
+        "kernel bug",
+        Meaning::Noted,
+        r"^(?:\[[^\]]*\] ?)*BUG: |UBSAN: |list_(?:add|del) corruption",
     ),
     (
         "kernel warning",
         Meaning::Noted,
         r"WARNING: CPU: \d+ PID: \d+ at ",
-    ),
-    (
-        "lock-up",
-        Meaning::Noted,
-        r"BUG: soft lockup - |Watchdog detected hard LOCKUP|rcu: INFO: \S+ (?:self-)?detected (?:expedited )?stall|INFO: task \S+ blocked for more than ",
     ),
     (
         "out of memory",
@@ -55,7 +63,7 @@ const KNOWN: [(&str, Meaning, &str); 12] = [
     (
         "dropped to initramfs",
         Meaning::Noted,
-        r"^\(initramfs\)|Dropping to a shell!|dracut: Refusing to continue|Entering emergency mode\.",
+        r"^\(initramfs\)|^BusyBox v\S+ \((?:Debian|Ubuntu) .*\) built-in shell \(ash\)|Dropping to a shell!|dracut: Refusing to continue|Entering emergency mode\.",
     ),
     (
         "disk error",
@@ -197,6 +205,26 @@ mod tests {
             ),
             ("[   12.3] Oops: 0002 [#1] PREEMPT SMP NOPTI", "kernel oops"),
             (
+                "[   5.1] Unable to handle kernel paging request at virtual address ffff8000",
+                "kernel oops",
+            ),
+            (
+                "[   61.3][  T12] BUG: KASAN: use-after-free in kmalloc_oob_right+0x21/0x30",
+                "kernel bug",
+            ),
+            (
+                "[   61.3] BUG: sleeping function called from invalid context at mm/slab.h:494",
+                "kernel bug",
+            ),
+            (
+                "[    2.0] UBSAN: shift-out-of-bounds in drivers/net/ethernet/x.c:12:3",
+                "kernel bug",
+            ),
+            (
+                "[   99.0] BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 31s!",
+                "lock-up",
+            ),
+            (
                 "[  484.1] watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [bash:311]",
                 "lock-up",
             ),
@@ -230,6 +258,10 @@ mod tests {
             ),
             ("(initramfs) ", "dropped to initramfs"),
             (
+                "BusyBox v1.35.0 (Debian 1:1.35.0-4+b5) built-in shell (ash)",
+                "dropped to initramfs",
+            ),
+            (
                 "[    9.9] blk_update_request: I/O error, dev vda, sector 2048 op 0x1:(WRITE)",
                 "disk error",
             ),
@@ -246,6 +278,8 @@ mod tests {
             "[  OK  ] Reached target emergency.target - Emergency Mode.",
             "systemd[1]: Started oom-killer-test.service",
             "root@minimal:~# ",
+            "BusyBox v1.35.0 (Debian 1:1.35.0-4+b5) multi-call binary.",
+            "a.test: BUG: not the kernel's",
         ] {
             assert_eq!(signs.in_line(line), None, "{line}");
         }

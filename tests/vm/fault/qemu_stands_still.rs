@@ -10,11 +10,15 @@ const LIMIT: Duration = Duration::from_secs(1);
 #[tokio::test]
 async fn a_guest_whose_processor_is_stopped() {
     let vm = fresh("minimal").await;
-    vm.send_monitor_command("stop").await.unwrap();
-    let error = vm
-        .execute(Command::new("echo late").timeout(LIMIT))
-        .await
-        .unwrap_err();
+    let script = "echo command runs >/dev/ttyS0; sleep 1000";
+    // The guest's own time-out is not to come before it is stopped.
+    let command = vm.execute(Command::new(script).timeout(5 * LIMIT));
+    let stop = async {
+        vm.wait_for_console_text("command runs").await.unwrap();
+        vm.send_monitor_command("stop").await.unwrap();
+    };
+    let (result, ()) = tokio::join!(command, stop);
+    let error = result.unwrap_err();
     let story = error.to_string();
     assert!(matches!(error.kind(), ErrorKind::Shell { .. }), "{story}");
     assert!(story.contains("the guest stands still: paused"), "{story}");

@@ -1,0 +1,157 @@
+use std::time::Duration;
+
+use machine::{Error, ErrorKind, Machine, StartScript};
+use vm_tests::{fresh, start_script};
+
+/// A kernel that panics stays there, rather than end the machine.
+const STAYS: &str = "echo 0 >/proc/sys/kernel/panic";
+
+const PANIC: &str = "echo c >/proc/sysrq-trigger; sleep 1000";
+
+#[track_caller]
+fn assert_panicked(error: &Error) {
+    let ErrorKind::GuestEnded { trouble, .. } = error.kind() else {
+        panic!("{error}")
+    };
+    assert_eq!(trouble.name, "kernel panic", "{error}");
+    assert!(trouble.line.contains("sysrq triggered crash"), "{error}");
+}
+
+#[tokio::test]
+async fn a_panic_ends_whatever_waits() {
+    let vm = fresh("minimal").await;
+    vm.succeed(STAYS).await.unwrap();
+    let (repeated, console, port, text, so, end, command) = tokio::join!(
+        vm.wait_until_succeeds("false"),
+        vm.wait_for_console_text("never printed"),
+        vm.wait_for_open_port(1),
+        vm.wait_for_text("never shown"),
+        vm.retry("what never comes", async || Ok(false)),
+        vm.wait_for_shutdown(),
+        vm.execute(PANIC),
+    );
+    assert_panicked(&repeated.unwrap_err());
+    assert_panicked(&console.unwrap_err());
+    assert_panicked(&port.unwrap_err());
+    assert_panicked(&text.unwrap_err());
+    assert_panicked(&so.unwrap_err());
+    assert_panicked(&end.unwrap_err());
+    assert_panicked(&command.unwrap_err());
+    assert_panicked(&vm.succeed("true").await.unwrap_err());
+
+    // QEMU lives, and has something to show.
+    vm.wait_for_console_text("Kernel panic").await.unwrap();
+    vm.wait_for_qmp_event(|event| event.name == "GUEST_PANICKED")
+        .await
+        .unwrap();
+    let event = vm.wait_for_qmp_event(|event| event.name == "NEVER").await;
+    assert_panicked(&event.unwrap_err());
+    let status = vm.send_monitor_command("info status").await.unwrap();
+    assert!(status.contains("running"), "{status}");
+    let text = vm.get_screen_text().await.unwrap();
+    assert!(text.contains("end Kernel panic"), "{text}");
+    vm.crash().await.unwrap();
+    assert_eq!(vm.succeed("echo booted").await.unwrap(), "booted\n");
+    assert_eq!(vm.trouble(), []);
+}
+
+#[tokio::test]
+async fn a_panic_ends_what_waits_for_systemd() {
+    let vm = fresh("systemd").await;
+    vm.succeed(STAYS).await.unwrap();
+    let unit = r"[Service]\nType=oneshot\nExecStart=sleep 1000\n";
+    vm.succeed(format!(
+        "printf '{unit}' >/run/systemd/system/slow.service
+         systemctl start --no-block slow.service"
+    ))
+    .await
+    .unwrap();
+    let (unit, job, tty, command) = tokio::join!(
+        vm.wait_for_unit("slow.service"),
+        vm.wait_for_job("slow.service"),
+        vm.wait_until_tty_matches("1", "never shown"),
+        vm.execute(PANIC),
+    );
+    assert_panicked(&unit.unwrap_err());
+    assert_panicked(&job.unwrap_err());
+    assert_panicked(&tty.unwrap_err());
+    assert_panicked(&command.unwrap_err());
+}
+
+/// A program of the guest's, called by its name, panics.
+async fn panics_by(program: &str) -> Machine {
+    let vm = fresh("minimal").await;
+    vm.succeed(format!(
+        "{STAYS}; path=$(type -P {program}); rm $path
+         printf '#!/bin/sh\n{PANIC}\n' >$path; chmod +x $path"
+    ))
+    .await
+    .unwrap();
+    vm
+}
+
+#[tokio::test]
+async fn a_panic_ends_a_copy() {
+    for out in [true, false] {
+        let vm = panics_by("cp").await;
+        let copied = match out {
+            true => vm.copy_from_machine("/etc", "").await.map(drop),
+            false => vm.copy_from_host("/etc/hosts", "/tmp/hosts").await,
+        };
+        assert_panicked(&copied.unwrap_err());
+    }
+}
+
+#[tokio::test]
+async fn a_panic_ends_a_shutdown() {
+    let vm = panics_by("poweroff").await;
+    assert_panicked(&vm.shutdown().await.unwrap_err());
+}
+
+#[tokio::test]
+async fn a_panic_ends_a_boot() {
+    let hopeless = "console=ttyS0 rdinit=/nowhere panic=0 no_timer_check tsc=unstable";
+    let script = StartScript::new(start_script("minimal")).args(["-append", hopeless]);
+    let vm = Machine::new(script).unwrap();
+    let error = vm.connect().await.unwrap_err();
+    let ErrorKind::GuestEnded { trouble, .. } = error.kind() else {
+        panic!("{error}")
+    };
+    assert!(trouble.line.contains("Unable to mount root"), "{error}");
+}
+
+#[tokio::test]
+async fn a_panic_is_recognised_by_the_console_alone() {
+    let vm = fresh("minimal").await;
+    vm.succeed(STAYS).await.unwrap();
+    vm.succeed("cd /sys/bus/pci/drivers/pvpanic-pci; for card in 0*; do echo $card >unbind; done")
+        .await
+        .unwrap();
+    assert_panicked(&vm.succeed(PANIC).await.unwrap_err());
+}
+
+#[tokio::test]
+async fn a_panic_ends_a_machine_that_would_reboot() {
+    let vm = fresh("minimal").await;
+    let error = vm.succeed(PANIC).await.unwrap_err();
+    assert_panicked(&error);
+    assert!(vm.wait_for_shutdown().await.unwrap().is_some());
+    let log = vm.get_console_log().await.unwrap();
+    assert!(log.contains("Kernel panic - not syncing"), "{log}");
+}
+
+#[tokio::test]
+async fn a_panic_that_is_wanted() {
+    let vm = fresh("minimal").await;
+    vm.succeed(STAYS).await.unwrap();
+    vm.allow_trouble("kernel panic").unwrap();
+    let error = vm
+        .within(Duration::from_secs(2))
+        .execute(PANIC)
+        .await
+        .unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Shell { .. }), "{error}");
+    assert_eq!(vm.trouble(), []);
+    let error = vm.allow_trouble("the weather").unwrap_err();
+    assert!(error.to_string().contains("out of memory"), "{error}");
+}
