@@ -187,6 +187,33 @@ async fn a_share_full_of_traps() {
     assert_eq!(left, 0, "what was copied is gone from the share");
 }
 
+/// An emulated guest would take hours to make them, so the host does.
+#[tokio::test]
+async fn a_million_files_in_the_share() {
+    const MILLION: usize = 1_000_000;
+    let host = tempfile::tempdir().unwrap();
+    let vm = with_its_own_cp(host.path(), r#"mv /tmp/shared/many "$target""#).await;
+    // Nor does it give all of them their modes in a time that anybody has.
+    vm.succeed(
+        "printf '#!/bin/bash\n' >/tmp/idle; chmod +x /tmp/idle
+         mv /tmp/idle \"$(command -v chmod)\"",
+    )
+    .await
+    .unwrap();
+    let many = vm.shared_dir().join("many");
+    fs::create_dir(&many).unwrap();
+    for number in 0..MILLION {
+        fs::File::create(many.join(number.to_string())).unwrap();
+    }
+    peak_memory();
+    let before = peak_memory();
+    let out = vm.copy_from_machine("/root/thing", "").await.unwrap();
+    let grown = peak_memory().saturating_sub(before);
+    assert!(grown < BOUND, "{grown} KiB more");
+    assert_eq!(fs::read_dir(out).unwrap().count(), MILLION);
+    assert_eq!(fs::read_dir(vm.shared_dir()).unwrap().count(), 0);
+}
+
 /// The directory that both see is another one when the host comes back to it.
 #[tokio::test]
 async fn a_share_replaced_by_a_link() {
