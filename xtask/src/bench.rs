@@ -14,6 +14,8 @@ pub(crate) enum Bench {
     Clone,
     /// How long a command takes, beside the reference's way to run it
     Commands,
+    /// How long it takes until a fault is seen
+    Faults,
     /// How well and how fast screens are read, beside `convert` and `tesseract`
     Ocr,
     /// How fast a console is logged
@@ -27,6 +29,7 @@ pub(crate) fn run(bench: Bench, yes: bool) -> Result<()> {
     let (package, target, images): (_, _, &[Image]) = match bench {
         Bench::Clone => ("vm-tests", "clone", &[Image::Systemd]),
         Bench::Commands => ("vm-tests", "commands", &[Image::Minimal, Image::Systemd]),
+        Bench::Faults => ("vm-tests", "faults", &[Image::Minimal]),
         Bench::Ocr => ("ocr", "corpus", &[]),
         Bench::SerialLog => ("serial-log", "throughput", &[]),
         Bench::Trace => ("vm-tests", "trace", &[]),
@@ -44,7 +47,7 @@ pub(crate) fn run(bench: Bench, yes: bool) -> Result<()> {
 
 fn packages(bench: Bench) -> Vec<Package> {
     match bench {
-        Bench::Clone | Bench::Commands => [&host::RUN[..], &host::OCR].concat(),
+        Bench::Clone | Bench::Commands | Bench::Faults => [&host::RUN[..], &host::OCR].concat(),
         Bench::Ocr => [&host::OCR[..], &host::OTHER_OCR].concat(),
         Bench::SerialLog => Vec::new(),
         Bench::Trace => [&host::OCR[..], &host::BROWSER].concat(),
