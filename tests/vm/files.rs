@@ -385,7 +385,15 @@ async fn a_file_that_appears() {
         .unwrap();
     vm.wait_for_file("/root/a file").await.unwrap();
     let patient = vm.within(std::time::Duration::from_secs(1));
-    let error = patient.wait_for_file("/root/never").await.unwrap_err();
-    assert!(error.to_string().contains("file /root/never"), "{error}");
+    let error = patient
+        .wait_for_file("/root/no/such/file")
+        .await
+        .unwrap_err();
     assert!(error.is_timeout());
+    let story = error.to_string();
+    assert!(story.contains("file /root/no/such/file"), "{story}");
+    assert!(
+        story.contains("/root:") && story.contains("a file"),
+        "{story}"
+    );
 }

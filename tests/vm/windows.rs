@@ -28,6 +28,8 @@ async fn windows_of_a_desktop() {
         error.to_string().contains("of its own"),
         "those there are shown: {error}"
     );
+    let shown: Vec<&str> = error.evidence().iter().map(|e| e.what.as_str()).collect();
+    assert!(shown.contains(&"screenshot"), "{error}");
     let error = vm.wait_for_window("(").await.unwrap_err();
     assert!(
         matches!(error.kind(), ErrorKind::BadArgument { .. }),

@@ -41,6 +41,13 @@ else
 fi
 chmod -R u+rwX -- "$target""#;
 
+/// Lists the last directory on the way to `$path` that is there.
+const LIST_NEAREST: &str = r#"
+[[ $path == /* ]] || path=$PWD/$path
+until path=${path%/*}; [[ -d ${path:=/} ]]; do :; done
+printf '%s:\n' "$path"
+ls -lA -- "$path" 2>&1 | head -n 40"#;
+
 /// # Files
 ///
 /// Paths in the guest may hold anything but NUL: they are quoted.
@@ -201,10 +208,20 @@ impl Machine {
     }
 
     /// Waits until there is a file, or anything else, at `path` in the guest.
+    ///
+    /// # Errors
+    /// [`TimedOut`](ErrorKind::TimedOut) with what there is on the way to it.
     pub async fn wait_for_file(&self, path: &str) -> Result<()> {
-        let test = format!("[[ -e {} ]]", self.quote("waiting for a file", path)?);
+        let quoted = self.quote("waiting for a file", path)?;
         let what = format!("file {path}");
-        self.wait_in_guest(&what, &test, "it does not exist").await
+        let test = format!("[[ -e {quoted} ]]");
+        match self.wait_in_guest(&what, &test, "it does not exist").await {
+            Err(error) if error.is_timeout() => {
+                let list = format!("path={quoted}; {LIST_NEAREST}");
+                Err(self.with_output(error, "what there is", &list).await)
+            }
+            done => done,
+        }
     }
 
     /// Gives what the script prints.

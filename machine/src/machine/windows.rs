@@ -78,7 +78,8 @@ impl Machine {
     /// `pattern`.
     ///
     /// # Errors
-    /// [`TimedOut`](ErrorKind::TimedOut) with the names of the windows there are.
+    /// [`TimedOut`](ErrorKind::TimedOut) with the names of the windows there are, and the
+    /// screen.
     pub async fn wait_for_window(&self, pattern: &str) -> Result<()> {
         let regex = self.regex(&format!("a window named {pattern}"), pattern)?;
         self.wait_for_window_with(pattern, |name| regex.is_match(name))
@@ -114,14 +115,17 @@ impl Machine {
                     Look::NotYet(format!("windows {names:?}"))
                 })
             });
-            match wait.await {
+            let outcome = match wait.await {
                 // No look may have got to its end.
                 Err(error) if error.is_timeout() => {
                     let script = format!("{LIST_WINDOWS} | grep -v '(has no name)'");
                     Err(self.with_output(error, "windows", &script).await)
                 }
                 done => done,
-            }
+            };
+            #[cfg(feature = "ocr")]
+            let outcome = self.with_screen(outcome).await;
+            outcome
         })
         .await
     }
