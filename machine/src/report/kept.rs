@@ -40,6 +40,22 @@ impl Kept {
             }),
         }
     }
+
+    /// How long what is kept is, in bytes.
+    pub(super) fn len(&self) -> usize {
+        self.text.len() + self.cut.as_ref().map_or(0, |cut| cut.tail.len())
+    }
+
+    /// What is kept in one text, which says what is left out.
+    pub(super) fn into_text(self) -> String {
+        let Self { text, cut } = self;
+        match cut {
+            None => text,
+            Some(Cut { left_out, tail, .. }) => {
+                format!("{text}\n[… {left_out} bytes left out …]\n{tail}")
+            }
+        }
+    }
 }
 
 /// Text with its control characters written out, but for those of lines.

@@ -122,7 +122,7 @@ mod tests {
     use serde_json::Value;
     use tracing_subscriber::layer::SubscriberExt as _;
 
-    use crate::report::tests::{failing_steps, step};
+    use crate::report::tests::{fail, failing_steps, step};
     use crate::report::{Outcome, Recorder};
 
     /// The page that comes of something, and what its program gets.
@@ -191,6 +191,41 @@ mod tests {
             .map(|entry| &entry["command"]["times"])
             .collect();
         assert_eq!(times, [3, 1]);
+    }
+
+    #[test]
+    fn long_looks_that_see_the_same_are_counted() {
+        let looks = || {
+            for end in ["x", "x", "y"] {
+                let (command, output) = ("x", "x".repeat(100_000) + end + &"x".repeat(100_000));
+                tracing::debug!(target: "machine::output", machine = "a", command, output);
+            }
+        };
+        let (_, data) = page(|| step(Some("a"), "waiting").in_scope(looks), "");
+        let entries = data["steps"][0]["entries"].as_array().unwrap();
+        assert_eq!(entries.len(), 2, "they differ where they are cut");
+        assert_eq!(entries[0]["command"]["times"], 2);
+    }
+
+    #[test]
+    fn however_much_is_told_a_page_is_small() {
+        let long = "long ".repeat(12_000);
+        let much = || {
+            for number in 0..300 {
+                let step = step(Some("a"), &format!("{number} {long}"));
+                step.in_scope(|| {
+                    let (command, output) = (&*long, format!("{number} {long}"));
+                    tracing::debug!(target: "machine::output", machine = "a", command, output);
+                });
+                fail(&step, &format!("{number} {long}"));
+            }
+        };
+        let (page, data) = page(much, &long.repeat(100));
+        assert!(page.len() < 20 << 20, "{}", page.len());
+        let last = &data["steps"][299];
+        assert_eq!(last["what"].as_str().unwrap().len(), 2051);
+        let cut = &last["entries"][0]["command"]["output"]["cut"];
+        assert!(cut["file"].is_string(), "{cut}");
     }
 
     #[test]
