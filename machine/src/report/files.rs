@@ -59,7 +59,7 @@ impl Files {
         limit.map_or(most, |(_, limit)| most.min(*limit))
     }
 
-    /// So much more text is on the page.
+    /// Text that takes so many bytes more is on the page.
     pub(super) fn add(&mut self, bytes: usize) {
         self.on_page += bytes;
     }
@@ -136,7 +136,7 @@ mod tests {
         let mut files = Files::default();
         let mut kept = |on_page| {
             files.on_page = on_page;
-            files.keep("output", &"x".repeat(LIMIT)).len()
+            files.keep("output", &"x".repeat(LIMIT)).room()
         };
         assert_eq!(kept(0), LIMIT);
         assert_eq!(kept(SHORT.0), SHORT.1);

@@ -41,9 +41,9 @@ impl Kept {
         }
     }
 
-    /// How long what is kept is, in bytes.
-    pub(super) fn len(&self) -> usize {
-        self.text.len() + self.cut.as_ref().map_or(0, |cut| cut.tail.len())
+    /// How many bytes what is kept takes on a page.
+    pub(super) fn room(&self) -> usize {
+        room(&self.text) + self.cut.as_ref().map_or(0, |cut| room(&cut.tail))
     }
 
     /// What is kept in one text, which says what is left out.
@@ -56,6 +56,16 @@ impl Kept {
             }
         }
     }
+}
+
+/// How many bytes a text takes on a page, in whose JSON some characters are longer.
+pub(super) fn room(text: &str) -> usize {
+    let more = text.bytes().map(|byte| match byte {
+        b'<' => "\\u003c".len() - 1,
+        b'"' | b'\\' | b'\n' | b'\t' => 1,
+        _ => 0,
+    });
+    text.len() + more.sum::<usize>()
 }
 
 /// Text with its control characters written out, but for those of lines.

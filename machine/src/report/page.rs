@@ -11,6 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::console;
 use super::moment::Moment;
 use super::record::{Machine, Outcome, Record, Step};
 
@@ -65,9 +66,11 @@ struct Data<'a> {
 
 /// Writes the page in one go, and the files beside it.
 pub(super) fn write(record: &mut Record, path: &Path) -> io::Result<()> {
-    for machine in &mut record.machines {
-        machine.console.flush();
-    }
+    let consoles = record.machines.iter_mut();
+    console::fit(
+        consoles.map(|machine| &mut machine.console),
+        &mut record.files,
+    );
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let files = format!("{stem}-files");
     record.files.place(&path.with_file_name(&files))?;
@@ -226,6 +229,27 @@ mod tests {
         assert_eq!(last["what"].as_str().unwrap().len(), 2051);
         let cut = &last["entries"][0]["command"]["output"]["cut"];
         assert!(cut["file"].is_string(), "{cut}");
+    }
+
+    #[test]
+    fn what_grows_on_a_page_counts_as_it_is_there() {
+        let much = || {
+            step(Some("a"), "much").in_scope(|| {
+                for number in 0..400 {
+                    let output = number.to_string() + &"<".repeat(60_000);
+                    tracing::debug!(target: "machine::output", machine = "a", output);
+                }
+            });
+            for number in 0..8 {
+                let (machine, line) = (format!("m{number}"), "<".repeat(1_000));
+                (0..1_500).for_each(|_| {
+                    tracing::debug!(target: "machine::console", machine, "{line}");
+                });
+            }
+        };
+        let (page, data) = page(much, "");
+        assert!(page.len() < 40 << 20, "{}", page.len());
+        assert!(data["machines"][7]["console"]["file"].is_string());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tracing::{Level, Metadata};
 use super::console::Console;
 use super::fields::Fields;
 use super::files::Files;
-use super::kept::{Kept, safe};
+use super::kept::{Kept, room, safe};
 use super::listen::Listener;
 use super::moment::Moment;
 use super::pictures::Pictures;
@@ -171,7 +171,7 @@ impl Record {
             self.left_out += 1;
             return None;
         }
-        self.files.add(step.what.len());
+        self.files.add(room(&step.what));
         self.steps.push(step);
         Some(self.steps.len() - 1)
     }
@@ -222,27 +222,27 @@ impl Record {
             return;
         }
         self.entries += 1;
-        self.files.add(entry.said.len());
+        self.files.add(entry.said.room());
         entries.push(entry);
     }
 }
 
 impl Said {
-    /// How much text it is, in bytes.
-    fn len(&self) -> usize {
+    /// How many bytes its texts take on a page.
+    fn room(&self) -> usize {
         match self {
             Self::Log {
                 text, command_line, ..
-            } => text.len() + command_line.len(),
+            } => room(text) + room(command_line),
             Self::Command {
                 command,
                 output,
                 error,
                 ..
-            } => command.len() + output.as_ref().map_or(0, Kept::len) + error.len(),
+            } => room(command) + output.as_ref().map_or(0, Kept::room) + room(error),
             Self::Picture {
                 path, text, words, ..
-            } => path.len() + text.len() + words.len(),
+            } => room(path) + room(text) + room(words),
         }
     }
 
@@ -304,7 +304,7 @@ impl Listener for Record {
             return;
         };
         let error = self.files.shorten(fields.error, LONGEST_STORY);
-        self.files.add(error.len());
+        self.files.add(room(&error));
         let step = &mut self.steps[step];
         step.end = Some(now);
         step.error = error;
