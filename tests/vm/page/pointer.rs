@@ -1,6 +1,6 @@
 //! What the pointer does on the trace page.
 
-use std::time::Duration;
+use std::fs;
 
 use fantoccini::actions::{
     InputSource as _, KeyAction, KeyActions, MOUSE_BUTTON_LEFT, MouseActions, PointerAction,
@@ -8,7 +8,8 @@ use fantoccini::actions::{
 };
 use fantoccini::key::Key;
 use fantoccini::{Client, Locator};
-use serde_json::json;
+use serde_json::{Value, json};
+use vm_tests::browser::browse;
 use vm_tests::recorded::{failing_run, flooded_run, long_run};
 
 use super::{CHOSEN, drawn, look, press, until, value};
@@ -20,106 +21,152 @@ const UP: PointerAction = PointerAction::Up {
     button: MOUSE_BUTTON_LEFT,
 };
 
-fn by(x: f64) -> PointerAction {
-    let (duration, y) = (None, 0.0);
-    PointerAction::MoveBy { duration, x, y }
+/// What the tip at the pointer says.
+const TIP: &str = "document.querySelector('#timeline .tip:not([hidden])')?.textContent";
+const TIP_OF_3: &str = "must succeed: make test-3 — 1.00 s";
+
+/// Looks at nine steps of three machines, of a second each, one after the other. As they were
+/// recorded, they took no time at all.
+async fn look_at_nine_seconds<F>(work: impl FnOnce(Client) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("trace.html");
+    long_run(9, 9).write_page(&path).unwrap();
+    let page = fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once("type=\"application/json\">").unwrap();
+    let (data, after) = rest.split_once("</script>").unwrap();
+    let mut data: Value = serde_json::from_str(data).unwrap();
+    data["took"] = json!(9000);
+    for (number, step) in data["steps"].as_array_mut().unwrap().iter_mut().enumerate() {
+        step["start"] = json!(1000 * number);
+        step["end"] = json!(1000 * (number + 1));
+    }
+    let page = format!("{before}type=\"application/json\">{data}</script>{after}");
+    fs::write(&path, page).unwrap();
+    browse(&path, &[], work).await;
 }
 
-/// A place on the first machine's lane of the timeline, in the middle of the time.
-async fn middle(page: &Client) -> (i64, i64) {
-    let canvas = "document.querySelector('#timeline canvas')";
-    let script = format!(
-        "{canvas}.scrollIntoView({{ block: 'center' }});
-         const {{ left, top, width }} = {canvas}.getBoundingClientRect();
-         return [Math.round(left + width / 2), Math.round(top + 31)];"
-    );
-    let place = page.execute(&script, Vec::new()).await.unwrap();
-    serde_json::from_value(place).unwrap()
+/// Where the first machine's steps are drawn, at a fraction of the time that is to be seen.
+async fn point(page: &Client, fraction: f64) -> (f64, f64) {
+    let script = "
+        const canvas = document.querySelector('#timeline canvas');
+        canvas.scrollIntoView({ block: 'center' });
+        const { left, top, width } = canvas.getBoundingClientRect();
+        return [left, top, width];
+    ";
+    let place = page.execute(script, Vec::new()).await.unwrap();
+    let [left, top, width] = [0, 1, 2].map(|side| place[side].as_f64().unwrap());
+    // Beside the names, and below the axis, as `timeline.js` has it.
+    let (names, margin, axis) = (64.0, 12.0, 22.0);
+    let across = names + fraction * (width - names - margin);
+    ((left + across).round(), (top + axis + 8.0).round())
 }
 
-/// Goes to the middle, and does something there.
-async fn point(page: &Client, actions: &[PointerAction]) {
-    let (x, y) = middle(page).await;
-    #[expect(clippy::cast_precision_loss, reason = "a screen is small")]
-    let there = PointerAction::MoveTo {
+fn to((x, y): (f64, f64)) -> PointerAction {
+    let duration = None;
+    PointerAction::MoveTo { duration, x, y }
+}
+
+async fn perform<const COUNT: usize>(page: &Client, actions: [PointerAction; COUNT]) {
+    let pointer = MouseActions::new("pointer".to_owned());
+    let pointer = actions.into_iter().fold(pointer, MouseActions::then);
+    page.perform_actions(pointer).await.unwrap();
+}
+
+/// Turns the wheel.
+async fn turn_wheel(page: &Client, (x, y): (f64, f64), (delta_x, delta_y): (i64, i64)) {
+    #[expect(clippy::cast_possible_truncation, reason = "they are whole numbers")]
+    let scroll = WheelAction::Scroll {
         duration: None,
-        x: x as f64,
-        y: y as f64,
-    };
-    let mouse = MouseActions::new("mouse".to_owned()).then(there);
-    let mouse = actions.iter().cloned().fold(mouse, MouseActions::then);
-    page.perform_actions(mouse).await.unwrap();
-}
-
-/// Turns the wheel in the middle.
-async fn turn_wheel(page: &Client, (delta_x, delta_y): (i64, i64)) {
-    let (x, y) = middle(page).await;
-    let mut wheel = WheelActions::new("wheel".to_owned());
-    wheel.push(WheelAction::Scroll {
-        duration: Some(Duration::ZERO),
-        x,
-        y,
+        x: x as i64,
+        y: y as i64,
         delta_x,
         delta_y,
-    });
+    };
+    let wheel = WheelActions::new("wheel".to_owned()).then(scroll);
     page.perform_actions(wheel).await.unwrap();
+}
+
+/// Turns the wheel, with Ctrl.
+async fn zoom(page: &Client, place: (f64, f64), delta_y: i64) {
+    let value = char::from(Key::Control);
+    let ctrl = KeyActions::new("keyboard".to_owned()).then(KeyAction::Down { value });
+    page.perform_actions(ctrl).await.unwrap();
+    turn_wheel(page, place, (0, delta_y)).await;
+    page.release_actions().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_step_on_the_timeline_is_chosen() {
-    look(&long_run(10_000, 0), &[], async |page| {
-        until(&page, &format!("{CHOSEN}?.endsWith('-9998')")).await;
-        point(&page, &[]).await;
-        let tip = "document.querySelector('#timeline .tip:not([hidden])')?.textContent";
-        until(&page, &format!("{tip}?.startsWith('must succeed: make')")).await;
-        point(&page, &[DOWN, UP]).await;
-        until(&page, &format!("!{CHOSEN}?.endsWith('-9998')")).await;
-        // The first machine's are the multiples of three.
-        let number = value(&page, &format!("Number({CHOSEN}.split('-')[1])")).await;
-        let number = number.as_u64().unwrap();
-        assert!(number.is_multiple_of(3), "{number}");
-        assert!((1_000..9_000).contains(&number), "{number}");
+    look_at_nine_seconds(async |page| {
+        until(&page, &format!("{CHOSEN} === 'must succeed: make test-7'")).await;
+        let three = point(&page, 3.5 / 9.0).await;
+        perform(&page, [to(three)]).await;
+        assert_eq!(value(&page, TIP).await, TIP_OF_3);
+        perform(&page, [DOWN, UP]).await;
+        until(&page, &format!("{CHOSEN} === 'must succeed: make test-3'")).await;
+        // The machine does nothing there.
+        perform(&page, [to(point(&page, 4.5 / 9.0).await), DOWN, UP]).await;
+        assert_eq!(value(&page, TIP).await, Value::Null);
+        assert_eq!(
+            value(&page, CHOSEN).await,
+            "must succeed: make test-3",
+            "nothing else"
+        );
     })
     .await;
 }
 
 #[tokio::test]
-async fn the_timeline_is_zoomed_and_moved() {
-    look(&long_run(10_000, 0), &[], async |page| {
-        until(&page, &format!("{CHOSEN}?.endsWith('-9998')")).await;
+async fn the_timeline_is_dragged() {
+    look_at_nine_seconds(async |page| {
         let all = drawn(&page).await;
-        let ctrl = KeyAction::Down {
-            value: Key::Control.into(),
-        };
-        let ctrl = KeyActions::new("keyboard".to_owned()).then(ctrl);
-        page.perform_actions(ctrl).await.unwrap();
-        turn_wheel(&page, (0, -300)).await;
-        page.release_actions().await.unwrap();
+        press(&page, "+").await.unwrap();
         let near = drawn(&page).await;
-        assert!(all != near, "Ctrl and the wheel zoom");
-
-        point(&page, &[DOWN, by(60.0), by(60.0), UP]).await;
-        let moved = drawn(&page).await;
-        assert!(near != moved, "it is dragged");
+        // From 2.25 s to 6.75 s, of which a quarter passes.
+        let [from, until] = [point(&page, 0.25).await, point(&page, 0.5).await];
+        perform(&page, [to(from), DOWN, to(until), UP]).await;
+        assert!(near != drawn(&page).await);
+        perform(&page, [to(until)]).await;
         assert_eq!(
-            value(&page, &format!("{CHOSEN}?.endsWith('-9998')")).await,
-            true
+            value(&page, TIP).await,
+            TIP_OF_3,
+            "it went with the pointer"
         );
-        point(&page, &[DOWN, by(-60.0), by(-60.0), UP]).await;
-        assert!(near == drawn(&page).await, "and back");
+        assert_eq!(value(&page, CHOSEN).await, "must succeed: make test-7");
 
-        turn_wheel(&page, (200, 0)).await;
-        assert!(near != drawn(&page).await, "the wheel moves it sideways");
-
+        turn_wheel(&page, until, (200, 0)).await;
+        perform(&page, [to(until)]).await;
+        assert_eq!(value(&page, TIP).await, Value::Null);
+        perform(&page, [to((until.0 - 200.0, until.1))]).await;
+        assert_eq!(value(&page, TIP).await, TIP_OF_3, "the wheel moves it, too");
         press(&page, "0").await.unwrap();
         assert!(all == drawn(&page).await);
-        point(&page, &[DOWN, UP, DOWN, UP]).await;
-        let step = drawn(&page).await;
-        press(&page, "0").await.unwrap();
-        assert!(
-            step != drawn(&page).await,
-            "a double click fills it with a step"
-        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_timeline_is_zoomed() {
+    look_at_nine_seconds(async |page| {
+        let three = point(&page, 3.5 / 9.0).await;
+        perform(&page, [to(three)]).await;
+        let all = drawn(&page).await;
+        // Around the middle of all the time, it would be out of sight.
+        zoom(&page, three, -600).await;
+        assert!(all != drawn(&page).await);
+        perform(&page, [to(three)]).await;
+        assert_eq!(value(&page, TIP).await, TIP_OF_3, "it stays at the pointer");
+        zoom(&page, three, 2000).await;
+        assert!(all == drawn(&page).await, "no further than all of it");
+
+        perform(&page, [to(three), DOWN, UP, DOWN, UP]).await;
+        for end in [0.15, 0.85] {
+            perform(&page, [to(point(&page, end).await)]).await;
+            assert_eq!(value(&page, TIP).await, TIP_OF_3, "it fills the timeline");
+        }
     })
     .await;
 }
