@@ -12,11 +12,14 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::panic;
 use std::path::{Path, PathBuf};
-use std::sync::{Once, OnceLock};
+use std::sync::Once;
 
 use machine::Builder;
 use machine::report::{Outcome, Recorder};
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Which test a machine is of: several run in one process.
 const TEST: &str = "VM_TEST";
@@ -32,15 +35,15 @@ pub(crate) fn leaving_evidence(builder: Builder) -> Builder {
     }
 }
 
-/// What remembers what tests do, if anything of them is to be kept.
-pub(crate) fn recorder() -> Option<&'static Recorder> {
-    static RECORDER: OnceLock<Option<Recorder>> = OnceLock::new();
-    let recorder = RECORDER.get_or_init(|| {
-        std::env::var_os("VM_FAILURES")?;
-        let test = current_test();
-        Some(Recorder::new(test.as_deref().unwrap_or("vm-tests")))
-    });
-    recorder.as_ref()
+/// What remembers what this thread's test does, if anything of it is to be kept.
+pub(crate) fn recorder() -> Option<Recorder> {
+    thread_local! {
+        static RECORDER: Option<Recorder> = std::env::var_os("VM_FAILURES").map(|_| {
+            let test = current_test();
+            Recorder::new(test.as_deref().unwrap_or("vm-tests"))
+        });
+    }
+    RECORDER.with(Clone::clone)
 }
 
 /// From now on, tests that panic or are ended by SIGTERM leave what is known of them.
@@ -54,13 +57,13 @@ pub fn keep_evidence() {
         if std::env::var_os("NEXTEST").is_some()
             && let Some(test) = current_test()
         {
-            tell_of_sigterm(failures.clone(), test);
+            tell_of_sigterm(failures.clone(), test, recorder());
         }
         let tell = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             tell(info);
             if let Some(test) = current_test() {
-                failed(&failures, &test, &story(info.payload()));
+                failed(&failures, &test, &story(info.payload()), recorder());
                 if std::env::var_os("VM_PAUSE_ON_FAILURE").is_some() {
                     prompt::pause(&machines_of(&test));
                 }
@@ -69,8 +72,10 @@ pub fn keep_evidence() {
     });
 }
 
-fn tell_of_sigterm(failures: PathBuf, test: String) {
+fn tell_of_sigterm(failures: PathBuf, test: String, recorder: Option<Recorder>) {
     std::thread::spawn(move || {
+        let listening = registry().with(recorder.as_ref().map(Recorder::layer));
+        let _listening = listening.set_default();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -79,7 +84,8 @@ fn tell_of_sigterm(failures: PathBuf, test: String) {
             let mut terms = signal(SignalKind::terminate()).expect("a signal handler");
             terms.recv().await;
         });
-        failed(&failures, &test, "ended by SIGTERM: it took too long");
+        let story = "ended by SIGTERM: it took too long";
+        failed(&failures, &test, story, recorder);
         std::process::exit(128 + rustix::process::Signal::TERM.as_raw());
     });
 }
@@ -118,9 +124,9 @@ fn dir_of(failures: &Path, test: &str) -> PathBuf {
 }
 
 #[expect(clippy::print_stderr, reason = "it is told where the test's end is")]
-fn failed(failures: &Path, test: &str, story: &str) {
+fn failed(failures: &Path, test: &str, story: &str, recorder: Option<Recorder>) {
     let dir = dir_of(failures, test);
-    match keep(&dir, test, story) {
+    match keep(&dir, test, story, recorder) {
         Ok(()) => eprintln!("what is left of it: {}", dir.display()),
         Err(error) => eprintln!("{}: {error}", dir.display()),
     }
@@ -132,7 +138,7 @@ fn story(payload: &dyn Any) -> String {
     text.unwrap_or("it panicked").to_owned()
 }
 
-fn keep(dir: &Path, test: &str, story: &str) -> io::Result<()> {
+fn keep(dir: &Path, test: &str, story: &str, recorder: Option<Recorder>) -> io::Result<()> {
     fs::create_dir_all(dir)?;
     fs::write(dir.join("test"), test)?;
     fs::write(dir.join("story.txt"), story)?;
@@ -150,7 +156,7 @@ fn keep(dir: &Path, test: &str, story: &str) -> io::Result<()> {
             show_in_trace(&machine.name(), &screen);
         }
     }
-    let Some(recorder) = recorder() else {
+    let Some(recorder) = recorder else {
         return Ok(());
     };
     recorder.conclude(Outcome::Failed, story);

@@ -8,15 +8,17 @@ pub mod browser;
 pub mod failure;
 /// Runs that were recorded, without a machine.
 pub mod recorded;
+mod suite;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use machine::report::{Recorder, Terminal};
-use machine::{Builder, Machine, StartScript, Template, TemplateBuilder, Unit};
+use machine::{Builder, Machine, StartScript, TemplateBuilder};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::TestWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -30,11 +32,8 @@ pub const SOON: Duration = Duration::from_mins(2);
 /// # Panics
 /// If the image was not built.
 pub fn start_script(image: &str) -> PathBuf {
-    let images = std::env::var_os("VM_IMAGES").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/vm"),
-        PathBuf::from,
-    );
-    let script = images.join(image).join(format!("run-{image}-vm"));
+    let images = images();
+    let script = suite::start_script(&images, image);
     assert!(
         script.exists(),
         "no {}: run `cargo xtask vm-test`",
@@ -43,6 +42,14 @@ pub fn start_script(image: &str) -> PathBuf {
     admission::admit(&images);
     failure::keep_evidence();
     script
+}
+
+/// Where guest images are.
+fn images() -> PathBuf {
+    std::env::var_os("VM_IMAGES").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/vm"),
+        PathBuf::from,
+    )
 }
 
 /// The program `driver`, which is built beside the tests.
@@ -100,9 +107,8 @@ pub fn desktop() -> Machine {
 /// If the image was not built.
 pub fn template(image: &str) -> TemplateBuilder {
     show_steps();
-    let script = start_script(image);
-    let images = script.parent().and_then(Path::parent).expect("a directory");
-    Template::builder(StartScript::new(&script)).cache_dir(images.join("templates"))
+    start_script(image);
+    suite::booted(&images(), image)
 }
 
 /// A machine of one's own whose guest is ready: a clone, or, with
@@ -140,31 +146,19 @@ pub async fn booted_and_cloned(image: &str) -> [Machine; 2] {
 async fn booted(image: &str, describe: impl Fn(Builder) -> Builder + Send) -> Machine {
     let vm = describe(builder(image)).build().expect("a machine");
     vm.connect().await.expect("a machine that boots");
-    for unit in units(image) {
+    for unit in suite::units(image) {
         vm.wait_for_unit(unit).await.expect("a unit");
     }
     vm
 }
 
 async fn cloned(image: &str, describe: impl Fn(Builder) -> Builder + Send) -> Machine {
-    let template = units(image)
-        .into_iter()
-        .fold(template(image), TemplateBuilder::wait_for_unit);
-    let template = template.build().await.expect("a template");
+    show_steps();
+    start_script(image);
+    let template = suite::ready(&images(), image).build();
+    let template = template.await.expect("a template");
     let describe = move |builder| describe(failure::leaving_evidence(builder));
     template.clone_with(describe).await.expect("a clone")
-}
-
-/// What is active in a guest that is ready.
-fn units(image: &str) -> Vec<Unit> {
-    match image {
-        "systemd" => vec!["multi-user.target".into()],
-        "desktop" => vec![
-            "graphical.target".into(),
-            Unit::of_user("alice", "graphical-session.target"),
-        ],
-        _ => Vec::new(),
-    }
 }
 
 /// A test of the running binary, an ignored one, to be run in a process of its own, as
@@ -185,13 +179,16 @@ pub fn other_test(name: &str) -> Command {
 /// Shows what machines do and their consoles where test runners capture it:
 /// they print it when the test fails.
 pub fn show_steps() {
+    // Until the thread ends, and of this thread alone, which is the test's: others may run
+    // beside it in the same process.
+    thread_local! {
+        static LISTENING: DefaultGuard = tracing_subscriber::registry()
+            .with(Terminal::new(TestWriter::default()).layer())
+            .with(failure::recorder().as_ref().map(Recorder::layer))
+            .set_default();
+    }
     failure::keep_evidence();
-    // A second test in this process finds it set up already.
-    let terminal = Terminal::new(TestWriter::default());
-    let _ = tracing_subscriber::registry()
-        .with(terminal.layer())
-        .with(failure::recorder().map(Recorder::layer))
-        .try_init();
+    LISTENING.with(|_| ());
 }
 
 /// Waits for a process to be gone, woken by its end.

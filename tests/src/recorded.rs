@@ -46,6 +46,20 @@ pub fn failing_run() -> Recorder {
     recorder
 }
 
+/// A run of a step with more output than there is place for: 1 000 005 characters.
+pub fn flooded_run() -> Recorder {
+    record("flood", || {
+        step("server", "must succeed: yes", "failed", "it broke", || {
+            output(
+                "server",
+                "yes",
+                1,
+                &format!("begin{}", "y".repeat(1_000_000)),
+            );
+        });
+    })
+}
+
 /// A run of so many steps, and lines of consoles; the last step but one fails.
 pub fn long_run(steps: usize, lines: usize) -> Recorder {
     let recorder = record("long", || {

@@ -2,9 +2,10 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::Barrier;
 
 use rustix::process::{Pid, Signal, kill_process};
-use vm_tests::{fresh, other_test};
+use vm_tests::{fresh, other_test, show_steps};
 
 use crate::driver::Run;
 
@@ -41,6 +42,31 @@ fn a_script_fails() {
     }
 }
 
+/// Fails beside another test, both at a time.
+fn fails_beside_another(says: &str) {
+    static BOTH: Barrier = Barrier::new(2);
+    if std::env::var_os("VICTIM").is_none() {
+        return;
+    }
+    show_steps();
+    BOTH.wait();
+    tracing::info!("{says}");
+    BOTH.wait();
+    panic!("no luck");
+}
+
+#[test]
+#[ignore = "run by others, to fail"]
+fn one_of_two() {
+    fails_beside_another("said by one");
+}
+
+#[test]
+#[ignore = "run by others, to fail"]
+fn two_of_two() {
+    fails_beside_another("said by two");
+}
+
 /// A test that fails, in a process of its own.
 fn victim(name: &str, failures: &Path) -> Command {
     let mut command = other_test(name);
@@ -68,6 +94,21 @@ fn leaves_what_there_is_to_know() {
     assert!(read("minimal/qemu-command-line").contains("-accel tcg"));
     let screen = fs::read(dir.join("minimal/screen.png")).unwrap();
     assert!(screen.starts_with(b"\x89PNG"));
+}
+
+/// As `cargo test` runs them.
+#[test]
+fn tests_of_one_process_leave_their_own() {
+    let failures = tempfile::tempdir().unwrap();
+    let mut victims = victim("failure::one_of_two", failures.path());
+    victims.args(["failure::two_of_two", "--test-threads", "2"]);
+    assert!(!victims.status().unwrap().success());
+    for (own, other) in [("one", "two"), ("two", "one")] {
+        let dir = failures.path().join(format!("failure.{own}_of_two"));
+        let trace = fs::read_to_string(dir.join("trace.html")).unwrap();
+        assert!(trace.contains(&format!("said by {own}")));
+        assert!(!trace.contains(&format!("said by {other}")));
+    }
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! The trace page in a browser, of runs that were recorded without a machine.
 
+/// The pointer: the timeline, pictures, links.
+mod pointer;
+
 use fantoccini::actions::{InputSource as _, KeyAction, KeyActions};
 use fantoccini::error::CmdError;
 use fantoccini::key::Key;

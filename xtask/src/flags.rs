@@ -3,7 +3,7 @@
 use std::num::NonZero;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum as _};
 
 use crate::bench::Bench;
 use crate::image::Image;
@@ -20,6 +20,8 @@ pub(crate) struct Flags {
 pub(crate) enum Task {
     /// Builds guest images, and prints their directories
     Image(ImageFlags),
+    /// Boots images and keeps them as the templates that tests clone; tests can do it, too
+    Template(ImageFlags),
     /// Runs the tests on real virtual machines
     VmTest(VmTestFlags),
     /// Checks and tests everything: `tidy`, the tests of all crates, `vm-test`
@@ -41,12 +43,22 @@ pub(crate) struct ImageFlags {
     /// The image
     #[arg(value_enum, required_unless_present = "all")]
     pub(crate) name: Option<Image>,
-    /// Builds all images
+    /// All images
     #[arg(long, conflicts_with = "name")]
     pub(crate) all: bool,
     /// Installs missing host packages without asking
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+impl ImageFlags {
+    /// Those that are asked for.
+    pub(crate) fn images(&self) -> Vec<Image> {
+        match self.name {
+            Some(image) => vec![image],
+            None => Image::value_variants().to_vec(),
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -71,10 +71,7 @@ impl Image {
 
 /// `cargo xtask image`.
 pub(crate) fn run(flags: &ImageFlags) -> Result<()> {
-    let images = match flags.name {
-        Some(image) => vec![image],
-        None => Image::value_variants().to_vec(),
-    };
+    let images = flags.images();
     ensure(&images, flags.yes)?;
     for image in images {
         println!("{}", image.dir().display());

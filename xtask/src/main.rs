@@ -14,6 +14,7 @@ mod host;
 mod image;
 mod junit;
 mod soak;
+mod template;
 mod test;
 mod tidy;
 mod util;
@@ -27,6 +28,7 @@ use flags::{Flags, Task};
 fn main() -> ExitCode {
     let done = match Flags::parse().task {
         Task::Image(flags) => image::run(&flags),
+        Task::Template(flags) => template::run(&flags),
         Task::VmTest(flags) => vm_test::run(&flags),
         Task::Test(flags) => test::run(&flags),
         Task::CleanVm => vm_test::clean(),

@@ -31,10 +31,12 @@ pub(crate) fn run(flags: &VmTestFlags) -> Result<()> {
     };
     // Probed once here, not by each test.
     let accelerator = accelerator()?;
+    make_templates(&tests, flags, accelerator)?;
     let schema = junit::schema();
     if let Err(error) = &schema {
         eprintln!("no report will be checked, because there is no schema: {error:#}");
     }
+    let mut rounds = junit::Rounds::of(flags.repeat);
     for round in 1..=flags.repeat.get() {
         if flags.repeat.get() > 1 {
             eprintln!("round {round} of {}", flags.repeat);
@@ -50,7 +52,7 @@ pub(crate) fn run(flags: &VmTestFlags) -> Result<()> {
         }
         let outcome = run_loudly(&mut runner);
         let reported = match &flags.junit_xml {
-            Some(path) => junit::take_report(profile(flags), path, schema.as_deref().ok()),
+            Some(path) => rounds.take_report(profile(flags), path, schema.as_deref().ok()),
             None => Ok(()),
         };
         let Err(error) = outcome.and(reported) else {
@@ -61,6 +63,30 @@ pub(crate) fn run(flags: &VmTestFlags) -> Result<()> {
         return Err(Told.into());
     }
     Ok(())
+}
+
+/// Makes the templates that all tests together need, where the user sees how far it is. What
+/// some of the tests need is not known before they run: they make it themselves.
+fn make_templates(tests: &Tests<'_>, flags: &VmTestFlags, accelerator: &str) -> Result<()> {
+    let no_templates = std::env::var_os("VM_TEMPLATES").is_some_and(|value| value == "off");
+    if no_templates || !matches!(tests, Tests::All) {
+        return Ok(());
+    }
+    // A process of its own: the library reads this environment.
+    let mut task = Command::new(std::env::current_exe()?);
+    task.args(["template", "--all"])
+        .env("VM_ACCEL", accelerator);
+    scale_timeouts(&mut task, flags);
+    if let Err(error) = run_loudly(&mut task) {
+        eprintln!("the tests will have to make it themselves: {error:#}");
+    }
+    Ok(())
+}
+
+fn scale_timeouts(command: &mut Command, flags: &VmTestFlags) {
+    if let Some(scale) = flags.timeout_scale {
+        command.env("VM_TIMEOUT_SCALE", scale.to_string());
+    }
 }
 
 /// A failure that the user has been told of, in more than a line.
@@ -102,9 +128,7 @@ enum Tests<'a> {
 /// What runs tests: nextest where it is installed, else cargo's own.
 fn runner(tests: &Tests<'_>, flags: &VmTestFlags) -> Command {
     let mut runner = cargo();
-    if let Some(scale) = flags.timeout_scale {
-        runner.env("VM_TIMEOUT_SCALE", scale.to_string());
-    }
+    scale_timeouts(&mut runner, flags);
     if flags.pause_on_failure {
         runner.env("VM_PAUSE_ON_FAILURE", "1");
     }

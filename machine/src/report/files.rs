@@ -1,20 +1,21 @@
-//! The files beside a page, for what is too long for it.
+//! How much of a text has room on a page, and the files beside it, for what has not.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use super::kept::Kept;
+use sha2::{Digest as _, Sha256};
+
+use super::kept::{Kept, shortened};
 use crate::TmpDir;
 
 /// The longest text that is kept whole, in bytes.
 const LIMIT: usize = 64 * 1024;
 
-/// How much text is kept like that. Beyond it, less is.
-const PLENTY: usize = 16 << 20;
-
-/// The longest text that is kept whole then.
-const SHORT_LIMIT: usize = 2 * 1024;
+/// How long a text may be once there is so much text on the page.
+const SHORT: (usize, usize) = (16 << 20, 2 * 1024);
+const SHORTEST: (usize, usize) = (32 << 20, 128);
 
 /// Files in a directory of their own, from their writing until the report is dropped.
 #[derive(Debug, Default)]
@@ -22,29 +23,55 @@ pub(super) struct Files {
     /// There when there are files.
     dir: Option<TmpDir>,
     count: usize,
-    /// How much text was kept.
-    kept: usize,
+    /// The files of texts, by their hashes: what is the same again is in the same file.
+    names: HashMap<[u8; 32], String>,
+    /// How much text is on the page, in bytes.
+    on_page: usize,
 }
 
 impl Files {
-    /// Keeps a text; one that is too long is in a file, whole.
+    /// What the page has of a text; one that is too long is in a file, whole.
     pub(super) fn keep(&mut self, what: &str, text: &str) -> Kept {
-        let limit = if self.kept < PLENTY {
-            LIMIT
-        } else {
-            SHORT_LIMIT
-        };
-        self.kept += text.len().min(limit);
-        let mut kept = Kept::of(text, limit);
+        let mut kept = Kept::of(text, self.limit(LIMIT));
         if let Some(cut) = &mut kept.cut {
             cut.file = self.write(what, text).ok();
         }
         kept
     }
 
+    /// What the page has of a text that is in no file, and of which `most` bytes are enough.
+    pub(super) fn shorten(&self, text: String, most: usize) -> String {
+        shortened(text, self.limit(most))
+    }
+
+    /// A text that is of no use in part; nothing, if it is too long.
+    pub(super) fn whole(&self, text: String, most: usize) -> String {
+        if text.len() > self.limit(most) {
+            return String::new();
+        }
+        text
+    }
+
+    /// The longest that a text may be now, if it may never be longer than `most`.
+    fn limit(&self, most: usize) -> usize {
+        let limits = [SHORTEST, SHORT];
+        let limit = limits.iter().find(|(text, _)| self.on_page >= *text);
+        limit.map_or(most, |(_, limit)| most.min(*limit))
+    }
+
+    /// Text that takes so many bytes more is on the page.
+    pub(super) fn add(&mut self, bytes: usize) {
+        self.on_page += bytes;
+    }
+
     fn write(&mut self, what: &str, text: &str) -> io::Result<String> {
+        let hash = Sha256::digest(text).into();
+        if let Some(name) = self.names.get(&hash) {
+            return Ok(name.clone());
+        }
         let (name, mut file) = self.create(what)?;
         io::Write::write_all(&mut file, text.as_bytes())?;
+        self.names.insert(hash, name.clone());
         Ok(name)
     }
 
@@ -105,12 +132,24 @@ mod tests {
     }
 
     #[test]
-    fn after_plenty_of_text_less_is_kept() {
+    fn the_more_text_there_is_the_less_is_kept() {
         let mut files = Files::default();
-        let text = "x".repeat(LIMIT);
-        let kept = |files: &mut Files| files.keep("output", &text).text.len();
-        let lengths: Vec<usize> = (0..=PLENTY / LIMIT).map(|_| kept(&mut files)).collect();
-        assert_eq!(lengths.first(), Some(&LIMIT));
-        assert_eq!(lengths.last(), Some(&(SHORT_LIMIT / 2)));
+        let mut kept = |on_page| {
+            files.on_page = on_page;
+            files.keep("output", &"x".repeat(LIMIT)).room()
+        };
+        assert_eq!(kept(0), LIMIT);
+        assert_eq!(kept(SHORT.0), SHORT.1);
+        assert_eq!(kept(SHORTEST.0), SHORTEST.1);
+        assert_eq!(files.limit(10), 10, "never more than is enough");
+    }
+
+    #[test]
+    fn what_is_the_same_is_in_one_file() {
+        let mut files = Files::default();
+        let mut file = |text: &str| files.keep("output", text).cut.unwrap().file.unwrap();
+        let [one, other] = ["x", "y"].map(|it| it.repeat(LIMIT + 1));
+        assert_eq!(file(&one), file(&one));
+        assert_ne!(file(&one), file(&other));
     }
 }

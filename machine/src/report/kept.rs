@@ -40,6 +40,32 @@ impl Kept {
             }),
         }
     }
+
+    /// How many bytes what is kept takes on a page.
+    pub(super) fn room(&self) -> usize {
+        room(&self.text) + self.cut.as_ref().map_or(0, |cut| room(&cut.tail))
+    }
+
+    /// What is kept in one text, which says what is left out.
+    pub(super) fn into_text(self) -> String {
+        let Self { text, cut } = self;
+        match cut {
+            None => text,
+            Some(Cut { left_out, tail, .. }) => {
+                format!("{text}\n[… {left_out} bytes left out …]\n{tail}")
+            }
+        }
+    }
+}
+
+/// How many bytes a text takes on a page, in whose JSON some characters are longer.
+pub(super) fn room(text: &str) -> usize {
+    let more = text.bytes().map(|byte| match byte {
+        b'<' => "\\u003c".len() - 1,
+        b'"' | b'\\' | b'\n' | b'\t' => 1,
+        _ => 0,
+    });
+    text.len() + more.sum::<usize>()
 }
 
 /// Text with its control characters written out, but for those of lines.

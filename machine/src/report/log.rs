@@ -29,13 +29,7 @@ pub(super) fn between(record: &Record, from: Duration, to: Duration) -> String {
     // What is of one moment stays in its order.
     lines.sort_by_key(|(at, _)| *at);
     let lines: Vec<String> = lines.into_iter().map(|(_, line)| line).collect();
-    let Kept { mut text, cut } = Kept::of(&lines.join("\n"), LIMIT);
-    if let Some(cut) = cut {
-        let gap = format!("\n[… {} bytes left out …]\n", cut.left_out);
-        text.push_str(&gap);
-        text.push_str(&cut.tail);
-    }
-    text
+    Kept::of(&lines.join("\n"), LIMIT).into_text()
 }
 
 impl Step {

@@ -11,6 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::console;
 use super::moment::Moment;
 use super::record::{Machine, Outcome, Record, Step};
 
@@ -65,9 +66,11 @@ struct Data<'a> {
 
 /// Writes the page in one go, and the files beside it.
 pub(super) fn write(record: &mut Record, path: &Path) -> io::Result<()> {
-    for machine in &mut record.machines {
-        machine.console.flush();
-    }
+    let consoles = record.machines.iter_mut();
+    console::fit(
+        consoles.map(|machine| &mut machine.console),
+        &mut record.files,
+    );
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let files = format!("{stem}-files");
     record.files.place(&path.with_file_name(&files))?;
@@ -122,7 +125,7 @@ mod tests {
     use serde_json::Value;
     use tracing_subscriber::layer::SubscriberExt as _;
 
-    use crate::report::tests::{failing_steps, step};
+    use crate::report::tests::{fail, failing_steps, step};
     use crate::report::{Outcome, Recorder};
 
     /// The page that comes of something, and what its program gets.
@@ -191,6 +194,62 @@ mod tests {
             .map(|entry| &entry["command"]["times"])
             .collect();
         assert_eq!(times, [3, 1]);
+    }
+
+    #[test]
+    fn long_looks_that_see_the_same_are_counted() {
+        let looks = || {
+            for end in ["x", "x", "y"] {
+                let (command, output) = ("x", "x".repeat(100_000) + end + &"x".repeat(100_000));
+                tracing::debug!(target: "machine::output", machine = "a", command, output);
+            }
+        };
+        let (_, data) = page(|| step(Some("a"), "waiting").in_scope(looks), "");
+        let entries = data["steps"][0]["entries"].as_array().unwrap();
+        assert_eq!(entries.len(), 2, "they differ where they are cut");
+        assert_eq!(entries[0]["command"]["times"], 2);
+    }
+
+    #[test]
+    fn however_much_is_told_a_page_is_small() {
+        let long = "long ".repeat(12_000);
+        let much = || {
+            for number in 0..300 {
+                let step = step(Some("a"), &format!("{number} {long}"));
+                step.in_scope(|| {
+                    let (command, output) = (&*long, format!("{number} {long}"));
+                    tracing::debug!(target: "machine::output", machine = "a", command, output);
+                });
+                fail(&step, &format!("{number} {long}"));
+            }
+        };
+        let (page, data) = page(much, &long.repeat(100));
+        assert!(page.len() < 20 << 20, "{}", page.len());
+        let last = &data["steps"][299];
+        assert_eq!(last["what"].as_str().unwrap().len(), 2051);
+        let cut = &last["entries"][0]["command"]["output"]["cut"];
+        assert!(cut["file"].is_string(), "{cut}");
+    }
+
+    #[test]
+    fn what_grows_on_a_page_counts_as_it_is_there() {
+        let much = || {
+            step(Some("a"), "much").in_scope(|| {
+                for number in 0..400 {
+                    let output = number.to_string() + &"<".repeat(60_000);
+                    tracing::debug!(target: "machine::output", machine = "a", output);
+                }
+            });
+            for number in 0..8 {
+                let (machine, line) = (format!("m{number}"), "<".repeat(1_000));
+                (0..1_500).for_each(|_| {
+                    tracing::debug!(target: "machine::console", machine, "{line}");
+                });
+            }
+        };
+        let (page, data) = page(much, "");
+        assert!(page.len() < 40 << 20, "{}", page.len());
+        assert!(data["machines"][7]["console"]["file"].is_string());
     }
 
     #[test]

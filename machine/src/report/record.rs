@@ -9,7 +9,7 @@ use tracing::{Level, Metadata};
 use super::console::Console;
 use super::fields::Fields;
 use super::files::Files;
-use super::kept::{Kept, safe, shortened};
+use super::kept::{Kept, room, safe};
 use super::listen::Listener;
 use super::moment::Moment;
 use super::pictures::Pictures;
@@ -25,7 +25,10 @@ const MOST_ENTRIES: usize = 200_000;
 const LONGEST: usize = 8 * 1024;
 
 /// The longest story of a failure, in bytes.
-const LONGEST_STORY: usize = 64 * 1024;
+pub(super) const LONGEST_STORY: usize = 64 * 1024;
+
+/// The most that is kept of the words on a picture, in bytes.
+const LONGEST_WORDS: usize = 512 * 1024;
 
 /// How a run, or a step of it, ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -168,6 +171,7 @@ impl Record {
             self.left_out += 1;
             return None;
         }
+        self.files.add(room(&step.what));
         self.steps.push(step);
         Some(self.steps.len() - 1)
     }
@@ -218,11 +222,30 @@ impl Record {
             return;
         }
         self.entries += 1;
+        self.files.add(entry.said.room());
         entries.push(entry);
     }
 }
 
 impl Said {
+    /// How many bytes its texts take on a page.
+    fn room(&self) -> usize {
+        match self {
+            Self::Log {
+                text, command_line, ..
+            } => room(text) + room(command_line),
+            Self::Command {
+                command,
+                output,
+                error,
+                ..
+            } => room(command) + output.as_ref().map_or(0, Kept::room) + room(error),
+            Self::Picture {
+                path, text, words, ..
+            } => room(path) + room(text) + room(words),
+        }
+    }
+
     /// Whether the next is the same again, as the looks of a wait are; then it counts here.
     fn is_repeated_by(&mut self, next: &Self) -> bool {
         match (self, next) {
@@ -263,7 +286,7 @@ impl Listener for Record {
             parent,
             machine,
             kind: fields.kind,
-            what: shortened(fields.what, LONGEST),
+            what: self.files.shorten(fields.what, LONGEST),
             start: self.now(),
             end: None,
             outcome: None,
@@ -280,9 +303,11 @@ impl Listener for Record {
         let Some(step) = self.open.remove(&id) else {
             return;
         };
+        let error = self.files.shorten(fields.error, LONGEST_STORY);
+        self.files.add(room(&error));
         let step = &mut self.steps[step];
         step.end = Some(now);
-        step.error = shortened(fields.error, LONGEST_STORY);
+        step.error = error;
         step.outcome = Some(match fields.outcome.as_str() {
             "ok" => Outcome::Passed,
             "failed" => Outcome::Failed,
@@ -302,26 +327,27 @@ impl Listener for Record {
         }
         let parent = step.and_then(|id| self.open.get(&id).copied());
         let seconds = fields.seconds.unwrap_or_default();
+        let files = &self.files;
         let said = if about.target() == OUTPUT {
             Said::Command {
-                command: shortened(fields.command, LONGEST),
+                command: files.shorten(fields.command, LONGEST),
                 status: fields.status,
                 output: fields.output,
-                error: shortened(fields.error, LONGEST_STORY),
+                error: files.shorten(fields.error, LONGEST_STORY),
                 times: 1,
             }
         } else if fields.png.is_empty() {
             Said::Log {
                 level: level(*about.level()),
-                text: shortened(fields.message, LONGEST),
-                command_line: shortened(fields.command_line, LONGEST),
+                text: files.shorten(fields.message, LONGEST),
+                command_line: files.shorten(fields.command_line, LONGEST),
             }
         } else {
             Said::Picture {
                 picture: self.pictures.add(fields.png),
                 path: safe(&fields.path),
-                text: shortened(fields.text, LONGEST_STORY),
-                words: fields.words,
+                text: files.shorten(fields.text, LONGEST_STORY),
+                words: files.whole(fields.words, LONGEST_WORDS),
             }
         };
         self.say(parent, machine, seconds, said);

@@ -8,17 +8,17 @@ use tracing::{Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::kept::safe;
+use super::kept::Kept;
 use super::listen::Listening;
-use super::record::{Outcome, Record};
+use super::record::{LONGEST_STORY, Outcome, Record};
 use super::summary::Summary;
 use super::{log, page};
 
 /// Remembers what machines do, and makes one HTML page of it.
 ///
 /// A handle, cheap to clone. What it remembers is bounded: of long outputs and consoles the
-/// head and the tail, 50 000 steps, 200 pictures. What is cut is in a file beside the page,
-/// whole.
+/// head and the tail, 50 000 steps, 200 pictures, and the more text there is already, the less
+/// of what comes. What is cut of outputs and consoles is in a file beside the page, whole.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     record: Listening<Record>,
@@ -43,7 +43,7 @@ impl Recorder {
     /// How the run ended, and if not well, the story: a panic's message, a traceback. Without
     /// this the page says what the last step came to.
     pub fn conclude(&self, outcome: Outcome, story: &str) {
-        let conclusion = (outcome, safe(story));
+        let conclusion = (outcome, Kept::of(story, LONGEST_STORY).into_text());
         self.record
             .with(|record| record.conclusion = Some(conclusion));
     }
