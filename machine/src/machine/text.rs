@@ -6,7 +6,7 @@ use ocr::console::{self, Fonts, vga_screen};
 use ocr::{Image, Place, ReadError, Reader, Reading};
 use regex::Regex;
 use serde_json::json;
-use tracing::Level;
+use tracing::{Level, dispatcher};
 
 use super::Machine;
 use super::seen::Seen;
@@ -273,6 +273,9 @@ impl Machine {
 
 /// Does what takes its time where that holds nobody up.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    // What is told there is for whoever listens here.
+    let listening = dispatcher::get_default(Clone::clone);
+    let work = move || dispatcher::with_default(&listening, work);
     match tokio::task::spawn_blocking(work).await {
         Ok(value) => value,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),

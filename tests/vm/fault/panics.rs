@@ -92,14 +92,12 @@ async fn panics_by(program: &str) -> Machine {
 
 #[tokio::test]
 async fn a_panic_ends_a_copy() {
-    for out in [true, false] {
-        let vm = panics_by("cp").await;
-        let copied = match out {
-            true => vm.copy_from_machine("/etc", "").await.map(drop),
-            false => vm.copy_from_host("/etc/hosts", "/tmp/hosts").await,
-        };
-        assert_panicked(&copied.unwrap_err());
-    }
+    let vm = panics_by("cp").await;
+    let out = vm.copy_from_machine("/etc", "").await;
+    assert_panicked(&out.unwrap_err());
+    let vm = panics_by("cp").await;
+    let into = vm.copy_from_host("/etc/hosts", "/tmp/hosts").await;
+    assert_panicked(&into.unwrap_err());
 }
 
 #[tokio::test]

@@ -33,7 +33,8 @@ pub(super) fn names() -> Result<Vec<String>> {
     Ok(failures.into_iter().map(|failure| failure.test).collect())
 }
 
-/// Says what failed and where to look: the last line is the directory.
+/// Says what failed and where to look: the last line is the directory, of the test if only
+/// one has failed.
 pub(super) fn tell() -> Result<()> {
     let failures = all()?;
     if failures.is_empty() {
@@ -41,7 +42,7 @@ pub(super) fn tell() -> Result<()> {
     }
     eprintln!("\nwhat failed:");
     for failure in &failures {
-        let Failure { test, story } = failure;
+        let Failure { test, story, .. } = failure;
         let gist = story.lines().next().unwrap_or_default();
         eprintln!("  {test}: {gist}");
         if failure.is_infrastructure() {
@@ -50,18 +51,23 @@ pub(super) fn tell() -> Result<()> {
     }
     let infrastructure = failures.iter();
     let infrastructure = infrastructure.filter(|failure| failure.is_infrastructure());
+    let place = match &failures[..] {
+        [failure] => failure.dir.clone(),
+        _ => dir(),
+    };
     eprintln!(
         "{} failed, {} of them by the host, QEMU or an image; `cargo xtask vm-test --rerun-failed` \
          runs them again. Their logs, screens and traces are in\n{}",
         failures.len(),
         infrastructure.count(),
-        dir().display()
+        place.display()
     );
     Ok(())
 }
 
 /// A test that failed.
 struct Failure {
+    dir: PathBuf,
     test: String,
     story: String,
 }
@@ -84,7 +90,7 @@ fn all() -> Result<Vec<Failure>> {
         // Whoever was killed while it wrote has left less.
         if let Ok(test) = fs::read_to_string(dir.join("test")) {
             let story = fs::read_to_string(dir.join("story.txt")).unwrap_or_default();
-            failures.push(Failure { test, story });
+            failures.push(Failure { dir, test, story });
         }
     }
     failures.sort_by(|one, other| one.test.cmp(&other.test));

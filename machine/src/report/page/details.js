@@ -7,7 +7,7 @@ function showDetails(step, wanted) {
   const outcome = step.goesOn ? "was still going on" : OUTCOMES[step.outcome];
   const tone = SIGNS[step.outcome]?.[1] ?? "soft";
   const took = step.end > step.start ? `took ${duration(step.end - step.start)}` : undefined;
-  const facts = [`at ${clock(step.start)} s`, took].filter(Boolean).join(", ");
+  const facts = [`at ${time(step.start)}`, took].filter(Boolean).join(", ");
   box.replaceChildren(
     element("div", { className: "what" }, ...marked(step.what, wanted)),
     element(
@@ -34,7 +34,7 @@ function showEntry(step, entry, wanted) {
   }
   if (entry.command) return showCommand(step, entry, wanted);
   return [
-    element("h3", null, `the screen at ${clock(entry.at)} s`),
+    element("h3", null, `the screen at ${time(entry.at)}`),
     thumbnail(entry),
     ...(entry.picture.path ? [element("p", { className: "soft" }, entry.picture.path)] : []),
   ];
@@ -47,7 +47,7 @@ function showCommand(step, { at, command }, wanted) {
   const tone = command.status ? "warn" : "soft";
   const times = command.times > 1 ? `, ${command.times} times, last` : "";
   return [
-    element("h3", null, element("span", { className: tone }, status), `${times} at ${clock(at)} s`),
+    element("h3", null, element("span", { className: tone }, status), `${times} at ${time(at)}`),
     ...(isNews ? [element("pre", { tabIndex: 0 }, ...marked(command.command.trim(), wanted))] : []),
     ...(command.error ? [element("pre", { className: "story", tabIndex: 0 }, command.error)] : []),
     ...(command.output?.text || command.output?.cut ? [showText(command.output, wanted)] : []),

@@ -28,7 +28,7 @@ function failedStep(step, go) {
     element(
       "p",
       { className: "when soft" },
-      `${verb} at ${clock(step.end)} s, after ${duration(step.end - step.start)}`,
+      `${verb} at ${time(step.end)} of the run; it took ${duration(step.end - step.start)}`,
       element("button", { type: "button", onclick: () => go(step) }, "Show among the steps ", element("kbd", null, "f")),
     ),
   ];
@@ -58,7 +58,7 @@ function evidence(step) {
     const end = step ? firstAt(at, step.end + 1) : lines.length;
     const last = lines.slice(Math.max(end - LAST_LINES, 0), end);
     return [
-      ...(shown ? [element("h3", null, nameOf(machine), `: the last picture, at ${clock(shown.at)} s`), thumbnail(shown)] : []),
+      ...(shown ? [element("h3", null, nameOf(machine), `: the last picture, at ${time(shown.at)}`), thumbnail(shown)] : []),
       ...(last.length > 0
         ? [
             element("h3", null, nameOf(machine), ": the console until then"),

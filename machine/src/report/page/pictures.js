@@ -36,7 +36,7 @@ function showPicture(entry) {
       }),
     );
   };
-  const facts = [`at ${clock(entry.at)} s`, path, read.length > 0 ? count(read.length, "word") : ""];
+  const facts = [`at ${time(entry.at)}`, path, read.length > 0 ? count(read.length, "word") : ""];
   dialog.querySelector(".caption").textContent = facts.filter(Boolean).join(" · ");
   const choice = dialog.querySelector(".words");
   choice.hidden = read.length === 0;

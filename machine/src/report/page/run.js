@@ -100,6 +100,11 @@ function clock(ms) {
   return `${Math.floor(ms / 60_000)}:${seconds}`;
 }
 
+/** A time of the run, as it is said. */
+function time(ms) {
+  return `${clock(ms)} ${ms < 60_000 ? "s" : "min"}`;
+}
+
 function count(number, what) {
   return `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
 }

@@ -77,7 +77,7 @@ function makeTimeline(choose) {
       pen.fillStyle = colour("line");
       pen.fillRect(Math.round(x(at)), AXIS - 4, 1, height - AXIS);
       pen.fillStyle = colour("soft");
-      if (x(at) + 56 < gutter + width()) pen.fillText(`${clock(at)} s`, x(at) + 4, AXIS / 2);
+      if (x(at) + 56 < gutter + width()) pen.fillText(time(at), x(at) + 4, AXIS / 2);
     }
   }
 
