@@ -51,6 +51,7 @@ mod page;
 mod pictures;
 mod record;
 mod recorder;
+mod said;
 mod summary;
 mod terminal;
 #[cfg(test)]

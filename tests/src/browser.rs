@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use super::SOON;
+use super::{SOON, scaled};
 
 /// Opens a file in Chromium, headless and with `arguments` of its own, and does something
 /// with it. The browser is gone afterwards, also if that panics.
@@ -73,7 +73,7 @@ fn capabilities(profile: &Path, arguments: &[&str]) -> Capabilities {
     let arguments = [&ours, arguments].concat();
     let options = json!({ "args": arguments });
     // What a test waits for in a page has the time that the test gives it.
-    let timeouts = json!({ "script": SOON.as_millis() });
+    let timeouts = json!({ "script": scaled(SOON).as_millis() });
     Capabilities::from_iter([
         ("goog:chromeOptions".to_owned(), options),
         ("timeouts".to_owned(), timeouts),

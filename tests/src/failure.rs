@@ -109,11 +109,23 @@ pub fn keep_files(dir: &Path) -> io::Result<()> {
         return Ok(());
     };
     let kept = dir_of(Path::new(&failures), &test).join("files");
-    fs::create_dir_all(&kept)?;
-    for entry in fs::read_dir(dir)? {
+    copy_files(dir, &kept)?;
+    // What was too long for `trace.html`.
+    let long = Path::new("trace-files");
+    match copy_files(&dir.join(long), &kept.join(long)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Copies a directory's files, without other directories.
+fn copy_files(dir: &Path, to: &Path) -> io::Result<()> {
+    let entries = fs::read_dir(dir)?;
+    fs::create_dir_all(to)?;
+    for entry in entries {
         let entry = entry?;
         if entry.file_type()?.is_file() {
-            fs::copy(entry.path(), kept.join(entry.file_name()))?;
+            fs::copy(entry.path(), to.join(entry.file_name()))?;
         }
     }
     Ok(())
@@ -142,15 +154,13 @@ fn keep(dir: &Path, test: &str, story: &str, recorder: Option<Recorder>) -> io::
     fs::create_dir_all(dir)?;
     fs::write(dir.join("test"), test)?;
     fs::write(dir.join("story.txt"), story)?;
-    for machine in machines_of(test) {
-        let of_machine = machine.free_dir(dir);
-        fs::create_dir_all(&of_machine)?;
+    let machines = machines_of(test);
+    for state in states_without(&machines) {
+        keep_console(&state, dir)?;
+    }
+    for machine in machines {
+        let of_machine = keep_console(&machine.state, dir)?;
         fs::write(of_machine.join("qemu-command-line"), machine.command_line())?;
-        // What is not there is not there: the story comes first.
-        let _ = fs::copy(
-            machine.state.join("console.log"),
-            of_machine.join("console.log"),
-        );
         let screen = of_machine.join("screen.png");
         if last_words::screenshot(&machine.state, &screen).is_ok() {
             show_in_trace(&machine.name(), &screen);
@@ -161,6 +171,52 @@ fn keep(dir: &Path, test: &str, story: &str, recorder: Option<Recorder>) -> io::
     };
     recorder.conclude(Outcome::Failed, story);
     recorder.write_page(dir.join("trace.html"))
+}
+
+/// Keeps the console's log of a machine, in a directory that is given: clones have the name
+/// of their template.
+fn keep_console(state: &Path, dir: &Path) -> io::Result<PathBuf> {
+    let name = name_of(state);
+    let numbered = (2..).map(|number| dir.join(format!("{name}-{number}")));
+    let mut free = std::iter::once(dir.join(&name))
+        .chain(numbered)
+        .filter(|path| !path.exists());
+    let of_machine = free.next().unwrap_or_else(|| dir.join(name));
+    fs::create_dir_all(&of_machine)?;
+    // What is not there is not there: the story comes first.
+    let _ = fs::copy(state.join("console.log"), of_machine.join("console.log"));
+    Ok(of_machine)
+}
+
+/// The state directories of machines whose QEMU is gone, or was never there. Whose they are
+/// is known where a test has a process of its own: that holds a lock on each.
+fn states_without(running: &[Running]) -> Vec<PathBuf> {
+    if std::env::var_os("NEXTEST").is_none() {
+        return Vec::new();
+    }
+    let descriptors = fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut states: Vec<_> = descriptors
+        .filter_map(|descriptor| fs::read_link(descriptor.path()).ok())
+        .filter(|path| is_state(path))
+        .filter(|state| running.iter().all(|machine| machine.state != *state))
+        .collect();
+    states.sort();
+    states.dedup();
+    states
+}
+
+fn is_state(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.as_bytes().starts_with(b"vm-state-")
+}
+
+/// The name of the machine that has a state directory.
+fn name_of(state: &Path) -> String {
+    let state = state.file_name().unwrap_or_default().to_string_lossy();
+    state.strip_prefix("vm-state-").unwrap_or(&state).to_owned()
 }
 
 /// Tells of a picture as machines do.
@@ -179,18 +235,7 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn name(&self) -> String {
-        let state = self.state.file_name().unwrap_or_default().to_string_lossy();
-        state.strip_prefix("vm-state-").unwrap_or(&state).to_owned()
-    }
-
-    /// A directory for it: clones have the name of their template.
-    fn free_dir(&self, dir: &Path) -> PathBuf {
-        let name = self.name();
-        let numbered = (2..).map(|number| dir.join(format!("{name}-{number}")));
-        let mut names = std::iter::once(dir.join(&name)).chain(numbered);
-        names
-            .find(|path| !path.exists())
-            .unwrap_or_else(|| dir.join(name))
+        name_of(&self.state)
     }
 
     /// As a shell would take it.

@@ -18,13 +18,22 @@ use machine::report::{Recorder, Terminal};
 use machine::{Builder, Machine, StartScript, TemplateBuilder};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use tracing::subscriber::DefaultGuard;
+use tracing::dispatcher;
+use tracing::subscriber::{DefaultGuard, NoSubscriber};
 use tracing_subscriber::fmt::TestWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// How long a test waits for what must happen soon, on however slow a host.
+/// How long a test waits for what must happen soon, on a host as slow as most; machines
+/// stretch it by `VM_TIMEOUT_SCALE`, others by [`scaled`].
 pub const SOON: Duration = Duration::from_mins(2);
+
+/// What a limit of a test's own is on this host, by `VM_TIMEOUT_SCALE`.
+pub fn scaled(limit: Duration) -> Duration {
+    let scale = std::env::var("VM_TIMEOUT_SCALE").ok();
+    let scale = scale.and_then(|scale| scale.parse().ok());
+    limit.mul_f64(scale.unwrap_or(1.0))
+}
 
 /// The start script of a guest image; a test that has one takes a place among those
 /// that may have machines.
@@ -162,11 +171,12 @@ async fn cloned(image: &str, describe: impl Fn(Builder) -> Builder + Send) -> Ma
 }
 
 /// A test of the running binary, an ignored one, to be run in a process of its own, as
-/// part of the test that asks for it. It keeps no evidence of its failure.
+/// part of the test that asks for it. It keeps no evidence of its failure, the test does.
 ///
 /// # Panics
 /// If this binary is not to be found.
 pub fn other_test(name: &str) -> Command {
+    failure::keep_evidence();
     let mut command = Command::new(std::env::current_exe().expect("a path"));
     command
         .args(["--exact", name, "--ignored", "--nocapture"])
@@ -177,7 +187,7 @@ pub fn other_test(name: &str) -> Command {
 }
 
 /// Shows what machines do and their consoles where test runners capture it:
-/// they print it when the test fails.
+/// they print it when the test fails. Where somebody listens already, they do alone.
 pub fn show_steps() {
     // Until the thread ends, and of this thread alone, which is the test's: others may run
     // beside it in the same process.
@@ -188,7 +198,10 @@ pub fn show_steps() {
             .set_default();
     }
     failure::keep_evidence();
-    LISTENING.with(|_| ());
+    let nobody_listens = dispatcher::get_default(|dispatch| dispatch.is::<NoSubscriber>());
+    if nobody_listens {
+        LISTENING.with(|_| ());
+    }
 }
 
 /// Waits for a process to be gone, woken by its end.
@@ -204,7 +217,7 @@ pub fn wait_until_gone(pid: u32) {
     let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else {
         return;
     };
-    let limit = SOON.try_into().expect("a time");
+    let limit = scaled(SOON).try_into().expect("a time");
     let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&limit));
     assert_eq!(ended, Ok(1), "process {pid:?} lives on");
 }

@@ -26,12 +26,13 @@ mod terminal;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
-use vm_tests::{driver, failure, start_script};
+use vm_tests::{driver, failure, scaled, start_script};
 
-/// How many seconds a script may take: less than a test.
-const LIMIT: &str = "500";
+/// How long a script may take: less than a test.
+const LIMIT: Duration = Duration::from_secs(500);
 
 /// A run of the driver: its directories, and the start scripts of its machines.
 pub(super) struct Run {
@@ -74,7 +75,7 @@ impl Run {
             .arg("-o")
             .arg(self.out())
             // What hangs tells where.
-            .args(["--global-timeout", LIMIT])
+            .args(["--global-timeout", &scaled(LIMIT).as_secs().to_string()])
             .env("TMPDIR", self.dir.path())
             .env_remove("XDG_RUNTIME_DIR")
             .stdin(Stdio::null());

@@ -9,9 +9,9 @@ use fantoccini::key::Key;
 use fantoccini::{Client, Locator};
 use machine::report::Recorder;
 use serde_json::{Value, json};
-use vm_tests::SOON;
 use vm_tests::browser::browse;
 use vm_tests::recorded::{HOSTILE, failing_run, long_run};
+use vm_tests::{SOON, scaled};
 
 /// Looks at a run's page.
 async fn look<F>(run: &Recorder, arguments: &[&str], work: impl FnOnce(Client) -> F)
@@ -38,7 +38,7 @@ async fn until(page: &Client, expression: &str) {
          look();"
     );
     let became_true = page.execute_async(&script, Vec::new());
-    let became_true = tokio::time::timeout(SOON, became_true).await;
+    let became_true = tokio::time::timeout(scaled(SOON), became_true).await;
     assert_eq!(became_true.unwrap().unwrap(), json!(true), "{expression}");
 }
 

@@ -1,6 +1,7 @@
 //! JUnit's XML as CI systems read it, and their schema, to check ours against.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::num::NonZero;
 use std::ops::Add;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,24 @@ const PUBLISHED: &str = "https://files.pythonhosted.org/packages/79/42/\
     bb4641652e58dedeac2ec51abc1f8cae4fee4ec63899a0999016229a0f2a/pytest-9.2.0.tar.gz";
 const SHA256: &str = "97c4f3b1f3c7414aa36465e09b8220f1d03627993bd51b1282e193753c80557b";
 const MEMBER: &str = "pytest-9.2.0/testing/example_scripts/junit-10.xsd";
+
+/// Where nextest writes its report.
+fn written(profile: &str) -> PathBuf {
+    let nextest = workspace().join("target/nextest");
+    nextest.join(profile).join("junit.xml")
+}
+
+/// Removes the report of an earlier run, which would be taken for that of a run that comes
+/// to none.
+pub(crate) fn forget(profile: &str) -> Result<()> {
+    let written = written(profile);
+    match fs::remove_file(&written) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("can't remove {}", written.display()))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// The tests' reports: of one run, or of several in one.
 pub(crate) struct Rounds {
@@ -39,7 +58,7 @@ impl Rounds {
         }
     }
 
-    /// Moves the report of nextest's last run, with a profile, to `path`, where those of
+    /// Adds the report of nextest's last run, with a profile, to `path`, where those of
     /// earlier rounds stay, and checks it against the schema, if there is one.
     pub(crate) fn take_report(
         &mut self,
@@ -47,16 +66,13 @@ impl Rounds {
         path: &Path,
         schema: Option<&Path>,
     ) -> Result<()> {
-        let nextest = workspace().join("target/nextest");
-        let written = nextest.join(profile).join("junit.xml");
+        let written = written(profile);
         let text = fs::read_to_string(&written)
             .with_context(|| format!("can't read {}", written.display()))?;
         let report = Report::deserialize_from_str(&text)
             .with_context(|| format!("can't understand {}", written.display()))?;
         let report = for_ci(self.add(report))?;
         fs::write(path, report).with_context(|| format!("can't write {}", path.display()))?;
-        // Or it would be taken for that of a run that comes to none.
-        fs::remove_file(&written).with_context(|| format!("can't remove {}", written.display()))?;
         if let Some(schema) = schema {
             let mut xmllint = Command::new("xmllint");
             xmllint.args(["--noout", "--nonet", "--schema"]).arg(schema);

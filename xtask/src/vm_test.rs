@@ -24,6 +24,8 @@ pub(crate) fn run(flags: &VmTestFlags) -> Result<()> {
     host::ensure(&host::all(), flags.yes)?;
     image::ensure(Image::value_variants(), flags.yes)?;
     run_loudly(cargo().args(["build", "--package", "driver"]))?;
+    // Before what is left of the last failures goes, which may be wanted again.
+    run_loudly(cargo().args(["test", "--package", "vm-tests", "--no-run"]))?;
     let tests = match (&flags.filter, flags.rerun_failed) {
         (_, true) => Tests::These(failures::names()?),
         (Some(filter), false) => Tests::Like(filter),
@@ -42,6 +44,7 @@ pub(crate) fn run(flags: &VmTestFlags) -> Result<()> {
             eprintln!("round {round} of {}", flags.repeat);
         }
         failures::forget()?;
+        junit::forget(profile(flags))?;
         let mut runner = runner(&tests, flags);
         runner
             .env("VM_IMAGES", vm_dir())
@@ -78,7 +81,7 @@ fn make_templates(tests: &Tests<'_>, flags: &VmTestFlags, accelerator: &str) -> 
         .env("VM_ACCEL", accelerator);
     scale_timeouts(&mut task, flags);
     if let Err(error) = run_loudly(&mut task) {
-        eprintln!("the tests will have to make it themselves: {error:#}");
+        eprintln!("the tests will have to make them themselves: {error:#}");
     }
     Ok(())
 }

@@ -24,19 +24,14 @@ impl Record {
         }
         let story = self.conclusion.as_ref().map_or("", |(_, story)| story);
         let mut failing = self
-            .last(None, |step| step.is_failed() && step.is_part_of(story))
-            .or_else(|| self.last(None, Step::is_failed))
-            .or_else(|| self.last(None, Step::is_cancelled))?;
+            .last(|step| step.is_failed() && step.is_part_of(story))
+            .or_else(|| self.last(Step::is_failed))
+            .or_else(|| self.last(Step::is_cancelled))?;
         loop {
-            let step = &self.steps[failing];
-            let inner = self
-                .last(Some(failing), |inner| {
-                    inner.is_failed() && inner.is_part_of(&step.error)
-                })
-                .or_else(|| {
-                    let last = self.last(Some(failing), |inner| inner.outcome.is_some())?;
-                    self.steps[last].is_cancelled().then_some(last)
-                });
+            let inner = self.steps[failing].cause.or_else(|| {
+                let last = self.last_in(failing, |inner| inner.outcome.is_some())?;
+                self.steps[last].is_cancelled().then_some(last)
+            });
             match inner {
                 Some(inner) => failing = inner,
                 None => return Some(failing),
@@ -44,10 +39,10 @@ impl Record {
         }
     }
 
-    /// The last step in another that is as `wanted`.
-    fn last(&self, parent: Option<usize>, wanted: impl Fn(&Step) -> bool) -> Option<usize> {
-        let mut steps = self.steps.iter().enumerate().rev();
-        let found = steps.find(|(_, step)| step.parent == parent && wanted(step));
+    /// The last step that is in no other and as `wanted`.
+    fn last(&self, wanted: impl Fn(&Step) -> bool) -> Option<usize> {
+        let mut steps = self.steps.iter().enumerate();
+        let found = steps.rfind(|(_, step)| step.parent.is_none() && wanted(step));
         found.map(|(number, _)| number)
     }
 
@@ -70,9 +65,8 @@ impl Step {
     }
 
     /// Whether its failure is a part of `story`: else somebody got over it.
-    fn is_part_of(&self, story: &str) -> bool {
-        let gist = self.error.lines().next().unwrap_or_default();
-        !gist.is_empty() && story.contains(gist)
+    pub(super) fn is_part_of(&self, story: &str) -> bool {
+        !self.gist.is_empty() && story.contains(&self.gist)
     }
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::kept::Kept;
 use super::moment::Moment;
-use super::record::{Entry, Outcome, Record, Said, Step};
+use super::record::{Outcome, Record, Step};
+use super::said::{Entry, Said};
 
 /// The longest log, in bytes.
 const LIMIT: usize = 256 * 1024;

@@ -66,6 +66,7 @@ struct Data<'a> {
 
 /// Writes the page in one go, and the files beside it.
 pub(super) fn write(record: &mut Record, path: &Path) -> io::Result<()> {
+    record.restore_last_failures();
     let consoles = record.machines.iter_mut();
     console::fit(
         consoles.map(|machine| &mut machine.console),
@@ -225,10 +226,38 @@ mod tests {
         };
         let (page, data) = page(much, &long.repeat(100));
         assert!(page.len() < 20 << 20, "{}", page.len());
-        let last = &data["steps"][299];
-        assert_eq!(last["what"].as_str().unwrap().len(), 2051);
-        let cut = &last["entries"][0]["command"]["output"]["cut"];
+        let step = &data["steps"][250];
+        assert_eq!(step["what"].as_str().unwrap().len(), 2051);
+        assert_eq!(step["error"].as_str().unwrap().len(), 2051);
+        let cut = &step["entries"][0]["command"]["output"]["cut"];
         assert!(cut["file"].is_string(), "{cut}");
+        let last = &data["steps"][299];
+        assert_eq!(last["error"].as_str().unwrap().len(), long.len() + 4);
+    }
+
+    #[test]
+    fn however_much_was_told_the_failing_step_is_found() {
+        let long = "long ".repeat(1_000);
+        let inner = format!("command failed: {long}, and more");
+        let outer = format!("Traceback: {long}\nException: {inner}");
+        let much = || {
+            step(Some("a"), "much").in_scope(|| {
+                for number in 0..600 {
+                    let output = number.to_string() + &"x".repeat(60_000);
+                    tracing::debug!(target: "machine::output", machine = "a", output);
+                }
+            });
+            let group = step(None, "group");
+            group.in_scope(|| {
+                fail(&step(Some("a"), "in it"), &inner);
+                step(Some("a"), "afterwards").record("outcome", "ok");
+            });
+            fail(&group, &outer);
+        };
+        let (_, data) = page(much, &outer);
+        let failing = &data["steps"][data["failing"].as_u64().unwrap() as usize];
+        assert_eq!(failing["what"], "in it");
+        assert_eq!(failing["error"], *inner, "its whole story");
     }
 
     #[test]
@@ -258,6 +287,22 @@ mod tests {
         let (_, data) = page(many, "");
         assert_eq!(data["steps"].as_array().unwrap().len(), 50_000);
         assert_eq!(data["left_out"], 100);
+    }
+
+    #[test]
+    fn however_many_steps_there_were_the_failing_one_is_found() {
+        let many = || {
+            for _ in 0..60_000 {
+                step(Some("a"), "passes").record("outcome", "ok");
+            }
+            let group = step(None, "group");
+            group.in_scope(|| fail(&step(Some("a"), "in it"), "no luck"));
+            fail(&group, "Exception: no luck");
+        };
+        let (_, data) = page(many, "Exception: no luck");
+        assert_eq!(data["left_out"], 20_000);
+        assert_eq!(data["failing"], 40_001);
+        assert_eq!(data["steps"][40_001]["what"], "in it");
     }
 
     #[test]

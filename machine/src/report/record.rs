@@ -1,6 +1,6 @@
 //! What a run was: its steps, what was said in them, consoles, pictures.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
@@ -9,14 +9,19 @@ use tracing::{Level, Metadata};
 use super::console::Console;
 use super::fields::Fields;
 use super::files::Files;
-use super::kept::{Kept, room, safe};
+use super::kept::{room, safe, shortened};
 use super::listen::Listener;
 use super::moment::Moment;
 use super::pictures::Pictures;
+use super::said::{Entry, Said};
 use crate::telling::{CONSOLE, OUTPUT};
 
 /// The most steps that are kept.
 const MOST_STEPS: usize = 50_000;
+
+/// How many of them are for steps that may not pass: one that passes keeps none of these
+/// places.
+const RESERVED_STEPS: usize = 10_000;
 
 /// The most things said in steps that are kept.
 const MOST_ENTRIES: usize = 200_000;
@@ -26,6 +31,12 @@ const LONGEST: usize = 8 * 1024;
 
 /// The longest story of a failure, in bytes.
 pub(super) const LONGEST_STORY: usize = 64 * 1024;
+
+/// How much of a failure's first line tells it from others, in bytes.
+const LONGEST_GIST: usize = 512;
+
+/// Of how many failures, the last ones, the story is kept whole.
+const WHOLE_STORIES: usize = 16;
 
 /// The most that is kept of the words on a picture, in bytes.
 const LONGEST_WORDS: usize = 512 * 1024;
@@ -60,6 +71,8 @@ pub(super) struct Record {
     entries: usize,
     /// What there was no place for.
     pub(super) left_out: usize,
+    /// Steps that failed last, with their stories.
+    last_failures: VecDeque<(usize, String)>,
 }
 
 /// A machine that was heard of.
@@ -86,48 +99,14 @@ pub(super) struct Step {
     pub(super) outcome: Option<Outcome>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) error: String,
+    /// The error's first line, or its beginning, however little of it is in `error`.
+    #[serde(skip)]
+    pub(super) gist: String,
+    /// The step in it that made it fail.
+    #[serde(skip)]
+    pub(super) cause: Option<usize>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) entries: Vec<Entry>,
-}
-
-/// What is said in a step.
-#[derive(Debug, Serialize)]
-pub(super) struct Entry {
-    pub(super) at: Moment,
-    #[serde(flatten)]
-    pub(super) said: Said,
-}
-
-#[derive(Debug, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Said {
-    /// In words.
-    Log {
-        level: &'static str,
-        text: String,
-        /// What QEMU was started with.
-        #[serde(skip_serializing_if = "String::is_empty")]
-        command_line: String,
-    },
-    /// What a command came to, so many times in a row.
-    Command {
-        command: String,
-        status: Option<i64>,
-        output: Option<Kept>,
-        #[serde(skip_serializing_if = "String::is_empty")]
-        error: String,
-        times: usize,
-    },
-    /// A picture of the screen, and what was read on it.
-    Picture {
-        picture: usize,
-        #[serde(skip_serializing_if = "String::is_empty")]
-        path: String,
-        #[serde(skip_serializing_if = "String::is_empty")]
-        text: String,
-        #[serde(skip_serializing_if = "String::is_empty")]
-        words: String,
-    },
 }
 
 impl Record {
@@ -144,6 +123,7 @@ impl Record {
             open: HashMap::new(),
             entries: 0,
             left_out: 0,
+            last_failures: VecDeque::new(),
         }
     }
 
@@ -176,6 +156,51 @@ impl Record {
         Some(self.steps.len() - 1)
     }
 
+    /// A step that passed, and is the last, gives a reserved place back.
+    fn vacate(&mut self, step: usize) {
+        if step + 1 != self.steps.len() || step < MOST_STEPS - RESERVED_STEPS {
+            return;
+        }
+        let vacated = self.steps.pop();
+        self.entries -= vacated.map_or(0, |step| step.entries.len());
+        self.left_out += 1;
+    }
+
+    /// Keeps why a step failed, and what made it. That is found now that its story is whole.
+    fn fails(&mut self, number: usize, story: String) {
+        let story = shortened(story, LONGEST_STORY);
+        let cause = self.last_in(number, |inner| {
+            inner.outcome == Some(Outcome::Failed) && inner.is_part_of(&story)
+        });
+        let error = self.files.shorten(story.clone(), LONGEST_STORY);
+        self.files.add(room(&error));
+        let gist = story.lines().next().unwrap_or_default();
+        let gist = &gist[..gist.floor_char_boundary(LONGEST_GIST)];
+        let step = &mut self.steps[number];
+        (step.gist, step.cause, step.error) = (gist.to_owned(), cause, error);
+        if self.last_failures.len() == WHOLE_STORIES {
+            self.last_failures.pop_front();
+        }
+        self.last_failures.push_back((number, story));
+    }
+
+    /// The last step that is directly in another and as `wanted`.
+    pub(super) fn last_in(&self, parent: usize, wanted: impl Fn(&Step) -> bool) -> Option<usize> {
+        // A step comes before all that are in it.
+        let later = self.steps.iter().enumerate().skip(parent + 1);
+        let mut inner = later.filter(|(_, step)| step.parent == Some(parent));
+        inner
+            .rfind(|(_, step)| wanted(step))
+            .map(|(number, _)| number)
+    }
+
+    /// Makes the stories of the last failures whole, however much text there is.
+    pub(super) fn restore_last_failures(&mut self) {
+        for (step, story) in &self.last_failures {
+            self.steps[*step].error.clone_from(story);
+        }
+    }
+
     /// Keeps what is said in a step. What is said beside the steps of its machine is a step
     /// itself, so that it has its place among them.
     fn say(&mut self, parent: Option<usize>, machine: Option<usize>, seconds: f64, said: Said) {
@@ -200,6 +225,8 @@ impl Record {
             end: Some(at),
             outcome: None,
             error: String::new(),
+            gist: String::new(),
+            cause: None,
             entries: Vec::new(),
         });
         let tells_more =
@@ -227,53 +254,6 @@ impl Record {
     }
 }
 
-impl Said {
-    /// How many bytes its texts take on a page.
-    fn room(&self) -> usize {
-        match self {
-            Self::Log {
-                text, command_line, ..
-            } => room(text) + room(command_line),
-            Self::Command {
-                command,
-                output,
-                error,
-                ..
-            } => room(command) + output.as_ref().map_or(0, Kept::room) + room(error),
-            Self::Picture {
-                path, text, words, ..
-            } => room(path) + room(text) + room(words),
-        }
-    }
-
-    /// Whether the next is the same again, as the looks of a wait are; then it counts here.
-    fn is_repeated_by(&mut self, next: &Self) -> bool {
-        match (self, next) {
-            (
-                Self::Command {
-                    command,
-                    status,
-                    output,
-                    error,
-                    times,
-                },
-                Self::Command {
-                    command: c,
-                    status: s,
-                    output: o,
-                    error: e,
-                    ..
-                },
-            ) if (&*command, &*status, &*output, &*error) == (c, s, o, e) => {
-                *times += 1;
-                true
-            }
-            (this @ Self::Picture { .. }, next) => this == next,
-            _ => false,
-        }
-    }
-}
-
 impl Listener for Record {
     fn files(&mut self) -> Option<&mut Files> {
         Some(&mut self.files)
@@ -291,6 +271,8 @@ impl Listener for Record {
             end: None,
             outcome: None,
             error: String::new(),
+            gist: String::new(),
+            cause: None,
             entries: Vec::new(),
         });
         if let Some(step) = step {
@@ -303,16 +285,22 @@ impl Listener for Record {
         let Some(step) = self.open.remove(&id) else {
             return;
         };
-        let error = self.files.shorten(fields.error, LONGEST_STORY);
-        self.files.add(room(&error));
-        let step = &mut self.steps[step];
-        step.end = Some(now);
-        step.error = error;
-        step.outcome = Some(match fields.outcome.as_str() {
+        let outcome = match fields.outcome.as_str() {
             "ok" => Outcome::Passed,
             "failed" => Outcome::Failed,
             _ => Outcome::Cancelled,
-        });
+        };
+        self.steps[step].end = Some(now);
+        self.steps[step].outcome = Some(outcome);
+        if outcome == Outcome::Failed {
+            self.fails(step, fields.error);
+        } else {
+            self.steps[step].error = self.files.shorten(fields.error, LONGEST_STORY);
+            self.files.add(room(&self.steps[step].error));
+        }
+        if outcome == Outcome::Passed {
+            self.vacate(step);
+        }
     }
 
     fn says(&mut self, step: Option<u64>, about: &Metadata<'_>, fields: Fields) {

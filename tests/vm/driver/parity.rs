@@ -2,11 +2,14 @@ use std::env;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
+
+use vm_tests::scaled;
 
 use super::{Ended, Run};
 
 /// All operations take longer than a script of the other tests.
-const LIMIT: [&str; 2] = ["--global-timeout", "1800"];
+const LIMIT: Duration = Duration::from_mins(30);
 
 const OPERATIONS: &str = include_str!("parity/operations.py");
 
@@ -20,7 +23,10 @@ fn compare_with_the_reference(image: &str) {
     };
     let run = Run::new(&[("machine", image)]);
     let operations = run.script(OPERATIONS);
-    let ours = Ended::of(run.command().args(LIMIT).arg(&operations)).passed();
+    let limit = scaled(LIMIT).as_secs().to_string();
+    let mut ours = run.command();
+    ours.args(["--global-timeout", &limit]).arg(&operations);
+    let ours = Ended::of(&mut ours).passed();
 
     let dir = |name: &str| {
         let dir = run.out().join(name);

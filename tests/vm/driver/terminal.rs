@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetwinsize};
-use vm_tests::{SOON, wait_until_gone};
+use vm_tests::{SOON, scaled, wait_until_gone};
 
 use super::Run;
 
@@ -81,7 +81,7 @@ impl Person {
             if let Some(at) = self.seen.find(text) {
                 break at + text.len();
             }
-            let limit = SOON.try_into().unwrap();
+            let limit = scaled(SOON).try_into().unwrap();
             let more = poll(&mut [PollFd::new(&self.there, PollFlags::IN)], Some(&limit));
             assert_eq!(more, Ok(1), "no {text:?} in {:?}", self.seen);
             let read = self.there.read(&mut buffer).unwrap();
