@@ -30,7 +30,7 @@ pub(crate) fn run(run: &Run, report: &Report) -> Result<u8, String> {
     let _kill = run
         .global_timeout
         .map(|limit| waiting::end_after(limit, report.clone()));
-    let (status, story) = call(run, report).map_err(|error| error.to_string())?;
+    let (status, story) = call(run, report).unwrap_or_else(|error| (None, error.to_string()));
     let Some(status) = status else {
         // The reason is all there is to say.
         let _ = report.write(Outcome::Failed, &story);

@@ -34,11 +34,26 @@ async fn hangs() {
     vm.wait_for_console_text("what never comes").await.unwrap();
 }
 
+#[tokio::test]
+#[ignore = "run by others, in a process of its own"]
+async fn fails_without_qemu() {
+    if std::env::var_os("VICTIM").is_none() {
+        return;
+    }
+    let vm = fresh("minimal").await;
+    vm.succeed("echo the last words >/dev/ttyS0").await.unwrap();
+    vm.wait_for_console_text("the last words").await.unwrap();
+    vm.crash().await.unwrap();
+    panic!("no luck");
+}
+
+/// What its machine says is too long for its page.
 #[test]
 #[ignore = "run by others, in a process of its own"]
 fn a_script_fails() {
     if std::env::var_os("VICTIM").is_some() {
-        Run::new(&[]).run("raise Exception('no luck')").passed();
+        let script = "machine.succeed('printf %0200000d 1'); raise Exception('no luck')";
+        Run::new(&[("machine", "minimal")]).run(script).passed();
     }
 }
 
@@ -116,10 +131,27 @@ fn leaves_the_trace_of_a_script() {
     let failures = tempfile::tempdir().unwrap();
     let status = victim("failure::a_script_fails", failures.path()).status();
     assert!(!status.unwrap().success());
-    let trace = failures
+    let files = failures.path().join("failure.a_script_fails/files");
+    let read = |name: &str| fs::read_to_string(files.join(name)).unwrap();
+    assert!(read("trace.html").contains("no luck"));
+    assert_eq!(read("trace-files/output-1.txt").len(), 200_000);
+}
+
+#[test]
+fn leaves_the_console_of_a_machine_that_is_gone() {
+    let failures = tempfile::tempdir().unwrap();
+    let status = victim("failure::fails_without_qemu", failures.path())
+        .env("NEXTEST", "1")
+        .status();
+    assert!(!status.unwrap().success());
+    let console = failures
         .path()
-        .join("failure.a_script_fails/files/trace.html");
-    assert!(fs::read_to_string(trace).unwrap().contains("no luck"));
+        .join("failure.fails_without_qemu/minimal/console.log");
+    assert!(
+        fs::read_to_string(console)
+            .unwrap()
+            .contains("the last words")
+    );
 }
 
 /// As nextest ends one that takes too long.

@@ -176,6 +176,35 @@ async fn steps_are_walked_and_searched_by_keys() {
     .await;
 }
 
+#[tokio::test]
+async fn finds_are_walked_through_steps_and_consoles() {
+    look(&failing_run(), &[], async |page| {
+        let step = format!("{CHOSEN} === 'waiting for unit nginx.service'");
+        let line = "document.querySelector('#lines .chosen')\
+                    ?.textContent.endsWith('Started nginx.service')";
+        press(&page, "/nginx").await.unwrap();
+        until(
+            &page,
+            "document.getElementById('found').textContent === '1 step, 1 line'",
+        )
+        .await;
+        let enter = char::from(Key::Enter).to_string();
+        for found in [&step, line, &step, line] {
+            press(&page, &enter).await.unwrap();
+            until(&page, found).await;
+            let is_line = found == line;
+            until(&page, &format!("{is_line} === Boolean({line})")).await;
+        }
+        let escape = char::from(Key::Escape).to_string();
+        press(&page, &escape).await.unwrap();
+        // Only a console has it.
+        press(&page, "/Started").await.unwrap();
+        press(&page, &enter).await.unwrap();
+        until(&page, line).await;
+    })
+    .await;
+}
+
 /// The timeline as it is once what has been asked for is drawn.
 async fn drawn(page: &Client) -> Value {
     let script = "

@@ -4,7 +4,7 @@
 function makeConsole(chooseTime) {
   const box = document.getElementById("lines");
   const tabs = document.getElementById("tabs");
-  let machine, step, wanted, chosenLine;
+  let machine, step, wanted, chosenLine, isAtFind;
 
   const list = makeList(box, 18, (number) => {
     const { console } = machine;
@@ -32,6 +32,10 @@ function makeConsole(chooseTime) {
       element("span", null, ...coloured(console.lines[line], wanted)),
     );
   });
+
+  function has(line, text) {
+    return plain(line).toLowerCase().includes(text);
+  }
 
   function hasGap() {
     return machine.console.left_out > 0;
@@ -69,6 +73,7 @@ function makeConsole(chooseTime) {
     /** Shows what a console said in a step; `keeps` its place, if that was chosen. */
     choose(next, keeps) {
       step = next;
+      isAtFind = false;
       const other = machineOf(step);
       if (other && other !== machine) turnTo(other);
       if (!machine) return;
@@ -85,15 +90,30 @@ function makeConsole(chooseTime) {
       const next = run.machines[(machine?.number ?? 0) + offset];
       turnTo(next);
     },
+    isAtFind: () => isAtFind,
+    /** Goes to the find after the one that it is at, or to the first; whether there is one. */
+    nextFind() {
+      let [next, from] = isAtFind ? [machine, chosenLine + 1] : [run.machines[0], 0];
+      isAtFind = false;
+      for (; next && wanted; next = run.machines[next.number + 1], from = 0) {
+        const line = next.console.lines.findIndex((line, number) => number >= from && has(line, wanted));
+        if (line < 0) continue;
+        if (next !== machine) turnTo(next);
+        [chosenLine, isAtFind] = [line, true];
+        list.show(rowOf(line), true);
+        return true;
+      }
+      return false;
+    },
     /** Marks `text`, and goes to the first line with it: in how many it is. */
     search(text) {
-      wanted = text;
+      [wanted, isAtFind] = [text, false];
       if (!machine) return 0;
       const finds = run.machines.map(({ console }) =>
-        text ? console.lines.filter((line) => plain(line).toLowerCase().includes(text)).length : 0,
+        text ? console.lines.filter((line) => has(line, text)).length : 0,
       );
       if (text && finds[machine.number] > 0) {
-        const line = machine.console.lines.findIndex((line) => plain(line).toLowerCase().includes(text));
+        const line = machine.console.lines.findIndex((line) => has(line, text));
         list.show(rowOf(line), true);
       }
       list.redraw();

@@ -40,6 +40,15 @@ function find() {
   if (selected) showDetails(selected, wanted());
 }
 
+/** Goes to the next find: of the steps, then of the consoles, then from the first again. */
+function nextFind() {
+  const next = consoles.isAtFind() ? undefined : tree.nextFind();
+  if (!next && consoles.nextFind()) return;
+  const step = next ?? tree.firstFind();
+  if (step) select(step, { isMiddle: true });
+  else consoles.nextFind();
+}
+
 function endSearch() {
   if (search.value) {
     search.value = "";
@@ -94,7 +103,7 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   if (event.target === search) {
     if (event.key === "Escape") endSearch();
-    else if (event.key === "Enter") select(tree.nextFind(), { isMiddle: true });
+    else if (event.key === "Enter") nextFind();
     return;
   }
   // Buttons, and texts that scroll, have keys of their own.

@@ -33,6 +33,7 @@ function words(step) {
     machineOf(step)?.name ?? "",
     ...step.entries.flatMap(({ log, command, picture }) => [
       log?.text ?? "",
+      log?.command_line ?? "",
       command?.command ?? "",
       command?.output?.text ?? "",
       command?.output?.cut?.tail ?? "",
@@ -88,21 +89,25 @@ function firstAt(times, at) {
 
 /** Milliseconds, as people say it. */
 function duration(ms) {
-  if (ms < 60_000) return `${(ms / 1000).toFixed(2)} s`;
-  const minutes = Math.floor(ms / 60_000);
-  return `${minutes} min ${((ms % 60_000) / 1000).toFixed(0)} s`;
+  const hundredths = Math.round(ms / 10);
+  if (hundredths < 6_000) return `${(hundredths / 100).toFixed(2)} s`;
+  const seconds = Math.round(ms / 1000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
 /** A time in the run, short: `12.34` or `2:05.3`. */
 function clock(ms) {
-  if (ms < 60_000) return (ms / 1000).toFixed(2);
-  const seconds = ((ms % 60_000) / 1000).toFixed(1).padStart(4, "0");
-  return `${Math.floor(ms / 60_000)}:${seconds}`;
+  const hundredths = Math.round(ms / 10);
+  if (hundredths < 6_000) return (hundredths / 100).toFixed(2);
+  const tenths = Math.round(ms / 100);
+  const seconds = ((tenths % 600) / 10).toFixed(1).padStart(4, "0");
+  return `${Math.floor(tenths / 600)}:${seconds}`;
 }
 
 /** A time of the run, as it is said. */
 function time(ms) {
-  return `${clock(ms)} ${ms < 60_000 ? "s" : "min"}`;
+  const said = clock(ms);
+  return `${said} ${said.includes(":") ? "min" : "s"}`;
 }
 
 function count(number, what) {

@@ -77,7 +77,9 @@ function makeTimeline(choose) {
       pen.fillStyle = colour("line");
       pen.fillRect(Math.round(x(at)), AXIS - 4, 1, height - AXIS);
       pen.fillStyle = colour("soft");
-      if (x(at) + 56 < gutter + width()) pen.fillText(time(at), x(at) + 4, AXIS / 2);
+      const said = time(at);
+      const end = x(at) + 4 + pen.measureText(said).width;
+      if (end < gutter + width()) pen.fillText(said, x(at) + 4, AXIS / 2);
     }
   }
 

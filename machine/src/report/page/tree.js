@@ -117,10 +117,13 @@ function makeTree(choose) {
       if (chosen && has(chosen)) list.show(chosen.row, true);
       return finds?.size ?? 0;
     },
-    /** The find after the chosen step; the first after the last. */
+    /** The find after the chosen step, if there is one. */
     nextFind() {
-      const all = rows.filter((step) => finds?.has(step));
-      return all.find((step) => chosen && step.row > (has(chosen) ? chosen.row : -1)) ?? all[0];
+      const at = chosen && has(chosen) ? chosen.row : -1;
+      return rows.find((step) => step.row > at && finds?.has(step));
+    },
+    firstFind() {
+      return rows.find((step) => finds?.has(step));
     },
   };
 }
