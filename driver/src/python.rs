@@ -33,8 +33,10 @@ pub(crate) fn run(run: &Run, report: &Report) -> Result<u8, String> {
     let (status, story) = call(run, report).unwrap_or_else(|error| (None, error.to_string()));
     let Some(status) = status else {
         // The reason is all there is to say.
-        let _ = report.write(Outcome::Failed, &story);
-        return Err(story);
+        return Err(match report.write(Outcome::Failed, &story) {
+            Ok(()) => story,
+            Err(error) => format!("{story}\nno trace: {error}"),
+        });
     };
     let outcome = match status {
         0 => Outcome::Passed,

@@ -200,7 +200,7 @@ fn states_without(running: &[Running]) -> Vec<PathBuf> {
         .flatten();
     let mut states: Vec<_> = descriptors
         .filter_map(|descriptor| fs::read_link(descriptor.path()).ok())
-        .filter(|path| is_state(path))
+        .filter(|path| is_state(path) && path.is_dir())
         .filter(|state| running.iter().all(|machine| machine.state != *state))
         .collect();
     states.sort();

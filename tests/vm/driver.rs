@@ -31,8 +31,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 use vm_tests::{driver, failure, scaled, start_script};
 
-/// How long a script may take: less than a test.
+/// How long a script may take, and on the slowest of hosts: less than a test.
 const LIMIT: Duration = Duration::from_secs(500);
+const LONGEST: Duration = Duration::from_mins(45);
 
 /// A run of the driver: its directories, and the start scripts of its machines.
 pub(super) struct Run {
@@ -75,7 +76,7 @@ impl Run {
             .arg("-o")
             .arg(self.out())
             // What hangs tells where.
-            .args(["--global-timeout", &scaled(LIMIT).as_secs().to_string()])
+            .args(["--global-timeout", &seconds(LIMIT, LONGEST)])
             .env("TMPDIR", self.dir.path())
             .env_remove("XDG_RUNTIME_DIR")
             .stdin(Stdio::null());
@@ -86,6 +87,11 @@ impl Run {
     pub(super) fn run(&self, text: &str) -> Ended {
         Ended::of(self.command().arg(self.script(text)))
     }
+}
+
+/// A limit on this host, as the driver has it.
+fn seconds(limit: Duration, longest: Duration) -> String {
+    scaled(limit).min(longest).as_secs().to_string()
 }
 
 impl Drop for Run {

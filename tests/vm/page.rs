@@ -197,8 +197,24 @@ async fn finds_are_walked_through_steps_and_consoles() {
         }
         let escape = char::from(Key::Escape).to_string();
         press(&page, &escape).await.unwrap();
+        press(&page, "f").await.unwrap();
+        until(&page, &format!("!{line}")).await;
         // Only a console has it.
         press(&page, "/Started").await.unwrap();
+        let tabs = page.find_all(Locator::Css("#tabs button")).await.unwrap();
+        for tab in tabs {
+            press(&page, &enter).await.unwrap();
+            until(&page, line).await;
+            // A console that somebody turns to is walked from its start.
+            tab.click().await.unwrap();
+            until(&page, &format!("!{line}")).await;
+            page.find(Locator::Css("#search"))
+                .await
+                .unwrap()
+                .click()
+                .await
+                .unwrap();
+        }
         press(&page, &enter).await.unwrap();
         until(&page, line).await;
     })

@@ -58,8 +58,13 @@ pub(crate) fn run(flags: &VmTestFlags) -> Result<()> {
             Some(path) => rounds.take_report(profile(flags), path, schema.as_deref().ok()),
             None => Ok(()),
         };
-        let Err(error) = outcome.and(reported) else {
-            continue;
+        let error = match (outcome, reported) {
+            (Ok(()), Ok(())) => continue,
+            (Ok(()), Err(error)) | (Err(error), Ok(())) => error,
+            (Err(error), Err(unreported)) => {
+                eprintln!("no report: {unreported:#}");
+                error
+            }
         };
         eprintln!("error: {error:#}");
         failures::tell()?;

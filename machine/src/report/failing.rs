@@ -1,19 +1,19 @@
 //! Which step it is that a run failed in.
 
-use super::record::{Outcome, Record, Step};
+use super::kept::{room, shortened};
+use super::record::{LONGEST_STORY, Outcome, Record, Step};
+
+/// How much of a failure's first line tells it from others, in bytes.
+const LONGEST_GIST: usize = 512;
+
+/// Of how many failures, the last ones, the story is kept whole.
+const WHOLE_STORIES: usize = 16;
 
 impl Record {
     /// How the run ended: as was said, or as its last step did.
     pub(super) fn outcome(&self) -> Outcome {
-        let last = self
-            .steps
-            .iter()
-            .rfind(|step| step.parent.is_none() && step.outcome.is_some());
-        match (&self.conclusion, last) {
-            (Some((outcome, _)), _) => *outcome,
-            (None, Some(step)) => step.outcome.unwrap_or(Outcome::Passed),
-            (None, None) => Outcome::Passed,
-        }
+        let conclusion = self.conclusion.as_ref();
+        conclusion.map_or(self.last_outcome, |(outcome, _)| *outcome)
     }
 
     /// The innermost step that failed, for whose sake those around it did, too. Where a
@@ -44,6 +44,42 @@ impl Record {
         let mut steps = self.steps.iter().enumerate();
         let found = steps.rfind(|(_, step)| step.parent.is_none() && wanted(step));
         found.map(|(number, _)| number)
+    }
+
+    /// Keeps why a step did not pass, and what made it. That is found now that its story is
+    /// whole.
+    pub(super) fn fails(&mut self, number: usize, story: String) {
+        let story = shortened(story, LONGEST_STORY);
+        let cause = self.last_in(number, |inner| {
+            inner.outcome == Some(Outcome::Failed) && inner.is_part_of(&story)
+        });
+        let error = self.files.shorten(story.clone(), LONGEST_STORY);
+        self.files.add(room(&error));
+        let gist = story.lines().next().unwrap_or_default();
+        let gist = &gist[..gist.floor_char_boundary(LONGEST_GIST)];
+        let step = &mut self.steps[number];
+        (step.gist, step.cause, step.error) = (gist.to_owned(), cause, error);
+        if self.last_failures.len() == WHOLE_STORIES {
+            self.last_failures.pop_front();
+        }
+        self.last_failures.push_back((number, story));
+    }
+
+    /// The last step that is directly in another and as `wanted`.
+    fn last_in(&self, parent: usize, wanted: impl Fn(&Step) -> bool) -> Option<usize> {
+        // A step comes before all that are in it.
+        let later = self.steps.iter().enumerate().skip(parent + 1);
+        let mut inner = later.filter(|(_, step)| step.parent == Some(parent));
+        inner
+            .rfind(|(_, step)| wanted(step))
+            .map(|(number, _)| number)
+    }
+
+    /// Makes the stories of the last failures whole, however much text there is.
+    pub(super) fn restore_last_failures(&mut self) {
+        for (step, story) in &self.last_failures {
+            self.steps[*step].error.clone_from(story);
+        }
     }
 
     /// A step, and those that it is in, from the outermost.

@@ -64,6 +64,11 @@ impl Files {
         self.on_page += bytes;
     }
 
+    /// Text that took so many bytes is on the page no more.
+    pub(super) fn remove(&mut self, bytes: usize) {
+        self.on_page -= bytes;
+    }
+
     fn write(&mut self, what: &str, text: &str) -> io::Result<String> {
         let hash = Sha256::digest(text).into();
         if let Some(name) = self.names.get(&hash) {

@@ -9,7 +9,7 @@ use tracing::{Level, Metadata};
 use super::console::Console;
 use super::fields::Fields;
 use super::files::Files;
-use super::kept::{room, safe, shortened};
+use super::kept::{room, safe};
 use super::listen::Listener;
 use super::moment::Moment;
 use super::pictures::Pictures;
@@ -19,9 +19,9 @@ use crate::telling::{CONSOLE, OUTPUT};
 /// The most steps that are kept.
 const MOST_STEPS: usize = 50_000;
 
-/// How many of them are for steps that may not pass: one that passes keeps none of these
-/// places.
-const RESERVED_STEPS: usize = 10_000;
+/// From how many on there is no place for what is only said, and a step that passes gives
+/// its place back if nothing came after it: so that there is one for a step that fails.
+const FEW_STEPS: usize = 40_000;
 
 /// The most things said in steps that are kept.
 const MOST_ENTRIES: usize = 200_000;
@@ -31,12 +31,6 @@ const LONGEST: usize = 8 * 1024;
 
 /// The longest story of a failure, in bytes.
 pub(super) const LONGEST_STORY: usize = 64 * 1024;
-
-/// How much of a failure's first line tells it from others, in bytes.
-const LONGEST_GIST: usize = 512;
-
-/// Of how many failures, the last ones, the story is kept whole.
-const WHOLE_STORIES: usize = 16;
 
 /// The most that is kept of the words on a picture, in bytes.
 const LONGEST_WORDS: usize = 512 * 1024;
@@ -71,8 +65,10 @@ pub(super) struct Record {
     entries: usize,
     /// What there was no place for.
     pub(super) left_out: usize,
+    /// What the last step came to that was in no other.
+    pub(super) last_outcome: Outcome,
     /// Steps that failed last, with their stories.
-    last_failures: VecDeque<(usize, String)>,
+    pub(super) last_failures: VecDeque<(usize, String)>,
 }
 
 /// A machine that was heard of.
@@ -109,6 +105,36 @@ pub(super) struct Step {
     pub(super) entries: Vec<Entry>,
 }
 
+impl Step {
+    fn new(
+        parent: Option<usize>,
+        machine: Option<usize>,
+        kind: String,
+        what: String,
+        start: Moment,
+    ) -> Self {
+        Self {
+            parent,
+            machine,
+            kind,
+            what,
+            start,
+            end: None,
+            outcome: None,
+            error: String::new(),
+            gist: String::new(),
+            cause: None,
+            entries: Vec::new(),
+        }
+    }
+
+    /// How many bytes its texts take on a page.
+    fn room(&self) -> usize {
+        let entries = self.entries.iter().map(|entry| entry.said.room());
+        room(&self.what) + room(&self.error) + entries.sum::<usize>()
+    }
+}
+
 impl Record {
     pub(super) fn new(title: &str) -> Self {
         Self {
@@ -123,6 +149,7 @@ impl Record {
             open: HashMap::new(),
             entries: 0,
             left_out: 0,
+            last_outcome: Outcome::Passed,
             last_failures: VecDeque::new(),
         }
     }
@@ -145,9 +172,9 @@ impl Record {
         }))
     }
 
-    /// Keeps a step, if there is a place for it.
-    fn push(&mut self, step: Step) -> Option<usize> {
-        if self.steps.len() >= MOST_STEPS {
+    /// Keeps a step, if there are not as many as `most`.
+    fn push(&mut self, step: Step, most: usize) -> Option<usize> {
+        if self.steps.len() >= most {
             self.left_out += 1;
             return None;
         }
@@ -156,48 +183,15 @@ impl Record {
         Some(self.steps.len() - 1)
     }
 
-    /// A step that passed, and is the last, gives a reserved place back.
+    /// A step that passed gives its place back, if places are rare.
     fn vacate(&mut self, step: usize) {
-        if step + 1 != self.steps.len() || step < MOST_STEPS - RESERVED_STEPS {
+        if step < FEW_STEPS || step + 1 < self.steps.len() {
             return;
         }
-        let vacated = self.steps.pop();
-        self.entries -= vacated.map_or(0, |step| step.entries.len());
-        self.left_out += 1;
-    }
-
-    /// Keeps why a step failed, and what made it. That is found now that its story is whole.
-    fn fails(&mut self, number: usize, story: String) {
-        let story = shortened(story, LONGEST_STORY);
-        let cause = self.last_in(number, |inner| {
-            inner.outcome == Some(Outcome::Failed) && inner.is_part_of(&story)
-        });
-        let error = self.files.shorten(story.clone(), LONGEST_STORY);
-        self.files.add(room(&error));
-        let gist = story.lines().next().unwrap_or_default();
-        let gist = &gist[..gist.floor_char_boundary(LONGEST_GIST)];
-        let step = &mut self.steps[number];
-        (step.gist, step.cause, step.error) = (gist.to_owned(), cause, error);
-        if self.last_failures.len() == WHOLE_STORIES {
-            self.last_failures.pop_front();
-        }
-        self.last_failures.push_back((number, story));
-    }
-
-    /// The last step that is directly in another and as `wanted`.
-    pub(super) fn last_in(&self, parent: usize, wanted: impl Fn(&Step) -> bool) -> Option<usize> {
-        // A step comes before all that are in it.
-        let later = self.steps.iter().enumerate().skip(parent + 1);
-        let mut inner = later.filter(|(_, step)| step.parent == Some(parent));
-        inner
-            .rfind(|(_, step)| wanted(step))
-            .map(|(number, _)| number)
-    }
-
-    /// Makes the stories of the last failures whole, however much text there is.
-    pub(super) fn restore_last_failures(&mut self) {
-        for (step, story) in &self.last_failures {
-            self.steps[*step].error.clone_from(story);
+        if let Some(vacated) = self.steps.pop() {
+            self.entries -= vacated.entries.len();
+            self.files.remove(vacated.room());
+            self.left_out += 1;
         }
     }
 
@@ -216,19 +210,12 @@ impl Record {
             Said::Picture { .. } => ("the screen".to_owned(), "picture"),
         };
         let took = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        let step = self.push(Step {
-            parent,
-            machine,
-            kind: kind.to_owned(),
-            what,
-            start: Moment(at.0.saturating_sub(took)),
+        let start = Moment(at.0.saturating_sub(took));
+        let step = Step {
             end: Some(at),
-            outcome: None,
-            error: String::new(),
-            gist: String::new(),
-            cause: None,
-            entries: Vec::new(),
-        });
+            ..Step::new(parent, machine, kind.to_owned(), what, start)
+        };
+        let step = self.push(step, FEW_STEPS);
         let tells_more =
             !matches!(&said, Said::Log { command_line, .. } if command_line.is_empty());
         if let Some(step) = step.filter(|_| tells_more) {
@@ -262,20 +249,9 @@ impl Listener for Record {
     fn begins(&mut self, id: u64, parent: Option<u64>, fields: Fields) {
         let machine = self.machine(&fields.machine);
         let parent = parent.and_then(|id| self.open.get(&id).copied());
-        let step = self.push(Step {
-            parent,
-            machine,
-            kind: fields.kind,
-            what: self.files.shorten(fields.what, LONGEST),
-            start: self.now(),
-            end: None,
-            outcome: None,
-            error: String::new(),
-            gist: String::new(),
-            cause: None,
-            entries: Vec::new(),
-        });
-        if let Some(step) = step {
+        let what = self.files.shorten(fields.what, LONGEST);
+        let step = Step::new(parent, machine, fields.kind, what, self.now());
+        if let Some(step) = self.push(step, MOST_STEPS) {
             self.open.insert(id, step);
         }
     }
@@ -292,14 +268,12 @@ impl Listener for Record {
         };
         self.steps[step].end = Some(now);
         self.steps[step].outcome = Some(outcome);
-        if outcome == Outcome::Failed {
-            self.fails(step, fields.error);
-        } else {
-            self.steps[step].error = self.files.shorten(fields.error, LONGEST_STORY);
-            self.files.add(room(&self.steps[step].error));
+        if self.steps[step].parent.is_none() {
+            self.last_outcome = outcome;
         }
-        if outcome == Outcome::Passed {
-            self.vacate(step);
+        match outcome {
+            Outcome::Passed => self.vacate(step),
+            _ => self.fails(step, fields.error),
         }
     }
 

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use vm_tests::scaled;
-
-use super::{Ended, Run};
+use super::{Ended, Run, seconds};
 
 /// All operations take longer than a script of the other tests.
 const LIMIT: Duration = Duration::from_mins(30);
+const LONGEST: Duration = Duration::from_mins(190);
 
 const OPERATIONS: &str = include_str!("parity/operations.py");
 
@@ -23,7 +22,7 @@ fn compare_with_the_reference(image: &str) {
     };
     let run = Run::new(&[("machine", image)]);
     let operations = run.script(OPERATIONS);
-    let limit = scaled(LIMIT).as_secs().to_string();
+    let limit = seconds(LIMIT, LONGEST);
     let mut ours = run.command();
     ours.args(["--global-timeout", &limit]).arg(&operations);
     let ours = Ended::of(&mut ours).passed();

@@ -11,6 +11,7 @@ use fantoccini::{Client, Locator};
 use serde_json::{Value, json};
 use vm_tests::browser::browse;
 use vm_tests::recorded::{failing_run, flooded_run, long_run};
+use vm_tests::{SOON, scaled};
 
 use super::{CHOSEN, drawn, look, press, until, value};
 
@@ -206,7 +207,8 @@ async fn what_was_cut_is_a_click_away() {
         let file = here.join("trace-files/output-1.txt").unwrap();
         link.click().await.unwrap();
         // No script may be under way in a page that goes.
-        page.wait().for_url(&file).await.unwrap();
+        let wait = page.wait().at_most(scaled(SOON));
+        wait.for_url(&file).await.unwrap();
         until(&page, "document.body?.innerText.length === 1_000_005").await;
     })
     .await;

@@ -52,7 +52,7 @@ function makeConsole(chooseTime) {
   function turnTo(other) {
     if (!other) return;
     machine = other;
-    chosenLine = undefined;
+    [chosenLine, isAtFind] = [undefined, false];
     for (const [number, tab] of [...tabs.children].entries()) {
       tab.setAttribute("aria-selected", number === machine.number);
     }
