@@ -55,8 +55,8 @@ pub(crate) struct Watch {
     signs: Arc<Mutex<Signs>>,
     allows_reboot: bool,
     seen: Mutex<Vec<Trouble>>,
-    /// What ends everything that waits for the guest.
-    end: watch::Sender<Option<Trouble>>,
+    /// What ends everything that waits for the guest, each kind once.
+    ends: watch::Sender<Vec<Trouble>>,
 }
 
 impl Watch {
@@ -65,7 +65,7 @@ impl Watch {
             signs,
             allows_reboot,
             seen: Mutex::default(),
-            end: watch::Sender::new(None),
+            ends: watch::Sender::new(Vec::new()),
         }
     }
 
@@ -117,9 +117,11 @@ impl Watch {
     fn note(&self, name: &str, line: &str, meaning: Meaning) {
         let trouble = self.count(name, line);
         if meaning == Meaning::Ends {
-            self.end.send_if_modified(|end| {
-                let is_first = end.is_none();
-                end.get_or_insert(trouble);
+            self.ends.send_if_modified(|ends| {
+                let is_first = ends.iter().all(|end| end.name != trouble.name);
+                if is_first {
+                    ends.push(trouble);
+                }
                 is_first
             });
         }
@@ -151,27 +153,33 @@ impl Watch {
         seen.cloned().collect()
     }
 
-    /// Waits for what ends everything.
+    /// Waits for what ends everything, and is not allowed.
     pub(crate) async fn ended(&self) -> Trouble {
-        let mut end = self.end.subscribe();
-        let seen = end.wait_for(Option::is_some).await;
-        match seen.ok().and_then(|trouble| trouble.clone()) {
-            Some(trouble) => trouble,
-            // Never: the sender is ours.
-            None => std::future::pending().await,
+        let mut ends = self.ends.subscribe();
+        loop {
+            // Before the look: what comes after it is news.
+            let ended = self.first_end(&ends.borrow_and_update());
+            if let Some(trouble) = ended {
+                return trouble;
+            }
+            if ends.changed().await.is_err() {
+                // Never: the sender is ours.
+                std::future::pending::<()>().await;
+            }
         }
     }
 
-    /// If it was trouble of this name that ended everything, it has not.
-    pub(crate) fn allow_end(&self, name: &str) {
-        self.end
-            .send_if_modified(|end| end.take_if(|trouble| trouble.name == name).is_some());
+    /// What is allowed may have been noted before it was, or in the same moment.
+    fn first_end(&self, ends: &[Trouble]) -> Option<Trouble> {
+        let signs = lock(&self.signs);
+        let mut ends = ends.iter().filter(|end| !signs.allows(&end.name));
+        ends.next().cloned()
     }
 
     /// The guest goes on from an earlier moment, where nothing had ended.
     pub(crate) fn forget(&self) {
         lock(&self.seen).clear();
-        self.end.send_replace(None);
+        self.ends.send_replace(Vec::new());
     }
 }
 
@@ -269,9 +277,22 @@ mod tests {
     fn what_is_allowed_afterwards_is_no_end() {
         let watch = watch(false);
         watch.see_line("---[ end Kernel panic - not syncing: it hurts ]---");
-        watch.allow_end("disk error");
+        lock(&watch.signs).allow("disk error").unwrap();
         assert_eq!(watch.ended().now_or_never().unwrap().name, PANIC);
-        watch.allow_end(PANIC);
+        lock(&watch.signs).allow(PANIC).unwrap();
         assert_eq!(watch.ended().now_or_never(), None);
+        // As the console has it that has looked at the line before that.
+        watch.note(PANIC, "---[ end Kernel panic", Meaning::Ends);
+        assert_eq!(watch.ended().now_or_never(), None);
+    }
+
+    #[test]
+    fn one_end_that_is_allowed_hides_no_other() {
+        let watch = watch(false);
+        watch.see_line("---[ end Kernel panic - not syncing: it hurts ]---");
+        let full = json!({ "action": "stop", "reason": "No space left on device" });
+        watch.see_event(&event("BLOCK_IO_ERROR", &full));
+        lock(&watch.signs).allow(PANIC).unwrap();
+        assert_eq!(watch.ended().now_or_never().unwrap().name, "disk error");
     }
 }
