@@ -49,14 +49,23 @@ impl fmt::Display for Trouble {
     }
 }
 
+/// What ends everything that waits for the guest.
+#[derive(Clone, Debug, PartialEq)]
+struct End {
+    trouble: Trouble,
+    /// Whether it leaves QEMU running. Of a kernel that has panicked one knows that only
+    /// by its last words: it may reboot instead, which ends QEMU.
+    stays: bool,
+}
+
 /// What watches one start of a machine.
 #[derive(Debug)]
 pub(crate) struct Watch {
     signs: Arc<Mutex<Signs>>,
     allows_reboot: bool,
     seen: Mutex<Vec<Trouble>>,
-    /// What ends everything that waits for the guest, each kind once.
-    ends: watch::Sender<Vec<Trouble>>,
+    /// Each kind once.
+    ends: watch::Sender<Vec<End>>,
 }
 
 impl Watch {
@@ -73,7 +82,10 @@ impl Watch {
     pub(crate) fn see_line(&self, line: &str) {
         let seen = lock(&self.signs).in_line(line);
         if let Some((name, meaning)) = seen {
-            self.note(&name, &serial_log::printable(line), meaning);
+            let trouble = self.count(&name, &serial_log::printable(line));
+            if meaning == Meaning::Ends {
+                self.end(trouble, true);
+            }
         }
     }
 
@@ -92,7 +104,7 @@ impl Watch {
         match event.name.as_str() {
             // What a guest that may reboot makes of its panic is its own affair.
             "GUEST_PANICKED" if !self.allows_reboot => {
-                self.note_unless_allowed(PANIC, "QEMU's pvpanic device tells of it");
+                self.end_unless_allowed(PANIC, "QEMU's pvpanic device tells of it", false);
             }
             "BLOCK_IO_ERROR" if data["action"] == "stop" => {
                 let device = data["device"].as_str().filter(|name| !name.is_empty());
@@ -102,29 +114,26 @@ impl Watch {
                     "QEMU could not {} {device} and has stopped the guest: {reason}",
                     data["operation"].as_str().unwrap_or("use"),
                 );
-                self.note_unless_allowed("disk error", &line);
+                self.end_unless_allowed("disk error", &line, true);
             }
             _ => {}
         }
     }
 
-    fn note_unless_allowed(&self, name: &str, line: &str) {
+    fn end_unless_allowed(&self, name: &str, line: &str, stays: bool) {
         if !lock(&self.signs).allows(name) {
-            self.note(name, &serial_log::printable(line), Meaning::Ends);
+            self.end(self.count(name, &serial_log::printable(line)), stays);
         }
     }
 
-    fn note(&self, name: &str, line: &str, meaning: Meaning) {
-        let trouble = self.count(name, line);
-        if meaning == Meaning::Ends {
-            self.ends.send_if_modified(|ends| {
-                let is_first = ends.iter().all(|end| end.name != trouble.name);
-                if is_first {
-                    ends.push(trouble);
-                }
-                is_first
-            });
-        }
+    fn end(&self, trouble: Trouble, stays: bool) {
+        self.ends.send_modify(|ends| {
+            let known = ends.iter_mut().find(|end| end.trouble.name == trouble.name);
+            match known {
+                Some(known) => known.stays |= stays,
+                None => ends.push(End { trouble, stays }),
+            }
+        });
     }
 
     /// What was seen of it until now, with the first line that showed it.
@@ -155,11 +164,18 @@ impl Watch {
 
     /// Waits for what ends everything, and is not allowed.
     pub(crate) async fn ended(&self) -> Trouble {
+        self.end_that(|_| true).await
+    }
+
+    /// Waits for what ends the guest, but not QEMU.
+    pub(crate) async fn stays(&self) -> Trouble {
+        self.end_that(|end| end.stays).await
+    }
+
+    async fn end_that(&self, counts: impl Fn(&End) -> bool) -> Trouble {
         let mut ends = self.ends.subscribe();
         loop {
-            // Before the look: what comes after it is news.
-            let ended = self.first_end(&ends.borrow_and_update());
-            if let Some(trouble) = ended {
+            if let Some(trouble) = self.first(&ends.borrow_and_update(), &counts) {
                 return trouble;
             }
             if ends.changed().await.is_err() {
@@ -169,11 +185,17 @@ impl Watch {
         }
     }
 
+    /// What has ended everything by now.
+    pub(crate) fn end_until_now(&self) -> Option<Trouble> {
+        self.first(&self.ends.borrow(), |_| true)
+    }
+
     /// What is allowed may have been noted before it was, or in the same moment.
-    fn first_end(&self, ends: &[Trouble]) -> Option<Trouble> {
+    fn first(&self, ends: &[End], counts: impl Fn(&End) -> bool) -> Option<Trouble> {
         let signs = lock(&self.signs);
-        let mut ends = ends.iter().filter(|end| !signs.allows(&end.name));
-        ends.next().cloned()
+        let mut ends = ends.iter().filter(|end| counts(end));
+        let end = ends.find(|end| !signs.allows(&end.trouble.name))?;
+        Some(end.trouble.clone())
     }
 
     /// The guest goes on from an earlier moment, where nothing had ended.
@@ -245,6 +267,10 @@ mod tests {
         let ends = watch(false);
         ends.see_event(&panicked);
         assert_eq!(ends.ended().now_or_never().unwrap().name, PANIC);
+        // It may reboot, yet.
+        assert_eq!(ends.stays().now_or_never(), None);
+        ends.see_line("[    1.1] ---[ end Kernel panic - not syncing: it hurts ]---");
+        assert_eq!(ends.stays().now_or_never().unwrap().name, PANIC);
 
         let full = event(
             "BLOCK_IO_ERROR",
@@ -254,7 +280,7 @@ mod tests {
         let disk = watch(false);
         disk.see_event(&full);
         assert_eq!(
-            disk.ended().now_or_never().unwrap().to_string(),
+            disk.stays().now_or_never().unwrap().to_string(),
             "disk error: QEMU could not write virtio0 and has stopped the guest: \
              No space left on device"
         );
@@ -282,7 +308,7 @@ mod tests {
         lock(&watch.signs).allow(PANIC).unwrap();
         assert_eq!(watch.ended().now_or_never(), None);
         // As the console has it that has looked at the line before that.
-        watch.note(PANIC, "---[ end Kernel panic", Meaning::Ends);
+        watch.end(watch.count(PANIC, "---[ end Kernel panic"), true);
         assert_eq!(watch.ended().now_or_never(), None);
     }
 
