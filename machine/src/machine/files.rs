@@ -41,12 +41,12 @@ else
 fi
 chmod -R u+rwX -- "$target""#;
 
-/// Lists the last directory on the way to `$path` that is there.
+/// Lists the last directory on the way to `$path` that is there, or to which a link leads.
 const LIST_NEAREST: &str = r#"
 [[ $path == /* ]] || path=$PWD/$path
 until path=${path%/*}; [[ -d ${path:=/} ]]; do :; done
 printf '%s:\n' "$path"
-ls -lA -- "$path" 2>&1 | head -n 40"#;
+ls -lA -- "$path/" 2>&1 | head -n 40"#;
 
 /// # Files
 ///
