@@ -198,7 +198,7 @@ async fn devices_are_left_out() {
     vm.succeed("mkdir -p /root/tree/sub; cd /root/tree; echo text >file")
         .await
         .unwrap();
-    vm.succeed("cd /root/tree; mknod null c 1 3; mknod sub/disk b 254 0; mkfifo pipe")
+    vm.succeed("cd /root/tree; mknod null c 1 3; mknod sub/disk b 254 0; mkfifo pipe {1..2000}")
         .await
         .unwrap();
     let copy = vm.copy_from_machine("/root/tree", "").await.unwrap();
