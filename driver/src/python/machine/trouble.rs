@@ -18,16 +18,8 @@ impl Machine {
         self.wait(py, async |vm| vm.allow_trouble(name))
     }
 
-    fn watch_console(
-        &self,
-        py: Python<'_>,
-        name: &str,
-        pattern: &str,
-        ends: bool,
-    ) -> PyResult<()> {
+    fn watch_console(&self, py: Python<'_>, name: &str, pattern: &str, ends: bool) -> PyResult<()> {
         let meaning = if ends { Meaning::Ends } else { Meaning::Noted };
-        self.wait(py, async move |vm| {
-            vm.watch_console(name, pattern, meaning)
-        })
+        self.wait(py, async move |vm| vm.watch_console(name, pattern, meaning))
     }
 }
