@@ -47,6 +47,7 @@ for wrong, told in [
         assert told in str(error), error
     else:
         raise Exception(told)
+machine.crash()
 ";
     Run::new(&[("machine", "minimal")]).run(script).passed();
 }
