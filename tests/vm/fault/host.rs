@@ -14,6 +14,7 @@ use super::assert_nothing_left;
 
 /// On a small file system that only this test's other process sees: an ordinary user may
 /// mount it there, too.
+#[expect(clippy::print_stderr, reason = "whoever runs it is to know")]
 #[test]
 fn its_disk_is_full() {
     let dir = tempfile::tempdir().unwrap();
