@@ -201,7 +201,7 @@ pub fn show_steps() {
             .set_default();
     }
     failure::keep_evidence();
-    let nobody_listens = dispatcher::get_default(|dispatch| dispatch.is::<NoSubscriber>());
+    let nobody_listens = dispatcher::get_default(tracing::Dispatch::is::<NoSubscriber>);
     if nobody_listens {
         LISTENING.with(|_| ());
     }
