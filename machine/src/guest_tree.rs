@@ -5,25 +5,30 @@
 //! `RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS`, and nothing is opened before it is
 //! known to be a file: opening a device or a pipe may have effects, or hang. And it
 //! may go on to make files for as long as they are copied or removed, so all that can
-//! be [given up](CancellationToken).
+//! be [given up](Task).
 
+mod dir;
+mod pending;
 mod remove;
+mod task;
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, BufWriter, Read as _, Write as _};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, symlink};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags};
-use rustix::fs::{fstat, mkdirat, open, openat2, readlinkat};
-use tokio_util::sync::CancellationToken;
+use rustix::fs::{FileType, fstat, readlinkat};
 use walkdir::WalkDir;
 
+use dir::GuestDir;
+use pending::Pending;
 pub(crate) use remove::remove;
+pub(crate) use task::Task;
+use task::unless_given_up;
 
 use crate::sparse;
 
@@ -51,13 +56,8 @@ impl LeftOut {
 /// Copies the host's `source`, a file or a directory with all in it, to `name`
 /// in the guest's directory `dir`, and gives the modes that all of it is to have, when
 /// it is where it is to be. Symbolic links are followed.
-pub(crate) fn copy_in(
-    source: &Path,
-    dir: &Path,
-    name: &Path,
-    given_up: &CancellationToken,
-) -> io::Result<Modes> {
-    let guest = GuestDir::open(dir, given_up)?;
+pub(crate) fn copy_in(source: &Path, dir: &Path, name: &Path, task: &Task) -> io::Result<Modes> {
+    let guest = GuestDir::open(dir, task)?;
     let mut modes = Modes::new();
     for entry in WalkDir::new(source).follow_links(true) {
         let entry = entry?;
@@ -67,7 +67,7 @@ pub(crate) fn copy_in(
         if data.is_dir() {
             guest.make_dir(&target)?;
         } else if data.is_file() {
-            io::copy(&mut File::open(entry.path())?, &mut guest.create(&target)?)?;
+            copy_file_in(entry.path(), &guest.create(&target)?, task)?;
         } else {
             return Err(io::Error::other(format!(
                 "{} is neither a file nor a directory",
@@ -80,15 +80,28 @@ pub(crate) fn copy_in(
     Ok(modes)
 }
 
+/// Without the holes of a file that has some; but what the kernel makes up, as in `/proc`,
+/// has no length, or another than there is to read.
+fn copy_file_in(source: &Path, mut target: &File, task: &Task) -> io::Result<()> {
+    /// How much is copied at once of what may have no end.
+    const PIECE: u64 = 1 << 20;
+    let source = File::open(source)?;
+    let length = source.metadata()?.len();
+    if sparse::is_on_disk(&source)? {
+        sparse::copy(&source, target, length, || task.goes_on())?;
+    } else {
+        while io::copy(&mut (&source).take(PIECE), &mut target)? > 0 {
+            task.goes_on()?;
+        }
+    }
+    task.has_copied(length);
+    Ok(())
+}
+
 /// Writes lists to the directory `name` in the guest's directory `dir`: of each mode a
 /// file, called like it in octal, of the paths that have it, with a NUL behind each.
-pub(crate) fn write_modes(
-    modes: &Modes,
-    dir: &Path,
-    name: &Path,
-    given_up: &CancellationToken,
-) -> io::Result<()> {
-    let guest = GuestDir::open(dir, given_up)?;
+pub(crate) fn write_modes(modes: &Modes, dir: &Path, name: &Path, task: &Task) -> io::Result<()> {
+    let guest = GuestDir::open(dir, task)?;
     guest.make_dir(name)?;
     for (mode, paths) in modes {
         let mut list = BufWriter::new(guest.create(&name.join(format!("{mode:o}")))?);
@@ -104,29 +117,23 @@ pub(crate) fn write_modes(
 /// Copies `name` in the guest's directory `dir` to the host's `target`, and
 /// gives the paths that were left out because they are neither files nor
 /// directories nor links to what is copied as well.
-pub(crate) fn copy_out(
-    dir: &Path,
-    name: &Path,
-    target: &Path,
-    given_up: &CancellationToken,
-) -> io::Result<LeftOut> {
-    let guest = GuestDir::open(dir, given_up)?;
+pub(crate) fn copy_out(dir: &Path, name: &Path, target: &Path, task: &Task) -> io::Result<LeftOut> {
+    let guest = GuestDir::open(dir, task)?;
     if let Some(parent) = target.parent() {
         fs::create_dir_all(parent)?;
     }
     let entry = guest.look(name)?;
     match file_type(&entry)? {
         FileType::Directory => copy_dir_out(&guest, name, target),
-        FileType::RegularFile => {
-            copy_file_out(&entry, target, given_up).map(|()| LeftOut::default())
-        }
+        FileType::RegularFile => copy_file_out(&entry, target, task).map(|()| LeftOut::default()),
         _ => Err(io::Error::other("it is neither a file nor a directory")),
     }
 }
 
 fn copy_dir_out(guest: &GuestDir<'_>, name: &Path, target: &Path) -> io::Result<LeftOut> {
     let mut left_out = LeftOut::default();
-    let mut to_do = vec![PathBuf::new()];
+    let mut to_do = Pending::default();
+    to_do.push(PathBuf::new())?;
     while let Some(dir) = to_do.pop() {
         make_dir(&join(target, &dir))?;
         // One by one: there may be millions.
@@ -135,8 +142,8 @@ fn copy_dir_out(guest: &GuestDir<'_>, name: &Path, target: &Path) -> io::Result<
             let entry = guest.look(&name.join(&inside))?;
             let target = target.join(&inside);
             match file_type(&entry)? {
-                FileType::Directory => to_do.push(inside),
-                FileType::RegularFile => copy_file_out(&entry, &target, guest.given_up)?,
+                FileType::Directory => to_do.push(inside)?,
+                FileType::RegularFile => copy_file_out(&entry, &target, guest.task)?,
                 FileType::Symlink => {
                     let link = readlinkat(&entry, "", Vec::new())?;
                     let link = PathBuf::from(OsString::from_vec(link.into_bytes()));
@@ -191,7 +198,7 @@ fn stays_inside(inside: &Path, link: &Path) -> bool {
 }
 
 /// `entry` is a regular file, opened as a path only.
-fn copy_file_out(entry: &OwnedFd, target: &Path, given_up: &CancellationToken) -> io::Result<()> {
+fn copy_file_out(entry: &OwnedFd, target: &Path, task: &Task) -> io::Result<()> {
     let file = File::open(format!("/proc/self/fd/{}", entry.as_raw_fd()))?;
     let data = file.metadata()?;
     remove_link_or_file(target)?;
@@ -201,7 +208,8 @@ fn copy_file_out(entry: &OwnedFd, target: &Path, given_up: &CancellationToken) -
         .mode(0o600)
         .open(target)?;
     // No more than it had: the guest may go on to write.
-    sparse::copy(&file, &copy, data.len(), || unless_given_up(given_up))?;
+    sparse::copy(&file, &copy, data.len(), || task.goes_on())?;
+    task.has_copied(data.len());
     copy.set_permissions(Permissions::from_mode(data.permissions().mode() & 0o777))
 }
 
@@ -219,75 +227,6 @@ fn join(path: &Path, inside: &Path) -> PathBuf {
         path.to_owned()
     } else {
         path.join(inside)
-    }
-}
-
-fn unless_given_up(given_up: &CancellationToken) -> io::Result<()> {
-    if given_up.is_cancelled() {
-        return Err(io::Error::new(io::ErrorKind::TimedOut, "it was given up"));
-    }
-    Ok(())
-}
-
-/// A directory in which a guest may do as it likes, until it is given up.
-struct GuestDir<'a> {
-    dir: OwnedFd,
-    given_up: &'a CancellationToken,
-}
-
-impl<'a> GuestDir<'a> {
-    /// `path` is ours, but its last component may have become a link.
-    fn open(path: &Path, given_up: &'a CancellationToken) -> io::Result<Self> {
-        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let dir = open(path, flags, Mode::empty())?;
-        Ok(Self { dir, given_up })
-    }
-
-    fn open_beneath(&self, path: &Path, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
-        let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        // Nothing is done here without it.
-        unless_given_up(self.given_up)?;
-        Ok(openat2(&self.dir, path, flags, mode, resolve)?)
-    }
-
-    /// What is at `path`, not opened.
-    fn look(&self, path: &Path) -> io::Result<OwnedFd> {
-        self.open_beneath(path, OFlags::PATH, Mode::empty())
-    }
-
-    /// Does something with each name in a directory.
-    fn each(&self, path: &Path, mut act: impl FnMut(&OsStr) -> io::Result<()>) -> io::Result<()> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-        let dir = self.open_beneath(path, flags, Mode::empty())?;
-        for entry in Dir::read_from(&dir)? {
-            let entry = entry?;
-            let name = entry.file_name().to_bytes();
-            if !matches!(name, b"." | b"..") {
-                act(OsStr::from_bytes(name))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// A new file.
-    fn create(&self, path: &Path) -> io::Result<File> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
-        let mode = Mode::RUSR | Mode::WUSR;
-        Ok(self.open_beneath(path, flags, mode)?.into())
-    }
-
-    /// A new directory.
-    fn make_dir(&self, path: &Path) -> io::Result<()> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-        match (path.parent(), path.file_name()) {
-            (Some(parent), Some(name)) if !parent.as_os_str().is_empty() => {
-                let parent = self.open_beneath(parent, flags, Mode::empty())?;
-                mkdirat(parent, name, Mode::RWXU)?;
-            }
-            _ => mkdirat(&self.dir, path, Mode::RWXU)?,
-        }
-        Ok(())
     }
 }
 

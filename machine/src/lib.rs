@@ -4,6 +4,7 @@ mod accel;
 mod error;
 mod guest_tree;
 mod janitor;
+mod last_bytes;
 mod machine;
 mod parse;
 mod process;

@@ -14,6 +14,7 @@ use crate::process::Process;
 use crate::start::CommandSpec;
 use crate::state_dir::{StateDir, at};
 use crate::telling::CONSOLE;
+use crate::time_scale::scaled;
 use crate::watch::{PANIC, Trouble, Watch};
 
 /// How many lines of the console and of standard error an error shows.
@@ -33,8 +34,9 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long a guest that has given up may go on talking before it is told of.
 const LAST_LINES: Duration = Duration::from_millis(100);
 
-/// How long a kernel that has panicked may take to reboot, which ends QEMU.
-const REBOOT: Duration = Duration::from_secs(5);
+/// How long a kernel that has panicked may take to reboot, which ends QEMU, if its console
+/// does not tell that it stays: as long as the parameters `panic=` that are in use.
+const REBOOT: Duration = Duration::from_secs(30);
 
 /// QEMU's process, its console (standard input and output) and standard error.
 #[derive(Debug)]
@@ -143,14 +145,34 @@ impl Qemu {
         &self,
         doing: &str,
     ) -> Result<ExitStatus, ErrorKind> {
-        tokio::select! {
+        let trouble = tokio::select! {
             biased;
-            status = self.exited() => Ok(status),
-            trouble = self.watch.ended() => match timeout(REBOOT, self.exited()).await {
-                Ok(status) => Ok(status),
-                Err(_) => Err(self.guests_end(doing, trouble)),
+            status = self.exited() => return Ok(status),
+            trouble = self.watch.stays() => trouble,
+            trouble = self.does_not_reboot() => trouble,
+        };
+        match timeout(LAST_LINES, self.exited()).await {
+            Ok(status) => Ok(status),
+            Err(_) => Err(self.guests_end(doing, trouble)),
+        }
+    }
+
+    /// Waits for the end of a guest, and for as long as it may take to end QEMU.
+    async fn does_not_reboot(&self) -> Trouble {
+        loop {
+            self.watch.ended().await;
+            let _ = timeout(scaled(REBOOT), self.exited()).await;
+            // It may have been allowed meanwhile.
+            if let Some(trouble) = self.watch.end_until_now() {
+                return trouble;
             }
         }
+    }
+
+    /// The story of the guest's end, if it has ended by now.
+    pub(crate) fn guests_end_until_now(&self, doing: &str) -> Option<ErrorKind> {
+        let trouble = self.watch.end_until_now()?;
+        Some(self.guests_end(doing, trouble))
     }
 
     fn guests_end(&self, doing: &str, trouble: Trouble) -> ErrorKind {

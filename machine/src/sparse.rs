@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::MetadataExt as _;
 
 use rustix::fs::seek;
 use rustix::io::Errno;
@@ -33,6 +34,20 @@ pub(crate) fn copy(
     Ok(())
 }
 
+/// Whether the length of a file is that of its data and holes. What the kernel makes up, as
+/// in `/proc` and `/sys`, has none before it is read, or any.
+pub(crate) fn is_on_disk(mut file: &File) -> io::Result<bool> {
+    let data = file.metadata()?;
+    if data.len() == 0 {
+        return Ok(false);
+    }
+    let Ok(first) = next_data(file, 0) else {
+        return Ok(false);
+    };
+    file.rewind()?;
+    Ok(first.is_none() || data.blocks() > 0)
+}
+
 /// Where a file has data next, from `from` on.
 fn next_data(file: &File, from: u64) -> io::Result<Option<(u64, u64)>> {
     match seek(file, rustix::fs::SeekFrom::Data(from)) {
@@ -49,7 +64,7 @@ fn next_data(file: &File, from: u64) -> io::Result<Option<(u64, u64)>> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+    use std::os::unix::fs::FileExt as _;
 
     use super::*;
 

@@ -49,14 +49,23 @@ impl fmt::Display for Trouble {
     }
 }
 
+/// What ends everything that waits for the guest.
+#[derive(Clone, Debug, PartialEq)]
+struct End {
+    trouble: Trouble,
+    /// Whether it leaves QEMU running. Of a kernel that has panicked one knows that only
+    /// by its last words: it may reboot instead, which ends QEMU.
+    stays: bool,
+}
+
 /// What watches one start of a machine.
 #[derive(Debug)]
 pub(crate) struct Watch {
     signs: Arc<Mutex<Signs>>,
     allows_reboot: bool,
     seen: Mutex<Vec<Trouble>>,
-    /// What ends everything that waits for the guest.
-    end: watch::Sender<Option<Trouble>>,
+    /// Each kind once.
+    ends: watch::Sender<Vec<End>>,
 }
 
 impl Watch {
@@ -65,7 +74,7 @@ impl Watch {
             signs,
             allows_reboot,
             seen: Mutex::default(),
-            end: watch::Sender::new(None),
+            ends: watch::Sender::new(Vec::new()),
         }
     }
 
@@ -73,7 +82,10 @@ impl Watch {
     pub(crate) fn see_line(&self, line: &str) {
         let seen = lock(&self.signs).in_line(line);
         if let Some((name, meaning)) = seen {
-            self.note(&name, &serial_log::printable(line), meaning);
+            let trouble = self.count(&name, &serial_log::printable(line));
+            if meaning == Meaning::Ends {
+                self.end(trouble, true);
+            }
         }
     }
 
@@ -92,7 +104,7 @@ impl Watch {
         match event.name.as_str() {
             // What a guest that may reboot makes of its panic is its own affair.
             "GUEST_PANICKED" if !self.allows_reboot => {
-                self.note_unless_allowed(PANIC, "QEMU's pvpanic device tells of it");
+                self.end_unless_allowed(PANIC, "QEMU's pvpanic device tells of it", false);
             }
             "BLOCK_IO_ERROR" if data["action"] == "stop" => {
                 let device = data["device"].as_str().filter(|name| !name.is_empty());
@@ -102,27 +114,26 @@ impl Watch {
                     "QEMU could not {} {device} and has stopped the guest: {reason}",
                     data["operation"].as_str().unwrap_or("use"),
                 );
-                self.note_unless_allowed("disk error", &line);
+                self.end_unless_allowed("disk error", &line, true);
             }
             _ => {}
         }
     }
 
-    fn note_unless_allowed(&self, name: &str, line: &str) {
+    fn end_unless_allowed(&self, name: &str, line: &str, stays: bool) {
         if !lock(&self.signs).allows(name) {
-            self.note(name, &serial_log::printable(line), Meaning::Ends);
+            self.end(self.count(name, &serial_log::printable(line)), stays);
         }
     }
 
-    fn note(&self, name: &str, line: &str, meaning: Meaning) {
-        let trouble = self.count(name, line);
-        if meaning == Meaning::Ends {
-            self.end.send_if_modified(|end| {
-                let is_first = end.is_none();
-                end.get_or_insert(trouble);
-                is_first
-            });
-        }
+    fn end(&self, trouble: Trouble, stays: bool) {
+        self.ends.send_modify(|ends| {
+            let known = ends.iter_mut().find(|end| end.trouble.name == trouble.name);
+            match known {
+                Some(known) => known.stays |= stays,
+                None => ends.push(End { trouble, stays }),
+            }
+        });
     }
 
     /// What was seen of it until now, with the first line that showed it.
@@ -151,27 +162,46 @@ impl Watch {
         seen.cloned().collect()
     }
 
-    /// Waits for what ends everything.
+    /// Waits for what ends everything, and is not allowed.
     pub(crate) async fn ended(&self) -> Trouble {
-        let mut end = self.end.subscribe();
-        let seen = end.wait_for(Option::is_some).await;
-        match seen.ok().and_then(|trouble| trouble.clone()) {
-            Some(trouble) => trouble,
-            // Never: the sender is ours.
-            None => std::future::pending().await,
+        self.end_that(|_| true).await
+    }
+
+    /// Waits for what ends the guest, but not QEMU.
+    pub(crate) async fn stays(&self) -> Trouble {
+        self.end_that(|end| end.stays).await
+    }
+
+    async fn end_that(&self, counts: impl Fn(&End) -> bool) -> Trouble {
+        let mut ends = self.ends.subscribe();
+        loop {
+            if let Some(trouble) = self.first(&ends.borrow_and_update(), &counts) {
+                return trouble;
+            }
+            if ends.changed().await.is_err() {
+                // Never: the sender is ours.
+                std::future::pending::<()>().await;
+            }
         }
     }
 
-    /// If it was trouble of this name that ended everything, it has not.
-    pub(crate) fn allow_end(&self, name: &str) {
-        self.end
-            .send_if_modified(|end| end.take_if(|trouble| trouble.name == name).is_some());
+    /// What has ended everything by now.
+    pub(crate) fn end_until_now(&self) -> Option<Trouble> {
+        self.first(&self.ends.borrow(), |_| true)
+    }
+
+    /// What is allowed may have been noted before it was, or in the same moment.
+    fn first(&self, ends: &[End], counts: impl Fn(&End) -> bool) -> Option<Trouble> {
+        let signs = lock(&self.signs);
+        let mut ends = ends.iter().filter(|end| counts(end));
+        let end = ends.find(|end| !signs.allows(&end.trouble.name))?;
+        Some(end.trouble.clone())
     }
 
     /// The guest goes on from an earlier moment, where nothing had ended.
     pub(crate) fn forget(&self) {
         lock(&self.seen).clear();
-        self.end.send_replace(None);
+        self.ends.send_replace(Vec::new());
     }
 }
 
@@ -237,6 +267,10 @@ mod tests {
         let ends = watch(false);
         ends.see_event(&panicked);
         assert_eq!(ends.ended().now_or_never().unwrap().name, PANIC);
+        // It may reboot, yet.
+        assert_eq!(ends.stays().now_or_never(), None);
+        ends.see_line("[    1.1] ---[ end Kernel panic - not syncing: it hurts ]---");
+        assert_eq!(ends.stays().now_or_never().unwrap().name, PANIC);
 
         let full = event(
             "BLOCK_IO_ERROR",
@@ -246,7 +280,7 @@ mod tests {
         let disk = watch(false);
         disk.see_event(&full);
         assert_eq!(
-            disk.ended().now_or_never().unwrap().to_string(),
+            disk.stays().now_or_never().unwrap().to_string(),
             "disk error: QEMU could not write virtio0 and has stopped the guest: \
              No space left on device"
         );
@@ -269,9 +303,22 @@ mod tests {
     fn what_is_allowed_afterwards_is_no_end() {
         let watch = watch(false);
         watch.see_line("---[ end Kernel panic - not syncing: it hurts ]---");
-        watch.allow_end("disk error");
+        lock(&watch.signs).allow("disk error").unwrap();
         assert_eq!(watch.ended().now_or_never().unwrap().name, PANIC);
-        watch.allow_end(PANIC);
+        lock(&watch.signs).allow(PANIC).unwrap();
         assert_eq!(watch.ended().now_or_never(), None);
+        // As the console has it that has looked at the line before that.
+        watch.end(watch.count(PANIC, "---[ end Kernel panic"), true);
+        assert_eq!(watch.ended().now_or_never(), None);
+    }
+
+    #[test]
+    fn one_end_that_is_allowed_hides_no_other() {
+        let watch = watch(false);
+        watch.see_line("---[ end Kernel panic - not syncing: it hurts ]---");
+        let full = json!({ "action": "stop", "reason": "No space left on device" });
+        watch.see_event(&event("BLOCK_IO_ERROR", &full));
+        lock(&watch.signs).allow(PANIC).unwrap();
+        assert_eq!(watch.ended().now_or_never().unwrap().name, "disk error");
     }
 }

@@ -10,9 +10,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use machine::{Machine, Template};
-use tokio::time::interval;
 use tracing::Level;
-use vm_tests::{SOON, template};
+use vm_tests::{descriptors, settled, soon, template};
 
 const IMAGE: &str = "minimal";
 
@@ -127,24 +126,19 @@ struct Figures {
 }
 
 impl Figures {
-    /// Once no more than so many processes are left. What was killed is dead at once,
-    /// but buried, and its pipes closed, by tasks that want their turn.
-    async fn at_rest(tmp: &Path, processes: usize) -> Self {
-        let mut turns = interval(Duration::from_millis(10));
-        let start = Instant::now();
-        loop {
-            turns.tick().await;
-            let now = Self::now(tmp);
-            if now.processes <= processes || start.elapsed() > SOON {
-                return now;
-            }
-        }
+    /// Once no more than so many processes are left, and files are closed no more. What
+    /// was killed is dead at once, but buried, and its pipes closed, by tasks that want
+    /// their turn.
+    async fn at_rest(tmp: &Path, at_most: usize) -> Self {
+        soon(|| processes(tmp) <= at_most).await;
+        settled(descriptors).await;
+        Self::now(tmp)
     }
 
     fn now(tmp: &Path) -> Self {
         Self {
             processes: processes(tmp),
-            descriptors: fs::read_dir("/proc/self/fd").map_or(0, Iterator::count),
+            descriptors: descriptors(),
             threads: status("Threads:").unwrap_or_default(),
             files: files(tmp),
             memory: status("VmRSS:").unwrap_or_default(),

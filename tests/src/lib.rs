@@ -8,6 +8,7 @@ pub mod browser;
 pub mod failure;
 /// Runs that were recorded, without a machine.
 pub mod recorded;
+mod settling;
 mod suite;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +24,8 @@ use tracing::subscriber::{DefaultGuard, NoSubscriber};
 use tracing_subscriber::fmt::TestWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+pub use settling::{descriptors, settled, soon};
 
 /// How long a test waits for what must happen soon, on a host as slow as most; machines
 /// stretch it by `VM_TIMEOUT_SCALE`, others by [`scaled`].
@@ -202,7 +205,7 @@ pub fn show_steps() {
             .set_default();
     }
     failure::keep_evidence();
-    let nobody_listens = dispatcher::get_default(|dispatch| dispatch.is::<NoSubscriber>());
+    let nobody_listens = dispatcher::get_default(tracing::Dispatch::is::<NoSubscriber>);
     if nobody_listens {
         LISTENING.with(|_| ());
     }

@@ -22,6 +22,8 @@ mod signals;
 mod state;
 /// Sessions on a person's terminal.
 mod terminal;
+/// Trouble on the console that a script wants, or knows more of.
+mod trouble;
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};

@@ -198,7 +198,7 @@ async fn devices_are_left_out() {
     vm.succeed("mkdir -p /root/tree/sub; cd /root/tree; echo text >file")
         .await
         .unwrap();
-    vm.succeed("cd /root/tree; mknod null c 1 3; mknod sub/disk b 254 0; mkfifo pipe")
+    vm.succeed("cd /root/tree; mknod null c 1 3; mknod sub/disk b 254 0; mkfifo pipe {1..2000}")
         .await
         .unwrap();
     let copy = vm.copy_from_machine("/root/tree", "").await.unwrap();
@@ -380,20 +380,20 @@ async fn the_share_is_mounted_on_demand() {
 #[tokio::test]
 async fn a_file_that_appears() {
     let vm = fresh("minimal").await;
-    vm.succeed("(sleep 1; touch '/root/a file') >&2 &")
+    vm.succeed("ln -s /root /tmp/way; (sleep 1; touch '/root/a new one') >&2 &")
         .await
         .unwrap();
-    vm.wait_for_file("/root/a file").await.unwrap();
+    vm.wait_for_file("/root/a new one").await.unwrap();
     let patient = vm.within(std::time::Duration::from_secs(1));
     let error = patient
-        .wait_for_file("/root/no/such/file")
+        .wait_for_file("/tmp/way/no/such/file")
         .await
         .unwrap_err();
     assert!(error.is_timeout());
     let story = error.to_string();
-    assert!(story.contains("file /root/no/such/file"), "{story}");
+    assert!(story.contains("file /tmp/way/no/such/file"), "{story}");
     assert!(
-        story.contains("/root:") && story.contains("a file"),
+        story.contains("/tmp/way:") && story.contains("a new one"),
         "{story}"
     );
 }

@@ -187,6 +187,45 @@ async fn a_share_full_of_traps() {
     assert_eq!(left, 0, "what was copied is gone from the share");
 }
 
+/// Of all that it says one is told the end.
+#[tokio::test]
+async fn a_copy_that_prints_much() {
+    let host = tempfile::tempdir().unwrap();
+    let vm = with_its_own_cp(
+        host.path(),
+        "head -c 134217728 /dev/zero | tr '\\0' x; echo; echo the end; exit 1",
+    )
+    .await;
+    peak_memory();
+    let before = peak_memory();
+    let error = vm.copy_from_machine("/root/thing", "").await.unwrap_err();
+    let grown = peak_memory().saturating_sub(before);
+    assert!(grown < BOUND, "{grown} KiB more");
+    assert!(
+        matches!(error.kind(), ErrorKind::GuestCopy { .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("the end"), "{error}");
+}
+
+/// All parts of it have one limit.
+#[tokio::test]
+async fn a_copy_that_does_not_end() {
+    let host = tempfile::tempdir().unwrap();
+    let vm = with_its_own_cp(host.path(), "sleep 1000").await;
+    let quick = vm.within(Duration::from_secs(4));
+    let out = quick.copy_from_machine("/root/thing", "").await;
+    let into = quick.copy_from_host("/etc/hosts", "/tmp/hosts").await;
+    for error in [out.map(drop).unwrap_err(), into.unwrap_err()] {
+        assert!(error.is_timeout(), "{error}");
+        let story = error.to_string();
+        assert!(story.contains("the guest is still at it"), "{story}");
+        assert!(story.contains("waited "), "{story}");
+    }
+    is_in_step(&vm).await;
+    assert_eq!(fs::read_dir(vm.shared_dir()).unwrap().count(), 0);
+}
+
 /// An emulated guest would take hours to make them, so the host does.
 #[tokio::test]
 async fn a_million_files_in_the_share() {

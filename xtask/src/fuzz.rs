@@ -46,7 +46,8 @@ fn fuzz(name: &str, target: &str, seconds: u32) -> Result<()> {
     let mut fuzz = Command::new("cargo");
     fuzz.current_dir(dir).env_remove("RUSTUP_TOOLCHAIN");
     fuzz.args(["+nightly", "fuzz", "run", target, &found, &kept, "--"]);
-    fuzz.arg(format!("-max_total_time={seconds}"));
+    // An input that takes so many seconds is a find, too.
+    fuzz.args([&format!("-max_total_time={seconds}"), "-timeout=10"]);
     run_loudly(&mut fuzz)
 }
 

@@ -10,7 +10,18 @@ import shlex
 import time
 from contextlib import _GeneratorContextManager
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Pattern, Tuple, Union
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    List,
+    NamedTuple,
+    Optional,
+    Pattern,
+    Tuple,
+    Union,
+)
 
 import _vmwright
 from test_driver.errors import MachineError, RequestedAssertionFailed
@@ -75,6 +86,15 @@ def _expandable(path: str) -> Optional[str]:
     # Those at odd places are what splits.
     words = [part if at % 2 else shlex.quote(part) for at, part in enumerate(parts) if part]
     return (home.group() if home else "") + "".join(words)
+
+
+class Trouble(NamedTuple):
+    """A sign of trouble that a machine's console has shown."""
+
+    name: str
+    # The first that showed it.
+    line: str
+    count: int
 
 
 class Machine:
@@ -521,6 +541,23 @@ class Machine:
     def console_interact(self) -> None:
         """The console for a person at this terminal. Not for tests."""
         self._vm.console_interact()
+
+    # Trouble on the console
+
+    def trouble(self) -> List[Trouble]:
+        """What this start has shown of it, each kind once."""
+        return [Trouble(*seen) for seen in self._vm.trouble()]
+
+    def allow_trouble(self, name: str) -> None:
+        """Trouble of this name, such as `kernel panic`, is none: neither what was seen
+        already nor what comes."""
+        self._vm.allow_trouble(name)
+
+    def watch_console(self, name: str, regex: str, ends: bool = False) -> None:
+        """One kind of trouble more: lines of the console that `regex` matches, in the
+        words of Rust's regular expressions. Errors mention it; if it `ends` the guest,
+        whatever waits for that ends at once."""
+        self._vm.watch_console(name, regex, ends)
 
     # The screen
 

@@ -9,6 +9,7 @@ mod network;
 mod screen;
 mod shell;
 mod start;
+mod trouble;
 mod units;
 
 use std::path::PathBuf;

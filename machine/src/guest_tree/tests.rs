@@ -1,13 +1,17 @@
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::process::Command;
+
+use rustix::fs::{Mode, OFlags, mkdirat, open};
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 
 fn copy_out(dir: &Path, name: &Path, target: &Path) -> io::Result<LeftOut> {
-    super::copy_out(dir, name, target, &CancellationToken::new())
+    super::copy_out(dir, name, target, &Task::default())
 }
 
 fn copy_in(source: &Path, dir: &Path, name: &Path) -> io::Result<Modes> {
-    super::copy_in(source, dir, name, &CancellationToken::new())
+    super::copy_in(source, dir, name, &Task::default())
 }
 
 /// A directory that holds `guest/` and `secret`.
@@ -198,13 +202,7 @@ fn modes_are_listed_and_hinder_nobody() {
     set("sub", 0o555);
     set("", 0o1777);
     let modes = copy_in(&source, &guest, Path::new("copy")).unwrap();
-    write_modes(
-        &modes,
-        &guest,
-        Path::new("modes"),
-        &CancellationToken::new(),
-    )
-    .unwrap();
+    write_modes(&modes, &guest, Path::new("modes"), &Task::default()).unwrap();
     let list = |mode: &str| fs::read_to_string(guest.join("modes").join(mode)).unwrap();
     assert_eq!(list("4555"), "./sub/run\0");
     assert_eq!(list("555"), "./sub\0");
@@ -244,14 +242,92 @@ fn the_first_that_are_left_out() {
 fn a_copy_can_be_given_up() {
     let (world, guest) = world();
     fs::create_dir(guest.join("tree")).unwrap();
-    let given_up = CancellationToken::new();
-    given_up.cancel();
+    let task = Task::default();
+    task.given_up().cancel();
     let out = world.path().join("out");
     for error in [
-        super::copy_out(&guest, Path::new("tree"), &out, &given_up).unwrap_err(),
-        super::copy_in(world.path(), &guest, Path::new("copy"), &given_up).unwrap_err(),
+        super::copy_out(&guest, Path::new("tree"), &out, &task).unwrap_err(),
+        super::copy_in(world.path(), &guest, Path::new("copy"), &task).unwrap_err(),
+        copy_file_in(
+            &world.path().join("secret"),
+            &tempfile::tempfile().unwrap(),
+            &task,
+        )
+        .unwrap_err(),
     ] {
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(error.to_string(), "it was given up");
     }
     assert!(!out.exists());
+}
+
+#[test]
+fn what_was_copied_is_counted() {
+    let (world, guest) = world();
+    let task = Task::default();
+    let secret = world.path().join("secret");
+    super::copy_in(&secret, &guest, Path::new("copy"), &task).unwrap();
+    assert_eq!(
+        task.to_string(),
+        "1 whole files copied, of 10 bytes together"
+    );
+}
+
+#[test]
+fn a_file_goes_in_with_its_holes() {
+    const LENGTH: u64 = 1 << 40;
+    let (world, guest) = world();
+    let disk = world.path().join("disk");
+    let file = File::create(&disk).unwrap();
+    file.write_all_at(b"ending", LENGTH - 6).unwrap();
+    copy_in(&disk, &guest, Path::new("copy")).unwrap();
+    let data = fs::metadata(guest.join("copy")).unwrap();
+    assert_eq!(data.len(), LENGTH);
+    assert!(data.blocks() < 1000, "{} blocks", data.blocks());
+}
+
+/// Their lengths are not those of what is read there.
+#[test]
+fn what_the_kernel_makes_up_goes_in() {
+    let (_world, guest) = world();
+    for (number, path) in [
+        "/proc/version",
+        "/sys/kernel/mm/transparent_hugepage/enabled",
+    ]
+    .iter()
+    .enumerate()
+    .filter(|(_, path)| Path::new(path).exists())
+    {
+        let name = number.to_string();
+        copy_in(Path::new(path), &guest, Path::new(&name)).unwrap();
+        let copied = fs::read_to_string(guest.join(name)).unwrap();
+        assert_eq!(copied, fs::read_to_string(path).unwrap(), "{path}");
+        assert!(!copied.is_empty(), "{path}");
+    }
+}
+
+/// Of how many there are, a guest's directories cost little memory.
+#[test]
+fn many_directories_come_out() {
+    const MANY: usize = 3000;
+    let (world, guest) = world();
+    for number in 0..MANY {
+        fs::create_dir_all(guest.join(format!("tree/{number}/sub"))).unwrap();
+    }
+    let out = world.path().join("out");
+    copy_out(&guest, Path::new("tree"), &out).unwrap();
+    assert_eq!(fs::read_dir(&out).unwrap().count(), MANY);
+    assert!((0..MANY).all(|number| out.join(format!("{number}/sub")).exists()));
+}
+
+#[test]
+fn more_directories_than_can_be_remembered_are_an_error() {
+    let mut pending = Pending::default();
+    let long = PathBuf::from("d".repeat(4000));
+    let many = Pending::MOST / 4000;
+    let error = (0..many).find_map(|_| pending.push(long.clone()).err());
+    let error = error.unwrap();
+    assert!(error.to_string().contains("directories"), "{error}");
+    // What is done makes room.
+    pending.pop().unwrap();
+    pending.push(long).unwrap();
 }

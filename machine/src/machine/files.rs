@@ -2,7 +2,9 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use backdoor_shell::{Command, Exit};
 use tokio::time::timeout;
 
 use super::Machine;
@@ -10,6 +12,7 @@ use super::passage::{COPY, MODES};
 use super::shell::shell_error;
 use crate::error::{Error, ErrorKind, Result, tail};
 use crate::guest_tree::LeftOut;
+use crate::last_bytes::LastBytes;
 
 /// Copies `$copy` to `$target`. Modes are set last: a file that was there already has its
 /// own, else, and nothing can be copied into a directory that is not to be written.
@@ -24,14 +27,17 @@ for mode in "$modes"/*; do
 done"#;
 
 /// Copies `$source` to `$target` in the share, readable to us, whoever we are.
-/// Neither pipes nor sockets nor devices can be made there: it prints those.
+/// Neither pipes nor sockets nor devices can be made there: it prints the first of those,
+/// last.
 const COPY_OUT: &str = r#"
 [[ $source == /* ]] || source=./$source
 if [[ -d $source ]]; then
-    special=$(cd -- "$source"; find . ! -type d ! -type f ! -type l)
+    special=$(
+        cd -- "$source"
+        find . ! -type d ! -type f ! -type l | { head -n 1000; cat >/dev/null; }
+    )
 fi
 if [[ ${special-} ]]; then
-    printf '%s\n' "$special"
     mkdir -- "$target"
     cd -- "$source"
     find . -type d -exec mkdir -p -- "$target/{}" \;
@@ -39,14 +45,15 @@ if [[ ${special-} ]]; then
 else
     cp -rH -- "$source" "$target"
 fi
-chmod -R u+rwX -- "$target""#;
+chmod -R u+rwX -- "$target"
+printf '%s' "${special-}""#;
 
-/// Lists the last directory on the way to `$path` that is there.
+/// Lists the last directory on the way to `$path` that is there, or to which a link leads.
 const LIST_NEAREST: &str = r#"
 [[ $path == /* ]] || path=$PWD/$path
 until path=${path%/*}; [[ -d ${path:=/} ]]; do :; done
 printf '%s:\n' "$path"
-ls -lA -- "$path" 2>&1 | head -n 40"#;
+ls -lA -- "$path/" 2>&1 | head -n 40"#;
 
 /// # Files
 ///
@@ -66,15 +73,15 @@ impl Machine {
         let source = source.as_ref();
         let step = format!("copying the host's {} to {target}", source.display());
         self.step(&step, async {
-            let host_error = |error| self.host_file(source, error);
-            let real = source.canonicalize().map_err(host_error)?;
+            let real = source.canonicalize();
+            let real = real.map_err(|error| self.host_file(source, error))?;
             // Only what ends in `..` has no name of its own.
             let name = self.file_name(source.file_name().map_or(&*real, |_| source))?;
             let quote = |path| self.quote("copying a file", path);
             let parent = parent(target);
             let [to, into, in_place] = [quote(target)?, quote(&parent)?, quote(&name)?];
             self.through_share(async |passage| {
-                passage.copy_in(&real).await.map_err(host_error)?;
+                self.host_half(source, passage.copy_in(&real)).await?;
                 let script = format!(
                     "target={to}; copy={}; modes={}
                     mkdir -p -- {into}
@@ -83,7 +90,8 @@ impl Machine {
                     passage.guest_path(COPY),
                     passage.guest_path(MODES),
                 );
-                self.copy_in_guest(&script, &source.to_string_lossy(), target)
+                let from = source.to_string_lossy();
+                self.copy_in_guest(&script, &from, target, passage.left())
                     .await
                     .map(drop)
             })
@@ -122,7 +130,8 @@ impl Machine {
                 .map_err(|error| self.host_file(source, error))?;
             let parent = self.quote("copying a file", &parent(target))?;
             let script = format!("mkdir -p -- {parent}");
-            self.copy_in_guest(&script, &source.to_string_lossy(), target)
+            let from = source.to_string_lossy();
+            self.copy_in_guest(&script, &from, target, self.limit)
                 .await?;
             self.with_shell(&step, async |running, shell| {
                 let write = timeout(self.limit, shell.write_file(target, &mut file));
@@ -150,7 +159,8 @@ impl Machine {
     /// # Errors
     /// [`GuestCopy`](ErrorKind::GuestCopy) if the guest has no such file, say;
     /// [`HostFile`](ErrorKind::HostFile), [`Share`](ErrorKind::Share);
-    /// [`TimedOut`](ErrorKind::TimedOut) if the guest makes more files than can be copied.
+    /// [`TimedOut`](ErrorKind::TimedOut) with how much was copied, if it takes longer than
+    /// this handle waits: the guest may go on to make files.
     pub async fn copy_from_machine(
         &self,
         source: &str,
@@ -168,11 +178,12 @@ impl Machine {
                     {COPY_OUT}",
                     passage.guest_path("")
                 );
+                let to = target.to_string_lossy();
                 let special = self
-                    .copy_in_guest(&script, source, &target.to_string_lossy())
+                    .copy_in_guest(&script, source, &to, passage.left())
                     .await?;
-                let left_out = passage.copy_out(&name, &target).await;
-                let mut left_out = left_out.map_err(|error| self.host_file(&target, error))?;
+                let copied = passage.copy_out(&name, &target);
+                let mut left_out = self.host_half(&target, copied).await?;
                 for path in special.lines() {
                     left_out.add(path.into());
                 }
@@ -194,7 +205,10 @@ impl Machine {
         }
         if left_out.more > 0 {
             let more = left_out.more;
-            tracing::warn!(machine = self.name(), "left out of {source}: {more} more");
+            tracing::warn!(
+                machine = self.name(),
+                "left out of {source}: at least {more} more"
+            );
         }
     }
 
@@ -224,17 +238,26 @@ impl Machine {
         }
     }
 
-    /// Gives what the script prints.
-    async fn copy_in_guest(&self, script: &str, from: &str, to: &str) -> Result<String> {
-        let output = self.execute(format!("exec 2>&1; {script}")).await?;
-        if output.success() {
-            return Ok(output.text());
+    /// Gives the last of what the script prints: a guest may have that be any amount.
+    async fn copy_in_guest(
+        &self,
+        script: &str,
+        from: &str,
+        to: &str,
+        limit: Duration,
+    ) -> Result<String> {
+        let mut output = LastBytes::default();
+        let command = Command::new(format!("exec 2>&1; {script}")).timeout(limit);
+        let exit = self.run_into(command, &mut output).await?;
+        match exit {
+            Exit::Status(0) => Ok(String::from_utf8_lossy(output.as_ref()).into_owned()),
+            Exit::TimedOut => Err(self.copy_timed_out(&format!("{from} to be copied to {to}"))),
+            Exit::Status(_) => Err(self.error(ErrorKind::GuestCopy {
+                from: from.to_owned(),
+                to: to.to_owned(),
+                output: tail(output.as_ref()),
+            })),
         }
-        Err(self.error(ErrorKind::GuestCopy {
-            from: from.to_owned(),
-            to: to.to_owned(),
-            output: tail(&output.stdout),
-        }))
     }
 
     fn file_name(&self, path: &Path) -> Result<String> {
@@ -246,15 +269,6 @@ impl Machine {
     }
 
     pub(super) fn host_file(&self, path: &Path, source: io::Error) -> Error {
-        if source.kind() == io::ErrorKind::TimedOut {
-            return self.error(ErrorKind::TimedOut {
-                what: format!("{} to be copied", path.display()),
-                waited: self.limit,
-                looks: 1,
-                last_seen: "still more files: the guest may be making them".to_owned(),
-                console: self.last_console_lines(),
-            });
-        }
         self.error(ErrorKind::HostFile {
             path: path.to_owned(),
             source,

@@ -211,7 +211,10 @@ impl Machine {
     ///
     /// # Errors
     /// [`TimedOut`](ErrorKind::TimedOut) with the last console lines;
-    /// [`GuestEnded`](ErrorKind::GuestEnded) if the guest's kernel has panicked and stays.
+    /// [`GuestEnded`](ErrorKind::GuestEnded) if the guest has ended and QEMU goes on: at
+    /// once if the console shows that a kernel which has panicked stays, or QEMU has
+    /// stopped it for want of room. If only QEMU's `pvpanic` device tells of a panic, the
+    /// kernel has 30 seconds to reboot, or as long as this handle waits.
     pub async fn wait_for_shutdown(&self) -> Result<Option<ExitStatus>> {
         let Some(running) = self.current() else {
             return Ok(None);
@@ -220,7 +223,12 @@ impl Machine {
         self.step(doing, async {
             let end = timeout(self.limit, running.qemu.exit_unless_guests_end(doing));
             let end = end.await.unwrap_or_else(|_| {
-                Err(self.timed_out(&running, "the VM to power off", 1, "QEMU still runs"))
+                let in_vain =
+                    || self.timed_out(&running, "the VM to power off", 1, "QEMU still runs");
+                Err(running
+                    .qemu
+                    .guests_end_until_now(doing)
+                    .unwrap_or_else(in_vain))
             });
             let status = self.told(&running, end).await?;
             running.end_is_known.store(true, Ordering::Relaxed);

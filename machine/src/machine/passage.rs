@@ -2,16 +2,18 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use backdoor_shell::{Command, Exit};
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
 use super::Machine;
-use crate::error::{ErrorKind, Result, tail};
-use crate::guest_tree::{self, LeftOut};
+use crate::error::{Error, ErrorKind, Result, tail};
+use crate::guest_tree::{self, LeftOut, Task};
+use crate::time_scale::scaled;
 
 /// Where the shared directory is in the guest.
 const GUEST_SHARE: &str = "/tmp/shared";
@@ -21,23 +23,37 @@ const GUEST_SHARE: &str = "/tmp/shared";
 pub(super) const COPY: &str = "copy";
 pub(super) const MODES: &str = "modes";
 
+/// How long what was copied may take to be removed when the copy's own time is up, or it
+/// has failed: what stays then is removed with its machine.
+const LEAVE_LIMIT: Duration = Duration::from_secs(5);
+
 impl Machine {
-    /// Copies through a new directory that host and guest both see.
+    /// Copies through a new directory that host and guest both see. All that is done for
+    /// it has one limit, this handle's.
     pub(super) async fn through_share<T>(
         &self,
         copy: impl AsyncFnOnce(&Passage) -> Result<T>,
     ) -> Result<T> {
+        // To boot is no part of it.
+        self.connect().await?;
         let share = self.shared_dir();
         let dir = TempDir::new_in(share).map_err(|error| self.host_file(share, error))?;
         let passage = Passage {
             dir: dir.keep(),
+            begin: Instant::now(),
             limit: self.limit,
         };
         let copied = match self.mount_share(&passage).await {
             Ok(()) => copy(&passage).await,
             Err(error) => Err(error),
         };
-        passage.leave().await;
+        let short = scaled(LEAVE_LIMIT);
+        let limit = if copied.is_ok() {
+            passage.left().max(short)
+        } else {
+            short
+        };
+        passage.leave(limit).await;
         copied
     }
 
@@ -52,13 +68,50 @@ impl Machine {
             fi
             [[ -d {inside} ]]"
         );
-        let output = self.execute(script).await?;
-        if output.success() {
-            return Ok(());
+        let output = self
+            .run(Command::new(script).timeout(passage.left()))
+            .await?;
+        match output.exit {
+            Exit::Status(0) => Ok(()),
+            Exit::TimedOut => Err(self.copy_timed_out("the share to be mounted")),
+            Exit::Status(_) => Err(self.error(ErrorKind::Share {
+                output: tail(&output.stdout),
+            })),
         }
-        Err(self.error(ErrorKind::Share {
-            output: tail(&output.stdout),
-        }))
+    }
+
+    /// The guest's half of a copy was waited for in vain.
+    pub(super) fn copy_timed_out(&self, what: &str) -> Error {
+        self.error(ErrorKind::TimedOut {
+            what: what.to_owned(),
+            waited: self.limit,
+            looks: 1,
+            last_seen: "the guest is still at it".to_owned(),
+            console: self.last_console_lines(),
+        })
+    }
+
+    /// What the host's half of a copy comes to, of which `path` is the host's file. It
+    /// needs no guest, but is for one: its end ends it.
+    pub(super) async fn host_half<T>(
+        &self,
+        path: &Path,
+        half: impl Future<Output = Result<T, Stopped>>,
+    ) -> Result<T> {
+        let doing = format!("copying {}", path.display());
+        self.on_guest(&doing, async |running| {
+            half.await.map_err(|stopped| match stopped {
+                Stopped::Failed(source) => ErrorKind::HostFile {
+                    path: path.to_owned(),
+                    source,
+                },
+                Stopped::TimeIsUp(so_far) => {
+                    let what = format!("{} to be copied", path.display());
+                    self.timed_out(running, &what, 1, &so_far)
+                }
+            })
+        })
+        .await
     }
 }
 
@@ -66,7 +119,8 @@ impl Machine {
 /// for that, with its machine.
 pub(super) struct Passage {
     dir: PathBuf,
-    /// How long each part of the copy may take.
+    begin: Instant,
+    /// How long all parts of the copy may take together.
     limit: Duration,
 }
 
@@ -77,33 +131,48 @@ impl Passage {
         format!("{GUEST_SHARE}/{}/{name}", dir.to_string_lossy())
     }
 
-    pub(super) async fn copy_in(&self, source: &Path) -> io::Result<()> {
+    /// How much of its time is left.
+    pub(super) fn left(&self) -> Duration {
+        self.limit.saturating_sub(self.begin.elapsed())
+    }
+
+    pub(super) async fn copy_in(&self, source: &Path) -> Result<(), Stopped> {
         let (dir, source) = (self.dir.clone(), source.to_owned());
-        within(self.limit, move |given_up| {
-            let modes = guest_tree::copy_in(&source, &dir, COPY.as_ref(), given_up)?;
-            guest_tree::write_modes(&modes, &dir, MODES.as_ref(), given_up)
+        within(self.left(), move |task| {
+            let modes = guest_tree::copy_in(&source, &dir, COPY.as_ref(), task)?;
+            guest_tree::write_modes(&modes, &dir, MODES.as_ref(), task)
         })
         .await
     }
 
-    pub(super) async fn copy_out(&self, name: &str, target: &Path) -> io::Result<LeftOut> {
+    pub(super) async fn copy_out(&self, name: &str, target: &Path) -> Result<LeftOut, Stopped> {
         let (dir, target) = (self.dir.clone(), target.to_owned());
         let name = PathBuf::from(name);
-        within(self.limit, move |given_up| {
-            guest_tree::copy_out(&dir, &name, &target, given_up)
+        within(self.left(), move |task| {
+            guest_tree::copy_out(&dir, &name, &target, task)
         })
         .await
     }
 
-    async fn leave(self) {
+    async fn leave(self, limit: Duration) {
         let dir = self.dir.clone();
-        let removed = within(self.limit, move |given_up| {
-            guest_tree::remove(&dir, given_up)
-        });
-        if let Err(error) = removed.await {
-            tracing::warn!(dir = %self.dir.display(), %error, "could not remove what a guest shared");
-        }
+        let removed = within(limit, move |task| guest_tree::remove(&dir, task.given_up()));
+        let why = match removed.await {
+            Ok(()) => return,
+            Err(Stopped::Failed(error)) => error.to_string(),
+            Err(Stopped::TimeIsUp(_)) => format!("it takes more than {limit:?}"),
+        };
+        let dir = self.dir.display();
+        tracing::warn!(%dir, why, "what a guest shared stays there until its machine goes");
     }
+}
+
+/// Why what was to be done with files came to nothing.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    Failed(io::Error),
+    /// With what was done by then.
+    TimeIsUp(String),
 }
 
 /// Does what takes a while, where that holds nobody up. It is given up after `limit`, and
@@ -111,15 +180,19 @@ impl Passage {
 /// go on for ever.
 async fn within<T: Send + 'static>(
     limit: Duration,
-    work: impl FnOnce(&CancellationToken) -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    let given_up = CancellationToken::new();
-    let _give_up = given_up.clone().drop_guard();
-    match timeout(limit, spawn_blocking(move || work(&given_up))).await {
-        Ok(Ok(result)) => result,
+    work: impl FnOnce(&Task) -> io::Result<T> + Send + 'static,
+) -> Result<T, Stopped> {
+    let task = Arc::new(Task::default());
+    let _give_up = task.given_up().clone().drop_guard();
+    let worked = {
+        let task = Arc::clone(&task);
+        spawn_blocking(move || work(&task))
+    };
+    match timeout(limit, worked).await {
+        Ok(Ok(result)) => result.map_err(Stopped::Failed),
         // It does not panic; the runtime is going down.
-        Ok(Err(error)) => Err(io::Error::other(error)),
-        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        Ok(Err(error)) => Err(Stopped::Failed(io::Error::other(error))),
+        Err(_) => Err(Stopped::TimeIsUp(task.to_string())),
     }
 }
 
@@ -130,13 +203,10 @@ mod tests {
     use super::*;
 
     /// What has no end of its own, and how one hears of that which it has.
-    fn endless() -> (
-        impl FnOnce(&CancellationToken) -> io::Result<()> + Send,
-        Receiver<()>,
-    ) {
+    fn endless() -> (impl FnOnce(&Task) -> io::Result<()> + Send, Receiver<()>) {
         let (end, ended) = channel();
-        let work = move |given_up: &CancellationToken| {
-            while !given_up.is_cancelled() {
+        let work = move |task: &Task| {
+            while !task.given_up().is_cancelled() {
                 std::thread::yield_now();
             }
             end.send(()).map_err(io::Error::other)
@@ -147,9 +217,20 @@ mod tests {
     #[tokio::test]
     async fn what_has_no_end_is_given_up() {
         let (work, ended) = endless();
-        let error = within(Duration::from_millis(1), work).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        let Err(Stopped::TimeIsUp(so_far)) = within(Duration::from_millis(1), work).await else {
+            panic!("it has an end");
+        };
+        assert_eq!(so_far, "0 whole files copied, of 0 bytes together");
         ended.recv().unwrap();
+    }
+
+    /// That it took too long for somebody else is no limit of ours.
+    #[tokio::test]
+    async fn a_time_out_of_the_hosts_is_its_error() {
+        let failed = within(Duration::MAX, |_| {
+            Err::<(), _>(io::ErrorKind::TimedOut.into())
+        });
+        assert!(matches!(failed.await, Err(Stopped::Failed(_))));
     }
 
     #[tokio::test]

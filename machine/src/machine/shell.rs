@@ -47,7 +47,7 @@ impl Machine {
     }
 
     /// Runs a command whose time limit is this host's.
-    async fn run(&self, command: Command) -> Result<Output> {
+    pub(super) async fn run(&self, command: Command) -> Result<Output> {
         self.in_shell(command, async |shell, command| shell.run(command).await)
             .await
     }
@@ -58,7 +58,15 @@ impl Machine {
     where
         W: AsyncWrite + Unpin,
     {
-        let command = command.into().map_timeout(scaled);
+        self.run_into(command.into().map_timeout(scaled), writer)
+            .await
+    }
+
+    /// The same for a command whose time limit is this host's.
+    pub(super) async fn run_into<W>(&self, command: Command, writer: &mut W) -> Result<Exit>
+    where
+        W: AsyncWrite + Unpin,
+    {
         let ran = self.in_shell(command, async |shell, command| {
             let exit = shell.run_into(command, writer).await?;
             // The output is the writer's alone.

@@ -9,9 +9,9 @@ use crate::watch::{Meaning, Trouble};
 /// # Trouble
 ///
 /// The console is watched for signs of trouble: `kernel panic`, `kernel oops`, `lock-up`,
-/// `kernel bug`, `kernel warning`, `out of memory`, `emergency shell`, `ordering cycle`, `dropped to
-/// initramfs`, `disk error`, `crash of a program`, `broken boot loader`. Errors mention
-/// what was seen. A kernel that has panicked and does not reboot, as its console or
+/// `kernel bug`, `kernel warning`, `out of memory`, `emergency shell`, `ordering cycle`,
+/// `dropped to initramfs`, `disk error`, `crash of a program`, `broken boot loader`. Errors
+/// mention what was seen. A kernel that has panicked and does not reboot, as its console or
 /// QEMU's `pvpanic` device tells, and a guest that QEMU has stopped because its disk has
 /// no room on the host, end whatever waits for the guest at once, with
 /// [`ErrorKind::GuestEnded`](crate::ErrorKind::GuestEnded).
@@ -33,11 +33,7 @@ impl Machine {
         allowed.map_err(|names| {
             let reason = format!("there is no {name:?}, only {names}");
             self.bad_argument("allowing trouble", reason)
-        })?;
-        if let Some(running) = self.current() {
-            running.qemu.watch.allow_end(name);
-        }
-        Ok(())
+        })
     }
 
     /// Watches the console for one kind of trouble more: lines that the regular expression

@@ -255,7 +255,8 @@ mod tests {
             fail(&group, &outer);
         };
         let (_, data) = page(much, &outer);
-        let failing = &data["steps"][data["failing"].as_u64().unwrap() as usize];
+        let failing = usize::try_from(data["failing"].as_u64().unwrap()).unwrap();
+        let failing = &data["steps"][failing];
         assert_eq!(failing["what"], "in it");
         assert_eq!(failing["error"], *inner, "its whole story");
     }

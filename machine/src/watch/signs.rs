@@ -10,11 +10,11 @@ use super::{Meaning, PANIC};
 /// What is watched for unless a test says otherwise.
 ///
 /// The words are the kernel's (`kernel/panic.c`, `arch/x86/mm/fault.c`,
-/// `arch/arm64/mm/fault.c`, `lib/ubsan.c`, `mm/oom_kill.c`, `kernel/watchdog.c`,
-/// `kernel/workqueue.c`, `kernel/hung_task.c`, `kernel/rcu/tree_stall.h` of Linux 6.1),
-/// systemd's (`src/core/transaction.c`, `units/emergency.service.in`, `src/shared/
-/// sulogin-shell`), initramfs-tools', whose prompt is no line yet but follows busybox's
-/// greeting, and dracut's.
+/// `arch/arm64/mm/fault.c`, `lib/ubsan.c`, `lib/list_debug.c`, `mm/oom_kill.c`,
+/// `kernel/watchdog.c`, `kernel/workqueue.c`, `kernel/hung_task.c`,
+/// `kernel/rcu/tree_stall.h` of Linux 6.1), systemd's (`src/core/transaction.c`,
+/// `units/emergency.service.in`, `src/shared/sulogin-shell`), initramfs-tools', whose
+/// prompt is no line yet but follows busybox's greeting, and dracut's.
 const KNOWN: [(&str, Meaning, &str); 13] = [
     // The kernel's last words, if it does not reboot.
     (
@@ -38,7 +38,8 @@ const KNOWN: [(&str, Meaning, &str); 13] = [
     (
         "kernel bug",
         Meaning::Noted,
-        r"^(?:\[[^\]]*\] ?)*BUG: |UBSAN: |list_(?:add|del) corruption",
+        // Behind a prompt or colours, too, but for the kernel's time before it.
+        r"(?:^|\[ *\d+\.\d+\](?:\[[^\]]*\])? ?)BUG: |UBSAN: |list_(?:add|del) corruption",
     ),
     (
         "kernel warning",
@@ -280,8 +281,23 @@ mod tests {
             "root@minimal:~# ",
             "BusyBox v1.35.0 (Debian 1:1.35.0-4+b5) multi-call binary.",
             "a.test: BUG: not the kernel's",
+            "[ 12 ] BUG: nor this",
         ] {
             assert_eq!(signs.in_line(line), None, "{line}");
+        }
+    }
+
+    /// The kernel does not wait for others to end their lines.
+    #[test]
+    fn a_bug_is_seen_behind_anything() {
+        let signs = Signs::default();
+        for line in [
+            "vm login: [   61.3] BUG: Bad page state in process sh  pfn:03a5b",
+            "\u{1b}[0m[   12.3] BUG: scheduling while atomic: sh/243/0x00000002",
+            "BUG: Bad rss-counter state mm:0000000012345678",
+        ] {
+            let seen = signs.in_line(line);
+            assert_eq!(seen.map(|(name, _)| name).as_deref(), Some("kernel bug"));
         }
     }
 

@@ -6,6 +6,7 @@ use super::Run;
 
 /// The methods that scripts know, and what they take.
 const METHODS: &str = "\
+allow_trouble(self, name)
 block(self)
 cleanup_statedir(self)
 connect(self)
@@ -49,6 +50,7 @@ stop_job(self, jobname, user=None)
 succeed(self, *commands, timeout=None)
 switch_root(self)
 systemctl(self, q, user=None)
+trouble(self)
 unblock(self)
 wait_for_closed_port(self, port, addr='localhost', timeout=900)
 wait_for_console_text(self, regex, timeout=None)
@@ -66,6 +68,7 @@ wait_for_x(self, timeout=900)
 wait_until_fails(self, command, timeout=900)
 wait_until_succeeds(self, command, timeout=900)
 wait_until_tty_matches(self, tty, regexp, timeout=900)
+watch_console(self, name, regex, ends=False)
 ";
 
 /// What a machine is asked for beside that.

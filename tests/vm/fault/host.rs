@@ -1,24 +1,32 @@
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use machine::{ErrorKind, Machine, StartScript};
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
-use vm_tests::{builder, driver, fresh_with, other_test, start_script, wait_until_gone};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use vm_tests::{
+    builder, descriptors, fresh_with, other_test, settled, soon, start_script, wait_until_gone,
+};
+
+use super::assert_nothing_left;
 
 /// On a small file system that only this test's other process sees: an ordinary user may
 /// mount it there, too.
+#[expect(clippy::print_stderr, reason = "whoever runs it is to know")]
 #[test]
 fn its_disk_is_full() {
     let dir = tempfile::tempdir().unwrap();
-    let test = victim("fills_its_disk", dir.path());
-    let mut apart = Command::new("unshare");
-    if !rustix::process::geteuid().is_root() {
-        apart.args(["--user", "--map-root-user"]);
+    let probe = apart().arg("true").output().unwrap();
+    if !probe.status.success() {
+        let why = String::from_utf8_lossy(&probe.stderr);
+        eprintln!("NOTHING WAS TESTED: no file system of one's own here: {why}");
+        return;
     }
-    apart.arg("--mount").arg(test.get_program());
+    let test = victim("fills_its_disk", dir.path());
+    let mut apart = apart();
+    apart.arg(test.get_program());
     apart.args(test.get_args()).env("VICTIM_DIR", dir.path());
     for (name, value) in test.get_envs() {
         match value {
@@ -31,6 +39,16 @@ fn its_disk_is_full() {
     let said = String::from_utf8_lossy(&said);
     assert!(test.status.success(), "{said}");
     assert!(said.contains("1 passed"), "{said}");
+}
+
+/// What has a program see mounts that nobody else does.
+fn apart() -> Command {
+    let mut apart = Command::new("unshare");
+    if !rustix::process::geteuid().is_root() {
+        apart.args(["--user", "--map-root-user"]);
+    }
+    apart.arg("--mount");
+    apart
 }
 
 #[tokio::test]
@@ -109,6 +127,47 @@ async fn two_machines_in_one_state_directory() {
     builder("minimal").tmp_dir(dir.path()).build().unwrap();
 }
 
+/// Whoever comes second is told where somebody is, and disturbs nobody.
+#[test]
+fn two_drivers_in_one_state_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let start = dir.path().join("run-machine-vm");
+    symlink(start_script("minimal"), &start).unwrap();
+    let driver = |name: &str, script: &str| {
+        let path = dir.path().join(name);
+        fs::write(&path, script).unwrap();
+        let mut driver = Command::new(vm_tests::driver());
+        driver.args(["--keep-vm-state", "--start-scripts"]);
+        driver
+            .arg(&start)
+            .arg("-o")
+            .arg(dir.path())
+            .arg("--")
+            .arg(path);
+        driver.env("TMPDIR", dir.path());
+        driver.env_remove("XDG_RUNTIME_DIR");
+        driver
+    };
+    let script = "machine.start(); print('started', flush=True); input()\n\
+                  machine.succeed('true'); machine.shutdown()\n";
+    let mut first = driver("first.py", script);
+    first.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut first = first.spawn().unwrap();
+    let mut started = [0; b"started\n".len()];
+    let stdout = first.stdout.as_mut().unwrap();
+    stdout.read_exact(&mut started).unwrap();
+
+    let second = driver("second.py", "machine.start()").output().unwrap();
+    let story = String::from_utf8_lossy(&second.stderr);
+    assert_eq!(second.status.code(), Some(1), "{story}");
+    let state = dir.path().join("vm-state-machine");
+    assert!(story.contains(state.to_str().unwrap()), "{story}");
+
+    first.stdin.take().unwrap().write_all(b"\n").unwrap();
+    assert!(first.wait().unwrap().success());
+    assert!(state.join("console.log").exists());
+}
+
 /// What a test leaves behind that ends by a panic, in a process of its own: nothing.
 #[test]
 fn a_test_that_panics() {
@@ -159,15 +218,14 @@ async fn starves() {
         return;
     }
     let start = async || builder("minimal").build()?.start().await;
-    let count = || fs::read_dir("/proc/self/fd").unwrap().count() as u64;
     // The first has what is open as long as this process lives.
     start().await.unwrap();
     let all = getrlimit(Resource::Nofile);
-    let open = count();
+    let open = settled(descriptors).await;
     // Wherever the last one is taken, it is told of, and all is given back.
     for more in 0..20 {
         let few = Rlimit {
-            current: Some(open + more),
+            current: Some(open as u64 + more),
             ..all
         };
         setrlimit(Resource::Nofile, few).unwrap();
@@ -179,121 +237,5 @@ async fn starves() {
         }
     }
     start().await.unwrap();
-    assert_eq!(count(), open);
-}
-
-/// Neither QEMU, if it came so far, nor a directory for state or of a switch.
-#[track_caller]
-fn assert_nothing_left(dir: &Path) {
-    if let Ok(qemu) = fs::read_to_string(dir.join("qemu")) {
-        wait_until_gone(qemu.trim().parse().unwrap());
-    }
-    let left = fs::read_dir(dir).unwrap();
-    let names = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let ours = |name: &String| name.starts_with("vm-") || name.starts_with("vde");
-    let left: Vec<String> = names.filter(ours).collect();
-    assert!(left.is_empty(), "{left:?}");
-}
-
-/// Ends a driver when its log shows a phase, by a signal; nothing may be left of it.
-fn driver_ended_when(log: &str, signal: Signal) {
-    let script_text = match log {
-        CLEANUP => "machine.start()",
-        _ => ENDLESS,
-    };
-    let dir = tempfile::tempdir().unwrap();
-    let start = dir.path().join("run-machine-vm");
-    symlink(start_script("minimal"), &start).unwrap();
-    let script = dir.path().join("script.py");
-    fs::write(&script, script_text).unwrap();
-    let mut driver = Command::new(driver())
-        .args(["--global-timeout", "500", "--vlans", "1", "--start-scripts"])
-        .arg(start)
-        .arg("-o")
-        .arg(dir.path())
-        .arg("--")
-        .arg(script)
-        .env("TMPDIR", dir.path())
-        .env_remove("XDG_RUNTIME_DIR")
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stderr = BufReader::new(driver.stderr.take().unwrap());
-    let (mut said, mut line) = (String::new(), String::new());
-    while !line.contains(log) {
-        line.clear();
-        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "{said}");
-        said += &line;
-    }
-    kill_process(Pid::from_child(&driver), signal).unwrap();
-    let mut rest = Vec::new();
-    stderr.read_to_end(&mut rest).unwrap();
-    let status = driver.wait().unwrap();
-    // Its script may have passed by then.
-    assert!(!status.success() || log == CLEANUP, "{said}");
-    wait_until_nobody_works_in(dir.path());
-    assert_nothing_left(dir.path());
-}
-
-/// Whoever works there, or was given a path there: QEMU, its supervisor, a switch, a janitor.
-fn wait_until_nobody_works_in(dir: &Path) {
-    let dir = dir.to_str().unwrap();
-    for process in fs::read_dir("/proc").unwrap() {
-        let process = process.unwrap().path();
-        let Some(pid) = process
-            .file_name()
-            .and_then(|name| name.to_str()?.parse().ok())
-        else {
-            continue;
-        };
-        let command = fs::read(process.join("cmdline")).unwrap_or_default();
-        let works_there = fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(dir));
-        if works_there || String::from_utf8_lossy(&command).contains(dir) {
-            wait_until_gone(pid);
-        }
-    }
-}
-
-/// A script that has no end, but many phases.
-const ENDLESS: &str = "\
-machine.start()
-machine.succeed('true')
-machine.copy_from_host('/etc/hosts', '/tmp/hosts')
-machine.copy_from_machine('/etc')
-machine.wait_until_succeeds('false')
-";
-
-const CLEANUP: &str = "cleanup";
-
-const PHASES: [&str; 8] = [
-    "start all VLans",
-    "starting vm",
-    "QEMU running",
-    "must succeed: true",
-    "copying the host's /etc/hosts",
-    "copying /etc from the guest",
-    "success of `false`",
-    CLEANUP,
-];
-
-#[test]
-fn the_driver_is_interrupted_in_every_phase() {
-    for phase in PHASES {
-        driver_ended_when(phase, Signal::INT);
-    }
-}
-
-#[test]
-fn the_driver_is_terminated_in_every_phase() {
-    for phase in PHASES {
-        driver_ended_when(phase, Signal::TERM);
-    }
-}
-
-#[test]
-fn the_driver_is_killed_in_every_phase() {
-    for phase in PHASES {
-        driver_ended_when(phase, Signal::KILL);
-    }
+    assert!(soon(|| descriptors() == open).await, "{open} were open");
 }

@@ -1,0 +1,25 @@
+//! Signs of trouble on the console.
+
+use machine::{Meaning, Trouble};
+use pyo3::prelude::*;
+
+use super::Machine;
+
+#[pymethods]
+impl Machine {
+    /// Name, line and count of each kind that was seen.
+    fn trouble(&self) -> PyResult<Vec<(String, String, u32)>> {
+        let seen = self.vm()?.trouble().into_iter();
+        let parts = |trouble: Trouble| (trouble.name, trouble.line, trouble.count);
+        Ok(seen.map(parts).collect())
+    }
+
+    fn allow_trouble(&self, py: Python<'_>, name: &str) -> PyResult<()> {
+        self.wait(py, async |vm| vm.allow_trouble(name))
+    }
+
+    fn watch_console(&self, py: Python<'_>, name: &str, pattern: &str, ends: bool) -> PyResult<()> {
+        let meaning = if ends { Meaning::Ends } else { Meaning::Noted };
+        self.wait(py, async move |vm| vm.watch_console(name, pattern, meaning))
+    }
+}

@@ -1,0 +1,53 @@
+use super::Run;
+
+#[test]
+fn a_panic_that_a_script_wants() {
+    let script = "\
+panic = '(sleep 1; echo c >/proc/sysrq-trigger) >/dev/null 2>&1 &'
+machine.allow_trouble('kernel panic')
+machine.succeed(f'echo 0 >/proc/sys/kernel/panic; {panic}')
+machine.wait_for_console_text('end Kernel panic - not syncing')
+# It has ended nothing: this waits for what never comes, for as long as it likes.
+try:
+    machine.wait_for_console_text('never shown', timeout=1)
+except AssertionError:
+    pass
+else:
+    raise Exception('it was shown')
+assert machine.trouble() == [], machine.trouble()
+assert 'running' in machine.send_monitor_command('info status')
+machine.crash()
+assert machine.succeed('echo goes on') == 'goes on\\n'
+";
+    Run::new(&[("machine", "minimal")]).run(script).passed();
+}
+
+#[test]
+fn trouble_that_only_a_script_knows() {
+    let script = "\
+from test_driver.machine import MachineError
+machine.watch_console('corruption', 'checksum mis?match')
+machine.watch_console('the end', 'it is over', ends=True)
+assert machine.trouble() == []
+for disk in 'ab':
+    machine.succeed(f'echo {disk}: checksum mismatch >/dev/ttyS0')
+machine.wait_for_console_text('b: checksum mismatch\\n')
+[trouble] = machine.trouble()
+name, line, count = trouble
+assert (name, count) == ('corruption', 2), trouble
+assert trouble.line.endswith('a: checksum mismatch'), trouble
+for wrong, told in [
+    (lambda: machine.allow_trouble('the weather'), 'kernel panic'),
+    (lambda: machine.watch_console('weather', '('), 'unclosed group'),
+    (lambda: machine.succeed('echo it is over >/dev/ttyS0; sleep 1000'), 'the end: it is over'),
+]:
+    try:
+        wrong()
+    except MachineError as error:
+        assert told in str(error), error
+    else:
+        raise Exception(told)
+machine.crash()
+";
+    Run::new(&[("machine", "minimal")]).run(script).passed();
+}
