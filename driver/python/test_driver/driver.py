@@ -9,7 +9,7 @@ from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional
 from unittest import TestCase
 
 import _vmwright
-from test_driver.errors import RequestedAssertionFailed
+from test_driver.errors import MachineError, RequestedAssertionFailed
 from test_driver.logger import rootlog
 from test_driver.machine import Machine, retry
 from test_driver.polling_condition import PollingCondition
@@ -184,7 +184,15 @@ class Driver:
         self.test_script()
         for machine in self.machines:
             if machine.is_up():
-                machine.execute("sync")
+                self._sync(machine)
+
+    @staticmethod
+    def _sync(machine: Machine) -> None:
+        # A script may leave a guest that can't any more, and pass all the same.
+        try:
+            machine.execute("sync", timeout=60)
+        except MachineError as error:
+            rootlog.warning(f"{machine.name}: what it has may not be on its disk: {error}")
 
     def start_all(self) -> None:
         """Starts all machines."""
