@@ -212,8 +212,8 @@ impl Machine {
     /// # Errors
     /// [`TimedOut`](ErrorKind::TimedOut) with the last console lines;
     /// [`GuestEnded`](ErrorKind::GuestEnded) if the guest has ended and QEMU goes on: at
-    /// once if the console shows that a kernel which has panicked stays, or QEMU has
-    /// stopped it for want of room. If only QEMU's `pvpanic` device tells of a panic, the
+    /// once if the console shows that a kernel which has panicked stays, or trouble that
+    /// [a test has end it](Self::watch_console), or QEMU has stopped it for want of room. If only QEMU's `pvpanic` device tells of a panic, the
     /// kernel has 30 seconds to reboot, or as long as this handle waits.
     pub async fn wait_for_shutdown(&self) -> Result<Option<ExitStatus>> {
         let Some(running) = self.current() else {

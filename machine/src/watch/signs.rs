@@ -38,7 +38,7 @@ const KNOWN: [(&str, Meaning, &str); 13] = [
     (
         "kernel bug",
         Meaning::Noted,
-        // Behind a prompt or colours, too, but for the kernel's time before it.
+        // Behind a prompt or colours, too, if the kernel's time stamp stands before it.
         r"(?:^|\[ *\d+\.\d+\](?:\[[^\]]*\])? ?)BUG: |UBSAN: |list_(?:add|del) corruption",
     ),
     (
