@@ -28,7 +28,6 @@ use dir::GuestDir;
 use pending::Pending;
 pub(crate) use remove::remove;
 pub(crate) use task::Task;
-use task::unless_given_up;
 
 use crate::sparse;
 

@@ -34,6 +34,7 @@ pub use machine::Button;
 pub use machine::{Builder, DEFAULT_KEY_DELAY, DEFAULT_LIMIT, Machine, PollingCondition, Snapshot};
 pub use start::{LegacyStartCommand, QemuCommand, ShellCommand, StartCommand, StartScript};
 pub use template::{Template, TemplateBuilder};
+pub use time_scale::scaled;
 pub use tmp_dir::TmpDir;
 pub use unit::Unit;
 pub use vlan::Vlan;

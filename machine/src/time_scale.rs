@@ -10,8 +10,13 @@ static SCALE: LazyLock<f64> = LazyLock::new(|| {
     scale.and_then(|scale| read(&scale)).unwrap_or(1.0)
 });
 
-/// What a limit is on this host.
-pub(crate) fn scaled(limit: Duration) -> Duration {
+/// What a limit is on this host: `limit`, multiplied by the environment variable
+/// `VM_TIMEOUT_SCALE` if that is a number of at least 1.
+///
+/// Machines do this with all limits that they are given; it is for those that a test has
+/// of its own.
+#[must_use]
+pub fn scaled(limit: Duration) -> Duration {
     times(limit, *SCALE)
 }
 

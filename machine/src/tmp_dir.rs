@@ -6,10 +6,9 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{self, Path, PathBuf};
 
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::guest_tree;
+use crate::guest_tree::{self, Task};
 use crate::janitor::Janitor;
 
 /// How much of a random number is in a name: sockets are in there, and their paths are
@@ -48,7 +47,7 @@ impl TmpDir {
 impl Drop for TmpDir {
     fn drop(&mut self) {
         // Guests may have shared what is in it.
-        let to_its_end = CancellationToken::new();
+        let to_its_end = Task::default();
         if guest_tree::remove(&self.path, &to_its_end).is_err() {
             // This process may have no file descriptors left.
             self.janitor.clean();

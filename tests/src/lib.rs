@@ -25,22 +25,12 @@ use tracing_subscriber::fmt::TestWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+pub use machine::scaled;
 pub use settling::{descriptors, settled, soon};
 
 /// How long a test waits for what must happen soon, on a host as slow as most; machines
 /// stretch it by `VM_TIMEOUT_SCALE`, others by [`scaled`].
 pub const SOON: Duration = Duration::from_mins(2);
-
-/// What a limit of a test's own is on this host, by `VM_TIMEOUT_SCALE`, as that of a machine.
-pub fn scaled(limit: Duration) -> Duration {
-    let scale = std::env::var("VM_TIMEOUT_SCALE").ok();
-    let scale: Option<f64> = scale.and_then(|scale| scale.parse().ok());
-    limit.mul_f64(
-        scale
-            .filter(|scale| (1.0..1e6).contains(scale))
-            .unwrap_or(1.0),
-    )
-}
 
 /// The start script of a guest image; a test that has one takes a place among those
 /// that may have machines.

@@ -208,12 +208,7 @@ async fn finds_are_walked_through_steps_and_consoles() {
             // A console that somebody turns to is walked from its start.
             tab.click().await.unwrap();
             until(&page, &format!("!{line}")).await;
-            page.find(Locator::Css("#search"))
-                .await
-                .unwrap()
-                .click()
-                .await
-                .unwrap();
+            press(&page, "/").await.unwrap();
         }
         press(&page, &enter).await.unwrap();
         until(&page, line).await;

@@ -13,16 +13,15 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, open, openat, renameat, unlinkat};
 use rustix::io::Errno;
-use tokio_util::sync::CancellationToken;
 
-use super::unless_given_up;
+use super::Task;
 
-/// Removes the directory `path` with all in it, unless that is given up. A link at its
+/// Removes the directory `path` with all in it, unless the task is given up. A link at its
 /// place is removed, not followed; if there is nothing, that is well.
-pub(crate) fn remove(path: &Path, given_up: &CancellationToken) -> io::Result<()> {
+pub(crate) fn remove(path: &Path, task: &Task) -> io::Result<()> {
     match open(path, AS_DIRECTORY, Mode::empty()) {
         Ok(top) => {
-            let mut top = Top::new(&top, given_up)?;
+            let mut top = Top::new(&top, task)?;
             while top.remove_a_level()? {}
             fs::remove_dir(path)
         }
@@ -42,15 +41,15 @@ struct Top<'a> {
     dir: OwnedFd,
     /// How many were, for their names.
     moved: u64,
-    given_up: &'a CancellationToken,
+    task: &'a Task,
 }
 
 impl<'a> Top<'a> {
-    fn new(top: &OwnedFd, given_up: &'a CancellationToken) -> io::Result<Self> {
+    fn new(top: &OwnedFd, task: &'a Task) -> io::Result<Self> {
         Ok(Self {
             dir: readable(top)?,
             moved: 0,
-            given_up,
+            task,
         })
     }
 
@@ -69,7 +68,7 @@ impl<'a> Top<'a> {
     }
 
     fn remove_entry(&mut self, name: &CStr) -> io::Result<()> {
-        unless_given_up(self.given_up)?;
+        self.task.goes_on()?;
         if is_removed(unlinkat(&self.dir, name, AtFlags::empty()))? {
             return Ok(());
         }
@@ -77,7 +76,7 @@ impl<'a> Top<'a> {
         for entry in Dir::read_from(&dir)? {
             let entry = entry?;
             let inner = entry.file_name();
-            unless_given_up(self.given_up)?;
+            self.task.goes_on()?;
             if is_name(inner) && !is_removed(unlinkat(&dir, inner, AtFlags::empty()))? {
                 self.move_up(&dir, inner)?;
             }
@@ -132,7 +131,7 @@ mod tests {
     use super::*;
 
     fn remove(path: &Path) -> io::Result<()> {
-        super::remove(path, &CancellationToken::new())
+        super::remove(path, &Task::default())
     }
 
     #[test]
@@ -178,9 +177,9 @@ mod tests {
         let world = tempfile::tempdir().unwrap();
         let dir = world.path().join("guest");
         fs::create_dir_all(dir.join("sub")).unwrap();
-        let given_up = CancellationToken::new();
-        given_up.cancel();
-        super::remove(&dir, &given_up).unwrap_err();
+        let task = Task::default();
+        task.given_up().cancel();
+        super::remove(&dir, &task).unwrap_err();
         assert!(dir.join("sub").exists());
     }
 }

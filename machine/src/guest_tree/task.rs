@@ -1,4 +1,4 @@
-//! A copy under way.
+//! A copy or a removal under way.
 
 use std::fmt;
 use std::io;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
-/// How far a copy is, and whether it is to go on.
+/// How far it is, and whether it is to go on.
 #[derive(Debug, Default)]
 pub(crate) struct Task {
     given_up: CancellationToken,
@@ -22,7 +22,10 @@ impl Task {
 
     /// An error, if it was given up.
     pub(super) fn goes_on(&self) -> io::Result<()> {
-        unless_given_up(&self.given_up)
+        if self.given_up.is_cancelled() {
+            return Err(io::Error::other("it was given up"));
+        }
+        Ok(())
     }
 
     /// One file more is copied.
@@ -38,11 +41,4 @@ impl fmt::Display for Task {
         let [files, bytes] = [&self.files, &self.bytes].map(|count| count.load(Ordering::Relaxed));
         write!(f, "{files} whole files copied, of {bytes} bytes together")
     }
-}
-
-pub(super) fn unless_given_up(given_up: &CancellationToken) -> io::Result<()> {
-    if given_up.is_cancelled() {
-        return Err(io::Error::other("it was given up"));
-    }
-    Ok(())
 }

@@ -156,7 +156,7 @@ impl Passage {
 
     async fn leave(self, limit: Duration) {
         let dir = self.dir.clone();
-        let removed = within(limit, move |task| guest_tree::remove(&dir, task.given_up()));
+        let removed = within(limit, move |task| guest_tree::remove(&dir, task));
         let why = match removed.await {
             Ok(()) => return,
             Err(Stopped::Failed(error)) => error.to_string(),

@@ -24,12 +24,12 @@ impl Record {
         }
         let story = self.conclusion.as_ref().map_or("", |(_, story)| story);
         let mut failing = self
-            .last(|step| step.is_failed() && step.is_part_of(story))
-            .or_else(|| self.last(Step::is_failed))
-            .or_else(|| self.last(Step::is_cancelled))?;
+            .last(None, |step| step.is_failed() && step.is_part_of(story))
+            .or_else(|| self.last(None, Step::is_failed))
+            .or_else(|| self.last(None, Step::is_cancelled))?;
         loop {
             let inner = self.steps[failing].cause.or_else(|| {
-                let last = self.last_in(failing, |inner| inner.outcome.is_some())?;
+                let last = self.last(Some(failing), |inner| inner.outcome.is_some())?;
                 self.steps[last].is_cancelled().then_some(last)
             });
             match inner {
@@ -39,10 +39,12 @@ impl Record {
         }
     }
 
-    /// The last step that is in no other and as `wanted`.
-    fn last(&self, wanted: impl Fn(&Step) -> bool) -> Option<usize> {
-        let mut steps = self.steps.iter().enumerate();
-        let found = steps.rfind(|(_, step)| step.parent.is_none() && wanted(step));
+    /// The last step that is directly in another, or in none, and as `wanted`.
+    fn last(&self, parent: Option<usize>, wanted: impl Fn(&Step) -> bool) -> Option<usize> {
+        // A step comes before all that are in it.
+        let first = parent.map_or(0, |parent| parent + 1);
+        let mut steps = self.steps.iter().enumerate().skip(first);
+        let found = steps.rfind(|(_, step)| step.parent == parent && wanted(step));
         found.map(|(number, _)| number)
     }
 
@@ -50,8 +52,8 @@ impl Record {
     /// whole.
     pub(super) fn fails(&mut self, number: usize, story: String) {
         let story = shortened(story, LONGEST_STORY);
-        let cause = self.last_in(number, |inner| {
-            inner.outcome == Some(Outcome::Failed) && inner.is_part_of(&story)
+        let cause = self.last(Some(number), |inner| {
+            inner.is_failed() && inner.is_part_of(&story)
         });
         let error = self.files.shorten(story.clone(), LONGEST_STORY);
         self.files.add(room(&error));
@@ -63,16 +65,6 @@ impl Record {
             self.last_failures.pop_front();
         }
         self.last_failures.push_back((number, story));
-    }
-
-    /// The last step that is directly in another and as `wanted`.
-    fn last_in(&self, parent: usize, wanted: impl Fn(&Step) -> bool) -> Option<usize> {
-        // A step comes before all that are in it.
-        let later = self.steps.iter().enumerate().skip(parent + 1);
-        let mut inner = later.filter(|(_, step)| step.parent == Some(parent));
-        inner
-            .rfind(|(_, step)| wanted(step))
-            .map(|(number, _)| number)
     }
 
     /// Makes the stories of the last failures whole, however much text there is.
@@ -101,7 +93,7 @@ impl Step {
     }
 
     /// Whether its failure is a part of `story`: else somebody got over it.
-    pub(super) fn is_part_of(&self, story: &str) -> bool {
+    fn is_part_of(&self, story: &str) -> bool {
         !self.gist.is_empty() && story.contains(&self.gist)
     }
 }

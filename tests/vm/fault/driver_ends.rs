@@ -1,14 +1,14 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::os::unix::fs::symlink;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use vm_tests::{driver, start_script, wait_until_gone};
+use vm_tests::wait_until_gone;
 
 use super::assert_nothing_left;
+use crate::driver::Run;
 
 /// Ends a driver when its log shows a phase, by a signal; nothing may be left of it.
 fn driver_ended_when(log: &str, signal: Signal) {
@@ -16,21 +16,11 @@ fn driver_ended_when(log: &str, signal: Signal) {
         CLEANUP => "machine.start()",
         _ => ENDLESS,
     };
-    let dir = tempfile::tempdir().unwrap();
-    let start = dir.path().join("run-machine-vm");
-    symlink(start_script("minimal"), &start).unwrap();
-    let script = dir.path().join("script.py");
-    fs::write(&script, script_text).unwrap();
-    let mut driver = Command::new(driver())
-        .args(["--global-timeout", "500", "--vlans", "1", "--start-scripts"])
-        .arg(start)
-        .arg("-o")
-        .arg(dir.path())
-        .arg("--")
-        .arg(script)
-        .env("TMPDIR", dir.path())
-        .env_remove("XDG_RUNTIME_DIR")
-        .stdin(Stdio::null())
+    let run = Run::new(&[("machine", "minimal")]);
+    let mut driver = run
+        .command()
+        .args(["--vlans", "1", "--"])
+        .arg(run.script(script_text))
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
@@ -47,8 +37,8 @@ fn driver_ended_when(log: &str, signal: Signal) {
     let status = driver.wait().unwrap();
     let has_passed = log == CLEANUP && status.success();
     assert!(has_passed || ended_by(signal, status), "{status}: {said}");
-    wait_until_nobody_works_in(dir.path());
-    assert_nothing_left(dir.path());
+    wait_until_nobody_works_in(run.out());
+    assert_nothing_left(run.out());
 }
 
 /// Whether it ended as one does that was sent this signal.

@@ -1,6 +1,5 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -11,6 +10,7 @@ use vm_tests::{
 };
 
 use super::assert_nothing_left;
+use crate::driver::Run;
 
 /// On a small file system that only this test's other process sees: an ordinary user may
 /// mount it there, too.
@@ -130,37 +130,25 @@ async fn two_machines_in_one_state_directory() {
 /// Whoever comes second is told where somebody is, and disturbs nobody.
 #[test]
 fn two_drivers_in_one_state_directory() {
-    let dir = tempfile::tempdir().unwrap();
-    let start = dir.path().join("run-machine-vm");
-    symlink(start_script("minimal"), &start).unwrap();
-    let driver = |name: &str, script: &str| {
-        let path = dir.path().join(name);
-        fs::write(&path, script).unwrap();
-        let mut driver = Command::new(vm_tests::driver());
-        driver.args(["--keep-vm-state", "--start-scripts"]);
-        driver
-            .arg(&start)
-            .arg("-o")
-            .arg(dir.path())
-            .arg("--")
-            .arg(path);
-        driver.env("TMPDIR", dir.path());
-        driver.env_remove("XDG_RUNTIME_DIR");
+    let run = Run::new(&[("machine", "minimal")]);
+    let driver = |script: &str| {
+        let mut driver = run.command();
+        driver.arg("--keep-vm-state").arg(run.script(script));
         driver
     };
     let script = "machine.start(); print('started', flush=True); input()\n\
                   machine.succeed('true'); machine.shutdown()\n";
-    let mut first = driver("first.py", script);
+    let mut first = driver(script);
     first.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut first = first.spawn().unwrap();
     let mut started = [0; b"started\n".len()];
     let stdout = first.stdout.as_mut().unwrap();
     stdout.read_exact(&mut started).unwrap();
 
-    let second = driver("second.py", "machine.start()").output().unwrap();
+    let second = driver("machine.start()").output().unwrap();
     let story = String::from_utf8_lossy(&second.stderr);
     assert_eq!(second.status.code(), Some(1), "{story}");
-    let state = dir.path().join("vm-state-machine");
+    let state = run.out().join("vm-state-machine");
     assert!(story.contains(state.to_str().unwrap()), "{story}");
 
     first.stdin.take().unwrap().write_all(b"\n").unwrap();
