@@ -34,6 +34,7 @@ fn driver_ended_when(log: &str, signal: Signal) {
     kill_process(Pid::from_child(&driver), signal).unwrap();
     let mut rest = Vec::new();
     stderr.read_to_end(&mut rest).unwrap();
+    said += &String::from_utf8_lossy(&rest);
     let status = driver.wait().unwrap();
     let has_passed = log == CLEANUP && status.success();
     assert!(has_passed || ended_by(signal, status), "{status}: {said}");

@@ -138,22 +138,21 @@ async fn a_panic_ends_a_machine_that_would_reboot() {
     assert!(log.contains("Kernel panic - not syncing"), "{log}");
 }
 
-/// A guest that panics in a second, when somebody waits for its end already.
-const PANICS_SOON: &str = "(sleep 1; echo c >/proc/sysrq-trigger) >/dev/null 2>&1 &";
-
 #[tokio::test]
 async fn a_panic_ends_a_wait_for_the_end() {
     let vm = fresh("minimal").await;
-    vm.succeed(format!("{STAYS}; {PANICS_SOON}")).await.unwrap();
-    let (end, told) = tokio::join!(
+    vm.succeed(STAYS).await.unwrap();
+    let (end, told, command) = tokio::join!(
         async { (vm.wait_for_shutdown().await, Instant::now()) },
         async {
             let last_words = "end Kernel panic - not syncing";
             let console = vm.wait_for_console_text(last_words).await;
             (console, Instant::now())
         },
+        vm.execute(PANIC),
     );
     assert_panicked(&end.0.unwrap_err());
+    assert_panicked(&command.unwrap_err());
     // No time is given to a kernel that says that it stays.
     let later = end.1.saturating_duration_since(told.1);
     assert!(later < scaled(Duration::from_secs(2)), "{later:?}");
@@ -162,14 +161,17 @@ async fn a_panic_ends_a_wait_for_the_end() {
 /// It is waited for as long as its own limit is: not less, and not longer than the test's.
 #[tokio::test]
 async fn a_kernel_that_takes_its_time_to_reboot() {
-    let reboots = format!("echo 8 >/proc/sys/kernel/panic; {PANICS_SOON}");
+    let reboots_after = |seconds: u32| format!("echo {seconds} >/proc/sys/kernel/panic; {PANIC}");
     let vm = fresh("minimal").await;
-    vm.succeed(&reboots).await.unwrap();
-    assert!(vm.wait_for_shutdown().await.unwrap().is_some());
+    let (end, command) = tokio::join!(vm.wait_for_shutdown(), vm.execute(reboots_after(8)));
+    assert!(end.unwrap().is_some());
+    assert_panicked(&command.unwrap_err());
+
     let vm = fresh("minimal").await;
-    vm.succeed(&reboots).await.unwrap();
     let soon = vm.within(Duration::from_secs(4));
-    assert_panicked(&soon.wait_for_shutdown().await.unwrap_err());
+    let (end, command) = tokio::join!(soon.wait_for_shutdown(), vm.execute(reboots_after(1000)));
+    assert_panicked(&end.unwrap_err());
+    assert_panicked(&command.unwrap_err());
 }
 
 #[tokio::test]
