@@ -336,32 +336,6 @@ assert machine.process.returncode == 0
 }
 
 #[test]
-fn state_is_kept_if_it_is_to_be() {
-    let run = Run::new(&[("machine", "minimal")]);
-    let script = run.script("machine.succeed('echo kept >/disk/kept')\nmachine.shutdown()");
-    Ended::of(run.command().arg("-K").arg(script)).passed();
-    let script = run.script("print(machine.succeed('cat /disk/kept'), end='')");
-    let kept = Ended::of(run.command().arg("--keep-vm-state").arg(&script)).passed();
-    assert_eq!(kept, "kept\n");
-    // Else, each begins anew, and leaves nothing.
-    run.run("machine.fail('cat /disk/kept')").passed();
-    let left = std::fs::read_dir(run.out()).unwrap();
-    let left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut left: Vec<String> = left.collect();
-    left.sort();
-    assert_eq!(
-        left,
-        [
-            "run-machine-vm",
-            "script.py",
-            "shared-xchg",
-            "trace.html",
-            "vm-state-machine"
-        ]
-    );
-}
-
-#[test]
 fn machines_made_by_the_script() {
     let run = Run::new(&[]);
     let minimal = start_script("minimal");

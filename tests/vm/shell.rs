@@ -3,7 +3,7 @@ use std::time::Duration;
 use machine::{Command, ErrorKind, Exit};
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
-use vm_tests::{booted_and_cloned, fresh};
+use vm_tests::{booted_and_cloned, fresh, scaled};
 
 #[tokio::test]
 async fn status_and_output() {
@@ -259,6 +259,27 @@ async fn commands_of_one_machine_queue() {
     let vm = fresh("minimal").await;
     let (a, b) = tokio::join!(vm.succeed("sleep 0.5; echo a"), vm.succeed("echo b"));
     assert_eq!((a.unwrap().as_str(), b.unwrap().as_str()), ("a\n", "b\n"));
+}
+
+/// A copy's time is what it takes itself.
+#[tokio::test]
+async fn a_copy_in_the_queue() {
+    let limit = Duration::from_secs(10);
+    let vm = fresh("minimal").await;
+    vm.copy_from_host("/etc/hosts", "/root/hosts")
+        .await
+        .unwrap();
+    let longer = scaled(limit).as_secs() + 1;
+    let (command, copy) = tokio::join!(
+        vm.succeed(format!("echo begun >/dev/ttyS0; sleep {longer}")),
+        async {
+            vm.wait_for_console_text("begun").await.unwrap();
+            let vm = vm.within(limit);
+            vm.copy_from_host("/etc/hosts", "/root/again").await
+        },
+    );
+    command.unwrap();
+    copy.unwrap();
 }
 
 #[tokio::test]

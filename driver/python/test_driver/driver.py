@@ -190,9 +190,12 @@ class Driver:
     def _sync(machine: Machine) -> None:
         # A script may leave a guest that can't any more, and pass all the same.
         try:
-            machine.execute("sync", timeout=60)
-        except MachineError as error:
-            rootlog.warning(f"{machine.name}: what it has may not be on its disk: {error}")
+            status, output = machine.execute("sync 2>&1")
+            why = f"sync: exit code {status}, {output.strip()}" if status else None
+        except (MachineError, RequestedAssertionFailed) as error:
+            why = str(error)
+        if why is not None:
+            rootlog.warning(f"{machine.name}: what it has may not be on its disk: {why}")
 
     def start_all(self) -> None:
         """Starts all machines."""

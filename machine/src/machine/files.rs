@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use backdoor_shell::{Command, Exit};
+use backdoor_shell::Exit;
 use tokio::time::timeout;
 
 use super::Machine;
@@ -12,7 +12,6 @@ use super::passage::{COPY, MODES};
 use super::shell::shell_error;
 use crate::error::{Error, ErrorKind, Result, tail};
 use crate::guest_tree::LeftOut;
-use crate::last_bytes::LastBytes;
 
 /// Copies `$copy` to `$target`. Modes are set last: a file that was there already has its
 /// own, else, and nothing can be copied into a directory that is not to be written.
@@ -28,13 +27,13 @@ done"#;
 
 /// Copies `$source` to `$target` in the share, readable to us, whoever we are.
 /// Neither pipes nor sockets nor devices can be made there: it prints the first of those,
-/// last.
+/// last, after a NUL, and no more than is kept of what it prints.
 const COPY_OUT: &str = r#"
 [[ $source == /* ]] || source=./$source
 if [[ -d $source ]]; then
     special=$(
         cd -- "$source"
-        find . ! -type d ! -type f ! -type l | { head -n 1000; cat >/dev/null; }
+        find . ! -type d ! -type f ! -type l | { head -c 500000; cat >/dev/null; }
     )
 fi
 if [[ ${special-} ]]; then
@@ -46,7 +45,15 @@ else
     cp -rH -- "$source" "$target"
 fi
 chmod -R u+rwX -- "$target"
-printf '%s' "${special-}""#;
+printf '\0%s' "${special-}""#;
+
+/// Those of [`COPY_OUT`].
+fn special_files(printed: &str) -> impl Iterator<Item = &str> {
+    printed
+        .rsplit_once('\0')
+        .map_or("", |(_, last)| last)
+        .lines()
+}
 
 /// Lists the last directory on the way to `$path` that is there, or to which a link leads.
 const LIST_NEAREST: &str = r#"
@@ -91,7 +98,7 @@ impl Machine {
                     passage.guest_path(MODES),
                 );
                 let from = source.to_string_lossy();
-                self.copy_in_guest(&script, &from, target, passage.left())
+                self.copy_in_guest(&mut passage.left, &script, &from, target)
                     .await
                     .map(drop)
             })
@@ -131,10 +138,11 @@ impl Machine {
             let parent = self.quote("copying a file", &parent(target))?;
             let script = format!("mkdir -p -- {parent}");
             let from = source.to_string_lossy();
-            self.copy_in_guest(&script, &from, target, self.limit)
+            let mut left = self.limit;
+            self.copy_in_guest(&mut left, &script, &from, target)
                 .await?;
             self.with_shell(&step, async |running, shell| {
-                let write = timeout(self.limit, shell.write_file(target, &mut file));
+                let write = timeout(left, shell.write_file(target, &mut file));
                 let Ok(written) = write.await else {
                     let what = format!("{target} to be written");
                     let seen = "the guest does not take all of it";
@@ -179,12 +187,12 @@ impl Machine {
                     passage.guest_path("")
                 );
                 let to = target.to_string_lossy();
-                let special = self
-                    .copy_in_guest(&script, source, &to, passage.left())
+                let printed = self
+                    .copy_in_guest(&mut passage.left, &script, source, &to)
                     .await?;
                 let copied = passage.copy_out(&name, &target);
                 let mut left_out = self.host_half(&target, copied).await?;
-                for path in special.lines() {
+                for path in special_files(&printed) {
                     left_out.add(path.into());
                 }
                 Ok(left_out)
@@ -238,17 +246,15 @@ impl Machine {
         }
     }
 
-    /// Gives the last of what the script prints: a guest may have that be any amount.
+    /// Gives the last of what the script prints.
     async fn copy_in_guest(
         &self,
+        left: &mut Duration,
         script: &str,
         from: &str,
         to: &str,
-        limit: Duration,
     ) -> Result<String> {
-        let mut output = LastBytes::default();
-        let command = Command::new(format!("exec 2>&1; {script}")).timeout(limit);
-        let exit = self.run_into(command, &mut output).await?;
+        let (exit, output) = self.guest_half(left, script).await?;
         match exit {
             Exit::Status(0) => Ok(String::from_utf8_lossy(output.as_ref()).into_owned()),
             Exit::TimedOut => Err(self.copy_timed_out(&format!("{from} to be copied to {to}"))),
@@ -282,5 +288,21 @@ fn parent(path: &str) -> String {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_string_lossy().into_owned(),
         Some(_) => ".".to_owned(),
         None => "/".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_print_is_no_special_file() {
+        let listed = |printed| special_files(printed).collect::<Vec<_>>();
+        assert_eq!(
+            listed("cp: a warning\n\0./pipe\n./sub/disk"),
+            ["./pipe", "./sub/disk"]
+        );
+        assert_eq!(listed("a warning with \0 in it\n\0"), [""; 0]);
+        assert_eq!(listed("nothing else"), [""; 0]);
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use backdoor_shell::{Command, Exit};
+use backdoor_shell::{Command, Exit, Output};
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::Machine;
 use crate::error::{Error, ErrorKind, Result, tail};
 use crate::guest_tree::{self, LeftOut, Task};
+use crate::last_bytes::LastBytes;
 use crate::time_scale::scaled;
 
 /// Where the shared directory is in the guest.
@@ -29,27 +30,27 @@ const LEAVE_LIMIT: Duration = Duration::from_secs(5);
 
 impl Machine {
     /// Copies through a new directory that host and guest both see. All that is done for
-    /// it has one limit, this handle's.
+    /// it has one limit, this handle's. To wait for the shell's turn is nothing of it: the
+    /// commands before it have limits of their own.
     pub(super) async fn through_share<T>(
         &self,
-        copy: impl AsyncFnOnce(&Passage) -> Result<T>,
+        copy: impl AsyncFnOnce(&mut Passage) -> Result<T>,
     ) -> Result<T> {
         // To boot is no part of it.
         self.connect().await?;
         let share = self.shared_dir();
         let dir = TempDir::new_in(share).map_err(|error| self.host_file(share, error))?;
-        let passage = Passage {
+        let mut passage = Passage {
             dir: dir.keep(),
-            begin: Instant::now(),
-            limit: self.limit,
+            left: self.limit,
         };
-        let copied = match self.mount_share(&passage).await {
-            Ok(()) => copy(&passage).await,
+        let copied = match self.mount_share(&mut passage).await {
+            Ok(()) => copy(&mut passage).await,
             Err(error) => Err(error),
         };
         let short = scaled(LEAVE_LIMIT);
         let limit = if copied.is_ok() {
-            passage.left().max(short)
+            passage.left.max(short)
         } else {
             short
         };
@@ -57,27 +58,46 @@ impl Machine {
         copied
     }
 
-    async fn mount_share(&self, passage: &Passage) -> Result<()> {
+    async fn mount_share(&self, passage: &mut Passage) -> Result<()> {
         let inside = passage.guest_path("");
         let script = format!(
-            "exec 2>&1
-            if [[ ! -d {inside} ]]; then
+            "if [[ ! -d {inside} ]]; then
                 mkdir -p {GUEST_SHARE}
                 modprobe -a 9p 9pnet_virtio || :
                 mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 shared {GUEST_SHARE}
             fi
             [[ -d {inside} ]]"
         );
-        let output = self
-            .run(Command::new(script).timeout(passage.left()))
-            .await?;
-        match output.exit {
+        let (exit, output) = self.guest_half(&mut passage.left, &script).await?;
+        match exit {
             Exit::Status(0) => Ok(()),
             Exit::TimedOut => Err(self.copy_timed_out("the share to be mounted")),
             Exit::Status(_) => Err(self.error(ErrorKind::Share {
-                output: tail(&output.stdout),
+                output: tail(output.as_ref()),
             })),
         }
+    }
+
+    /// What the guest's half of a copy comes to that has so much time left, with the last
+    /// of what it prints: a guest may have that be any amount.
+    pub(super) async fn guest_half(
+        &self,
+        left: &mut Duration,
+        script: &str,
+    ) -> Result<(Exit, LastBytes)> {
+        let mut output = LastBytes::default();
+        let command = Command::new(format!("exec 2>&1; {script}")).timeout(*left);
+        let ran = self.in_shell(command, async |shell, command| {
+            let turn = Instant::now();
+            let exit = shell.run_into(command, &mut output).await;
+            *left = left.saturating_sub(turn.elapsed());
+            exit.map(|exit| Output {
+                exit,
+                stdout: Vec::new(),
+            })
+        });
+        let exit = ran.await?.exit;
+        Ok((exit, output))
     }
 
     /// The guest's half of a copy was waited for in vain.
@@ -119,9 +139,8 @@ impl Machine {
 /// for that, with its machine.
 pub(super) struct Passage {
     dir: PathBuf,
-    begin: Instant,
-    /// How long all parts of the copy may take together.
-    limit: Duration,
+    /// How much is left of the time that all parts of the copy may take together.
+    pub(super) left: Duration,
 }
 
 impl Passage {
@@ -131,27 +150,30 @@ impl Passage {
         format!("{GUEST_SHARE}/{}/{name}", dir.to_string_lossy())
     }
 
-    /// How much of its time is left.
-    pub(super) fn left(&self) -> Duration {
-        self.limit.saturating_sub(self.begin.elapsed())
-    }
-
-    pub(super) async fn copy_in(&self, source: &Path) -> Result<(), Stopped> {
+    pub(super) async fn copy_in(&mut self, source: &Path) -> Result<(), Stopped> {
         let (dir, source) = (self.dir.clone(), source.to_owned());
-        within(self.left(), move |task| {
+        self.spend(move |task| {
             let modes = guest_tree::copy_in(&source, &dir, COPY.as_ref(), task)?;
             guest_tree::write_modes(&modes, &dir, MODES.as_ref(), task)
         })
         .await
     }
 
-    pub(super) async fn copy_out(&self, name: &str, target: &Path) -> Result<LeftOut, Stopped> {
+    pub(super) async fn copy_out(&mut self, name: &str, target: &Path) -> Result<LeftOut, Stopped> {
         let (dir, target) = (self.dir.clone(), target.to_owned());
         let name = PathBuf::from(name);
-        within(self.left(), move |task| {
-            guest_tree::copy_out(&dir, &name, &target, task)
-        })
-        .await
+        self.spend(move |task| guest_tree::copy_out(&dir, &name, &target, task))
+            .await
+    }
+
+    async fn spend<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&Task) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, Stopped> {
+        let begin = Instant::now();
+        let done = within(self.left, work).await;
+        self.left = self.left.saturating_sub(begin.elapsed());
+        done
     }
 
     async fn leave(self, limit: Duration) {

@@ -33,6 +33,9 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 /// hold its standard output have closed it: a process left in the background
 /// must be given another (`sleep 1d >&2 &`). Its standard input is empty, its
 /// standard error goes to the serial console.
+///
+/// A machine runs one command at a time. One that others came before waits for its turn,
+/// however long they take; its own time-out begins then.
 impl Machine {
     /// Runs a command and gives its status and output, whatever they are.
     /// Connects first, if need be.
@@ -77,7 +80,7 @@ impl Machine {
     }
 
     /// Has the guest's shell do something with a command.
-    async fn in_shell(
+    pub(super) async fn in_shell(
         &self,
         command: Command,
         run: impl AsyncFnOnce(&mut Shell<UnixStream>, Command) -> Result<Output, backdoor_shell::Error>,

@@ -198,3 +198,57 @@ machine.screenshot('shot')
     assert!(dir.join("shot.png").exists());
     assert!(!dir.join("vm-state-machine").exists());
 }
+
+#[test]
+fn state_is_kept_if_it_is_to_be() {
+    let run = Run::new(&[("machine", "minimal")]);
+    let script = run.script("machine.succeed('echo kept >/disk/kept')\nmachine.shutdown()");
+    Ended::of(run.command().arg("-K").arg(script)).passed();
+    let script = run.script("print(machine.succeed('cat /disk/kept'), end='')");
+    let kept = Ended::of(run.command().arg("--keep-vm-state").arg(&script)).passed();
+    assert_eq!(kept, "kept\n");
+    // Else, each begins anew, and leaves nothing.
+    run.run("machine.fail('cat /disk/kept')").passed();
+    let left = fs::read_dir(run.out()).unwrap();
+    let left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut left: Vec<String> = left.collect();
+    left.sort();
+    assert_eq!(
+        left,
+        [
+            "run-machine-vm",
+            "script.py",
+            "shared-xchg",
+            "trace.html",
+            "vm-state-machine"
+        ]
+    );
+}
+
+/// At the end of a script that has passed, guests write what they have to their disks. It is
+/// told if one can't.
+#[test]
+fn a_disk_that_may_not_have_all() {
+    let run = Run::new(&[("one", "minimal"), ("other", "minimal")]);
+    let script = r#"
+from test_driver.errors import RequestedAssertionFailed
+for vm in machines:
+    vm.connect()
+sync = r"'#!/bin/sh\necho no room; exit 1\n'"
+one.succeed(f'path=$(type -P sync); rm $path; printf {sync} >$path; chmod +x $path')
+
+def in_vain(command, **_):
+    raise RequestedAssertionFailed(f'{command}: in vain')
+
+other.execute = in_vain
+"#;
+    let ended = run.run(script);
+    let told = ended.stderr.clone();
+    ended.passed();
+    for why in [
+        "one: what it has may not be on its disk: sync: exit code 1, no room",
+        "other: what it has may not be on its disk: sync 2>&1: in vain",
+    ] {
+        assert!(told.contains(why), "{told}");
+    }
+}
