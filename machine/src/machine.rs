@@ -156,7 +156,8 @@ impl Machine {
     }
 
     /// A handle whose waits take `limit` at most. So do commands that were given
-    /// no [time-out](backdoor_shell::Command::timeout) of their own.
+    /// no [time-out](backdoor_shell::Command::timeout) of their own, and copies, from when
+    /// it is their turn.
     ///
     /// On a slow host, the environment variable `VM_TIMEOUT_SCALE` (2.5, say)
     /// multiplies all limits.

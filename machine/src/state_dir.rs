@@ -6,8 +6,10 @@ use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::error::ErrorKind;
+use crate::guest_tree::{self, Task};
 use crate::janitor::Janitor;
 use crate::tmp_dir::TmpDir;
 
@@ -28,6 +30,8 @@ pub(crate) struct StateDir {
     shared: PathBuf,
     sockets: SocketDir,
     keep: bool,
+    /// What guests made in the shared directory that could not be removed yet.
+    left_in_share: Mutex<Vec<PathBuf>>,
     /// The directory, open for the lock on it.
     _lock: File,
     /// Removes `TMP` itself, when it was made for this machine only.
@@ -106,6 +110,7 @@ impl StateDir {
             shared,
             sockets,
             keep,
+            left_in_share: Mutex::default(),
             _lock: lock,
             _own_tmp: own_tmp,
             _janitor: janitor,
@@ -122,6 +127,12 @@ impl StateDir {
         &self.shared
     }
 
+    /// Has a directory in the share removed with the machine.
+    pub(crate) fn leave_in_share(&self, dir: PathBuf) {
+        let left = self.left_in_share.lock();
+        left.unwrap_or_else(PoisonError::into_inner).push(dir);
+    }
+
     pub(crate) fn sockets(&self) -> Sockets {
         Sockets::in_dir(self.sockets.own().unwrap_or(&self.path))
     }
@@ -133,6 +144,12 @@ impl StateDir {
 
 impl Drop for StateDir {
     fn drop(&mut self) {
+        let left = self.left_in_share.get_mut();
+        for dir in left.unwrap_or_else(PoisonError::into_inner) {
+            if let Err(error) = guest_tree::remove(dir, &Task::default()) {
+                tracing::warn!(path = %dir.display(), %error, "could not remove what a guest shared");
+            }
+        }
         if !self.keep
             && let Err(error) = fs::remove_dir_all(&self.path)
         {
@@ -291,6 +308,18 @@ mod tests {
         let error = StateDir::create(Some(tmp.path()), "vm", false).unwrap_err();
         assert!(matches!(error, ErrorKind::StateDir { .. }), "{error}");
         assert!(precious.join("file").exists());
+    }
+
+    #[test]
+    fn what_is_left_in_the_share_goes_with_the_machine() {
+        let tmp = tempfile::tempdir().unwrap();
+        let state = StateDir::create(Some(tmp.path()), "vm", true).unwrap();
+        let [left, kept] = ["left", "kept"].map(|name| state.shared().join(name));
+        fs::create_dir_all(left.join("of a copy")).unwrap();
+        fs::create_dir(&kept).unwrap();
+        state.leave_in_share(left.clone());
+        drop(state);
+        assert!(!left.exists() && kept.exists());
     }
 
     #[test]

@@ -285,7 +285,7 @@ impl TemplateBuilder {
 
     /// Takes the template from where it is kept, or makes it: boots the machine,
     /// prepares it, saves it. Of several processes that want the same one, one makes
-    /// it, and the others wait.
+    /// it, and the others wait, however long that takes.
     ///
     /// # Errors
     /// Those of booting and preparing; [`Template`](crate::ErrorKind::Template) if it

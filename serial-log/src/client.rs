@@ -203,8 +203,8 @@ impl SerialLog {
         written.await.map_err(|e| Error::Write(Arc::new(e)))
     }
 
-    /// The whole log: from disk if it is [spooled](Builder::spool), else as
-    /// much as is in memory.
+    /// The whole log: from disk if it is [spooled](Builder::spool), the last GiB of
+    /// that, else as much as is in memory.
     ///
     /// Control characters and escape sequences are in it as they came; see
     /// [`printable`](crate::printable()).

@@ -10,6 +10,10 @@ use crate::history::History;
 use crate::search::{Again, Window};
 use crate::spool::Spool;
 
+/// The most of a log that is given in one piece, from disk, in bytes: a guest may have
+/// written any amount.
+const MAX_TEXT: u64 = 1 << 30;
+
 /// The log in memory and on disk, the cursor of the waits, and a signal for
 /// what arrives.
 #[derive(Debug)]
@@ -46,7 +50,7 @@ pub struct LogText {
     /// Every line followed by `\n`, then the last line as far as it has come.
     pub text: String,
     /// How many bytes are missing from it, because they are neither on disk
-    /// nor in memory any more.
+    /// nor in memory any more, or are before the last GiB of what is on disk.
     pub missing: u64,
 }
 
@@ -147,6 +151,11 @@ impl Log {
     /// from memory if the disk cannot be read. Blocks for as long as that
     /// takes.
     pub(crate) fn text(&self) -> LogText {
+        self.last_of_text(MAX_TEXT)
+    }
+
+    /// The same, with this much of it from disk.
+    fn last_of_text(&self, most: u64) -> LogText {
         let (spooled, rest) = {
             let state = self.state();
             (state.spooled, state.text_from(state.spooled))
@@ -154,10 +163,11 @@ impl Log {
         let Some(spool) = self.spool.as_ref().filter(|_| spooled > 0) else {
             return rest;
         };
-        match spool.read(spooled) {
+        let start = spooled.saturating_sub(most);
+        match spool.read(start..spooled) {
             Ok(text) => LogText {
                 text: text + &rest.text,
-                missing: rest.missing,
+                missing: start + rest.missing,
             },
             Err(_) => self.state().text_from(0),
         }
@@ -213,6 +223,9 @@ mod tests {
         log.append("five\n");
         let text = "one\ntwo\nfour\nfive\n".to_owned();
         assert_eq!(log.text(), LogText { text, missing: 6 });
+
+        let text = "two\nfour\nfive\n".to_owned();
+        assert_eq!(log.last_of_text(4), LogText { text, missing: 10 });
     }
 
     #[test]

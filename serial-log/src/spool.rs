@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::ops::Range;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -52,16 +53,17 @@ impl Spool {
         (&self.file).write_all(text.as_bytes())
     }
 
-    /// The first `length` bytes.
-    pub(crate) fn read(&self, length: u64) -> io::Result<String> {
+    /// Those bytes of it.
+    pub(crate) fn read(&self, range: Range<u64>) -> io::Result<String> {
+        let length = range.end.saturating_sub(range.start);
         let length = usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
         let mut bytes = Vec::new();
         bytes
             .try_reserve_exact(length)
             .map_err(|_| io::ErrorKind::OutOfMemory)?;
         bytes.resize(length, 0);
-        self.file.read_exact_at(&mut bytes, 0)?;
-        // Somebody else may have written to the file.
+        self.file.read_exact_at(&mut bytes, range.start)?;
+        // It may begin within a character, or somebody else may have written to the file.
         Ok(String::from_utf8(bytes)
             .unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()))
     }
@@ -100,6 +102,6 @@ mod tests {
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o600
         );
-        assert_eq!(spool.read(4).unwrap(), "hell");
+        assert_eq!(spool.read(0..4).unwrap(), "hell");
     }
 }

@@ -108,7 +108,7 @@ async fn a_false_greeting_ends_the_command_that_makes_it() {
 async fn no_message_steers_a_terminal() {
     let vm = fresh("minimal").await;
     let escapes = r"printf '\e]0;title\a\e[2J\u202e\x9b\n'";
-    let quick = vm.within(Duration::from_secs(2));
+    let quick = vm.within(Duration::from_secs(10));
     let failed = vm.succeed(format!("{escapes}; false")).await;
     let in_vain = quick.wait_until_succeeds(format!("{escapes}; false")).await;
     vm.succeed(format!("{escapes} >/dev/ttyS0")).await.unwrap();
@@ -131,7 +131,8 @@ async fn no_message_steers_a_terminal() {
 
 /// A guest whose `cp` makes what it likes of what it is to copy to the share.
 async fn with_its_own_cp(dir: &Path, makes: &str) -> Machine {
-    let vm = builder("minimal").out_dir(dir).build().unwrap();
+    let vm = builder("minimal").out_dir(dir).tmp_dir(dir);
+    let vm = vm.build().unwrap();
     let cp = format!("#!/bin/bash\nset -e\ntarget=${{!#}}\nshopt -s dotglob\n{makes}");
     let cp = machine::quote(&cp).unwrap().into_owned();
     vm.succeed(format!(
@@ -278,6 +279,22 @@ async fn a_share_replaced_by_a_link() {
     assert_eq!(kept, "the host's");
     assert_eq!(victim.metadata().unwrap().mode() & 0o777, 0o755);
     assert_eq!(fs::read_dir(vm.shared_dir()).unwrap().count(), 0);
+}
+
+/// Nor does one that nobody waits for any more leave anything in a directory that stays.
+#[tokio::test]
+async fn a_copy_that_is_given_up() {
+    let host = tempfile::tempdir().unwrap();
+    let makes = "mkdir $target; echo begun >/dev/ttyS0; sleep 1000";
+    let vm = with_its_own_cp(host.path(), makes).await;
+    tokio::select! {
+        out = vm.copy_from_machine("/root/thing", "") => panic!("{out:?}"),
+        begun = vm.wait_for_console_text("begun") => drop(begun.unwrap()),
+    }
+    let share = vm.shared_dir().to_owned();
+    assert_eq!(fs::read_dir(&share).unwrap().count(), 1);
+    drop(vm);
+    assert_eq!(fs::read_dir(&share).unwrap().count(), 0);
 }
 
 #[tokio::test]

@@ -261,6 +261,25 @@ async fn commands_of_one_machine_queue() {
     assert_eq!((a.unwrap().as_str(), b.unwrap().as_str()), ("a\n", "b\n"));
 }
 
+/// A wait's limit holds, whoever has the shell.
+#[tokio::test]
+async fn a_wait_beside_a_command() {
+    let vm = fresh("minimal").await;
+    let wait = async {
+        vm.wait_for_console_text("begun").await.unwrap();
+        let quick = vm.within(Duration::from_secs(1));
+        quick.wait_until_succeeds("true").await
+    };
+    let error = tokio::select! {
+        command = vm.succeed("echo begun >/dev/ttyS0; sleep 1000") => panic!("{command:?}"),
+        waited = wait => waited.unwrap_err(),
+    };
+    assert!(error.is_timeout(), "{error}");
+    let story = error.to_string();
+    assert!(story.contains("the guest's shell is busy"), "{story}");
+    assert_eq!(vm.succeed("echo right").await.unwrap(), "right\n");
+}
+
 /// A copy's time is what it takes itself.
 #[tokio::test]
 async fn a_copy_in_the_queue() {

@@ -188,10 +188,12 @@ class Driver:
 
     @staticmethod
     def _sync(machine: Machine) -> None:
-        # A script may leave a guest that can't any more, and pass all the same.
+        # A script may leave a guest that can't any more, and pass all the same. One that
+        # answers nothing is not waited for as a slow disk is.
         try:
-            status, output = machine.execute("sync 2>&1")
-            why = f"sync: exit code {status}, {output.strip()}" if status else None
+            machine.execute("true", timeout=60)
+            status, _ = machine.execute("sync")
+            why = f"sync has failed with exit code {status}" if status else None
         except (MachineError, RequestedAssertionFailed) as error:
             why = str(error)
         if why is not None:

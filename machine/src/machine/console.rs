@@ -61,7 +61,8 @@ impl Machine {
         .await
     }
 
-    /// All that the console has shown since the machine was started.
+    /// All that the console has shown since the machine was started. Of more than a GiB
+    /// the last: `console.log` in the [state directory](Self::state_dir) has all.
     ///
     /// Works after the machine has stopped, too, until it is released.
     ///
@@ -69,7 +70,15 @@ impl Machine {
     /// [`NotRunning`](ErrorKind::NotRunning) if the machine was never started.
     pub async fn get_console_log(&self) -> Result<String> {
         let running = self.running("reading the console log")?;
-        Ok(running.qemu.console.text().await.text)
+        let log = running.qemu.console.text().await;
+        if log.missing > 0 {
+            let missing = log.missing;
+            tracing::warn!(
+                machine = self.name(),
+                "the first {missing} bytes of the console's log are left out"
+            );
+        }
+        Ok(log.text)
     }
 
     /// Types on the serial console: `send_console("root\n")` logs in.

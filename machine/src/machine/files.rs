@@ -27,7 +27,7 @@ done"#;
 
 /// Copies `$source` to `$target` in the share, readable to us, whoever we are.
 /// Neither pipes nor sockets nor devices can be made there: it prints the first of those,
-/// last, after a NUL, and no more than is kept of what it prints.
+/// last, after a line with `$target`, and no more than is kept of what it prints.
 const COPY_OUT: &str = r#"
 [[ $source == /* ]] || source=./$source
 if [[ -d $source ]]; then
@@ -45,14 +45,12 @@ else
     cp -rH -- "$source" "$target"
 fi
 chmod -R u+rwX -- "$target"
-printf '\0%s' "${special-}""#;
+[[ ! ${special-} ]] || printf '\n%s\n%s\n' "$target" "$special""#;
 
-/// Those of [`COPY_OUT`].
-fn special_files(printed: &str) -> impl Iterator<Item = &str> {
-    printed
-        .rsplit_once('\0')
-        .map_or("", |(_, last)| last)
-        .lines()
+/// Those of [`COPY_OUT`], of what it has printed with this `$target`.
+fn special_files<'a>(printed: &'a str, target: &str) -> impl Iterator<Item = &'a str> {
+    let found = printed.rsplit_once(&format!("\n{target}\n"));
+    found.map_or("", |(_, last)| last).lines()
 }
 
 /// Lists the last directory on the way to `$path` that is there, or to which a link leads.
@@ -181,6 +179,7 @@ impl Machine {
             let quote = |path| self.quote("copying a file", path);
             let (from, in_share) = (quote(source)?, quote(&name)?);
             let left_out = self.through_share(async |passage| {
+                let in_guest = passage.guest_path(&name);
                 let script = format!(
                     "source={from}; target={}{in_share}
                     {COPY_OUT}",
@@ -192,7 +191,7 @@ impl Machine {
                     .await?;
                 let copied = passage.copy_out(&name, &target);
                 let mut left_out = self.host_half(&target, copied).await?;
-                for path in special_files(&printed) {
+                for path in special_files(&printed, &in_guest) {
                     left_out.add(path.into());
                 }
                 Ok(left_out)
@@ -297,12 +296,11 @@ mod tests {
 
     #[test]
     fn what_others_print_is_no_special_file() {
-        let listed = |printed| special_files(printed).collect::<Vec<_>>();
+        let listed = |printed| special_files(printed, "/to").collect::<Vec<_>>();
         assert_eq!(
-            listed("cp: a warning\n\0./pipe\n./sub/disk"),
+            listed("cp: of /to\n\n/to\n./pipe\n./sub/disk\n"),
             ["./pipe", "./sub/disk"]
         );
-        assert_eq!(listed("a warning with \0 in it\n\0"), [""; 0]);
-        assert_eq!(listed("nothing else"), [""; 0]);
+        assert_eq!(listed("cp: of /to\n"), [""; 0]);
     }
 }

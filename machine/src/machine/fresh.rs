@@ -85,7 +85,7 @@ impl Machine {
     /// Has the guest's shell itself do something; whether it could.
     async fn evaluate(&self, script: &str) -> Result<bool> {
         self.on_qemu("freshening a clone", async |running| {
-            let mut shell = running.shell.lock().await;
+            let mut shell = self.turn(running).await?;
             let status = shell.evaluate(script, self.limit).await;
             let status = status.map_err(|source| shell_error(running, source))?;
             Ok(status == Some(0))

@@ -59,7 +59,7 @@ impl Machine {
         output: impl AsyncWrite + Unpin,
     ) -> Result<()> {
         self.on_guest("using the shell", async |running| {
-            let mut shell = running.shell.lock().await;
+            let mut shell = self.turn(running).await?;
             self.connect_shell(running, &mut shell).await?;
             let session = shell.interact(kind, input, output).await;
             session.map_err(|source| shell_error(running, source))

@@ -87,15 +87,18 @@ impl Machine {
 
     /// Waits for the guest to boot and its root shell to answer; starts the
     /// machine, if it was not started, or has been shut down or crashed on
-    /// purpose. Does nothing if it is connected already.
+    /// purpose. Does nothing if it is connected already, be it busy or not.
     ///
     /// # Errors
     /// [`TimedOut`](ErrorKind::TimedOut) with the last console lines.
     pub async fn connect(&self) -> Result<()> {
         self.start_if_off().await?;
+        if self.is_up() {
+            return Ok(());
+        }
         let doing = "waiting for the VM to finish booting";
         self.on_guest(doing, async |running| {
-            let mut shell = running.shell.lock().await;
+            let mut shell = self.turn(running).await?;
             self.connect_shell(running, &mut shell).await
         })
         .await
@@ -286,10 +289,12 @@ impl Machine {
     /// Lets go of a guest's shell that is going away, because the guest was told to
     /// reboot, say. The next operation that needs one waits for it to be back.
     pub async fn disconnect(&self) -> Result<()> {
-        let running = self.running("letting go of the guest's shell")?;
-        running.shell.lock().await.disconnect();
-        running.is_connected.store(false, Ordering::Relaxed);
-        Ok(())
+        self.on_qemu("letting go of the guest's shell", async |running| {
+            self.turn(running).await?.disconnect();
+            running.is_connected.store(false, Ordering::Relaxed);
+            Ok(())
+        })
+        .await
     }
 
     /// Kills QEMU, and all that its start command has spawned, and forgets it.

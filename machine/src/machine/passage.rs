@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::Machine;
+use super::{Machine, Parts};
 use crate::error::{Error, ErrorKind, Result, tail};
 use crate::guest_tree::{self, LeftOut, Task};
 use crate::last_bytes::LastBytes;
@@ -42,6 +42,8 @@ impl Machine {
         let dir = TempDir::new_in(share).map_err(|error| self.host_file(share, error))?;
         let mut passage = Passage {
             dir: dir.keep(),
+            is_removed: false,
+            parts: Arc::clone(&self.parts),
             left: self.limit,
         };
         let copied = match self.mount_share(&mut passage).await {
@@ -139,6 +141,8 @@ impl Machine {
 /// for that, with its machine.
 pub(super) struct Passage {
     dir: PathBuf,
+    is_removed: bool,
+    parts: Arc<Parts>,
     /// How much is left of the time that all parts of the copy may take together.
     pub(super) left: Duration,
 }
@@ -176,16 +180,28 @@ impl Passage {
         done
     }
 
-    async fn leave(self, limit: Duration) {
+    async fn leave(mut self, limit: Duration) {
         let dir = self.dir.clone();
         let removed = within(limit, move |task| guest_tree::remove(&dir, task));
         let why = match removed.await {
-            Ok(()) => return,
+            Ok(()) => {
+                self.is_removed = true;
+                return;
+            }
             Err(Stopped::Failed(error)) => error.to_string(),
             Err(Stopped::TimeIsUp(_)) => format!("it takes more than {limit:?}"),
         };
         let dir = self.dir.display();
         tracing::warn!(%dir, why, "what a guest shared stays there until its machine goes");
+    }
+}
+
+impl Drop for Passage {
+    fn drop(&mut self) {
+        if !self.is_removed {
+            let dir = std::mem::take(&mut self.dir);
+            self.parts.state.leave_in_share(dir);
+        }
     }
 }
 

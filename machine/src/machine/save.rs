@@ -4,6 +4,7 @@ use std::path::Path;
 
 use backdoor_shell::Session;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::monitor::monitor_error;
 use super::shell::shell_error;
@@ -58,12 +59,13 @@ impl Machine {
         let ram_size = self.ram_size().await?;
 
         // From here on nobody else talks to the guest.
-        let mut shell = running.shell.lock().await;
+        let shell = self.turn(&running).await;
+        let mut shell = shell.map_err(|kind| self.error(kind))?;
         let suspended = shell.suspend().await;
         let session = suspended.map_err(|source| self.error(shell_error(&running, source)))?;
         self.qmp("stop", Value::Null).await?;
         let disks = self.writable_disks().await?;
-        self.save_devices(&running, &saved::state(dir)).await?;
+        self.save_devices(&saved::state(dir)).await?;
         let qemu = running.qmp.greeting().version.to_string();
         drop(shell);
         self.crash().await?;
@@ -113,20 +115,27 @@ impl Machine {
             .map_err(|error| self.template_error(doing, format!("{error}")))?;
         let socket = self.parts.state.sockets().migration;
         let devices = saved.state();
-        let loaded = migration::load(running, &devices, &socket);
-        match running.qemu.or_exit(doing, loaded).await {
-            Ok(()) => {}
+        let loaded = running.qemu.or_exit(doing, async {
+            migration::load(running, &devices, &socket).await?;
+            running.shell.lock().await.resume(session);
+            let go_on = running.qmp.execute("cont", Value::Null).await;
+            go_on
+                .map(drop)
+                .map_err(|source| monitor_error(doing, source))
+        });
+        let Ok(loaded) = timeout(self.limit, loaded).await else {
+            let in_vain = self.timed_out(running, "QEMU to go on from a template", 1, "no answer");
+            return Err(self.error(in_vain));
+        };
+        match loaded {
+            Ok(()) => Ok(()),
             // So ends a QEMU that does not like what it is given; not one that is killed.
             Err(ErrorKind::Exited { status, stderr, .. }) if status.code().is_some() => {
                 let reason = format!("QEMU has ended ({status}): {}", stderr.join("; "));
-                return Err(self.template_error(doing, reason));
+                Err(self.template_error(doing, reason))
             }
-            Err(kind) => return Err(self.error(kind)),
+            Err(kind) => Err(self.error(kind)),
         }
-        running.shell.lock().await.resume(session);
-        let go_on = running.qmp.execute("cont", Value::Null).await;
-        go_on.map_err(|source| self.error(monitor_error(doing, source)))?;
-        Ok(())
     }
 
     pub(super) async fn unmount_shares(&self) -> Result<Vec<Mount>> {
@@ -134,6 +143,7 @@ impl Machine {
         if !output.success() {
             let dir = output.text();
             let dir = dir.lines().last().unwrap_or("?").to_owned();
+            let dir = serial_log::printable(&dir);
             return Err(self.not_savable(format!("the guest holds the 9p share mounted at {dir}")));
         }
         Ok(mounts(&output.text()))
@@ -174,17 +184,19 @@ impl Machine {
         }
     }
 
-    async fn save_devices(&self, running: &Running, file: &Path) -> Result<()> {
+    async fn save_devices(&self, file: &Path) -> Result<()> {
         let socket = self.parts.state.sockets().migration;
-        let saved = migration::save(running, file, &socket);
-        match running.qemu.or_exit("saving the machine", saved).await {
+        let saved = self.ask_qemu("saving the machine", async |running| {
+            migration::save(running, file, &socket).await
+        });
+        saved.await.map_err(|error| match error.kind() {
             // QEMU refuses at once if a device can't be saved.
-            Err(ErrorKind::Monitor {
+            ErrorKind::Monitor {
                 source: qmp_mon::Error::Qmp { desc, .. },
                 ..
-            }) => Err(self.not_savable(desc)),
-            saved => saved.map_err(|kind| self.error(kind)),
-        }
+            } => self.not_savable(desc),
+            _ => error,
+        })
     }
 
     /// Moves the disks to `dir`, and makes an empty image on top of each.

@@ -101,15 +101,7 @@ impl Machine {
             .map_err(|error| self.no_screenshot(self.state_dir(), &error))?;
         arguments["filename"] = json!(file.path());
         self.qmp(command, arguments).await?;
-        let bytes = async {
-            let size = tokio::fs::metadata(file.path()).await?.len();
-            if size > MAX_DUMP {
-                let reason = format!("{size} bytes are more than any screen has");
-                return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
-            }
-            tokio::fs::read(file.path()).await
-        };
-        bytes
+        read_dump(file.path())
             .await
             .map_err(|error| self.no_screenshot(file.path(), &error))
     }
@@ -144,5 +136,27 @@ impl Machine {
             path: path.to_owned(),
             reason: reason.to_string(),
         })
+    }
+}
+
+async fn read_dump(file: &Path) -> io::Result<Vec<u8>> {
+    let size = tokio::fs::metadata(file).await?.len();
+    if size > MAX_DUMP {
+        let reason = format!("{size} bytes are more than any screen has");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+    }
+    tokio::fs::read(file).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_screen_larger_than_any_is_not_read() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(MAX_DUMP + 1).unwrap();
+        let error = read_dump(file.path()).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
     }
 }

@@ -7,6 +7,7 @@ use backdoor_shell::{Command, Exit, Output, Shell};
 use serial_log::Follow;
 use tokio::io::AsyncWrite;
 use tokio::net::UnixStream;
+use tokio::sync::MutexGuard;
 use tokio::time::timeout;
 
 use super::{Machine, Running};
@@ -115,6 +116,15 @@ impl Machine {
             result
         })
         .await
+    }
+
+    /// The guest's shell, when whoever has it is done: no longer than this handle waits.
+    pub(super) async fn turn<'a>(
+        &self,
+        running: &'a Running,
+    ) -> Result<MutexGuard<'a, Shell<UnixStream>>, ErrorKind> {
+        let turn = timeout(self.limit, running.shell.lock()).await;
+        turn.map_err(|_| self.timed_out(running, "the guest's shell", 1, BUSY))
     }
 
     /// Runs a command that must succeed and gives its output. Bytes that are
@@ -261,10 +271,15 @@ impl Machine {
         .await
     }
 
-    /// Sleeps for so long by the guest's clock.
+    /// Sleeps for so long by the guest's clock, which may be slower than the host's: by
+    /// as much as this handle waits.
+    ///
+    /// # Errors
+    /// As [`succeed`](Self::succeed).
     pub async fn sleep(&self, duration: Duration) -> Result<()> {
         let script = format!("sleep {}", duration.as_secs_f64());
-        self.succeed(Command::new(script).no_timeout())
+        let limit = duration.saturating_add(self.limit);
+        self.succeed(Command::new(script).timeout(limit))
             .await
             .map(drop)
     }

@@ -46,7 +46,8 @@ impl Machine {
                 waiter: self.start_waiter().await?,
                 ..Contents::default()
             };
-            let mut shell = running.shell.lock().await;
+            let shell = self.turn(&running).await;
+            let mut shell = shell.map_err(|kind| self.error(kind))?;
             let suspended = shell.suspend().await;
             let snapshot = Snapshot {
                 tag: format!("vm-{}", uuid::Uuid::new_v4().simple()),
@@ -84,7 +85,8 @@ impl Machine {
                 return Err(self.snapshot_error(doing, reason));
             }
             // It is QEMU's affair alone: the guest may be in no state to help.
-            let mut shell = running.shell.lock().await;
+            let shell = self.turn(&running).await;
+            let mut shell = shell.map_err(|kind| self.error(kind))?;
             self.qmp("stop", Value::Null).await?;
             let loaded = self.finish_job("snapshot-load", snapshot).await;
             if loaded.is_ok() {

@@ -42,13 +42,9 @@ impl Machine {
     }
 
     async fn look_at_unit(&self, unit: &Unit, left: Duration) -> Result<Look<()>> {
-        let names = "ActiveState,SubState,LoadState,Result,Job";
-        let query = format!("show --no-pager -p {names} -- {} 2>&1", self.quoted(unit)?);
-        let script = self.systemctl_script(&query, unit.user())?;
-        let Some(output) = self.look_to_the_end(&script, left).await? else {
+        let Some(shown) = self.see_unit(unit, left).await? else {
             return Ok(Look::Unseen(BUSY.to_owned()));
         };
-        let shown = properties(&self.systemctl_output(&query, &output)?);
         let get = |name| shown.get(name).map_or("", String::as_str);
         let stays = |why: String| self.unit_state(unit, why, "active");
         match get("ActiveState") {
@@ -57,16 +53,35 @@ impl Machine {
             // Jobs of other units may yet start it, or even make it.
             "inactive" if get("Job").is_empty() && !self.has_jobs(unit, left).await? => {
                 let is_known = get("LoadState") != "not-found";
-                match self.get_unit_property(unit.clone(), "ActiveState").await? {
-                    state if state != "inactive" => Ok(Look::NotYet(format!("it is {state}"))),
-                    _ if is_known => Err(stays(
+                let Some(shown) = self.see_unit(unit, left).await? else {
+                    return Ok(Look::Unseen(BUSY.to_owned()));
+                };
+                match shown.get("ActiveState").map_or("", String::as_str) {
+                    "inactive" if is_known => Err(stays(
                         "inactive, and no job is under way that might start it".to_owned(),
                     )),
-                    _ => Err(stays("not known to systemd".to_owned())),
+                    "inactive" => Err(stays("not known to systemd".to_owned())),
+                    state => Ok(Look::NotYet(format!("it is {state}"))),
                 }
             }
             state => Ok(Look::NotYet(format!("it is {state} ({})", get("SubState")))),
         }
+    }
+
+    /// What a look shows of a unit. `None` if it does not get to its end.
+    async fn see_unit(
+        &self,
+        unit: &Unit,
+        left: Duration,
+    ) -> Result<Option<BTreeMap<String, String>>> {
+        let names = "ActiveState,SubState,LoadState,Result,Job";
+        let query = format!("show --no-pager -p {names} -- {} 2>&1", self.quoted(unit)?);
+        let script = self.systemctl_script(&query, unit.user())?;
+        let Some(output) = self.look_to_the_end(&script, left).await? else {
+            return Ok(None);
+        };
+        let shown = properties(&self.systemctl_output(&query, &output)?);
+        Ok(Some(shown))
     }
 
     /// Whether the service manager has anything to do.

@@ -77,8 +77,10 @@ where
         Listening::new(self).layer(Level::DEBUG)
     }
 
+    /// What is told may come from a guest, and is not to steer the terminal.
     fn write(&self, machine: &str, separator: &str, style: &str, text: &str) {
-        let text = self.styled(style, text);
+        let lines: Vec<_> = text.split('\n').map(serial_log::printable).collect();
+        let text = self.styled(style, &lines.join("\n"));
         let line = if machine.is_empty() {
             format!("{text}\n")
         } else {
@@ -214,6 +216,19 @@ mod tests {
         let name = format!("\x1b[{}mserver\x1b[0m: ", colour("server"));
         assert_eq!(log.matches(&name).count(), 4, "{log:?}");
         assert!(log.contains("\x1b[31m(failed: must succeed"), "{log:?}");
+    }
+
+    #[test]
+    fn nothing_that_is_told_steers_it() {
+        let sink = Sink::default();
+        let subscriber = tracing_subscriber::registry().with(Terminal::new(sink.clone()).layer());
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(machine = "server", "a guest said \x1b[2J\nand \u{202e}more");
+        });
+        assert_eq!(
+            sink.text(),
+            "server: a guest said \\x1b[2J\nand \\u{202e}more\n"
+        );
     }
 
     #[test]

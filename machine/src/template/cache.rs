@@ -11,6 +11,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
+use tokio::sync::oneshot;
 
 use crate::saved::Saved;
 
@@ -54,11 +55,22 @@ impl Place {
         }
     }
 
-    /// Waits until nobody else makes this template. The lock goes with the file.
-    pub(super) fn lock(&self) -> io::Result<File> {
+    /// Waits until nobody else makes this template, however long that takes. The lock goes
+    /// with the file.
+    pub(super) async fn lock(&self) -> io::Result<File> {
         let file = lock_file(&self.cache, &self.name)?;
-        file.lock()?;
-        Ok(file)
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => {
+                tracing::info!("waiting for whoever makes the template {}", self.name);
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        // By no thread of the runtime's, which would wait for it at its end.
+        let (locked, lock) = oneshot::channel();
+        let wait = move || locked.send(file.lock().map(|()| file));
+        std::thread::Builder::new().spawn(wait)?;
+        lock.await.map_err(io::Error::other)?
     }
 
     /// An empty directory to make it in, once what was left by others is gone.

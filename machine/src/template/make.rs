@@ -41,9 +41,7 @@ pub(super) async fn build(recipe: Recipe) -> Result<Template> {
     if let Some(saved) = place.open() {
         return Ok(template(saved));
     }
-    let locked = place.clone();
-    let lock = tokio::task::spawn_blocking(move || locked.lock()).await;
-    let lock = lock.unwrap_or_else(|gone| Err(io::Error::other(gone)));
+    let lock = place.lock().await;
     let _lock = lock.map_err(|error| fails("locking a template", error))?;
     // Somebody else may have made it meanwhile.
     if let Some(saved) = place.open() {

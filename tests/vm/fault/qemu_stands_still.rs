@@ -24,6 +24,8 @@ async fn a_guest_whose_processor_is_stopped() {
     assert!(story.contains("the guest stands still: paused"), "{story}");
     let error = vm.within(LIMIT).wait_for_file("/x").await.unwrap_err();
     assert!(error.to_string().contains("paused"), "{error}");
+    let error = vm.within(LIMIT).sleep(LIMIT).await.unwrap_err();
+    assert!(error.to_string().contains("paused"), "{error}");
 
     vm.send_monitor_command("cont").await.unwrap();
     assert_eq!(vm.succeed("echo right").await.unwrap(), "right\n");
