@@ -33,7 +33,7 @@ with subtest("it is mended"):
     machine.send_console("sed -i /vdz/d /etc/fstab; systemctl daemon-reload\n")
     machine.wait_for_console_text(PROMPT)
     machine.send_console("systemctl default\n")
-    machine.wait_for_unit("multi-user.target", timeout=120)
+    machine.wait_for_unit("multi-user.target")
 
 log = machine.get_console_log()
 t.assertRegex(log, r"Dependency failed for .*/data")

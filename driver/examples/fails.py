@@ -13,7 +13,7 @@ with subtest("the server is up"):
 
 with subtest("the client is up"):
     client.wait_for_unit("multi-user.target")
-    client.succeed("ping -c 1 server")
+    client.wait_until_succeeds("ping -c 1 server")
 
 with subtest("the client gets the page"):
     server.execute("ls -l /srv/web")

@@ -20,10 +20,10 @@ with subtest("nftables closes it to others"):
         "nft add rule inet filter input iifname eth1 tcp dport 7777 drop",
     )
     client.fail(reach)
-    client.succeed("ping -c 1 server")
+    client.wait_until_succeeds("ping -c 1 server")
     server.wait_for_open_port(7777)
     server.succeed("nft flush ruleset")
-    client.succeed(reach)
+    client.wait_until_succeeds(reach)
 
 with subtest("no cable, no packets"):
     server.block()

@@ -49,7 +49,8 @@ with subtest("the server answers itself"):
 
 with subtest("the client reaches it by name"):
     client.wait_for_unit("multi-user.target")
-    address = client.succeed("ip -4 -oneline address show eth1").split()[3].split("/")[0]
+    address = client.wait_until_succeeds("ip -4 -oneline address show eth1 | grep inet")
+    address = address.split()[3].split("/")[0]
     page = client.succeed("curl --silent --fail --max-time 20 http://server/")
     t.assertEqual(page, f"Hello, {address}")
 

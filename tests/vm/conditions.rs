@@ -167,5 +167,6 @@ async fn the_guest_sleeps_by_its_own_clock() {
     };
     let before = seconds().await;
     vm.sleep(Duration::from_millis(1500)).await.unwrap();
-    assert!(seconds().await - before >= 1.5);
+    // Of times that are cut to hundredths.
+    assert!(seconds().await - before > 1.48);
 }

@@ -29,8 +29,8 @@ async fn finds_what_came_and_what_comes() {
         .await
         .unwrap();
     // With one.
-    vm.connect().await.unwrap();
-    vm.succeed("echo one >/dev/ttyS0; echo two >/dev/ttyS0")
+    vm.wait_for_console_text("minimal# ").await.unwrap();
+    vm.succeed("dmesg -n 1; echo one >/dev/ttyS0; echo two >/dev/ttyS0")
         .await
         .unwrap();
     let patient = vm.within(Duration::from_mins(1));

@@ -314,7 +314,7 @@ never.condition.description == 'the end of time' or print(never.condition.descri
 log.log_serial('shown before', 'machine')
 serial_stdout_off()
 machine.succeed('echo not shown >/dev/console')
-machine.wait_for_console_text('not shown')
+machine.wait_for_console_text('not shown\\n')
 log.log_serial('nor is this', 'machine')
 serial_stdout_on()
 log.log_serial('shown after', 'machine')

@@ -254,8 +254,10 @@ async fn a_line_of_a_console_leads_to_its_step() {
             "document.querySelector('#lines .row')?.textContent.includes('nginx')",
         )
         .await;
-        let line = page.find(Locator::Css("#lines .row")).await.unwrap();
-        line.click().await.unwrap();
+        // Rows are drawn anew at times: none is held on to.
+        page.execute("document.querySelector('#lines .row').click()", vec![])
+            .await
+            .unwrap();
         until(
             &page,
             &format!("{CHOSEN} === 'waiting for unit nginx.service'"),

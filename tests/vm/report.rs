@@ -198,7 +198,7 @@ fn a_run_whose_time_is_up_shows_what_it_was_at() {
     let run = Run::new(&[]);
     let script = run.script("import time\nwith subtest('endless'):\n    time.sleep(1000)\n");
     let command = &mut run.command();
-    let said = Ended::of(command.args(["--global-timeout", "1"]).arg(script)).failed(124);
+    let said = Ended::of(command.args(["--global-timeout", "10"]).arg(script)).failed(124);
     assert!(said.contains("script ran out of time in "), "{said}");
     let trace = trace(run.out());
     assert_eq!(trace["outcome"], "timed-out");

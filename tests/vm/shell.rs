@@ -238,7 +238,7 @@ async fn waits_end_when_it_has_happened() {
 #[tokio::test]
 async fn waits_that_are_in_vain_tell_what_was_seen() {
     let vm = fresh("minimal").await;
-    let never = Command::new("echo still nothing; exit 5").timeout(Duration::from_secs(1));
+    let never = Command::new("echo still nothing; exit 5").timeout(Duration::from_secs(10));
     let error = vm.wait_until_succeeds(never).await.unwrap_err();
     let ErrorKind::TimedOut {
         looks, last_seen, ..
@@ -247,7 +247,12 @@ async fn waits_that_are_in_vain_tell_what_was_seen() {
         panic!("{error}")
     };
     assert!(*looks > 1, "{error}");
-    assert_eq!(last_seen, "exit code 5, output: still nothing");
+    // Or the last look was cut short.
+    let seen = ["exit code 5, output: still nothing", "exit code 124"];
+    assert!(
+        seen.iter().any(|seen| last_seen.starts_with(seen)),
+        "{error}"
+    );
     // A command that takes longer than there is time counts as failed.
     let stuck = Command::new("sleep 1000").timeout(Duration::from_millis(300));
     vm.wait_until_succeeds(stuck.clone()).await.unwrap_err();
@@ -283,7 +288,7 @@ async fn a_wait_beside_a_command() {
 /// A copy's time is what it takes itself.
 #[tokio::test]
 async fn a_copy_in_the_queue() {
-    let limit = Duration::from_secs(10);
+    let limit = Duration::from_secs(40);
     let vm = fresh("minimal").await;
     vm.copy_from_host("/etc/hosts", "/root/hosts")
         .await

@@ -29,7 +29,13 @@ async fn all_is_there_and_running() {
     let file = std::fs::read_to_string(vm.shared_dir().join("file")).unwrap();
     assert_eq!(file, "from the guest\n");
     // A port of one's own.
-    vm.succeed("nc -l 127.0.0.1 8080 >/tmp/got & echo hi | nc -N 127.0.0.1 8080 || (sleep 1; echo hi | nc -N localhost 8080); wait; grep -q hi /tmp/got").await.unwrap();
+    vm.succeed(
+        "nc -l 127.0.0.1 8080 >/tmp/got &
+        until echo hi | nc -N 127.0.0.1 8080; do sleep 0.1; done
+        wait; grep -q hi /tmp/got",
+    )
+    .await
+    .unwrap();
     vm.shutdown().await.unwrap();
 }
 

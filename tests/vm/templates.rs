@@ -127,6 +127,11 @@ async fn behaves(vm: &Machine) {
     vm.wait_for_console_text("to the console").await.unwrap();
     vm.send_console("\n").await.unwrap();
     vm.wait_for_console_text("login: ").await.unwrap();
+    // Whoever logs in throws away what was typed before.
+    vm.within(SOON)
+        .wait_until_tty_matches("1", "(login:|#) +$")
+        .await
+        .unwrap();
     vm.send_chars("typed").await.unwrap();
     vm.within(SOON)
         .wait_for_text("login: typed|# typed")

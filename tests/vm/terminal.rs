@@ -30,7 +30,7 @@ async fn text_on_a_terminal() {
         .await
         .unwrap();
 
-    let impatient = vm.within(Duration::from_secs(5));
+    let impatient = vm.within(Duration::from_secs(15));
     let error = impatient
         .wait_until_tty_matches("1", "never")
         .await
@@ -63,7 +63,7 @@ async fn terminals_that_are_not_there() {
         matches!(error.kind(), ErrorKind::CommandFailed { .. }),
         "{error}"
     );
-    let impatient = vm.within(Duration::from_secs(1));
+    let impatient = vm.within(Duration::from_secs(15));
     let error = impatient
         .wait_until_tty_matches("40", "x")
         .await

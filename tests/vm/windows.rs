@@ -46,7 +46,7 @@ async fn a_guest_without_x() {
         matches!(error.kind(), ErrorKind::CommandFailed { .. }),
         "{error}"
     );
-    let patient = vm.within(Duration::from_secs(1));
+    let patient = vm.within(Duration::from_secs(15));
     let error = patient.wait_for_window("x").await.unwrap_err();
     assert!(
         error.to_string().contains("no windows can be listed"),

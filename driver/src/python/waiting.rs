@@ -22,7 +22,7 @@ use crate::run::TIMED_OUT;
 pub(super) const CLEAN_UP: Duration = Duration::from_secs(30);
 
 /// How long Python may take to tell where a run is that has not.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// What everything asynchronous runs on, from the first machine to the process's end.
 pub(super) fn runtime() -> &'static Runtime {

@@ -72,12 +72,12 @@ router.succeed('echo 1 >/proc/sys/net/ipv4/ip_forward')
 inside.fail('ip link show eth2')
 inside.succeed('ip route add 192.168.2.0/24 via 192.168.1.3')
 outside.succeed('ip route add 192.168.1.0/24 via 192.168.2.3')
-inside.succeed('ping -c 1 -w 20 router')
-inside.succeed('ping -c 1 -w 20 192.168.2.2')
+inside.wait_until_succeeds('ping -c 1 -w 20 router')
+inside.wait_until_succeeds('ping -c 1 -w 20 192.168.2.2')
 inside.block()
 inside.fail('ping -c 1 -w 2 192.168.2.2')
 inside.unblock()
-inside.succeed('ping -c 1 -w 20 192.168.2.2')
+inside.wait_until_succeeds('ping -c 1 -w 20 192.168.2.2')
 ",
     );
     let mut command = run.command();

@@ -137,10 +137,10 @@ fn the_time_for_everything() {
     let run = Run::new(&[("machine", "minimal")]);
     // It starts the machine, too: however long that takes, the time is up there.
     let script = run.script("while True:\n    machine.wait_for_console_text('x{99}')\n");
-    let said = Ended::of(run.command().args(["--global-timeout", "2"]).arg(script)).failed(124);
+    let said = Ended::of(run.command().args(["--global-timeout", "10"]).arg(script)).failed(124);
     assert!(said.contains("script.py\", line 2"), "{said}");
     assert!(
-        said.contains("the run took longer than 2 seconds"),
+        said.contains("the run took longer than 10 seconds"),
         "{said}"
     );
 }
@@ -173,11 +173,11 @@ for _ in range(2):
     except BaseException as error:
         print(type(error).__name__)
 ";
-    let ended = too_long("3", &[], script);
+    let ended = too_long("10", &[], script);
     assert_eq!(ended.stdout, "GlobalTimeout\nGlobalTimeout\n");
     let said = ended.failed(124);
     assert!(
-        said.contains("the run took longer than 3 seconds; it was at\n"),
+        said.contains("the run took longer than 10 seconds; it was at\n"),
         "{said}"
     );
     assert!(said.contains("script.py\", line 4, in <module>"), "{said}");
@@ -193,7 +193,7 @@ while True:
     except BaseException:
         pass
 ";
-    let said = too_long("1", &[], script).failed(124);
+    let said = too_long("5", &[], script).failed(124);
     assert!(said.contains("script.py\", line 4 in <module>"), "{said}");
     assert!(said.contains("did not end when its time was up"), "{said}");
 }
@@ -201,14 +201,14 @@ while True:
 #[test]
 fn the_time_for_a_prompt() {
     let ended = too_long(
-        "3",
+        "10",
         &["-I"],
         "import threading\nthreading.Event().wait()\nprint(1)\n",
     );
     assert!(!ended.stdout.contains('1'), "{}", ended.stdout);
     let said = ended.failed(124);
     assert!(
-        said.contains("the run took longer than 3 seconds"),
+        said.contains("the run took longer than 10 seconds"),
         "{said}"
     );
 }

@@ -188,7 +188,8 @@ fn guard(driver: u32) -> u32 {
     let children = fs::read_dir(format!("/proc/{driver}/task")).unwrap();
     let children =
         children.map(|thread| fs::read_to_string(thread.unwrap().path().join("children")));
-    let children: String = children.map(Result::unwrap).collect();
+    // A thread may have ended meanwhile.
+    let children: String = children.filter_map(Result::ok).collect();
     let is_guard = |pid: &&str| {
         let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         line.contains("stty")

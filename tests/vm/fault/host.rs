@@ -66,11 +66,11 @@ async fn fills_its_disk() {
     let mut file = fs::File::create(dir.join("filling")).unwrap();
     let full = std::io::copy(&mut std::io::repeat(0), &mut file).unwrap_err();
     assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
-    vm.succeed("seq 1 20000 >/dev/ttyS0; echo the last line >/dev/ttyS0")
+    vm.succeed("dmesg -n 1; seq 1 20000 >/dev/ttyS0; echo the last line >/dev/ttyS0")
         .await
         .unwrap();
     // The console goes on in memory, and errors tell that it is not on the disk.
-    vm.wait_for_console_text("the last line").await.unwrap();
+    vm.wait_for_console_text("the last line\n").await.unwrap();
     let log = vm.get_console_log().await.unwrap();
     assert!(log.contains("\n20000\nthe last line\n"));
     let error = vm.succeed("false").await.unwrap_err();
@@ -227,5 +227,5 @@ async fn starves() {
         }
     }
     start().await.unwrap();
-    assert!(soon(|| descriptors() == open).await, "{open} were open");
+    assert!(soon(|| descriptors() <= open).await, "{open} were open");
 }

@@ -180,7 +180,7 @@ async fn a_panic_that_is_wanted() {
     vm.succeed(STAYS).await.unwrap();
     vm.allow_trouble("kernel panic").unwrap();
     let error = vm
-        .within(Duration::from_secs(2))
+        .within(Duration::from_secs(10))
         .execute(PANIC)
         .await
         .unwrap_err();

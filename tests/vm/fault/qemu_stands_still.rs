@@ -12,7 +12,7 @@ async fn a_guest_whose_processor_is_stopped() {
     let vm = fresh("minimal").await;
     let script = "echo command runs >/dev/ttyS0; sleep 1000";
     // The guest's own time-out is not to come before it is stopped.
-    let command = vm.execute(Command::new(script).timeout(5 * LIMIT));
+    let command = vm.execute(Command::new(script).timeout(30 * LIMIT));
     let stop = async {
         vm.wait_for_console_text("command runs").await.unwrap();
         vm.send_monitor_command("stop").await.unwrap();
