@@ -16,11 +16,12 @@ with subtest("what was committed survives a crash"):
     sql("insert into accounts values ('alice', 100), ('bob', 0)")
     machine.succeed("sync")
 
-    # Somebody is in the middle of something, and holds the database.
+    # Somebody is in the middle of something, and holds the database. Whoever looks whether
+    # it is held holds it for a moment, too: that is waited for.
     begun = "begin exclusive; update accounts set balance = 0;"
     machine.succeed(
         f'systemd-run --unit=writer sh -c "(echo \'{begun}\'; sleep 1d) '
-        '| sqlite3 /var/lib/accounts.db"'
+        "| sqlite3 -cmd '.timeout 60000' /var/lib/accounts.db\""
     )
     machine.wait_until_fails("sqlite3 /var/lib/accounts.db 'begin immediate'")
     machine.crash()
