@@ -44,6 +44,7 @@ use std::time::Duration;
 use backdoor_shell::Shell;
 use qmp_mon::{Events, Hmp, Qmp};
 use tokio::net::UnixStream;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 pub use builder::Builder;
@@ -135,8 +136,8 @@ struct Running {
     /// What has happened in QEMU and nobody waited for yet.
     events: tokio::sync::Mutex<Events>,
     shell: tokio::sync::Mutex<Shell<UnixStream>>,
-    /// Whether the shell was connected when somebody last let go of it.
-    is_connected: AtomicBool,
+    /// Whether the shell was connected when somebody last had news of it.
+    is_connected: watch::Sender<bool>,
     /// Somebody waited for the end and got it: it is news to nobody.
     end_is_known: AtomicBool,
 }

@@ -13,7 +13,7 @@ from test_driver.driver import Driver
 from test_driver.errors import GlobalTimeout, Terminated
 from test_driver.logger import rootlog
 from test_driver.prompt import prompt
-from test_driver.story import story, where
+from test_driver.story import printable, story, where
 
 FAILED = 1
 TIMED_OUT = 124
@@ -88,7 +88,7 @@ def _run(
         if error.code is None or isinstance(error.code, int):
             # A multiple of 256 is no success.
             return (error.code or 0) & 0xFF or (FAILED if error.code else 0), ""
-        return FAILED, str(error.code)
+        return FAILED, printable(str(error.code))
     except BaseException as error:
         statuses = {
             KeyboardInterrupt: INTERRUPTED,

@@ -4,6 +4,8 @@ import traceback
 from types import FrameType
 from typing import Optional
 
+import _vmwright
+
 # What the file names of this package begin with, as Rust gives them to it.
 OURS = "<test_driver/"
 
@@ -13,13 +15,18 @@ def gist(error: BaseException) -> str:
     return "".join(traceback.format_exception_only(type(error), error)).rstrip()
 
 
+def printable(text: str) -> str:
+    """What may hold a guest's output, without what steers a terminal."""
+    return "\n".join(map(_vmwright.printable, text.split("\n")))
+
+
 def story(error: BaseException) -> str:
     """The traceback, ending in the script's own line."""
     told = traceback.TracebackException.from_exception(error)
     _leave_out_ours(told, error)
     # Nothing of the script's has begun where a machine can't be made.
     lines = told.format() if told.stack else told.format_exception_only()
-    return "".join(lines).rstrip()
+    return printable("".join(lines).rstrip())
 
 
 def where(frame: Optional[FrameType]) -> str:

@@ -1,5 +1,6 @@
 //! What scripts say.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,6 +34,12 @@ pub(super) fn log(level: &str, message: &str, machine: Option<&str>) {
         "serial" => tracing::debug!(target: "machine::console", machine, "{message}"),
         _ => tracing::info!(machine, "{message}"),
     }
+}
+
+/// A line without what steers a terminal.
+#[pyfunction]
+pub(super) fn printable(line: &str) -> Cow<'_, str> {
+    machine::serial_log::printable(line)
 }
 
 /// Whether consoles are shown from now on.

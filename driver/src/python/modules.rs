@@ -70,6 +70,7 @@ fn native(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     module.add_class::<super::tmp_dir::TmpDir>()?;
     module.add_class::<super::vlan::Vlan>()?;
     module.add_function(wrap_pyfunction!(super::log::log, &module)?)?;
+    module.add_function(wrap_pyfunction!(super::log::printable, &module)?)?;
     module.add_function(wrap_pyfunction!(super::log::show_serial, &module)?)?;
     module.add_function(wrap_pyfunction!(super::log::elapsed, &module)?)?;
     module.add_function(wrap_pyfunction!(super::log::write_junit, &module)?)?;

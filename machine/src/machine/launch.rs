@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use backdoor_shell::Shell;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::{Machine, Running, monitor};
@@ -87,7 +88,7 @@ impl Machine {
             events: tokio::sync::Mutex::new(qmp.events()),
             qmp,
             shell,
-            is_connected: AtomicBool::new(false),
+            is_connected: watch::Sender::new(false),
             end_is_known: AtomicBool::new(false),
         })
     }

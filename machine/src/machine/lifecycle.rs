@@ -93,13 +93,16 @@ impl Machine {
     /// [`TimedOut`](ErrorKind::TimedOut) with the last console lines.
     pub async fn connect(&self) -> Result<()> {
         self.start_if_off().await?;
-        if self.is_up() {
-            return Ok(());
-        }
         let doing = "waiting for the VM to finish booting";
         self.on_guest(doing, async |running| {
-            let mut shell = self.turn(running).await?;
-            self.connect_shell(running, &mut shell).await
+            let mut news = running.is_connected.subscribe();
+            let connected = async { news.wait_for(|is_connected| *is_connected).await.map(drop) };
+            tokio::select! {
+                biased;
+                // By whoever has the shell now, perhaps.
+                _ = connected => Ok(()),
+                turn = self.turn(running) => self.connect_shell(running, &mut *turn?).await,
+            }
         })
         .await
     }
@@ -119,15 +122,14 @@ impl Machine {
         running: &Running,
         shell: &mut Shell<UnixStream>,
     ) -> Result<(), ErrorKind> {
-        if shell.is_connected() {
-            return Ok(());
+        if !shell.is_connected() {
+            self.step(
+                "waiting for the VM to finish booting",
+                self.wait_for_greeting(running, shell),
+            )
+            .await?;
         }
-        self.step(
-            "waiting for the VM to finish booting",
-            self.wait_for_greeting(running, shell),
-        )
-        .await?;
-        running.is_connected.store(true, Ordering::Relaxed);
+        running.is_connected.send_replace(true);
         Ok(())
     }
 
@@ -170,7 +172,7 @@ impl Machine {
         let Some(running) = self.current() else {
             return false;
         };
-        running.is_connected.load(Ordering::Relaxed) && running.qemu.exit_status().is_none()
+        *running.is_connected.borrow() && running.qemu.exit_status().is_none()
     }
 
     /// Powers the guest off from inside and waits for QEMU to end. Does nothing
@@ -258,7 +260,7 @@ impl Machine {
                 let pressed = running.hmp.command("sendkey ctrl-alt-delete").await;
                 pressed.map_err(|source| monitor_error(doing, source))?;
                 shell.disconnect();
-                running.is_connected.store(false, Ordering::Relaxed);
+                running.is_connected.send_replace(false);
                 Ok(())
             }),
         )
@@ -291,7 +293,7 @@ impl Machine {
     pub async fn disconnect(&self) -> Result<()> {
         self.on_qemu("letting go of the guest's shell", async |running| {
             self.turn(running).await?.disconnect();
-            running.is_connected.store(false, Ordering::Relaxed);
+            running.is_connected.send_replace(false);
             Ok(())
         })
         .await

@@ -118,6 +118,7 @@ impl Machine {
         let loaded = running.qemu.or_exit(doing, async {
             migration::load(running, &devices, &socket).await?;
             running.shell.lock().await.resume(session);
+            running.is_connected.send_replace(true);
             let go_on = running.qmp.execute("cont", Value::Null).await;
             go_on
                 .map(drop)

@@ -1,6 +1,5 @@
 //! Commands in the guest's root shell.
 
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use backdoor_shell::{Command, Exit, Output, Shell};
@@ -110,9 +109,7 @@ impl Machine {
             let mut shell = running.shell.lock().await;
             self.connect_shell(running, &mut shell).await?;
             let result = run(running, &mut shell).await;
-            running
-                .is_connected
-                .store(shell.is_connected(), Ordering::Relaxed);
+            running.is_connected.send_replace(shell.is_connected());
             result
         })
         .await
@@ -278,10 +275,8 @@ impl Machine {
     /// As [`succeed`](Self::succeed).
     pub async fn sleep(&self, duration: Duration) -> Result<()> {
         let script = format!("sleep {}", duration.as_secs_f64());
-        let limit = duration.saturating_add(self.limit);
-        self.succeed(Command::new(script).timeout(limit))
-            .await
-            .map(drop)
+        let handle = self.limited(duration.saturating_add(self.limit));
+        handle.succeed(script).await.map(drop)
     }
 }
 

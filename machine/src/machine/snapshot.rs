@@ -1,7 +1,5 @@
 //! Back to an earlier moment of the same machine.
 
-use std::sync::atomic::Ordering;
-
 use backdoor_shell::Session;
 use serde_json::{Value, json};
 
@@ -91,7 +89,7 @@ impl Machine {
             let loaded = self.finish_job("snapshot-load", snapshot).await;
             if loaded.is_ok() {
                 shell.rewind(snapshot.session);
-                running.is_connected.store(true, Ordering::Relaxed);
+                running.is_connected.send_replace(true);
             }
             self.qmp("cont", Value::Null).await?;
             drop(shell);

@@ -1,7 +1,7 @@
 //! systemd units: their state and properties.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backdoor_shell::Output;
 
@@ -42,7 +42,9 @@ impl Machine {
     }
 
     async fn look_at_unit(&self, unit: &Unit, left: Duration) -> Result<Look<()>> {
-        let Some(shown) = self.see_unit(unit, left).await? else {
+        let begin = Instant::now();
+        let left = || left.saturating_sub(begin.elapsed());
+        let Some(shown) = self.see_unit(unit, left()).await? else {
             return Ok(Look::Unseen(BUSY.to_owned()));
         };
         let get = |name| shown.get(name).map_or("", String::as_str);
@@ -51,9 +53,9 @@ impl Machine {
             "active" => Ok(Look::Done(())),
             "failed" => Err(stays(format!("failed ({})", get("Result")))),
             // Jobs of other units may yet start it, or even make it.
-            "inactive" if get("Job").is_empty() && !self.has_jobs(unit, left).await? => {
+            "inactive" if get("Job").is_empty() && !self.has_jobs(unit, left()).await? => {
                 let is_known = get("LoadState") != "not-found";
-                let Some(shown) = self.see_unit(unit, left).await? else {
+                let Some(shown) = self.see_unit(unit, left()).await? else {
                     return Ok(Look::Unseen(BUSY.to_owned()));
                 };
                 match shown.get("ActiveState").map_or("", String::as_str) {

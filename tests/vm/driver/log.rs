@@ -8,10 +8,20 @@ fn what_a_guest_says_steers_no_terminal() {
         r#"
 vm.succeed(r"printf '\e[2J\e]0;title\a on the console\n' >/dev/ttyS0")
 vm.wait_for_console_text("on the console")
-vm.succeed(r"printf '\e[2J of a command\n'; false")
+log.warning(vm.succeed(r"printf '\e[2J of a log\n'"))
+try:
+    vm.succeed(r"printf '\e[2J of a command\n'; false")
+finally:
+    said = vm.succeed(r"printf '\e[2J of a script\n'")
+    assert said == "", said
 "#,
     );
-    for shown in [r"\x07 on the console", r"\x1b[2J of a command"] {
+    for shown in [
+        r"\x07 on the console",
+        r"\x1b[2J of a log",
+        r"\x1b[2J of a command",
+        r"\x1b[2J of a script",
+    ] {
         assert!(ended.stderr.contains(shown), "{}", ended.stderr);
     }
     let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
