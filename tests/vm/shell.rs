@@ -3,7 +3,7 @@ use std::time::Duration;
 use machine::{Command, ErrorKind, Exit};
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
-use vm_tests::{booted_and_cloned, fresh, minimal, scaled};
+use vm_tests::{booted_and_cloned, fresh};
 
 #[tokio::test]
 async fn status_and_output() {
@@ -264,40 +264,6 @@ async fn commands_of_one_machine_queue() {
     let vm = fresh("minimal").await;
     let (a, b) = tokio::join!(vm.succeed("sleep 0.5; echo a"), vm.succeed("echo b"));
     assert_eq!((a.unwrap().as_str(), b.unwrap().as_str()), ("a\n", "b\n"));
-}
-
-/// A wait's limit holds, whoever has the shell.
-#[tokio::test]
-async fn a_wait_beside_a_command() {
-    let vm = fresh("minimal").await;
-    let wait = async {
-        vm.wait_for_console_text("begun").await.unwrap();
-        let quick = vm.within(Duration::from_secs(1));
-        quick.wait_until_succeeds("true").await
-    };
-    let error = tokio::select! {
-        command = vm.succeed("echo begun >/dev/ttyS0; sleep 1000") => panic!("{command:?}"),
-        waited = wait => waited.unwrap_err(),
-    };
-    assert!(error.is_timeout(), "{error}");
-    let story = error.to_string();
-    assert!(story.contains("the guest's shell is busy"), "{story}");
-    assert_eq!(vm.succeed("echo right").await.unwrap(), "right\n");
-}
-
-/// A copy's time is what it takes itself, be it the first to ask for the shell or not.
-#[tokio::test]
-async fn a_copy_in_the_queue() {
-    let limit = Duration::from_mins(1);
-    let vm = minimal();
-    let longer = scaled(limit).as_secs() + 1;
-    let patient = vm.within(limit);
-    let (command, copy) = tokio::join!(
-        vm.succeed(format!("sleep {longer}")),
-        patient.copy_from_host("/etc/hosts", "/root/hosts"),
-    );
-    command.unwrap();
-    copy.unwrap();
 }
 
 #[tokio::test]

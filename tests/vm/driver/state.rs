@@ -224,32 +224,3 @@ fn state_is_kept_if_it_is_to_be() {
         ]
     );
 }
-
-/// At the end of a script that has passed, guests write what they have to their disks. It is
-/// told if one can't.
-#[test]
-fn a_disk_that_may_not_have_all() {
-    let run = Run::new(&[("one", "minimal"), ("other", "minimal")]);
-    let script = r#"
-from test_driver.errors import RequestedAssertionFailed
-for vm in machines:
-    vm.connect()
-sync = r"'#!/bin/sh\nexit 5\n'"
-one.succeed(f'path=$(type -P sync); rm $path; printf {sync} >$path; chmod +x $path')
-
-def in_vain(command, **_):
-    if command == 'sync':
-        raise RequestedAssertionFailed('sync: in vain')
-
-other.execute = in_vain
-"#;
-    let ended = run.run(script);
-    let told = ended.stderr.clone();
-    ended.passed();
-    for why in [
-        "one: what it has may not be on its disk: sync has failed with exit code 5",
-        "other: what it has may not be on its disk: sync: in vain",
-    ] {
-        assert!(told.contains(why), "{told}");
-    }
-}

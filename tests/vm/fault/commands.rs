@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use machine::{Command, Exit};
-use vm_tests::fresh;
+use vm_tests::{fresh, minimal, scaled};
 
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -34,4 +34,38 @@ async fn one_that_ignores_sigterm() {
 #[tokio::test]
 async fn one_that_stops_itself() {
     times_out("kill -STOP 0; sleep 76543").await;
+}
+
+/// A wait's limit holds, whoever has the shell.
+#[tokio::test]
+async fn one_that_has_the_shell_beside_a_wait() {
+    let vm = fresh("minimal").await;
+    let wait = async {
+        vm.wait_for_console_text("begun").await.unwrap();
+        let quick = vm.within(Duration::from_secs(1));
+        quick.wait_until_succeeds("true").await
+    };
+    let error = tokio::select! {
+        command = vm.succeed("echo begun >/dev/ttyS0; sleep 1000") => panic!("{command:?}"),
+        waited = wait => waited.unwrap_err(),
+    };
+    assert!(error.is_timeout(), "{error}");
+    let story = error.to_string();
+    assert!(story.contains("the guest's shell is busy"), "{story}");
+    assert_eq!(vm.succeed("echo right").await.unwrap(), "right\n");
+}
+
+/// A copy's time is what it takes itself, be it the first to ask for the shell or not.
+#[tokio::test]
+async fn one_that_has_the_shell_beside_a_copy() {
+    let limit = Duration::from_mins(1);
+    let vm = minimal();
+    let longer = scaled(limit).as_secs() + 1;
+    let patient = vm.within(limit);
+    let (command, copy) = tokio::join!(
+        vm.succeed(format!("sleep {longer}")),
+        patient.copy_from_host("/etc/hosts", "/root/hosts"),
+    );
+    command.unwrap();
+    copy.unwrap();
 }

@@ -3,6 +3,8 @@ use std::time::Duration;
 use machine::{Machine, Meaning};
 use vm_tests::fresh;
 
+use crate::driver::Run;
+
 #[tokio::test]
 async fn trouble_is_told_of_by_the_next_error() {
     let vm = fresh("minimal").await;
@@ -115,4 +117,33 @@ async fn its_clock_jumps() {
 
 async fn right_answer(vm: &Machine) -> String {
     vm.succeed("echo right").await.unwrap()
+}
+
+/// At the end of a script that has passed, guests write what they have to their disks. It is
+/// told if one can't.
+#[test]
+fn a_disk_it_can_not_write_to_at_the_end() {
+    let run = Run::new(&[("one", "minimal"), ("other", "minimal")]);
+    let script = r#"
+from test_driver.errors import RequestedAssertionFailed
+for vm in machines:
+    vm.connect()
+sync = r"'#!/bin/sh\nexit 5\n'"
+one.succeed(f'path=$(type -P sync); rm $path; printf {sync} >$path; chmod +x $path')
+
+def in_vain(command, **_):
+    if command == 'sync':
+        raise RequestedAssertionFailed('sync: in vain')
+
+other.execute = in_vain
+"#;
+    let ended = run.command().arg(run.script(script)).output().unwrap();
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{told}");
+    for why in [
+        "one: what it has may not be on its disk: sync has failed with exit code 5",
+        "other: what it has may not be on its disk: sync: in vain",
+    ] {
+        assert!(told.contains(why), "{told}");
+    }
 }
