@@ -1,6 +1,6 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use machine::{Command, ErrorKind};
+use machine::ErrorKind;
 use vm_tests::template;
 
 use crate::templates::{PREPARED, SLEEPS};
