@@ -24,9 +24,9 @@ pub(crate) fn write(path: &Path, name: &str, cases: Vec<Case>) -> Result<(), Str
             None => TestCaseStatus::success(),
             Some(wrong) => failure(wrong),
         };
-        let mut reported = TestCase::new(case.name, status);
+        let mut reported = TestCase::new(for_xml(&case.name), status);
         reported.set_classname(name).set_time(case.time);
-        reported.set_system_out(case.output);
+        reported.set_system_out(for_xml(&case.output));
         reported
     });
     let mut suite = TestSuite::new(name);
@@ -47,8 +47,17 @@ fn failure(story: &str) -> TestCaseStatus {
         NonSuccessKind::Failure
     };
     let mut status = TestCaseStatus::non_success(kind);
-    status.set_message(gist(story)).set_description(story);
     status
+        .set_message(for_xml(gist(story)))
+        .set_description(for_xml(story));
+    status
+}
+
+/// Without the two characters that XML has no way to write and the library lets pass; and
+/// with tabs, which it drops.
+fn for_xml(text: &str) -> String {
+    text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
+        .replace('\t', "    ")
 }
 
 /// The line that says what went wrong: the one behind a traceback's last frame.
@@ -74,7 +83,7 @@ mod tests {
             name: name.to_owned(),
             time: Duration::from_millis(1500),
             wrong: wrong.map(str::to_owned),
-            output: "server # <b>\x1b[1m".to_owned(),
+            output: "server # <b>\x1b[1m a\tb \u{ffff}".to_owned(),
         };
         let story = "Traceback (most recent call last):\n  File \"x\"\nException: <&\u{1b}[1m\n  its output:";
         write(
@@ -87,6 +96,7 @@ mod tests {
         let report = Report::deserialize_from_str(&text).unwrap();
         assert_eq!((report.tests, report.failures), (2, 1));
         assert!(text.contains("<system-out>server # &lt;b&gt;"), "{text}");
+        assert!(text.contains(" a    b \u{fffd}</system-out>"), "{text}");
         assert!(text.contains("message=\"Exception: &lt;&amp;\""), "{text}");
     }
 }

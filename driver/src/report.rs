@@ -3,14 +3,16 @@
 #![expect(clippy::print_stderr, reason = "the end of the log")]
 
 use std::env;
+use std::fs;
 use std::io::{self, IsTerminal as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use machine::report::{Outcome, Recorder, Terminal, XmlLog};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::junit::{self, Case};
 use crate::python::shows_consoles;
 use crate::run::Run;
 
@@ -26,6 +28,8 @@ pub(crate) struct Report {
     recorder: Recorder,
     xml_log: Option<XmlLog>,
     page: PathBuf,
+    junit_xml: Option<PathBuf>,
+    name: String,
 }
 
 impl Report {
@@ -37,10 +41,16 @@ impl Report {
             let path = PathBuf::from(path);
             XmlLog::create(&path).map_err(|error| format!("{}: {error}", path.display()))
         });
+        if let Some(path) = &run.junit_xml {
+            forget(path)?;
+        }
+        let name = run.name();
         let report = Self {
-            recorder: Recorder::new(&run.name()),
+            recorder: Recorder::new(&name),
             xml_log: xml_log.transpose()?,
             page: run.out_dir.join(PAGE),
+            junit_xml: run.junit_xml.clone(),
+            name,
         };
         let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let terminal = Terminal::new(io::stderr)
@@ -64,6 +74,21 @@ impl Report {
         self.recorder.log(from, to)
     }
 
+    /// Has a run without parts in JUnit's report, if there is to be one.
+    pub(crate) fn write_junit(&self, story: &str) -> Result<(), String> {
+        let Some(path) = &self.junit_xml else {
+            return Ok(());
+        };
+        let time = self.elapsed();
+        let whole = Case {
+            name: self.name.clone(),
+            time,
+            wrong: Some(story.to_owned()),
+            output: self.log(Duration::ZERO, time),
+        };
+        junit::write(path, &self.name, vec![whole])
+    }
+
     /// Ends them, with the story of what went wrong, if something did. The last line says
     /// where the page is.
     pub(crate) fn end(&self, outcome: Outcome, story: &str) {
@@ -83,4 +108,12 @@ impl Report {
         }
         self.recorder.write_page(&self.page)
     }
+}
+
+/// Removes a report, which would be taken for this run's should that come to none.
+fn forget(path: &Path) -> Result<(), String> {
+    if !fs::symlink_metadata(path).is_ok_and(|there| there.is_file()) {
+        return Ok(());
+    }
+    fs::remove_file(path).map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -24,6 +24,10 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// Which test a machine is of: several run in one process.
 const TEST: &str = "VM_TEST";
 
+/// A trace page, and the directory beside it with what was too long for it.
+const TRACE: &str = "trace.html";
+const TRACE_FILES: &str = "trace-files";
+
 /// A machine, with what it takes to see it when the test has failed.
 pub(crate) fn leaving_evidence(builder: Builder) -> Builder {
     let mut options = std::env::var_os("QEMU_OPTS").unwrap_or_default();
@@ -108,14 +112,19 @@ pub fn keep_files(dir: &Path) -> io::Result<()> {
     let (Some(failures), Some(test)) = (failures, current_test()) else {
         return Ok(());
     };
-    let kept = dir_of(Path::new(&failures), &test).join("files");
-    copy_files(dir, &kept)?;
-    // What was too long for `trace.html`.
-    let long = Path::new("trace-files");
-    match copy_files(&dir.join(long), &kept.join(long)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+    let of_test = dir_of(Path::new(&failures), &test);
+    copy_files(dir, &of_test.join("files"))?;
+    // A driver's trace is that of such a test, with what was too long for it beside it.
+    if dir.join(TRACE).exists() {
+        fs::copy(dir.join(TRACE), of_test.join(TRACE))?;
     }
+    for kept in [of_test.join("files"), of_test] {
+        match copy_files(&dir.join(TRACE_FILES), &kept.join(TRACE_FILES)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Copies a directory's files, without other directories.
@@ -170,7 +179,7 @@ fn keep(dir: &Path, test: &str, story: &str, recorder: Option<Recorder>) -> io::
         return Ok(());
     };
     recorder.conclude(Outcome::Failed, story);
-    recorder.write_page(dir.join("trace.html"))
+    recorder.write_page(dir.join(TRACE))
 }
 
 /// Keeps the console's log of a machine, in a directory that is given: clones have the name

@@ -131,10 +131,12 @@ fn leaves_the_trace_of_a_script() {
     let failures = tempfile::tempdir().unwrap();
     let status = victim("failure::a_script_fails", failures.path()).status();
     assert!(!status.unwrap().success());
-    let files = failures.path().join("failure.a_script_fails/files");
-    let read = |name: &str| fs::read_to_string(files.join(name)).unwrap();
-    assert!(read("trace.html").contains("no luck"));
-    assert_eq!(read("trace-files/output-1.txt").len(), 200_000);
+    let of_test = failures.path().join("failure.a_script_fails");
+    for dir in [of_test.join("files"), of_test] {
+        let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
+        assert!(read("trace.html").contains("no luck"));
+        assert_eq!(read("trace-files/output-1.txt").len(), 200_000);
+    }
 }
 
 #[test]

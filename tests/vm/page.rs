@@ -254,15 +254,33 @@ async fn a_line_of_a_console_leads_to_its_step() {
             "document.querySelector('#lines .row')?.textContent.includes('nginx')",
         )
         .await;
-        // Rows are drawn anew at times: none is held on to.
-        page.execute("document.querySelector('#lines .row').click()", vec![])
+        let leads_to_its_step = format!("{CHOSEN} === 'waiting for unit nginx.service'");
+        let lines = "document.getElementById('lines')";
+        page.execute(&format!("{lines}.focus()"), vec![])
             .await
             .unwrap();
+        let enter = char::from(Key::Enter).to_string();
+        press(&page, &enter).await.unwrap();
+        until(&page, &leads_to_its_step).await;
+
+        press(&page, "f").await.unwrap();
+        until(&page, &format!("!({leads_to_its_step})")).await;
+        // Rows are drawn anew at times: none is held on to.
+        page.execute(
+            "document.querySelectorAll('#tabs button')[0].click()",
+            vec![],
+        )
+        .await
+        .unwrap();
         until(
             &page,
-            &format!("{CHOSEN} === 'waiting for unit nginx.service'"),
+            &format!("{lines}.querySelector('.row')?.textContent.includes('nginx')"),
         )
         .await;
+        page.execute(&format!("{lines}.querySelector('.row').click()"), vec![])
+            .await
+            .unwrap();
+        until(&page, &leads_to_its_step).await;
     })
     .await;
 }

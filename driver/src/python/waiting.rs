@@ -136,6 +136,9 @@ pub(super) fn end_after(limit: Duration, report: Report) -> JoinHandle<()> {
         let _ = tokio::time::timeout(limit, never).await;
         let story = "the script did not end when its time was up";
         tracing::error!("{story}");
+        if let Err(error) = report.write_junit(story) {
+            tracing::error!("{error}");
+        }
         report.end(Outcome::TimedOut, story);
         std::process::exit(TIMED_OUT.into());
     })

@@ -26,6 +26,8 @@ impl ErrorKind {
             Self::Exited { doing, status, .. } => {
                 status.signal().is_some() || doing.starts_with("starting QEMU")
             }
+            // But for one that is asked for wrongly.
+            Self::Template { doing, .. } => doing != "cloning",
             Self::GuestEnded { trouble, .. } => trouble.line.starts_with("QEMU could not "),
             _ => false,
         }
@@ -56,6 +58,10 @@ mod tests {
         let error = Error::new("vm", kind);
         assert!(error.is_infrastructure());
         assert!(error.to_string().ends_with(INFRASTRUCTURE), "{error}");
+
+        let reason = "No space left on device".to_owned();
+        let doing = "making a template".to_owned();
+        assert!(Error::new("vm", ErrorKind::Template { doing, reason }).is_infrastructure());
 
         let doing = "running `false`".to_owned();
         let error = Error::new("vm", ErrorKind::NotRunning { doing });

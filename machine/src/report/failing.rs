@@ -102,6 +102,7 @@ impl Step {
 mod tests {
     use tracing_subscriber::layer::SubscriberExt as _;
 
+    use crate::INFRASTRUCTURE;
     use crate::report::tests::{fail, failing_steps, step};
     use crate::report::{Outcome, Recorder};
 
@@ -131,6 +132,13 @@ mod tests {
             summary(&recorder),
             "1 machine (server), 3 steps\n  subtest: one\n    server: must succeed: false"
         );
+    }
+
+    #[test]
+    fn a_failure_of_the_host_is_called_one() {
+        let recorder = recorded(|| drop(step(Some("a"), "starting vm")));
+        recorder.conclude(Outcome::Failed, &format!("no QEMU\n  {INFRASTRUCTURE}"));
+        assert!(summary(&recorder).ends_with(INFRASTRUCTURE));
     }
 
     #[test]

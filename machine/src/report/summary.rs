@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::record::{Outcome, Record};
+use crate::INFRASTRUCTURE;
 
 /// A run in a few lines: its `Display` form is for the end of a log.
 ///
@@ -21,6 +22,8 @@ pub struct Summary {
     steps: usize,
     /// The step that failed, in those that it is in.
     failing: Vec<String>,
+    /// Whether what is under test has nothing to do with it.
+    is_infrastructure: bool,
 }
 
 impl Summary {
@@ -34,6 +37,8 @@ impl Summary {
             }
         });
         let machines = record.machines.iter().map(|machine| machine.name.clone());
+        let story = record.conclusion.as_ref().map(|(_, story)| story);
+        let story = story.or_else(|| Some(&record.steps[record.failing()?].error));
         let done = record.steps.iter().filter(|step| step.outcome.is_some());
         Self {
             title: record.title.clone(),
@@ -42,6 +47,8 @@ impl Summary {
             machines: machines.collect(),
             steps: done.count(),
             failing: failing.collect(),
+            is_infrastructure: record.outcome() != Outcome::Passed
+                && story.is_some_and(|story| story.contains(INFRASTRUCTURE)),
         }
     }
 }
@@ -67,6 +74,9 @@ impl fmt::Display for Summary {
         }
         for (what, depth) in self.failing.iter().zip(1..) {
             write!(f, "\n{:1$}{what}", "", 2 * depth)?;
+        }
+        if self.is_infrastructure {
+            write!(f, "\n  {INFRASTRUCTURE}")?;
         }
         Ok(())
     }

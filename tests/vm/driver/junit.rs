@@ -8,7 +8,7 @@ fn subtests_are_reported() {
     let run = Run::new(&[]);
     let script = "\
 with subtest('that passes'):
-    pass
+    log.info('no character: \\uffff')
 with subtest('that fails'):
     t.assertEqual('<a>', 'b')
 ";
@@ -20,11 +20,31 @@ with subtest('that fails'):
         r#"<testsuite name="script" tests="3" skipped="0" errors="0" failures="2">"#,
         r#"<testcase name="that passes" classname="script""#,
         r#"message="RequestedAssertionFailed: "#,
-        "<system-out>subtest: that passes\n(finished: subtest: that passes, in ",
+        "<system-out>subtest: that passes\nno character: \u{fffd}\n(finished: subtest: that passes, in ",
         "&lt;a&gt;",
     ] {
         assert!(report.contains(part), "no {part} in {report}");
     }
+}
+
+/// Nothing begins, and the report of an earlier run is none of this one's.
+#[test]
+fn a_script_in_which_nothing_begins_is_reported() {
+    let run = Run::new(&[]);
+    let report = run.out().join("junit.xml");
+    let run_it = |script: &str| {
+        let script = run.script(script);
+        Ended::of(run.command().arg("--junit-xml").arg(&report).arg(script))
+    };
+    run_it("pass").passed();
+    run_it("if True\n    pass\n").failed(2);
+    is_valid_junit(&report);
+    let report = std::fs::read_to_string(report).unwrap();
+    assert!(
+        report.contains("tests=\"1\" skipped=\"0\" errors=\"0\" failures=\"1\""),
+        "{report}"
+    );
+    assert!(report.contains("script.py:1: "), "{report}");
 }
 
 /// By the schema that CI systems go by; `cargo xtask vm-test` fetches it.

@@ -1,12 +1,15 @@
 // The machines' serial consoles.
 
+/** How high a line is, in pixels. */
+const LINE_HEIGHT = 18;
+
 /** The consoles; `chooseTime(machine, at)` is called when somebody chooses a line. */
 function makeConsole(chooseTime) {
   const box = document.getElementById("lines");
   const tabs = document.getElementById("tabs");
   let machine, step, wanted, chosenLine, isAtFind;
 
-  const list = makeList(box, 18, (number) => {
+  const list = makeList(box, LINE_HEIGHT, (number) => {
     const { console } = machine;
     const isGap = console.left_out > 0 && number === console.head;
     if (isGap) {
@@ -89,6 +92,12 @@ function makeConsole(chooseTime) {
     beside(offset) {
       const next = run.machines[(machine?.number ?? 0) + offset];
       turnTo(next);
+    },
+    /** Chooses the line that was found or chosen before, else the first in sight. */
+    chooseLine() {
+      if (!machine || machine.console.lines.length === 0) return;
+      chosenLine ??= lineOf(Math.floor(box.scrollTop / LINE_HEIGHT));
+      chooseTime(machine, machine.console.at[chosenLine]);
     },
     isAtFind: () => isAtFind,
     /** Goes to the find after the one that it is at, or to the first; whether there is one. */

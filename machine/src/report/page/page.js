@@ -93,6 +93,8 @@ const KEYS = {
   "=": () => timeline.zoom(0.5),
   "-": () => timeline.zoom(2),
   0: () => timeline.all(),
+  "<": () => timeline.move(-0.25),
+  ">": () => timeline.move(0.25),
   p: () => {
     const entry = selected?.entries.findLast((entry) => entry.picture);
     if (entry) showPicture(entry);
@@ -112,7 +114,8 @@ document.addEventListener("keydown", (event) => {
   const isPressed = event.key === "Enter" && event.target.closest("button, a");
   if (isElsewhere || isPressed || !Object.hasOwn(KEYS, event.key)) return;
   event.preventDefault();
-  KEYS[event.key]();
+  if (event.key === "Enter" && event.target.id === "lines") consoles.chooseLine();
+  else KEYS[event.key]();
 });
 search.addEventListener("input", find);
 document.getElementById("help-button").onclick = KEYS["?"];

@@ -182,6 +182,8 @@ function makeTimeline(choose) {
     redraw,
     zoom,
     all: () => look(0, total),
+    /** Moves by a part of what is in sight. */
+    move: (part) => look(from + part * (to - from), to + part * (to - from)),
     /** Marks a step; moves there, if it is out of sight. */
     choose(step) {
       chosen = step;
