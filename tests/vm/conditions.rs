@@ -62,6 +62,7 @@ async fn a_condition_is_checked_before_the_screen_is_looked_at() {
     let errors = [
         ended.await.unwrap_err(),
         vm.screenshot("not-taken").await.unwrap_err(),
+        vm.reboot().await.unwrap_err(),
         vm.get_screen_text_variants().await.unwrap_err(),
         vm.find_text("x").await.unwrap_err(),
         vm.wait_for_still_screen(Duration::ZERO).await.unwrap_err(),

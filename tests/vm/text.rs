@@ -28,13 +28,19 @@ async fn a_text_console_is_read_exactly() {
     );
     assert!(variants[0].starts_with(text), "{variants:?}");
 
-    // It has scrolled; another font, with other characters and another size.
+    // It has scrolled; another font, with other characters.
     vm.succeed("for i in {1..60}; do echo line $i; done >/dev/tty1")
         .await
         .unwrap();
     assert!(vm.get_screen_text().await.unwrap().contains("line 60"));
-    vm.succeed("setfont -C /dev/tty1 /usr/share/consolefonts/Lat15-Terminus16.psf.gz || setfont -C /dev/tty1 default8x9 || :").await.unwrap();
+    let font = "/usr/share/consolefonts/CyrSlav-Fixed16.psf.gz";
+    vm.copy_from_host(font, "/root/font.psf.gz").await.unwrap();
+    vm.succeed("setfont -C /dev/tty1 /root/font.psf.gz")
+        .await
+        .unwrap();
     vm.wait_for_text("^line 60$").await.unwrap();
+    vm.succeed("echo Жизнь >/dev/tty1").await.unwrap();
+    vm.wait_for_text("^Жизнь$").await.unwrap();
     let places = vm.find_text("line (59|60)").await.unwrap();
     assert_eq!(places.len(), 2);
     assert_eq!(

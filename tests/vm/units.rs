@@ -126,6 +126,8 @@ async fn names_are_only_names() {
         "-H",
         "a\nb",
         "--version",
+        "no-such*",
+        "a[b",
     ] {
         let error = vm.wait_for_unit(name).await.unwrap_err();
         assert!(

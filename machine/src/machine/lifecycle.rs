@@ -251,6 +251,7 @@ impl Machine {
     /// waits for it to be back, which takes a machine that was
     /// [started so](Self::start_allowing_reboot).
     pub async fn reboot(&self) -> Result<()> {
+        self.check_conditions().await?;
         let doing = "pressing ctrl-alt-delete";
         self.step(
             doing,

@@ -34,11 +34,17 @@ struct Interpretations {
 }
 
 impl Screen {
-    /// A text console is read from the VGA's memory, if it is in text mode, or else
-    /// by the glyphs of the host's fonts.
+    /// A text console is read by the glyphs of the host's fonts. What they do not know may
+    /// be in the VGA's memory, if that is in text mode; but there, characters are numbers,
+    /// and mean others if the guest has loaded a font.
     fn new(image: Image, vga_memory: Option<&[u8]>, reader: Reader) -> Self {
-        let in_memory = vga_memory.and_then(|memory| vga_screen(&image, memory));
-        let console = in_memory.or_else(|| Fonts::host().read(&image));
+        let by_glyphs = Fonts::host().read(&image);
+        let console = match by_glyphs {
+            Some(console) if console.unknown() == 0 => Some(console),
+            _ => vga_memory
+                .and_then(|memory| vga_screen(&image, memory))
+                .or(by_glyphs),
+        };
         Self {
             image,
             console,

@@ -66,6 +66,7 @@ impl Machine {
                     state => Ok(Look::NotYet(format!("it is {state}"))),
                 }
             }
+            "" => Err(stays("a pattern that no unit's name matches".to_owned())),
             state => Ok(Look::NotYet(format!("it is {state} ({})", get("SubState")))),
         }
     }

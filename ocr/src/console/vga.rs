@@ -33,11 +33,12 @@ pub fn vga_text(memory: &[u8], columns: usize, rows: usize, start: usize) -> Tex
 }
 
 /// Reads the screen of a VGA in text mode from a picture of it and its `memory`
-/// (see [`vga_text`]): exactly, whatever font the guest has loaded.
+/// (see [`vga_text`]): exactly, unless the guest has loaded a font with other characters.
 ///
 /// The memory has the characters, the picture shows which of them are on the
 /// screen. `None` if the picture is not of the size that QEMU draws such a screen
-/// in, or no part of the memory has its blanks where the picture has them.
+/// in, no part of the memory has its blanks where the picture has them, or several have
+/// that say different things.
 pub fn vga_screen(image: &Image, memory: &[u8]) -> Option<Screen> {
     const HEIGHT: u32 = 400;
     // 80 columns of 9 or 8 pixels, 40 of twice that.
@@ -68,9 +69,11 @@ pub fn vga_screen(image: &Image, memory: &[u8]) -> Option<Screen> {
                 .filter(|(char, is_blank)| (matches!(char, ' ' | '█') != **is_blank))
                 .count()
         };
-        let start = starts.min_by_key(wrong)?;
-        (wrong(&start) <= MOST_WRONG).then(|| Screen {
-            text: vga_text(memory, columns, rows, start),
+        let fitting = starts.filter(|start| wrong(start) <= MOST_WRONG);
+        let mut texts = fitting.map(|start| vga_text(memory, columns, rows, start));
+        let text = texts.next()?;
+        texts.all(|other| other == text).then_some(Screen {
+            text,
             cell,
             unknown: 0,
         })
@@ -114,6 +117,30 @@ mod tests {
         // One row that has scrolled off.
         assert_eq!(vga_text(&memory, 2, 5, 6).text(), "\na\nb\nc\nd");
         assert_eq!(vga_text(&memory, 2, 1, 12).text(), "c");
+    }
+
+    /// Rows of one shape: which of them are on the screen, no blank tells.
+    #[test]
+    fn what_may_be_one_text_or_another_is_none() {
+        let mut picture = b"P6 720 400 255\n".to_vec();
+        let is_row_of_text = |y: usize| y < 16;
+        picture.extend((0..400).flat_map(|y| {
+            let pixel = move |x: usize| {
+                [if is_row_of_text(y) && x < 9 * 7 && x % 9 == 4 {
+                    200
+                } else {
+                    0
+                }; 3]
+            };
+            (0..720).flat_map(pixel)
+        }));
+        let image = Image::from_ppm(&picture).unwrap();
+        let row = |text: &str| memory(&format!("{text:80}"));
+        let blank = || memory(&" ".repeat(80 * 40));
+        let one = [row("line_45"), blank()].concat();
+        assert_eq!(vga_screen(&image, &one).unwrap().text(), "line_45");
+        let two = [row("line_10"), blank(), row("line_45"), blank()].concat();
+        assert_eq!(vga_screen(&image, &two), None);
     }
 
     #[test]
