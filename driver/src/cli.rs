@@ -44,11 +44,11 @@ pub(crate) struct Cli {
 
     /// Numbers of networks; start scripts find that of number N as `$QEMU_VDE_SOCKET_N`
     /// [env: vlans, with blanks between them]
-    #[arg(long, value_name = "N", num_args = 0..)]
+    #[arg(long, value_name = "N", num_args = 0.., allow_negative_numbers = true)]
     pub(crate) vlans: Option<Vec<u32>>,
 
     /// Ends everything after so many seconds, one at least [env: globalTimeout]
-    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    #[arg(long, value_name = "SECS", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) global_timeout: Option<Duration>,
 
     /// Where screenshots, and files from machines, go

@@ -5,6 +5,7 @@
 
 mod address;
 mod errors;
+mod locale;
 mod log;
 mod machine;
 mod modules;
@@ -27,12 +28,14 @@ use crate::run::{INTERRUPTED, Run, TERMINATED, TIMED_OUT};
 /// Runs a script, or a prompt: the exit status. What is wrong if nothing can begin.
 pub(crate) fn run(run: &Run, report: &Report) -> Result<u8, String> {
     Python::initialize();
+    locale::ensure_utf8();
     let _kill = run
         .global_timeout
         .map(|limit| waiting::end_after(limit, report.clone()));
     let (status, story) = call(run, report).unwrap_or_else(|error| (None, error.to_string()));
     let Some(status) = status else {
         // The reason is all there is to say.
+        report.write_junit(&story)?;
         return Err(match report.write(Outcome::Failed, &story) {
             Ok(()) => story,
             Err(error) => format!("{story}\nno trace: {error}"),

@@ -167,6 +167,44 @@ fn a_script_that_fails_shows_its_own_traceback() {
 }
 
 #[test]
+fn a_thread_that_fails_shows_its_own_traceback() {
+    let run = Run::new(&[]);
+    let script = "\
+import threading
+vm = create_machine('exit 3', name='bad')
+thread = threading.Thread(target=vm.succeed, args=['true'], name='helper')
+thread.start()
+thread.join()
+";
+    let ended = run.run(script);
+    let said = ended.stderr.clone();
+    ended.passed();
+    assert!(said.contains("Exception in thread helper:\n"), "{said}");
+    assert!(said.contains("bad: "), "{said}");
+    assert!(!said.contains("<test_driver"), "{said}");
+}
+
+/// As in a sandbox: text is UTF-8 all the same.
+#[test]
+fn a_script_without_a_locale() {
+    let run = Run::new(&[]);
+    let script = run.script("print('é ✔')\nopen('file', 'w').write('é')\n");
+    for locale in ["", "C", "no_SUCH"] {
+        let mut command = run.command();
+        command
+            .current_dir(run.out())
+            .env_remove("LANG")
+            .env_remove("LC_CTYPE")
+            .env("LC_ALL", locale);
+        assert_eq!(
+            Ended::of(command.arg(&script)).passed(),
+            "é ✔\n",
+            "{locale}"
+        );
+    }
+}
+
+#[test]
 fn a_traceback_ends_in_the_scripts_line() {
     let run = Run::new(&[]);
     let script = "\

@@ -416,11 +416,11 @@ class Machine:
 
     def start_job(self, jobname: str, user: Optional[str] = None) -> Tuple[int, str]:
         """Starts a unit: systemctl's status and output."""
-        return self._vm.start_job(jobname, user)
+        return self.systemctl(f"start {jobname}", user)
 
     def stop_job(self, jobname: str, user: Optional[str] = None) -> Tuple[int, str]:
         """Stops a unit: systemctl's status and output."""
-        return self._vm.stop_job(jobname, user)
+        return self.systemctl(f"stop {jobname}", user)
 
     def wait_for_job(self, jobname: str) -> None:
         """Waits until a unit is active."""
@@ -504,7 +504,7 @@ class Machine:
         return self._vm.get_tty_text(str(tty))
 
     def wait_until_tty_matches(
-        self, tty: str, regexp: Regex, timeout: int = 900
+        self, tty: str, regexp: str, timeout: int = 900
     ) -> None:
         """Waits until a regular expression matches the text on a virtual terminal."""
         self._vm.wait_until_tty_matches(str(tty), *_search(regexp), timeout)
@@ -524,7 +524,7 @@ class Machine:
     # The serial console
 
     def wait_for_console_text(
-        self, regex: Regex, timeout: Optional[int] = None
+        self, regex: str, timeout: Optional[int] = None
     ) -> None:
         """Waits until a regular expression matches what the console has shown since
         the last match; it may span lines."""
@@ -573,7 +573,7 @@ class Machine:
         """The text on the screen."""
         return self._vm.get_screen_text()
 
-    def wait_for_text(self, regex: Regex, timeout: int = 900) -> None:
+    def wait_for_text(self, regex: str, timeout: int = 900) -> None:
         """Waits until a regular expression matches the text on the screen."""
         self._vm.wait_for_text(*_search(regex), timeout)
 
@@ -585,7 +585,7 @@ class Machine:
         """The names of all windows."""
         return self._vm.get_window_names()
 
-    def wait_for_window(self, regexp: Regex, timeout: int = 900) -> None:
+    def wait_for_window(self, regexp: str, timeout: int = 900) -> None:
         """Waits until a regular expression matches the name of a window."""
         self._vm.wait_for_window(*_search(regexp), timeout)
 

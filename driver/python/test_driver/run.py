@@ -4,6 +4,7 @@ import atexit
 import faulthandler
 import signal
 import sys
+import threading
 from pathlib import Path
 from types import FrameType
 from typing import Any, Callable, List, NoReturn, Optional, Tuple
@@ -45,6 +46,7 @@ def run(
         line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
         return None, f"{script}{line}: {error.args[0]}"
 
+    threading.excepthook = _tell_of_thread
     time_up = _handle_signals(global_timeout)
     status, wrong = _run(
         lambda: Driver(start_scripts, vlans, script or "", out_dir, keep_vm_state),
@@ -107,6 +109,14 @@ def _run_tests_or_pause(driver: Driver) -> None:
         print("The script has failed, and its machines wait.", file=sys.stderr)
         prompt(driver, driver.script_names)
         raise
+
+
+def _tell_of_thread(failed: threading.ExceptHookArgs) -> None:
+    """Tells of what a thread of the script's did not catch."""
+    if failed.exc_value is None or isinstance(failed.exc_value, SystemExit):
+        return
+    name = failed.thread.name if failed.thread else "?"
+    print(f"Exception in thread {name}:\n{story(failed.exc_value)}", file=sys.stderr)
 
 
 class _Quiet:

@@ -23,7 +23,7 @@ class NixStartScript(StartCommand):
 
     @property
     def machine_name(self) -> str:
-        match = re.search("run-(.+)-vm$", self._cmd)
+        match = re.search("run-([^/]+)-vm$", self._cmd)
         return match.group(1) if match else "machine"
 
 
@@ -55,3 +55,8 @@ class LegacyStartCommand(StartCommand):
 
     def _native(self) -> Dict[str, Any]:
         return {"legacy": {k: v for k, v in self._args.items() if v is not None}}
+
+
+# Scripts have them from there, as upstream.
+for _command in (StartCommand, NixStartScript, LegacyStartCommand):
+    _command.__module__ = "test_driver.machine"

@@ -74,9 +74,11 @@ fn start_scripts_against_the_contract() {
 #[test]
 fn numbers_that_are_none() {
     let run = Run::new(&[("machine", "minimal")]);
-    let said = refused(&run, &["--vlans", "one", "-K"], "");
-    assert!(one_line(&said).contains("'one'"), "{said}");
-    for limit in ["soon", "0"] {
+    for number in ["one", "-1"] {
+        let said = refused(&run, &["--vlans", number, "-K"], "");
+        assert!(one_line(&said).contains(&format!("'{number}'")), "{said}");
+    }
+    for limit in ["soon", "0", "-1"] {
         let said = refused(&run, &["--global-timeout", limit], "");
         assert!(one_line(&said).contains(&format!("'{limit}'")), "{said}");
     }
@@ -123,7 +125,7 @@ fn words_of_the_environment() {
     assert_eq!(started_with(&both, "2  1"), "['a', 'b'] [1, 2]\n");
 
     // What is on the command line is a word, whatever is in it.
-    let dir = run.out().join("a dir");
+    let dir = run.out().join("run-1 dir");
     fs::create_dir(&dir).unwrap();
     let script = dir.join("run-c-vm");
     fs::copy(&run.start_scripts[0], &script).unwrap();

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use machine::ErrorKind;
 use machine::qmp_mon::Event;
 use pyo3::prelude::*;
 use serde_json::json;
@@ -12,8 +13,18 @@ use crate::python::waiting::call;
 
 #[pymethods]
 impl Machine {
+    /// A reply that tells of an error is a reply to a script, as under the reference.
     fn send_monitor_command(&self, py: Python<'_>, command: &str) -> PyResult<String> {
-        self.wait(py, async |vm| vm.send_monitor_command(command).await)
+        self.wait(py, async |vm| {
+            let replied = vm.send_monitor_command(command).await;
+            replied.or_else(|error| match error.kind() {
+                ErrorKind::MonitorCommandFailed { reply, .. } => {
+                    tracing::warn!(machine = vm.name(), "{error}");
+                    Ok(reply.clone())
+                }
+                _ => Err(error),
+            })
+        })
     }
 
     fn wait_for_qmp_event(

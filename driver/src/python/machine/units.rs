@@ -59,18 +59,6 @@ impl Machine {
     fn require_unit_state(&self, py: Python<'_>, unit: &str, state: &str) -> PyResult<()> {
         self.wait(py, async |vm| vm.require_unit_state(unit, state).await)
     }
-
-    fn start_job(&self, py: Python<'_>, unit: &str, user: Option<&str>) -> PyResult<(i32, String)> {
-        let unit = of(unit, user);
-        self.wait(py, async move |vm| vm.start_job(unit).await)
-            .map(|output| both(&output))
-    }
-
-    fn stop_job(&self, py: Python<'_>, unit: &str, user: Option<&str>) -> PyResult<(i32, String)> {
-        let unit = of(unit, user);
-        self.wait(py, async move |vm| vm.stop_job(unit).await)
-            .map(|output| both(&output))
-    }
 }
 
 fn of(unit: &str, user: Option<&str>) -> Unit {
