@@ -46,6 +46,7 @@ fn gist(error: &clap::Error) -> String {
 
 #[cfg(feature = "python")]
 fn run_python(run: &Run) -> ExitCode {
+    python::begin();
     let done = report::Report::begin(run).and_then(|report| python::run(run, &report));
     match done {
         Ok(status) => status.into(),

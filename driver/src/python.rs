@@ -25,21 +25,25 @@ use pyo3::types::PyDict;
 use crate::report::Report;
 use crate::run::{INTERRUPTED, Run, TERMINATED, TIMED_OUT};
 
-/// Runs a script, or a prompt: the exit status. What is wrong if nothing can begin.
-pub(crate) fn run(run: &Run, report: &Report) -> Result<u8, String> {
+/// Begins Python: before anything else begins.
+pub(crate) fn begin() {
     Python::initialize();
     locale::ensure_utf8();
+}
+
+/// Runs a script, or a prompt: the exit status. What is wrong if nothing can begin.
+pub(crate) fn run(run: &Run, report: &Report) -> Result<u8, String> {
     let _kill = run
         .global_timeout
         .map(|limit| waiting::end_after(limit, report.clone()));
     let (status, story) = call(run, report).unwrap_or_else(|error| (None, error.to_string()));
     let Some(status) = status else {
         // The reason is all there is to say.
-        report.write_junit(&story)?;
-        return Err(match report.write(Outcome::Failed, &story) {
-            Ok(()) => story,
-            Err(error) => format!("{story}\nno trace: {error}"),
-        });
+        let junit = report.write_junit(&story).err();
+        let trace = report.write(Outcome::Failed, &story).err();
+        let trace = trace.map(|error| format!("no trace: {error}"));
+        let told: Vec<String> = [Some(story), junit, trace].into_iter().flatten().collect();
+        return Err(told.join("\n"));
     };
     let outcome = match status {
         0 => Outcome::Passed,

@@ -110,10 +110,12 @@ impl Report {
     }
 }
 
-/// Removes a report, which would be taken for this run's should that come to none.
+/// Removes a report, which would be taken for this run's should that come to none; or
+/// empties it, if others hold it there.
 fn forget(path: &Path) -> Result<(), String> {
-    if !fs::symlink_metadata(path).is_ok_and(|there| there.is_file()) {
+    if !fs::metadata(path).is_ok_and(|there| there.is_file()) || fs::remove_file(path).is_ok() {
         return Ok(());
     }
-    fs::remove_file(path).map_err(|error| format!("{}: {error}", path.display()))
+    let emptied = fs::write(path, "");
+    emptied.map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -23,7 +23,7 @@ class NixStartScript(StartCommand):
 
     @property
     def machine_name(self) -> str:
-        match = re.search("run-([^/]+)-vm$", self._cmd)
+        match = re.search(r"run-([^/\n]+)-vm$", self._cmd)
         return match.group(1) if match else "machine"
 
 

@@ -11,6 +11,7 @@ const UTF_8: &str = "C.UTF-8";
 
 /// Where there is no locale, as in sandboxes, an embedded Python takes all text for ASCII.
 /// `python3` takes C.UTF-8 then (PEP 538). So does this: it becomes a process that has it.
+/// Nothing is to have begun before.
 pub(super) fn ensure_utf8() {
     let is_ascii = Python::attach(|py| {
         let encoding = py
@@ -22,7 +23,11 @@ pub(super) fn ensure_utf8() {
             .getattr("name")?;
         PyResult::Ok(name.extract::<String>()? == "ascii")
     });
-    if !is_ascii.unwrap_or(false) || env::var_os("LC_CTYPE").is_some_and(|set| set == UTF_8) {
+    let set = |name| env::var_os(name).filter(|value| !value.is_empty());
+    let all = set("LC_ALL");
+    let decisive = if all.is_some() { "LC_ALL" } else { "LC_CTYPE" };
+    let present = all.or_else(|| set("LC_CTYPE")).or_else(|| set("LANG"));
+    if !is_ascii.unwrap_or(false) || present.is_some_and(|locale| locale == UTF_8) {
         return;
     }
     let mut words = env::args_os();
@@ -30,6 +35,6 @@ pub(super) fn ensure_utf8() {
         let mut again = Command::new(program);
         again.arg0(name).args(words);
         // If it can't, scripts without such text are run all the same.
-        let _why = again.env_remove("LC_ALL").env("LC_CTYPE", UTF_8).exec();
+        let _why = again.env(decisive, UTF_8).exec();
     }
 }

@@ -16,7 +16,7 @@ use crate::guest_tree::LeftOut;
 /// Copies `$copy` to `$target`. Modes are set last: a file that was there already has its
 /// own, else, and nothing can be copied into a directory that is not to be written.
 const COPY_IN: &str = r#"
-[[ $target == /* ]] || target=./$target
+[[ ! $target || $target == /* ]] || target=./$target
 cp -rT -- "$copy" "$target"
 for mode in "$modes"/*; do
     if [[ -d $target ]]; then

@@ -34,16 +34,20 @@ struct Interpretations {
 }
 
 impl Screen {
-    /// A text console is read by the glyphs of the host's fonts. What they do not know may
-    /// be in the VGA's memory, if that is in text mode; but there, characters are numbers,
-    /// and mean others if the guest has loaded a font.
+    /// A text console is read from the VGA's memory, if it is in text mode, or else by the
+    /// glyphs of the host's fonts. In memory, characters are numbers, which mean others if
+    /// the guest has loaded a font: then the glyphs say so.
     fn new(image: Image, vga_memory: Option<&[u8]>, reader: Reader) -> Self {
-        let by_glyphs = Fonts::host().read(&image);
-        let console = match by_glyphs {
-            Some(console) if console.unknown() == 0 => Some(console),
-            _ => vga_memory
-                .and_then(|memory| vga_screen(&image, memory))
-                .or(by_glyphs),
+        let in_memory = vga_memory.and_then(|memory| vga_screen(&image, memory));
+        let console = match (in_memory, Fonts::host().read(&image)) {
+            (Some(memory), Some(glyphs)) if glyphs.unknown() == 0 => {
+                Some(if says_the_same(&memory, &glyphs) {
+                    memory
+                } else {
+                    glyphs
+                })
+            }
+            (memory, glyphs) => memory.or(glyphs),
         };
         Self {
             image,
@@ -275,6 +279,15 @@ impl Machine {
         let dumped = self.dump("pmemsave", json!({ "val": val, "size": size }));
         dumped.await.ok()
     }
+}
+
+/// Whether two readings have the same letters and digits. Blocks and lines look alike, and a
+/// cursor like an underscore.
+fn says_the_same(one: &console::Screen, other: &console::Screen) -> bool {
+    let chars = |screen: &console::Screen| screen.rows().concat();
+    let (one, other) = (chars(one), chars(other));
+    let mut pairs = one.chars().zip(other.chars());
+    pairs.all(|(a, b)| a == b || !(a.is_alphanumeric() || b.is_alphanumeric()))
 }
 
 /// Does what takes its time where that holds nobody up.

@@ -66,7 +66,9 @@ impl Machine {
                     state => Ok(Look::NotYet(format!("it is {state}"))),
                 }
             }
-            "" => Err(stays("a pattern that no unit's name matches".to_owned())),
+            "" if !self.has_jobs(unit, left()).await? => {
+                Err(stays("a pattern that no unit's name matches".to_owned()))
+            }
             state => Ok(Look::NotYet(format!("it is {state} ({})", get("SubState")))),
         }
     }

@@ -53,7 +53,7 @@ pub fn vga_screen(image: &Image, memory: &[u8]) -> Option<Screen> {
         return None;
     }
     // 25 rows, or 50.
-    [16, 8].into_iter().find_map(|height| {
+    for height in [16, 8] {
         let cell = CellSize { width, height };
         let blanks = blanks(image, cell);
         let rows = blanks.len() / columns;
@@ -71,13 +71,16 @@ pub fn vga_screen(image: &Image, memory: &[u8]) -> Option<Screen> {
         };
         let fitting = starts.filter(|start| wrong(start) <= MOST_WRONG);
         let mut texts = fitting.map(|start| vga_text(memory, columns, rows, start));
-        let text = texts.next()?;
-        texts.all(|other| other == text).then_some(Screen {
-            text,
-            cell,
-            unknown: 0,
-        })
-    })
+        if let Some(text) = texts.next() {
+            let is_sure = texts.all(|other| other == text);
+            return is_sure.then_some(Screen {
+                text,
+                cell,
+                unknown: 0,
+            });
+        }
+    }
+    None
 }
 
 /// A cursor makes a blank cell one that is not.

@@ -93,10 +93,12 @@ function makeConsole(chooseTime) {
       const next = run.machines[(machine?.number ?? 0) + offset];
       turnTo(next);
     },
-    /** Chooses the line that was found or chosen before, else the first in sight. */
+    /** Chooses the line that was found or chosen before, if it is in sight, else the first. */
     chooseLine() {
       if (!machine || machine.console.lines.length === 0) return;
-      chosenLine ??= lineOf(Math.floor(box.scrollTop / LINE_HEIGHT));
+      const top = Math.floor(box.scrollTop / LINE_HEIGHT);
+      const row = chosenLine === undefined ? -1 : rowOf(chosenLine);
+      if (row < top || row * LINE_HEIGHT >= box.scrollTop + box.clientHeight) chosenLine = lineOf(top);
       chooseTime(machine, machine.console.at[chosenLine]);
     },
     isAtFind: () => isAtFind,
