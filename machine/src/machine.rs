@@ -291,13 +291,21 @@ impl Machine {
         operation: impl AsyncFnOnce(&Running) -> Result<T, ErrorKind>,
     ) -> Result<T> {
         self.on_qemu(doing, async |running| {
-            let Ok(answered) = timeout(self.limit, operation(running)).await else {
-                let what = format!("QEMU to answer ({doing})");
-                return Err(self.timed_out(running, &what, 1, "no answer"));
-            };
-            answered
+            let what = format!("QEMU to answer ({doing})");
+            self.in_time(running, &what, operation(running)).await
         })
         .await
+    }
+
+    /// What QEMU answers, for which it is waited as long as this handle waits.
+    async fn in_time<T>(
+        &self,
+        running: &Running,
+        what: &str,
+        operation: impl Future<Output = Result<T, ErrorKind>>,
+    ) -> Result<T, ErrorKind> {
+        let answered = timeout(self.limit, operation).await;
+        answered.unwrap_or_else(|_| Err(self.timed_out(running, what, 1, "no answer")))
     }
 
     /// Runs `operation` on the guest, whose end ends it, as does QEMU's.

@@ -177,22 +177,18 @@ impl Machine {
         self.step(&step, async {
             let name = self.file_name(Path::new(source))?;
             let target = self.out_dir().join(target_dir).join(&name);
-            let quote = |path| self.quote("copying a file", path);
-            let (from, in_share) = (quote(source)?, quote(&name)?);
+            let quoted = |path: &str| self.quote("copying a file", path);
+            let from = quoted(source)?;
             let left_out = self.through_share(async |passage| {
-                let in_guest = passage.guest_path(&name);
-                let script = format!(
-                    "source={from}; target={}{in_share}
-                    {COPY_OUT}",
-                    passage.guest_path("")
-                );
+                let in_share = passage.guest_path(&name);
+                let script = format!("source={from}; target={}\n{COPY_OUT}", quoted(&in_share)?);
                 let to = target.to_string_lossy();
                 let printed = self
                     .copy_in_guest(&mut passage.left, &script, source, &to)
                     .await?;
                 let copied = passage.copy_out(&name, &target);
                 let mut left_out = self.host_half(&target, copied).await?;
-                for path in special_files(&printed, &in_guest) {
+                for path in special_files(&printed, &in_share) {
                     left_out.add(path.into());
                 }
                 Ok(left_out)

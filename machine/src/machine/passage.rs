@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use backdoor_shell::{Command, Exit, Output};
+use backdoor_shell::{Command, Exit};
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -89,16 +89,8 @@ impl Machine {
     ) -> Result<(Exit, LastBytes)> {
         let mut output = LastBytes::default();
         let command = Command::new(format!("exec 2>&1; {script}")).timeout(*left);
-        let ran = self.in_shell(command, async |shell, command| {
-            let turn = Instant::now();
-            let exit = shell.run_into(command, &mut output).await;
-            *left = left.saturating_sub(turn.elapsed());
-            exit.map(|exit| Output {
-                exit,
-                stdout: Vec::new(),
-            })
-        });
-        let exit = ran.await?.exit;
+        let (exit, took) = self.run_into(command, &mut output).await?;
+        *left = left.saturating_sub(took);
         Ok((exit, output))
     }
 

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use backdoor_shell::Session;
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use super::monitor::monitor_error;
 use super::shell::shell_error;
@@ -115,7 +114,7 @@ impl Machine {
             .map_err(|error| self.template_error(doing, format!("{error}")))?;
         let socket = self.parts.state.sockets().migration;
         let devices = saved.state();
-        let loaded = running.qemu.or_exit(doing, async {
+        let loaded = self.in_time(running, "QEMU to go on from a template", async {
             migration::load(running, &devices, &socket).await?;
             running.shell.lock().await.resume(session);
             running.is_connected.send_replace(true);
@@ -124,11 +123,7 @@ impl Machine {
                 .map(drop)
                 .map_err(|source| monitor_error(doing, source))
         });
-        let Ok(loaded) = timeout(self.limit, loaded).await else {
-            let in_vain = self.timed_out(running, "QEMU to go on from a template", 1, "no answer");
-            return Err(self.error(in_vain));
-        };
-        match loaded {
+        match running.qemu.or_exit(doing, loaded).await {
             Ok(()) => Ok(()),
             // So ends a QEMU that does not like what it is given; not one that is killed.
             Err(ErrorKind::Exited { status, stderr, .. }) if status.code().is_some() => {

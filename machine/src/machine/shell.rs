@@ -61,26 +61,35 @@ impl Machine {
     where
         W: AsyncWrite + Unpin,
     {
-        self.run_into(command.into().map_timeout(scaled), writer)
-            .await
+        let ran = self.run_into(command.into().map_timeout(scaled), writer);
+        ran.await.map(|(exit, _)| exit)
     }
 
-    /// The same for a command whose time limit is this host's.
-    pub(super) async fn run_into<W>(&self, command: Command, writer: &mut W) -> Result<Exit>
+    /// The same for a command whose time limit is this host's, with how long it took from
+    /// when it was its turn.
+    pub(super) async fn run_into<W>(
+        &self,
+        command: Command,
+        writer: &mut W,
+    ) -> Result<(Exit, Duration)>
     where
         W: AsyncWrite + Unpin,
     {
+        let mut took = Duration::ZERO;
         let ran = self.in_shell(command, async |shell, command| {
+            let turn = Instant::now();
             let exit = shell.run_into(command, writer).await?;
+            took = turn.elapsed();
             // The output is the writer's alone.
             let stdout = Vec::new();
             Ok(Output { exit, stdout })
         });
-        ran.await.map(|output| output.exit)
+        let exit = ran.await?.exit;
+        Ok((exit, took))
     }
 
     /// Has the guest's shell do something with a command.
-    pub(super) async fn in_shell(
+    async fn in_shell(
         &self,
         command: Command,
         run: impl AsyncFnOnce(&mut Shell<UnixStream>, Command) -> Result<Output, backdoor_shell::Error>,

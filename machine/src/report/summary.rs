@@ -28,7 +28,8 @@ pub struct Summary {
 
 impl Summary {
     pub(super) fn of(record: &Record) -> Self {
-        let chain = record.failing().map(|step| record.chain(step));
+        let failing_step = record.failing();
+        let chain = failing_step.map(|step| record.chain(step));
         let failing = chain.into_iter().flatten().map(|step| {
             let what = step.what.lines().next().unwrap_or_default();
             match step.machine {
@@ -38,7 +39,7 @@ impl Summary {
         });
         let machines = record.machines.iter().map(|machine| machine.name.clone());
         let story = record.conclusion.as_ref().map(|(_, story)| story);
-        let story = story.or_else(|| Some(&record.steps[record.failing()?].error));
+        let story = story.or_else(|| Some(&record.steps[failing_step?].error));
         let done = record.steps.iter().filter(|step| step.outcome.is_some());
         Self {
             title: record.title.clone(),

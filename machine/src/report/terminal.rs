@@ -11,6 +11,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::fields::Fields;
+use super::kept::safe;
 use super::listen::{Listener, Listening};
 use crate::telling::CONSOLE;
 
@@ -79,8 +80,7 @@ where
 
     /// What is told may come from a guest, and is not to steer the terminal.
     fn write(&self, machine: &str, separator: &str, style: &str, text: &str) {
-        let lines: Vec<_> = text.split('\n').map(serial_log::printable).collect();
-        let text = self.styled(style, &lines.join("\n"));
+        let text = self.styled(style, &safe(text));
         let line = if machine.is_empty() {
             format!("{text}\n")
         } else {
