@@ -18,10 +18,12 @@ BASH_ARGV0=bash # what `bash -c` would show as $0
 __vm_run() {
     __vm_job_nonce=$1
     {
-        set +m      # the group is for all of it, and the command sees no job control
-        trap '' TERM # what was printed before `stop` still arrives, and the end
+        set +m            # the group is for all of it, and the command sees no job control
+        shopt -s lastpipe # encoding takes no process of its own
+        trap '' TERM      # what was printed before `stop` still arrives, and the end
         (
             trap - TERM
+            shopt -u lastpipe
             exec </dev/null 2>&4 4>&-
             __vm_command=$2
             set --
@@ -41,7 +43,7 @@ __vm_encode() {
         printf '\n@b %s ' "$1"
         if ((${#text} < 512)); then printf '%s\0' "$text"; else printf %s "$text"; fi | base64 -w 0
         printf '\n@b %s ' "$1"
-        exec base64 -w 0
+        base64 -w 0
     elif [[ $text == *[^[:print:]$'\n\t']* ]]; then
         printf '\n@b %s ' "$1"
         printf %s "$text" | base64 -w 0

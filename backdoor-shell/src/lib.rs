@@ -8,7 +8,6 @@ mod codec;
 mod collected;
 mod command;
 mod error;
-mod evaluate;
 mod frame;
 mod interact;
 mod nonce;

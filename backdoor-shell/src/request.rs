@@ -23,16 +23,6 @@ pub enum Request<'a> {
         /// What bash is to run.
         script: &'a str,
     },
-    /// Has the agent itself evaluate a bash script that prints nothing and lets it go
-    /// on; answered by an [`Event::End`].
-    Evaluate {
-        /// As for [`Run`](Self::Run).
-        session: Nonce,
-        /// Names the answer.
-        nonce: Nonce,
-        /// What bash is to evaluate.
-        script: &'a str,
-    },
     /// Makes or truncates a file; answered by [`Event::Ready`] when
     /// [`Piece`](Self::Piece)s may follow, or as they are if it can't be.
     Put {
@@ -100,14 +90,6 @@ impl Request<'_> {
             } => format!(
                 "\n{session} __vm_run {nonce} {}\n",
                 ansi_c(agent::wrap(script))
-            ),
-            Self::Evaluate {
-                session,
-                nonce,
-                script,
-            } => format!(
-                "\n{session} eval {}; printf '\\n@e {nonce} %d 0\\n' $?\n",
-                ansi_c(script)
             ),
             Self::Put {
                 session,

@@ -19,6 +19,7 @@ mod network;
 mod passage;
 #[cfg(feature = "ocr")]
 mod pointer;
+mod rest;
 mod save;
 #[cfg(feature = "ocr")]
 mod screen;
@@ -33,6 +34,7 @@ mod terminal;
 mod text;
 mod trouble;
 mod units;
+mod waiter;
 mod windows;
 
 use std::ffi::OsString;
@@ -53,7 +55,7 @@ pub use conditions::PollingCondition;
 pub use pointer::Button;
 pub use snapshot::Snapshot;
 
-pub(crate) use self::fresh::WAITER;
+pub(crate) use self::waiter::{PORT as WAITER_PORT, WAITER};
 
 use self::conditions::Conditions;
 use crate::error::{Error, ErrorKind, Result};
@@ -136,6 +138,8 @@ struct Running {
     /// What has happened in QEMU and nobody waited for yet.
     events: tokio::sync::Mutex<Events>,
     shell: tokio::sync::Mutex<Shell<UnixStream>>,
+    /// To what waits in the guest, if it is a clone.
+    waiter: tokio::sync::Mutex<waiter::Line>,
     /// Whether the shell was connected when somebody last had news of it.
     is_connected: watch::Sender<bool>,
     /// Somebody waited for the end and got it: it is news to nobody.

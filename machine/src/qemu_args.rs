@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
+use crate::machine::WAITER_PORT;
 use crate::saved::{Origin, Saved};
 use crate::state_dir::Sockets;
 
@@ -31,6 +32,11 @@ pub(crate) fn connections(sockets: &Sockets, allow_reboot: bool) -> Vec<OsString
             backdoor_shell::PORT
         )
         .into(),
+        // What makes a clone another than its template waits here.
+        "-chardev".into(),
+        unix("socket,id=waiter,path=", &sockets.waiter),
+        "-device".into(),
+        format!("virtserialport,chardev=waiter,name={WAITER_PORT}").into(),
         "-device".into(),
         "virtio-rng-pci".into(),
         "-serial".into(),
@@ -130,6 +136,8 @@ mod tests {
              -device virtio-serial -device virtconsole,chardev=shell \
              -chardev socket,id=shell-port,path=/s,,1/shell-port \
              -device virtserialport,chardev=shell-port,name=org.vmwright.shell \
+             -chardev socket,id=waiter,path=/s,,1/waiter \
+             -device virtserialport,chardev=waiter,name=org.vmwright.waiter \
              -device virtio-rng-pci -serial stdio"
         );
     }

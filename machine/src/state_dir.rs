@@ -63,6 +63,7 @@ pub(crate) struct Sockets {
     pub(crate) qmp: PathBuf,
     pub(crate) shell: PathBuf,
     pub(crate) shell_port: PathBuf,
+    pub(crate) waiter: PathBuf,
     /// For the state of a machine that is saved, or goes on.
     pub(crate) migration: PathBuf,
 }
@@ -74,6 +75,7 @@ impl Sockets {
             qmp: dir.join("qmp"),
             shell: dir.join("shell"),
             shell_port: dir.join("shell-port"),
+            waiter: dir.join("waiter"),
             migration: dir.join("migration"),
         }
     }

@@ -358,7 +358,7 @@ async fn what_can_not_be_copied() {
 #[tokio::test]
 async fn the_share_is_mounted_on_demand() {
     let vm = fresh("systemd").await;
-    vm.succeed("umount /tmp/shared; modprobe -r 9p; rmdir /tmp/shared")
+    vm.succeed("systemctl stop tmp-shared.automount; modprobe -r 9p; rmdir /tmp/shared")
         .await
         .unwrap();
     vm.copy_from_host("/etc/passwd", "/root/passwd")

@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 
 use super::Machine;
-use super::shell::shell_error;
 use crate::error::{ErrorKind, Result, tail};
 use crate::parse::network::shared_macs;
 use crate::saved::{Contents, Mount};
@@ -16,14 +15,6 @@ impl Machine {
         Ok(shared_macs(
             &self.send_monitor_command("info network").await?,
         ))
-    }
-
-    /// Starts what [freshens](Self::freshen) a clone in a fraction of the time, in a
-    /// guest that has Perl, and tells where it waits.
-    pub(super) async fn start_waiter(&self) -> Result<Option<String>> {
-        let output = self.quietly(START_WAITER.replace("@waiter@", WAITER));
-        let dir = output.await?.trim().to_owned();
-        Ok(Some(dir).filter(|dir| !dir.is_empty()))
     }
 
     /// Gives a clone's guest its own clock, random numbers, machine id, hardware
@@ -48,21 +39,22 @@ impl Machine {
     /// Has what waits in the guest do it, else does it step by step. An empty `id` or
     /// `host_name` stays as it is.
     async fn renew(&self, contents: &Contents, id: &str, host_name: &str) -> Result<()> {
-        let mounts = contents.mounts.iter().map(|mount| self.mount_words(mount));
-        let mounts = mounts.collect::<Result<Vec<_>>>()?;
-        let name = self.quote("naming a clone", host_name)?;
-        if let Some(dir) = &contents.waiter {
-            let ask = ASK_WAITER
-                .replace("@dir@", dir)
-                .replace("@now@", &now())
-                .replace("@seed@", &seed())
-                .replace("@id@", &self.quote("renewing a clone", id)?)
-                .replace("@name@", &name)
-                .replace("@mounts@", &mounts.concat().join(" "));
-            if self.evaluate(&ask).await? {
+        if contents.waits {
+            let mut words = vec![now(), seed(), id.to_owned(), host_name.to_owned()];
+            for Mount {
+                source,
+                dir,
+                options,
+            } in &contents.mounts
+            {
+                words.extend([source, dir, options].map(String::clone));
+            }
+            if self.tell_waiter(&words).await? {
                 return Ok(());
             }
         }
+        let mounts = contents.mounts.iter().map(|mount| self.mount_words(mount));
+        let mounts = mounts.collect::<Result<Vec<_>>>()?;
         let mut script = SET_CLOCK.replace("@now@", &now());
         let mounting = mounts.iter().map(|[source, dir, options]| {
             // A waiter that failed may have come so far.
@@ -80,17 +72,6 @@ impl Machine {
             script += &self.naming(host_name)?;
         }
         self.quietly(script).await.map(drop)
-    }
-
-    /// Has the guest's shell itself do something; whether it could.
-    async fn evaluate(&self, script: &str) -> Result<bool> {
-        self.on_qemu("freshening a clone", async |running| {
-            let mut shell = self.turn(running).await?;
-            let status = shell.evaluate(script, self.limit).await;
-            let status = status.map_err(|source| shell_error(running, source))?;
-            Ok(status == Some(0))
-        })
-        .await
     }
 
     /// What it takes to mount it again, as words of the shell's.
@@ -117,7 +98,7 @@ impl Machine {
     }
 
     /// Runs a script that is no step of a test's; gives what it prints.
-    async fn quietly(&self, script: String) -> Result<String> {
+    pub(super) async fn quietly(&self, script: String) -> Result<String> {
         let output = self.execute(script.as_str()).await?;
         if output.success() {
             return Ok(output.text());
@@ -129,32 +110,6 @@ impl Machine {
         }))
     }
 }
-
-/// What waits in the guest, without its comments, to be in one word of the shell's.
-pub(crate) const WAITER: &str = include_str!("fresh.pl");
-
-/// Prints where it waits, once it does; nothing if it can't.
-const START_WAITER: &str = r#"
-    if [[ $HOSTTYPE != x86_64 ]] || ! perl=$(type -P perl); then exit; fi
-    if ! dir=$(mktemp -d) || ! mkfifo "$dir/ask" "$dir/told"; then exit; fi
-    setsid "$perl" - "$dir" <<'END' >/dev/null 2>&1 &
-@waiter@
-END
-    if read -r -t 10 told <>"$dir/told" && [[ $told == waiting ]]; then printf %s "$dir"; fi
-"#;
-
-/// Were what waits gone, nothing would be read: what opens a FIFO for both does not
-/// wait, and what only reads sees its end. (A time-out would see the clock jump.)
-const ASK_WAITER: &str = r"
-    __vm_told=
-    if [[ -p @dir@/told ]]; then
-        exec 8<>@dir@/told 7<@dir@/told 8>&-
-        printf '%s\0' @now@ @seed@ @id@ @name@ @mounts@ 1<>@dir@/ask
-        read -r __vm_told <&7
-        exec 7<&-
-    fi
-    [[ $__vm_told == done ]]
-";
 
 /// busybox has no fractions of seconds.
 const SET_CLOCK: &str = r"

@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use backdoor_shell::Shell;
+use tokio::io::BufReader;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -37,6 +38,7 @@ impl Machine {
         let qmp = listen(&sockets.qmp)?;
         let shell = listen(&sockets.shell)?;
         let shell_port = listen(&sockets.shell_port)?;
+        let waiter = listen(&sockets.waiter)?;
 
         let accelerator = accelerator().await;
         let start = self.start_command();
@@ -67,8 +69,9 @@ impl Machine {
                 let qmp = accept(&qmp).await?;
                 let shell = Shell::new(accept(&shell).await?);
                 let shell = shell.with_port(accept(&shell_port).await?);
+                let waiter = BufReader::new(accept(&waiter).await?);
                 let (hmp, qmp) = monitor::open(monitor, qmp).await?;
-                Ok((hmp, qmp, shell))
+                Ok((hmp, qmp, shell, waiter))
             };
             match timeout(CONNECT_LIMIT, connections).await {
                 Ok(connections) => connections,
@@ -79,7 +82,7 @@ impl Machine {
             }
         };
         let opened = qemu.or_exit("starting QEMU", accepted).await;
-        let (hmp, qmp, shell) = opened.map_err(why_it_ended)?;
+        let (hmp, qmp, shell, waiter) = opened.map_err(why_it_ended)?;
         tokio::spawn(Arc::clone(&qemu.watch).follow(qmp.events()));
         let shell = tokio::sync::Mutex::new(shell);
         Ok(Running {
@@ -88,6 +91,7 @@ impl Machine {
             events: tokio::sync::Mutex::new(qmp.events()),
             qmp,
             shell,
+            waiter: tokio::sync::Mutex::new(waiter),
             is_connected: watch::Sender::new(false),
             end_is_known: AtomicBool::new(false),
         })

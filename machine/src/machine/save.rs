@@ -12,8 +12,9 @@ use crate::error::{ErrorKind, Result};
 use crate::parse::mounts::mounts;
 use crate::saved::{self, Contents, Disk, Mount, Saved};
 
-/// Unmounts 9p shares, which QEMU can't save, and tells which they were. An error
-/// names the one that stays, as do the others then.
+/// Unmounts 9p shares, which QEMU can't save, and tells which they were, but for those
+/// that the guest mounts by itself when somebody looks. An error names the one that
+/// stays, as do the others then.
 const UNMOUNT_SHARES: &str = r#"
     unmounted=()
     while read -r source dir type options _; do
@@ -26,6 +27,7 @@ const UNMOUNT_SHARES: &str = r#"
             echo "$dir"
             exit 1
         fi
+        [[ $(</proc/mounts) != *" $escaped autofs "* ]] || continue
         unmounted+=("$(printf %b "$source")" "$dir" "$options")
         echo "$source $escaped $type $options"
     done </proc/mounts
@@ -53,9 +55,11 @@ impl Machine {
         let doing = "saving the machine";
         let running = self.running(doing)?;
         let mounts = self.unmount_shares().await?;
-        let waiter = self.start_waiter().await?;
+        self.wait_for_rest().await?;
         let macs = self.shared_network_macs().await?;
         let ram_size = self.ram_size().await?;
+
+        let waits = self.start_waiter().await?;
 
         // From here on nobody else talks to the guest.
         let shell = self.turn(&running).await;
@@ -78,7 +82,7 @@ impl Machine {
             session: session.to_string(),
             disks,
             mounts,
-            waiter,
+            waits,
             macs,
         })
     }

@@ -18,6 +18,7 @@ pub(super) const FILES: Files = root_files![
     "etc/systemd/network/80-dhcp.network",
     "etc/systemd/system/backdoor.service",
     "etc/systemd/system/getty@tty1.service.d/autologin.conf",
+    "etc/systemd/system/tmp-shared.automount",
     "etc/systemd/system/tmp-shared.mount",
 ];
 

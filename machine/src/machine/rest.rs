@@ -1,0 +1,27 @@
+//! A guest that has come to rest.
+
+use super::Machine;
+use crate::error::Result;
+
+/// Looks once a second, for half a minute at most: at rest, processors had been busy for
+/// no more than 30 ms of it (`/proc/stat` counts hundredths). Waiting for a disk is no
+/// work.
+const WAIT_FOR_REST: &str = r"
+    exec {pause}<> <(:)
+    busy_before=
+    for ((look = 0; look <= 30; look++)); do
+        read -r _ user nice system idle iowait irq softirq steal _ </proc/stat
+        busy=$((user + nice + system + irq + softirq + steal))
+        if [[ $busy_before ]] && ((busy - busy_before <= 3)); then break; fi
+        busy_before=$busy
+        read -rt 1 -u $pause || :
+    done
+";
+
+impl Machine {
+    /// Waits until the guest has done what it was about, if it ever has: each clone of
+    /// a guest that is saved before does the rest of it again.
+    pub(super) async fn wait_for_rest(&self) -> Result<()> {
+        self.execute(WAIT_FOR_REST).await.map(drop)
+    }
+}
