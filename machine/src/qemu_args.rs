@@ -41,6 +41,10 @@ pub(crate) fn connections(sockets: &Sockets, allow_reboot: bool) -> Vec<OsString
         "virtio-rng-pci".into(),
         "-serial".into(),
         "stdio".into(),
+        // Else QEMU has a clone's guest tell its networks, five times, where it is now.
+        // (No rounds of that at all end QEMU 7.2 when the guest resets its card.)
+        "-global".into(),
+        "virtio-net-device.guest_announce=off".into(),
     ];
     if !allow_reboot {
         args.push("-no-reboot".into());
@@ -138,7 +142,8 @@ mod tests {
              -device virtserialport,chardev=shell-port,name=org.vmwright.shell \
              -chardev socket,id=waiter,path=/s,,1/waiter \
              -device virtserialport,chardev=waiter,name=org.vmwright.waiter \
-             -device virtio-rng-pci -serial stdio"
+             -device virtio-rng-pci -serial stdio \
+             -global virtio-net-device.guest_announce=off"
         );
     }
 

@@ -40,9 +40,6 @@ pub(super) async fn save(running: &Running, file: &Path, socket: &Path) -> Resul
 pub(super) async fn load(running: &Running, file: &Path, socket: &Path) -> Result<(), ErrorKind> {
     let state = tokio::fs::read(file).await.map_err(at(file))?;
     ignore_shared(running, true).await?;
-    // Else QEMU has the guest tell its networks, five times over, where it is now.
-    let silent = json!({ "announce-rounds": 0 });
-    execute(running, "migrate-set-parameters", silent).await?;
     let mut migration = Migration::begin(running, "migrate-incoming", socket).await?;
     let mut stream = UnixStream::connect(socket).await.map_err(at(socket))?;
     let given = async {
