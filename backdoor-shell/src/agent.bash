@@ -39,6 +39,7 @@ __vm_run() {
 # goes without. `read` ends with 0 at a NUL or a full buffer, else at the end.
 __vm_encode() {
     local LC_ALL=C text
+    shopt -u lastpipe # an older bash would lose the status of the pipeline that this is of
     if IFS= read -r -d '' -n 512 text; then
         printf '\n@b %s ' "$1"
         if ((${#text} < 512)); then printf '%s\0' "$text"; else printf %s "$text"; fi | base64 -w 0

@@ -20,6 +20,19 @@ async fn greeting_is_passed_on() {
     assert!(guest.shell.is_connected());
 }
 
+/// Those that take base64 to tell.
+#[tokio::test]
+async fn status_of_long_and_binary_output() {
+    let mut guest = guest(BACKDOOR).await;
+    let long = "printf '%s\\n' {1..5000}; exit 3";
+    let output = guest.shell.run(long).await.unwrap();
+    assert_eq!((output.status(), output.stdout.len()), (3, 23893));
+    for script in ["printf '\\1\\2'; exit 4", "printf '\\1\\0'; exit 4"] {
+        let output = guest.shell.run(script).await.unwrap();
+        assert_eq!((output.status(), output.stdout.len()), (4, 2), "{script}");
+    }
+}
+
 #[tokio::test]
 async fn status_and_exact_output() {
     let mut guest = guest(BACKDOOR).await;

@@ -138,7 +138,7 @@ struct Running {
     /// What has happened in QEMU and nobody waited for yet.
     events: tokio::sync::Mutex<Events>,
     shell: tokio::sync::Mutex<Shell<UnixStream>>,
-    /// To what waits in the guest, if it is a clone.
+    /// To what waits in a guest that is saved.
     waiter: tokio::sync::Mutex<waiter::Line>,
     /// Whether the shell was connected when somebody last had news of it.
     is_connected: watch::Sender<bool>,

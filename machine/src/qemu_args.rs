@@ -42,7 +42,7 @@ pub(crate) fn connections(sockets: &Sockets, allow_reboot: bool) -> Vec<OsString
         "-serial".into(),
         "stdio".into(),
         // Else QEMU has a clone's guest tell its networks, five times, where it is now.
-        // (No rounds of that at all end QEMU 7.2 when the guest resets its card.)
+        // (With `announce-rounds` 0, QEMU 7.2 ends when the guest resets its card.)
         "-global".into(),
         "virtio-net-device.guest_announce=off".into(),
     ];

@@ -22,7 +22,7 @@ const STATE: &str = "devices";
 const CONSOLE_LOG: &str = "console.log";
 
 /// Raised when the same files would mean something else.
-pub(crate) const FORMAT: u32 = 4;
+pub(crate) const FORMAT: u32 = 5;
 
 /// What a QEMU's RAM is when it is not QEMU's own business.
 #[derive(Clone, Debug)]
@@ -94,8 +94,8 @@ pub(crate) struct Contents {
     pub(crate) disks: Vec<Disk>,
     /// The shares that were mounted and must not be while it is saved.
     pub(crate) mounts: Vec<Mount>,
-    /// Whether something in the guest waits to be told what a clone has to do.
-    pub(crate) waits: bool,
+    /// The word that goes by what waits in the guest to be told what a clone has to do.
+    pub(crate) waiter: Option<String>,
     /// The hardware addresses of cards on networks with others.
     pub(crate) macs: Vec<String>,
 }

@@ -18,7 +18,7 @@ use crate::saved::{Origin, Saved};
 use crate::start::StartCommand;
 use crate::{Builder, Machine, Unit};
 
-/// A machine that was booted, prepared and saved, of which clones take a twentieth of
+/// A machine that was booted, prepared and saved, of which clones take a fortieth of
 /// its boot: a handle, cheap to clone.
 ///
 /// ```no_run
@@ -284,8 +284,9 @@ impl TemplateBuilder {
     }
 
     /// Takes the template from where it is kept, or makes it: boots the machine,
-    /// prepares it, saves it. Of several processes that want the same one, one makes
-    /// it, and the others wait, however long that takes.
+    /// prepares it, waits until it has nothing to do (half a minute at most), saves it.
+    /// Of several processes that want the same one, one makes it, and the others wait,
+    /// however long that takes.
     ///
     /// # Errors
     /// Those of booting and preparing; [`Template`](crate::ErrorKind::Template) if it

@@ -5,6 +5,12 @@ use vm_tests::template;
 
 use crate::templates::{PREPARED, SLEEPS};
 
+/// It is mounted then, whoever does that.
+const USES_SHARE: &str = "ls /tmp/shared >/dev/null; grep -q ' /tmp/shared 9p ' /proc/mounts";
+
+/// What the kernel says on consoles is as it was.
+const CONSOLE_LEVEL: &str = "cat /proc/sys/kernel/printk";
+
 #[tokio::test]
 async fn back_to_an_earlier_moment() {
     let template = template("systemd")
@@ -16,9 +22,12 @@ async fn back_to_an_earlier_moment() {
     vm.succeed("echo before >/root/file; echo before >/run/file")
         .await
         .unwrap();
+    vm.succeed(USES_SHARE).await.unwrap();
+    let level = vm.succeed(CONSOLE_LEVEL).await.unwrap();
     let snapshot = vm.snapshot().await.unwrap();
     for _ in 0..2 {
-        vm.succeed("mountpoint -q /tmp/shared").await.unwrap();
+        vm.succeed(USES_SHARE).await.unwrap();
+        assert_eq!(vm.succeed(CONSOLE_LEVEL).await.unwrap(), level);
         let changed = "echo after >/root/file; rm /run/file; sleep 4321 >&2 & sync";
         vm.succeed(changed).await.unwrap();
         vm.restore(&snapshot).await.unwrap();

@@ -22,8 +22,10 @@ async fn all_is_there_and_running() {
     vm.succeed("command -v nc chvt curl ping nft ps")
         .await
         .unwrap();
-    vm.succeed("mountpoint -q /tmp/shared").await.unwrap();
     vm.succeed("echo from the guest >/tmp/shared/file")
+        .await
+        .unwrap();
+    vm.succeed("grep -q ' /tmp/shared 9p ' /proc/mounts")
         .await
         .unwrap();
     let file = std::fs::read_to_string(vm.shared_dir().join("file")).unwrap();

@@ -39,7 +39,8 @@ impl Machine {
     /// Has what waits in the guest do it, else does it step by step. An empty `id` or
     /// `host_name` stays as it is.
     async fn renew(&self, contents: &Contents, id: &str, host_name: &str) -> Result<()> {
-        if contents.waits {
+        self.quote("naming a clone", host_name)?;
+        if let Some(waiter) = &contents.waiter {
             let mut words = vec![now(), seed(), id.to_owned(), host_name.to_owned()];
             for Mount {
                 source,
@@ -49,7 +50,7 @@ impl Machine {
             {
                 words.extend([source, dir, options].map(String::clone));
             }
-            if self.tell_waiter(&words).await? {
+            if self.tell_waiter(waiter, &words).await? {
                 return Ok(());
             }
         }

@@ -54,12 +54,14 @@ impl Machine {
     async fn save_all(&self, dir: &Path) -> Result<Contents> {
         let doing = "saving the machine";
         let running = self.running(doing)?;
+        self.wait_for_rest().await?;
         let mounts = self.unmount_shares().await?;
+        // systemd, say, has something to do about that, too.
         self.wait_for_rest().await?;
         let macs = self.shared_network_macs().await?;
         let ram_size = self.ram_size().await?;
 
-        let waits = self.start_waiter().await?;
+        let waiter = self.start_waiter().await?;
 
         // From here on nobody else talks to the guest.
         let shell = self.turn(&running).await;
@@ -82,7 +84,7 @@ impl Machine {
             session: session.to_string(),
             disks,
             mounts,
-            waits,
+            waiter,
             macs,
         })
     }

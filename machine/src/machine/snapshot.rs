@@ -41,7 +41,7 @@ impl Machine {
             let nodes = self.snapshot_nodes().await?;
             let contents = Contents {
                 mounts: self.unmount_shares().await?,
-                waits: self.start_waiter().await?,
+                waiter: self.start_waiter().await?,
                 ..Contents::default()
             };
             let shell = self.turn(&running).await;

@@ -2,10 +2,13 @@
 # shares, and be another than its template. Starting `date` and `mount` costs an
 # emulated guest four tenths of a second; here, they are a system call each.
 #
-# From the port that it is given come a number in a line and so many bytes, which NULs
-# separate: the time, random bytes, machine id and host name, which may be empty, and
-# source, directory and options of each share. System calls' numbers are x86-64's.
+# It is given a port, and a word to know what is meant for it by. From the port comes a
+# line, `WORD ASK SIZE`, and so many bytes, which NULs separate: the time, random bytes,
+# machine id and host name, which may be empty, and source, directory and options of each
+# share. What comes of it is told as `ASK done`, or `ASK` and the reason. System calls'
+# numbers are x86-64's.
 
+my ($path, $word) = @ARGV;
 my %flags = (
     ro => 1, nosuid => 2, nodev => 4, noexec => 8, sync => 16, dirsync => 128,
     noatime => 1024, nodiratime => 2048, relatime => 1 << 21,
@@ -60,16 +63,26 @@ sub set_console_level {
     return $old;
 }
 
-open my $port, '+<', $ARGV[0] or exit 1;
-# That the kernel sees that it is another machine is nothing to draw on a screen.
-my $level = set_console_level(1);
+open my $port, '+<', $path or exit 1;
+# That the kernel sees that it is another machine, a notice, is nothing to draw on a
+# screen; warnings are.
+my $level = set_console_level(5);
 # What started this has ended by then; else each clone would have to do that.
 select undef, undef, undef, 0.2;
-syswrite $port, "waiting\n";
+syswrite $port, "$word waiting\n";
 
-my $size = <$port>;
-read $port, my $told, $size;
-my ($time, $seed, $id, $name, @mounts) = split /\0/, $told;
+my ($ask, $told);
+while (my $line = <$port>) {
+    (my $whose, $ask, my $size) = split / /, $line;
+    next if $whose ne $word;
+    read($port, $told, $size) == $size or undef $told;
+    last;
+}
+if (!defined $told) {
+    set_console_level($level) if $level;
+    exit 1;
+}
+my ($time, $seed, $id, $name, @mounts) = split /\0/, $told, -1;
 set_clock($time);
 mount_share(splice @mounts, 0, 3) while @mounts;
 reseed($seed);
@@ -79,7 +92,7 @@ if ($id) {
 }
 set_host_name($name) if $name ne '';
 set_console_level($level) if $level;
-syswrite $port, "$outcome\n";
+syswrite $port, "$ask $outcome\n";
 close $port;
 
 # To end costs as much as all that, and somebody waits for another's result by now.

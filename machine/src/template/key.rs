@@ -16,6 +16,7 @@ use crate::machine::WAITER;
 use crate::qemu_args;
 use crate::saved;
 use crate::start::CommandSpec;
+use crate::state_dir::Sockets;
 
 /// SHA-256 of parts that can't run into each other.
 pub(super) struct Hash(Sha256);
@@ -63,6 +64,9 @@ pub(super) async fn key(recipe: &Recipe) -> io::Result<String> {
     // What waits in the guest for us to go on.
     hash.text(backdoor_shell::AGENT);
     hash.text(WAITER);
+    for word in qemu_args::connections(&Sockets::in_dir(Path::new("/state")), false) {
+        hash.bytes(word.as_bytes());
+    }
     let accelerator = accelerator().await;
     hash.text(accelerator.name());
     if let Some(qemu) = in_path("qemu-system-x86_64") {
