@@ -18,7 +18,7 @@ use crate::saved::{Origin, Saved};
 use crate::start::StartCommand;
 use crate::{Builder, Machine, Unit};
 
-/// A machine that was booted, prepared and saved, of which clones take a fortieth of
+/// A machine that was booted, prepared and saved, of which clones take a fiftieth of
 /// its boot: a handle, cheap to clone.
 ///
 /// ```no_run
