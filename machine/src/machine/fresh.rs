@@ -39,16 +39,12 @@ impl Machine {
     /// Has what waits in the guest do it, else does it step by step. An empty `id` or
     /// `host_name` stays as it is.
     async fn renew(&self, contents: &Contents, id: &str, host_name: &str) -> Result<()> {
+        // A name that can't be one is refused before anything is done.
         self.quote("naming a clone", host_name)?;
         if let Some(waiter) = &contents.waiter {
             let mut words = vec![now(), seed(), id.to_owned(), host_name.to_owned()];
-            for Mount {
-                source,
-                dir,
-                options,
-            } in &contents.mounts
-            {
-                words.extend([source, dir, options].map(String::clone));
+            for mount in &contents.mounts {
+                words.extend([&mount.source, &mount.dir, &mount.options].map(String::clone));
             }
             if self.tell_waiter(waiter, &words).await? {
                 return Ok(());

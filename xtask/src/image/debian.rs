@@ -89,7 +89,9 @@ impl Debian {
         progress.step("building the initramfs");
         let mut initramfs = Initramfs::with_busybox()?;
         initramfs.program("init", INIT);
-        initramfs.modules("etc/modules", &kernel.modules(&GUEST_MODULES)?)?;
+        // And what systemd mounts the share by.
+        let modules = [GUEST_MODULES.as_slice(), &["autofs4"]].concat();
+        initramfs.modules("etc/modules", &kernel.modules(&modules)?)?;
         initramfs.write(&dir.join("initrd"))?;
 
         progress.step("installing Debian's packages (a minute or two)");

@@ -14,7 +14,7 @@ const METAPACKAGE: &str = "linux-image-amd64";
 
 /// What an initramfs loads for the guest's devices and file systems. The root
 /// shell's console comes early: its device takes a moment to appear.
-pub(super) const GUEST_MODULES: [&str; 11] = [
+pub(super) const GUEST_MODULES: [&str; 10] = [
     "virtio_pci",
     "virtio_console",
     "virtio_blk",
@@ -26,7 +26,6 @@ pub(super) const GUEST_MODULES: [&str; 11] = [
     "ext4",
     "9pnet_virtio",
     "9p",
-    "autofs4",
 ];
 
 /// An unpacked kernel package.
