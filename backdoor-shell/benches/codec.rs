@@ -1,9 +1,9 @@
 //! How fast output is decoded. `cargo bench -p backdoor-shell`
 
-use backdoor_shell::{Event, Nonce, ShellCodec};
+use backdoor_shell::{Event, Nonce, Request, ShellCodec};
 use bytes::BytesMut;
 use divan::counter::BytesCount;
-use tokio_util::codec::Decoder as _;
+use tokio_util::codec::{Decoder as _, Encoder as _};
 
 const OUTPUT: usize = 16 * 1024 * 1024;
 
@@ -24,6 +24,15 @@ fn base64_frames(bencher: divan::Bencher<'_, '_>) {
 }
 
 #[divan::bench]
+fn contents(bencher: divan::Bencher<'_, '_>) {
+    let contents = vec![b'A'; OUTPUT];
+    bench(
+        bencher,
+        &[b"@c 0000000000000001\n", &contents[..], b"\r\n@e"].concat(),
+    );
+}
+
+#[divan::bench]
 fn text_frames(bencher: divan::Bencher<'_, '_>) {
     let frame = format!("@t {} {}\n", Nonce::from(1), "total 0\\n".repeat(60));
     bench(bencher, frame.repeat(OUTPUT / frame.len()).as_bytes());
@@ -34,6 +43,12 @@ fn bench(bencher: divan::Bencher<'_, '_>, stream: &[u8]) {
         .counter(BytesCount::of_slice(stream))
         .bench_local(|| {
             let mut codec = ShellCodec::default();
+            let running = Request::Run {
+                session: Nonce::from(0),
+                nonce: Nonce::from(1),
+                script: "",
+            };
+            codec.encode(running, &mut BytesMut::new()).unwrap();
             let mut buffer = BytesMut::with_capacity(READ);
             let mut decoded = 0;
             for read in stream.chunks(READ) {

@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use backdoor_shell::{Command, Event, GREETING, Nonce, Shell, ShellCodec};
+use backdoor_shell::{Command, Event, GREETING, Nonce, Request, Shell, ShellCodec};
 use bytes::BytesMut;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream};
 use tokio::time::timeout;
-use tokio_util::codec::Decoder as _;
+use tokio_util::codec::{Decoder as _, Encoder as _};
 
 /// The first byte says how long the pieces are in which the rest comes from a guest.
 /// Any other cut gives the same events, and little is kept meanwhile.
@@ -26,6 +26,14 @@ pub(crate) fn codec(input: &[u8]) {
 
 fn events<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Event> {
     let mut codec = ShellCodec::default();
+    let run = Request::Run {
+        session: Nonce::from(0),
+        nonce: Nonce::from(0x0123_4567_89ab_cdef),
+        script: "",
+    };
+    codec
+        .encode(run, &mut BytesMut::new())
+        .expect("memory takes all");
     let (mut buffer, mut events) = (BytesMut::new(), Vec::new());
     for piece in pieces {
         buffer.extend_from_slice(piece);

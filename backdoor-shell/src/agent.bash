@@ -5,6 +5,8 @@
 #   @r NONCE                 ready: the agent runs, or takes a file
 #   @t NONCE TEXT            output, plain: only \\ and \n are escaped
 #   @b NONCE BASE64          output, anything else
+#   @c NONCE                 output, its own bytes, from the next line to the CR LF that
+#                            begins the end: at a port, where nobody else writes
 #   @e NONCE STATUS ENCODER  end: exit status of the command, of the encoder
 #
 # Commands run in the background, each in a process group of its own (set -m):
@@ -27,20 +29,29 @@ __vm_run() {
             exec </dev/null 2>&4 4>&-
             __vm_command=$2
             set --
+            unset __vm_hello __vm_job_nonce __vm_line # nothing it prints can be its end
             set -euo pipefail
             eval "$__vm_command"
         ) | __vm_encode "$1"
-        printf '\n@e %s %d %d\n' "$1" "${PIPESTATUS[@]}"
+        printf '\r\n@e %s %d %d\n' "$1" "${PIPESTATUS[@]}"
     } &
     __vm_job=$!
 }
 
-# Starting base64 costs a guest more than all the rest, so that short plain text
-# goes without. `read` ends with 0 at a NUL or a full buffer, else at the end.
+# Starting a program costs a guest more than all the rest, so that what is short goes
+# without. `read` ends with 0 at a NUL or a full buffer, else at the end.
 __vm_encode() {
     local LC_ALL=C text
     shopt -u lastpipe # an older bash would lose the status of the pipeline that this is of
-    if IFS= read -r -d '' -n 512 text; then
+    if [[ $__vm_on_port ]]; then
+        if IFS= read -r -d '' -n 512 text; then
+            printf '\n@c %s\n%s' "$1" "$text"
+            if ((${#text} < 512)); then printf '\0'; fi
+            dd bs=32768 # as much as a port takes at once
+        elif [[ $text ]]; then
+            printf '\n@c %s\n%s' "$1" "$text"
+        fi
+    elif IFS= read -r -d '' -n 512 text; then
         printf '\n@b %s ' "$1"
         if ((${#text} < 512)); then printf '%s\0' "$text"; else printf %s "$text"; fi | base64 -w 0
         printf '\n@b %s ' "$1"
@@ -60,7 +71,7 @@ __vm_stop() {
     if [[ $1 == "$__vm_job_nonce" && $'\n'$(jobs -p)$'\n' == *$'\n'"$__vm_job"$'\n'* ]]; then
         kill "-$2" -- "-$__vm_job"
     fi
-    if [[ $1 != "$__vm_job_nonce" || $2 == KILL ]]; then printf '\n@e %s 137 0\n' "$1"; fi
+    if [[ $1 != "$__vm_job_nonce" || $2 == KILL ]]; then printf '\r\n@e %s 137 0\n' "$1"; fi
 }
 
 # put NONCE DECODER PATH: is ready when the file is open. Then pieces of it come, each
@@ -113,11 +124,13 @@ __vm_take() {
 
 # QEMU drops what a virtio console writes faster than the host reads; at a virtio
 # port the writer waits. So all goes through the port, where there is one.
+__vm_on_port=
 for __vm_port in /sys/class/virtio-ports/*/name; do
     read -r __vm_name <"$__vm_port" || continue
     __vm_port=${__vm_port%/name}
     if [[ $__vm_name == org.vmwright.shell ]] && exec 5<>"/dev/${__vm_port##*/}"; then
         exec <&5 >&5 5>&-
+        __vm_on_port=1
     fi
 done
 

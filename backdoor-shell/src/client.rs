@@ -137,6 +137,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         self.on_port = false;
         for line in self.port.iter_mut().chain([&mut self.console]) {
             line.write_buffer_mut().clear();
+            line.codec_mut().ran(None);
         }
     }
 

@@ -1,11 +1,11 @@
 //! The protocol as a codec: bytes of the line ↔ requests and events.
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use memchr::memchr;
+use memchr::{memchr, memmem};
 use tokio_util::codec::{Decoder, Encoder};
 
 use crate::base64_stream::{Base64Stream, NotBase64};
-use crate::frame::{Head, MAX_HEAD, head};
+use crate::frame::{Head, MAX_HEAD, end_of, head};
 use crate::{Nonce, Request};
 
 /// The longest piece of a line outside the protocol that is kept as one.
@@ -45,6 +45,8 @@ pub struct ShellCodec {
     place: Place,
     /// The base64 that the last line was.
     last: Option<Base64Line>,
+    /// The script that runs, whose output may come as it is.
+    running: Option<Nonce>,
 }
 
 /// Base64 is followed by a frame of the same script. What stands there instead was
@@ -67,6 +69,11 @@ enum Place {
     Base64 {
         nonce: Nonce,
         stream: Base64Stream,
+    },
+    /// In output that comes as it is.
+    Contents {
+        nonce: Nonce,
+        end: Vec<u8>,
     },
     /// In a line that can't be decoded any more.
     Skipping,
@@ -102,6 +109,16 @@ impl Decoder for ShellCodec {
                     }
                     said.event
                 }
+                Place::Contents { nonce, end } => {
+                    let nonce = *nonce;
+                    let (piece, ended) = take_contents(src, end);
+                    if ended {
+                        self.place = Place::LineStart;
+                    } else if piece.is_empty() {
+                        return Ok(None);
+                    }
+                    (!piece.is_empty()).then(|| Event::Output(nonce, piece))
+                }
                 Place::Text { .. } | Place::Base64 { .. } | Place::Skipping => {
                     let (piece, ended) = take_piece(src);
                     let event = self.output(&piece);
@@ -122,12 +139,23 @@ impl Decoder for ShellCodec {
         if let Some(event) = self.decode(src)? {
             return Ok(Some(event));
         }
-        let rest = src.split();
-        Ok(said(&rest))
+        let rest = src.split().freeze();
+        Ok(match self.place {
+            Place::Contents { nonce, .. } if !rest.is_empty() => Some(Event::Output(nonce, rest)),
+            _ => said(&rest),
+        })
     }
 }
 
 impl ShellCodec {
+    /// Expects `running`'s output, and nothing more of a script before.
+    pub(crate) fn ran(&mut self, running: Option<Nonce>) {
+        self.running = running;
+        if matches!(self.place, Place::Contents { .. }) {
+            self.place = Place::LineStart;
+        }
+    }
+
     /// Begins a line, with a head of so many bytes if it is a frame. What there is
     /// to say of the line before comes first, and takes nothing.
     fn begin_line(&mut self, src: &mut BytesMut, head: Option<(usize, Head)>) -> Option<Event> {
@@ -137,7 +165,12 @@ impl ShellCodec {
                 return Some(Event::Damaged(nonce));
             }
         }
-        let Some((length, head)) = head else {
+        // Whoever else says so would have all that follows taken for its output.
+        let is_ours = |head: &Head| match head {
+            Head::Contents(nonce) => Some(*nonce) == self.running,
+            _ => true,
+        };
+        let Some((length, head)) = head.filter(|(_, head)| is_ours(head)) else {
             self.place = Place::Said { searched: 0 };
             return None;
         };
@@ -166,6 +199,10 @@ impl ShellCodec {
                     stream: Base64Stream::default(),
                 };
             }
+            Head::Contents(nonce) => {
+                let end = end_of(nonce);
+                self.place = Place::Contents { nonce, end };
+            }
             Head::Ready(nonce) => return Some(Event::Ready(nonce)),
             Head::End {
                 nonce,
@@ -187,7 +224,9 @@ impl ShellCodec {
         let (nonce, decoded) = match &mut self.place {
             Place::Text { nonce, escaped } => (*nonce, Ok(unescape(piece, escaped))),
             Place::Base64 { nonce, stream } => (*nonce, stream.push(piece)),
-            Place::LineStart | Place::Skipping | Place::Said { .. } => return None,
+            Place::LineStart | Place::Contents { .. } | Place::Skipping | Place::Said { .. } => {
+                return None;
+            }
         };
         match decoded {
             Ok(bytes) if bytes.is_empty() => None,
@@ -216,6 +255,19 @@ fn take_piece(src: &mut BytesMut) -> (BytesMut, bool) {
             .collect();
     }
     (piece, newline.is_some())
+}
+
+/// Takes what has come of contents, up to `end`, and tells whether that has come; its
+/// line's end is taken, too. What may be the begin of `end` stays.
+fn take_contents(src: &mut BytesMut, end: &[u8]) -> (Bytes, bool) {
+    if let Some(at) = memmem::find(src, end) {
+        let piece = src.split_to(at).freeze();
+        src.advance(b"\r\n".len());
+        return (piece, true);
+    }
+    let begun = (1..end.len()).rev().find(|&n| src.ends_with(&end[..n]));
+    let piece = src.split_to(src.len() - begun.unwrap_or(0)).freeze();
+    (piece, false)
 }
 
 struct Said {
@@ -269,6 +321,12 @@ impl Encoder<Request<'_>> for ShellCodec {
     type Error = std::io::Error;
 
     fn encode(&mut self, request: Request<'_>, dst: &mut BytesMut) -> Result<(), Self::Error> {
+        match request {
+            // What ran before has ended, or nobody waits for it any more.
+            Request::Run { nonce, .. } => self.ran(Some(nonce)),
+            Request::Bootstrap(_) => self.ran(None),
+            Request::Put { .. } | Request::Piece { .. } | Request::Stop { .. } => {}
+        }
         request.encode(dst);
         Ok(())
     }

@@ -48,10 +48,11 @@ pub enum Error {
         /// How long was waited.
         after: Duration,
     },
-    /// The output could not be sent: `base64` is missing in the guest, or was killed.
+    /// The output could not be sent: `dd`, or, at a console, `base64`, is missing in the
+    /// guest, or was killed.
     #[error(
         "the guest could not send the output of {command}: \
-         its `base64 -w 0` ended with status {status} (127: not installed; 137: killed)"
+         its `dd` (at a console `base64 -w 0`) ended with status {status} (127: not installed; 137: killed)"
     )]
     Encoder {
         /// The command whose output is incomplete.

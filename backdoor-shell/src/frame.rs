@@ -13,12 +13,14 @@ use crate::Nonce;
 pub(crate) const MAX_HEAD: usize =
     "@e ".len() + Nonce::LEN + 2 * " -2147483648".len() + "\r\n".len();
 
-/// How a frame begins. `Text` and `Base64` go on until the end of the line.
+/// How a frame begins. `Text` and `Base64` go on until the end of the line, `Contents`
+/// until [`end_of`] them.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Head {
     Ready(Nonce),
     Text(Nonce),
     Base64(Nonce),
+    Contents(Nonce),
     End {
         nonce: Nonce,
         status: i32,
@@ -33,6 +35,7 @@ impl Head {
             Self::Ready(nonce)
             | Self::Text(nonce)
             | Self::Base64(nonce)
+            | Self::Contents(nonce)
             | Self::End { nonce, .. } => nonce,
         }
     }
@@ -43,6 +46,10 @@ pub(crate) fn head(line: &[u8]) -> IResult<&[u8], Head> {
     let ready = map(delimited(tag(&b"@r "[..]), nonce, line_ending), Head::Ready);
     let text = map(delimited(tag(&b"@t "[..]), nonce, char(' ')), Head::Text);
     let base64 = map(delimited(tag(&b"@b "[..]), nonce, char(' ')), Head::Base64);
+    let contents = map(
+        delimited(tag(&b"@c "[..]), nonce, char('\n')),
+        Head::Contents,
+    );
     let end = map(
         (
             preceded(tag(&b"@e "[..]), nonce),
@@ -55,7 +62,13 @@ pub(crate) fn head(line: &[u8]) -> IResult<&[u8], Head> {
             encoder,
         },
     );
-    alt((text, base64, end, ready)).parse(line)
+    alt((text, base64, contents, end, ready)).parse(line)
+}
+
+/// What contents can't have in them, for its nonce is no business of the script's: the
+/// line's end before the frame that is a script's end, and the begin of that frame.
+pub(crate) fn end_of(contents: Nonce) -> Vec<u8> {
+    format!("\r\n@e {contents} ").into_bytes()
 }
 
 fn nonce(input: &[u8]) -> IResult<&[u8], Nonce> {
@@ -88,6 +101,10 @@ mod tests {
         assert_eq!(
             head(b"@b 00000000000000ab aGk="),
             Ok((&b"aGk="[..], Head::Base64(nonce)))
+        );
+        assert_eq!(
+            head(b"@c 00000000000000ab\n@e"),
+            Ok((&b"@e"[..], Head::Contents(nonce)))
         );
         let end = Head::End {
             nonce,

@@ -48,6 +48,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     /// it yet: the next call ends a command that is.
     pub fn rewind(&mut self, session: Session) {
         while let Some(Ok(_)) = self.event("going back").now_or_never() {}
+        for line in self.port.iter_mut().chain([&mut self.console]) {
+            line.codec_mut().ran(None);
+        }
         self.stage = Stage::Ready(session.nonce);
         self.on_port = session.on_port;
         self.running = match self.running.take() {

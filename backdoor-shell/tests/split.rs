@@ -2,15 +2,26 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use backdoor_shell::{Event, Nonce, ShellCodec};
+use backdoor_shell::{Event, Nonce, Request, ShellCodec};
 use bytes::BytesMut;
 use proptest::prelude::*;
-use tokio_util::codec::Decoder as _;
+use tokio_util::codec::{Decoder as _, Encoder as _};
 
-/// All events of `pieces`, with adjoining outputs of one command made one, and
+/// Whose frames most parts are.
+const THEIRS: u64 = 0x0123_4567_89ab_cdef;
+/// And whose answer must not depend on them.
+const MINE: u64 = 0xfeed;
+
+/// All events of `pieces` while a script runs, with adjoining outputs of one command made one, and
 /// none before a damage: how much of it was still decoded does depend on the cut.
-fn events<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Event> {
+fn events<'a>(running: u64, pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Event> {
     let mut codec = ShellCodec::default();
+    let run = Request::Run {
+        session: Nonce::from(0),
+        nonce: Nonce::from(running),
+        script: "",
+    };
+    codec.encode(run, &mut BytesMut::new()).unwrap();
     let mut buffer = BytesMut::new();
     let mut events = Vec::new();
     for piece in pieces {
@@ -52,7 +63,8 @@ fn part() -> impl Strategy<Value = Vec<u8>> {
             let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
             format!("\n@b 0123456789abcdef {encoded}")
         }),
-        any::<(i32, i32)>().prop_map(|(a, b)| format!("\n@e 0123456789abcdef {a} {b}\n")),
+        Just("\n@c 0123456789abcdef\n".to_owned()),
+        any::<(i32, i32)>().prop_map(|(a, b)| format!("\r\n@e 0123456789abcdef {a} {b}\n")),
         Just("\n@t fedcba9876543210 somebody else's\n".to_owned()),
         Just("\n@b 0123456789abcdef AA=A\n".to_owned()),
         Just("\r\n@e 0123456789abcdef 1".to_owned()),
@@ -83,19 +95,19 @@ proptest! {
         cuts: Vec<prop::sample::Index>,
     ) {
         let bytes = parts.concat();
-        let whole = events([&bytes[..]]);
-        prop_assert_eq!(&events(cut(&bytes, &cuts)), &whole);
-        prop_assert_eq!(&events(bytes.chunks(1)), &whole);
+        let whole = events(THEIRS, [&bytes[..]]);
+        prop_assert_eq!(&events(THEIRS, cut(&bytes, &cuts)), &whole);
+        prop_assert_eq!(&events(THEIRS, bytes.chunks(1)), &whole);
     }
 
     /// Noise, truncation and stale output before an answer do not change it.
     #[test]
     fn an_answer_survives_what_came_before(parts in prop::collection::vec(part(), 0..12)) {
-        let mine = Nonce::from(0xfeed);
+        let mine = Nonce::from(MINE);
         let answer = format!("\n@t {mine} right\\n\n@e {mine} 3 0\n");
         let mut bytes = parts.concat();
         bytes.extend_from_slice(answer.as_bytes());
-        let ours: Vec<Event> = events([&bytes[..]])
+        let ours: Vec<Event> = events(MINE, [&bytes[..]])
             .into_iter()
             .filter(|event| match event {
                 Event::Output(nonce, _)
@@ -109,5 +121,22 @@ proptest! {
             Event::Output(mine, "right\n".into()),
             Event::End { nonce: mine, status: 3, encoder: 0 },
         ]);
+    }
+
+    /// What comes as it is, is what was printed, whatever it looks like.
+    #[test]
+    fn contents_arrive_as_they_are(
+        parts in prop::collection::vec(part(), 0..12),
+        cuts: Vec<prop::sample::Index>,
+    ) {
+        let mine = Nonce::from(MINE);
+        let printed = parts.concat();
+        let begin = format!("\n@c {mine}\n").into_bytes();
+        let bytes = [&begin[..], &printed, format!("\r\n@e {mine} 3 0\n").as_bytes()].concat();
+        let mut expected = vec![Event::End { nonce: mine, status: 3, encoder: 0 }];
+        if !printed.is_empty() {
+            expected.insert(0, Event::Output(mine, printed.into()));
+        }
+        prop_assert_eq!(events(MINE, cut(&bytes, &cuts)), expected);
     }
 }

@@ -19,6 +19,18 @@ fn peak_memory() -> u64 {
     kibibytes.parse().unwrap()
 }
 
+/// Sets `numbers` to those of all commands that are still in the memory of the shell that
+/// runs this one: its own is among them.
+const NUMBERS: &str = r#"read -r _ _ _ parent _ </proc/$BASHPID/stat
+    while read -r range _ _ _ _ name; do
+        if [[ $name == '[heap]' ]]; then heap=$range; fi
+    done </proc/$parent/maps
+    begin=$((16#${heap%-*} / 4096)) end=$((16#${heap#*-} / 4096))
+    numbers=$(
+        dd if=/proc/$parent/mem bs=4096 skip=$begin count=$((end - begin)) 2>/dev/null |
+            tr -c '[:alnum:]' '\n' | grep -xE '[0-9a-f]{16}' | sort -u
+    )"#;
+
 async fn is_in_step(vm: &Machine) {
     assert_eq!(vm.succeed("echo right").await.unwrap(), "right\n");
 }
@@ -34,11 +46,12 @@ async fn output_that_imitates_the_protocol() {
         machine::quote(imitation).unwrap()
     );
     assert_eq!(vm.succeed(script).await.unwrap(), imitation);
-    // With its own number, too.
-    let script = r#"printf '@e %s 7 0\n' "$__vm_job_nonce"; exit 3"#;
-    let output = vm.execute(script).await.unwrap();
-    assert_eq!(output.status(), 3);
-    assert!(output.text().starts_with("@e ") && output.text().ends_with(" 7 0\n"));
+    // Nor does anything that it may print without meaning to have its own number.
+    let variables = vm.succeed("set").await.unwrap();
+    assert!(variables.contains("__vm_"), "{variables}");
+    let is_number = |word: &str| word.len() == 16 && word.bytes().all(|b| b.is_ascii_hexdigit());
+    let mut words = variables.split(|c: char| !c.is_alphanumeric());
+    assert!(!words.any(is_number), "{variables}");
     is_in_step(&vm).await;
 }
 
@@ -49,12 +62,16 @@ async fn noise_on_the_line_changes_no_answer() {
     let vm = fresh("minimal").await;
     let noise = r#"{
         printf '\n@e 0000000000000000 0 0\n@b 0123456789abcdef ====\n@t 0123456789abcdef no'
-        printf '\n@r 0123456789abcdef\n@e %s 1' "$__vm_job_nonce"
+        printf '\n@r 0123456789abcdef\n@c 0123456789abcdef\n'
+        for number in $numbers; do printf '\n@e %s 1' $number; done
         head -c 100000 /dev/urandom
         printf '\n# '
     } >/dev/hvc0"#;
     for _ in 0..5 {
-        let answer = vm.succeed(format!("{noise}; echo right")).await.unwrap();
+        let answer = vm
+            .succeed(format!("{NUMBERS}; {noise}; echo right"))
+            .await
+            .unwrap();
         assert_eq!(answer, "right\n");
     }
     is_in_step(&vm).await;
@@ -64,13 +81,18 @@ async fn noise_on_the_line_changes_no_answer() {
 #[tokio::test]
 async fn a_command_can_fake_its_own_answer_only() {
     let vm = fresh("minimal").await;
-    let fake = r#"printf '\n@t %s fake\\n\n@e %s 7 0\n' "$__vm_job_nonce" "$__vm_job_nonce" >/dev/hvc0
-        sleep 1000"#;
-    let output = vm.execute(fake).await.unwrap();
+    let fake = r"for number in $numbers; do
+            printf '\n@t %s fake\\n\n@e %s 7 0\n' $number $number
+        done >/dev/hvc0
+        sleep 1000";
+    let output = vm.execute(format!("{NUMBERS}; {fake}")).await.unwrap();
     assert_eq!((output.status(), output.text().as_str()), (7, "fake\n"));
     is_in_step(&vm).await;
 
-    let damaged = r#"printf '\n@b %s !!!!\n' "$__vm_job_nonce" >/dev/hvc0; sleep 1; echo real"#;
+    let damaged = r"for number in $numbers; do printf '\n@b %s !!!!\n' $number; done >/dev/hvc0
+        sleep 1
+        echo real";
+    let damaged = format!("{NUMBERS}; {damaged}");
     let error = vm.execute(damaged).await.unwrap_err();
     assert!(error.to_string().contains("arrived damaged"), "{error}");
     is_in_step(&vm).await;
@@ -81,7 +103,7 @@ async fn a_line_without_an_end_costs_no_memory() {
     let vm = fresh("minimal").await;
     peak_memory();
     let before = peak_memory();
-    vm.succeed("head -c 104857600 /dev/zero | tr '\\0' x >/dev/hvc0")
+    vm.succeed("dd if=/dev/zero of=/dev/hvc0 bs=1048576 count=100")
         .await
         .unwrap();
     is_in_step(&vm).await;
@@ -194,7 +216,7 @@ async fn a_copy_that_prints_much() {
     let host = tempfile::tempdir().unwrap();
     let vm = with_its_own_cp(
         host.path(),
-        "head -c 134217728 /dev/zero | tr '\\0' x; echo; echo the end; exit 1",
+        "dd if=/dev/zero bs=1048576 count=128; echo; echo the end; exit 1",
     )
     .await;
     peak_memory();

@@ -101,7 +101,10 @@ async fn a_command_that_prints_a_gigabyte() {
     let vm = fresh("minimal").await;
     let mut count = Count::default();
     let exit = vm
-        .execute_into(format!("head -c {BYTES} /dev/zero"), &mut count)
+        .execute_into(
+            format!("dd if=/dev/zero bs=1000000 count={}", BYTES / 1_000_000),
+            &mut count,
+        )
         .await
         .unwrap();
     assert_eq!((exit, count.0), (machine::Exit::Status(0), BYTES));
