@@ -61,6 +61,11 @@ pub(crate) struct Cli {
     )]
     pub(crate) output_directory: PathBuf,
 
+    /// Has each machine's first start go on from a template of it, kept in this directory,
+    /// and made if there is none: the guest has booted then, before its console log begins
+    #[arg(long, value_name = "DIR", conflicts_with = "keep_vm_state")]
+    pub(crate) templates: Option<PathBuf>,
+
     /// Writes the outcome of each subtest, and of the script, in JUnit's XML
     #[arg(long, value_name = "FILE")]
     pub(crate) junit_xml: Option<PathBuf>,

@@ -66,6 +66,7 @@ fn call(run: &Run, report: &Report) -> PyResult<(Option<u8>, String)> {
         arguments.set_item("script", &run.script)?;
         arguments.set_item("out_dir", &run.out_dir)?;
         arguments.set_item("keep_vm_state", run.keep_vm_state)?;
+        arguments.set_item("templates", &run.templates)?;
         arguments.set_item("interactive", run.interactive)?;
         arguments.set_item("pause_on_failure", run.pause_on_failure)?;
         let seconds = run.global_timeout.map(|limit| limit.as_secs_f64());

@@ -41,6 +41,7 @@ pub(crate) struct Run {
     pub(crate) interactive: bool,
     pub(crate) pause_on_failure: bool,
     pub(crate) global_timeout: Option<Duration>,
+    pub(crate) templates: Option<PathBuf>,
     pub(crate) junit_xml: Option<PathBuf>,
 }
 
@@ -84,6 +85,7 @@ impl Run {
             interactive: cli.interactive,
             pause_on_failure: cli.pause_on_failure,
             global_timeout: cli.global_timeout,
+            templates: cli.templates.as_ref().map(absolute).transpose()?,
             junit_xml,
         })
     }

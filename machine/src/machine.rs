@@ -8,6 +8,7 @@ mod console;
 mod evidence;
 mod files;
 mod fresh;
+mod from_template;
 mod interact;
 mod jobs;
 mod keyboard;
@@ -40,7 +41,7 @@ mod windows;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use backdoor_shell::Shell;
@@ -116,8 +117,12 @@ struct Parts {
     starting: tokio::sync::Mutex<()>,
     /// What the next start begins with.
     origin: Mutex<Origin>,
+    /// Where the first start is to find a template to go on from, or to make one.
+    templates: Mutex<Option<PathBuf>>,
     /// What the disks are on top of, and must not go.
-    _saved: Option<Saved>,
+    saved: OnceLock<Saved>,
+    /// Whether the state is an earlier machine's, or for a later one.
+    keeps_state: bool,
     state: StateDir,
     out_dir: PathBuf,
     conditions: Conditions,
@@ -233,6 +238,11 @@ impl Machine {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut origin)
+    }
+
+    fn take_templates(&self) -> Option<PathBuf> {
+        let templates = self.parts.templates.lock();
+        templates.unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn running(&self, doing: &str) -> Result<Arc<Running>> {

@@ -189,7 +189,7 @@ impl Template {
     ///
     /// # Errors
     /// Why there is nothing.
-    fn current(&self) -> std::result::Result<Saved, String> {
+    pub(crate) fn current(&self) -> std::result::Result<Saved, String> {
         let saved = match self.saved.check() {
             Ok(()) => self.saved.clone(),
             Err(reason) => {

@@ -1,6 +1,6 @@
 //! Networks between machines.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -107,9 +107,17 @@ impl Vlan {
     }
 }
 
+const VARIABLE: &str = "QEMU_VDE_SOCKET_";
+
 /// The environment variable that tells of the network of a number.
 pub(crate) fn variable(number: u32) -> OsString {
-    format!("QEMU_VDE_SOCKET_{number}").into()
+    format!("{VARIABLE}{number}").into()
+}
+
+/// The number of the network that a variable tells of.
+pub(crate) fn number(variable: &OsStr) -> Option<u32> {
+    let number = variable.to_str()?.strip_prefix(VARIABLE)?;
+    number.parse().ok()
 }
 
 impl Drop for Vlan {

@@ -11,9 +11,11 @@ pub mod recorded;
 mod settling;
 mod suite;
 
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+use std::{env, fs, io};
 
 use machine::report::{Recorder, Terminal};
 use machine::{Builder, Machine, StartScript, TemplateBuilder};
@@ -50,9 +52,35 @@ pub fn start_script(image: &str) -> PathBuf {
     script
 }
 
+/// A link to the start script of a guest image that makes a machine of another name, the
+/// same for all tests, whose templates are of it.
+///
+/// # Panics
+/// If the image was not built.
+pub fn named(name: &str, image: &str) -> PathBuf {
+    let script = start_script(image);
+    let dir = images().join("machines").join(image);
+    fs::create_dir_all(&dir).expect("a directory");
+    let link = dir.join(format!("run-{name}-vm"));
+    match symlink(script, &link) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => panic!("{error}"),
+        _ => link,
+    }
+}
+
+/// Where templates are kept.
+pub fn templates() -> PathBuf {
+    images().join("templates")
+}
+
+/// Whether no test is to use a template: what they save is measured so.
+pub fn boots_everything() -> bool {
+    env::var_os("VM_TEMPLATES").is_some_and(|value| value == "off")
+}
+
 /// Where guest images are.
 fn images() -> PathBuf {
-    std::env::var_os("VM_IMAGES").map_or_else(
+    env::var_os("VM_IMAGES").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/vm"),
         PathBuf::from,
     )
@@ -63,7 +91,7 @@ fn images() -> PathBuf {
 /// # Panics
 /// If it was not built.
 pub fn driver() -> PathBuf {
-    let test = std::env::current_exe().expect("a path");
+    let test = env::current_exe().expect("a path");
     let built = test.ancestors().nth(2).expect("a directory").join("driver");
     assert!(
         built.exists(),
@@ -131,7 +159,7 @@ pub async fn fresh(image: &str) -> Machine {
 /// # Panics
 /// As [`fresh`].
 pub async fn fresh_with(image: &str, describe: impl Fn(Builder) -> Builder + Send) -> Machine {
-    if std::env::var_os("VM_TEMPLATES").is_some_and(|value| value == "off") {
+    if boots_everything() {
         return booted(image, describe).await;
     }
     cloned(image, describe).await
@@ -174,7 +202,7 @@ async fn cloned(image: &str, describe: impl Fn(Builder) -> Builder + Send) -> Ma
 /// If this binary is not to be found.
 pub fn other_test(name: &str) -> Command {
     failure::keep_evidence();
-    let mut command = Command::new(std::env::current_exe().expect("a path"));
+    let mut command = Command::new(env::current_exe().expect("a path"));
     command
         .args(["--exact", name, "--ignored", "--nocapture"])
         .env(admission::ADMITTED, "1")

@@ -14,135 +14,23 @@ mod names;
 mod parity;
 /// The prompt.
 mod prompt;
+/// A run of it.
+mod run;
 /// Reading screens without Tesseract's data.
 mod screen;
 /// Ctrl-C, SIGTERM, time-outs.
 mod signals;
 /// What scripts do with a machine beyond calling it.
 mod state;
+/// Going on where a template was saved.
+mod templates;
 /// Sessions on a person's terminal.
 mod terminal;
 /// Trouble on the console that a script wants, or knows more of.
 mod trouble;
 
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::time::Duration;
-
-use tempfile::TempDir;
-use vm_tests::{driver, failure, scaled, start_script};
-
-/// How long a script may take, and on the slowest of hosts: less than a test.
-const LIMIT: Duration = Duration::from_secs(500);
-const LONGEST: Duration = Duration::from_mins(45);
-
-/// A run of the driver: its directories, and the start scripts of its machines.
-pub(super) struct Run {
-    dir: TempDir,
-    start_scripts: Vec<PathBuf>,
-}
-
-impl Run {
-    /// Machines by name, each of an image.
-    pub(super) fn new(machines: &[(&str, &str)]) -> Self {
-        failure::keep_evidence();
-        let dir = tempfile::tempdir().unwrap();
-        let start_scripts = machines.iter().map(|(name, image)| {
-            let link = dir.path().join(format!("run-{name}-vm"));
-            symlink(start_script(image), &link).unwrap();
-            link
-        });
-        let start_scripts = start_scripts.collect();
-        Self { dir, start_scripts }
-    }
-
-    /// Where files from machines go.
-    pub(super) fn out(&self) -> &Path {
-        self.dir.path()
-    }
-
-    pub(super) fn script(&self, text: &str) -> PathBuf {
-        let path = self.dir.path().join("script.py");
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-
-    /// The driver, with nothing left to add but options and a script. What machines
-    /// keep, they keep in this run's directory.
-    pub(super) fn command(&self) -> Command {
-        let mut command = Command::new(driver());
-        command
-            .arg("--start-scripts")
-            .args(&self.start_scripts)
-            .arg("-o")
-            .arg(self.out())
-            // What hangs tells where.
-            .args(["--global-timeout", &seconds(LIMIT, LONGEST)])
-            .env("TMPDIR", self.dir.path())
-            .env_remove("XDG_RUNTIME_DIR")
-            .stdin(Stdio::null());
-        command
-    }
-
-    /// Runs a script to its end.
-    pub(super) fn run(&self, text: &str) -> Ended {
-        Ended::of(self.command().arg(self.script(text)))
-    }
-}
-
-/// A limit on this host, as the driver has it.
-fn seconds(limit: Duration, longest: Duration) -> String {
-    scaled(limit).min(longest).as_secs().to_string()
-}
-
-impl Drop for Run {
-    /// What it leaves tells why a test fails.
-    fn drop(&mut self) {
-        let _ = failure::keep_files(self.out());
-    }
-}
-
-/// A driver that has ended.
-#[derive(Debug)]
-pub(super) struct Ended {
-    status: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Ended {
-    pub(super) fn of(command: &mut Command) -> Self {
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = command.output().unwrap();
-        Self {
-            status: status.code(),
-            stdout: String::from_utf8(stdout).unwrap(),
-            stderr: String::from_utf8(stderr).unwrap(),
-        }
-    }
-
-    /// The standard output of a script that passed.
-    pub(super) fn passed(self) -> String {
-        assert_eq!(self.status, Some(0), "{}\n{}", self.stdout, self.stderr);
-        self.stdout
-    }
-
-    /// What is said of a script that failed.
-    pub(super) fn failed(self, status: i32) -> String {
-        assert_eq!(
-            self.status,
-            Some(status),
-            "{}\n{}",
-            self.stdout,
-            self.stderr
-        );
-        self.stderr
-    }
-}
+pub(super) use self::run::{Ended, Run};
+use vm_tests::start_script;
 
 #[test]
 fn a_script_that_fails_shows_its_own_traceback() {
@@ -293,7 +181,7 @@ sys.exit(7)
 
 #[test]
 fn threads_drive_machines_at_the_same_time() {
-    let run = Run::new(&[("one", "minimal"), ("other", "minimal")]);
+    let run = Run::booting(&[("one", "minimal"), ("other", "minimal")]);
     let script = "\
 import threading
 start_all()
@@ -375,7 +263,7 @@ assert machine.process.returncode == 0
 
 #[test]
 fn machines_made_by_the_script() {
-    let run = Run::new(&[]);
+    let run = Run::booting(&[]);
     let minimal = start_script("minimal");
     let script = format!(
         "\

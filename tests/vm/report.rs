@@ -33,7 +33,7 @@ fn step<'a>(trace: &'a Value, what: &str) -> &'a Value {
 
 #[test]
 fn a_failing_script_leaves_its_story() {
-    let run = Run::new(&[("machine", "minimal")]);
+    let run = Run::booting(&[("machine", "minimal")]);
     let script = "\
 machine.wait_for_console_text('Linux version')
 with subtest('outer'):
@@ -115,7 +115,7 @@ fn hostile_output_leaves_a_page_that_is_valid_and_small() {
     let run = Run::new(&[("machine", "minimal")]);
     let script = r#"
 machine.execute(r"printf '</script><b>\033[2J\000\377'")
-machine.succeed("echo '<img src=x>' >/dev/ttyS0; head -c 100000000 /dev/zero | tr '\\0' '<'")
+machine.succeed("echo '<img src=x>' >/dev/ttyS0; head -c 1000000 /dev/zero | tr '\\0' '<' >/tmp/block; for ((i = 0; i < 100; i++)); do dd if=/tmp/block bs=1000000; done")
 "#;
     run.run(script).passed();
     let page = fs::metadata(run.out().join("trace.html")).unwrap();

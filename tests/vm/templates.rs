@@ -1,4 +1,5 @@
 mod cache;
+mod first_start;
 mod kinds;
 mod network;
 

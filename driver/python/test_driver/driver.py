@@ -59,6 +59,7 @@ class Driver:
         tests: str,
         out_dir: Path,
         keep_vm_state: bool = False,
+        templates: Optional[Path] = None,
     ):
         self.tests = tests
         # The script's, once it has run.
@@ -70,6 +71,7 @@ class Driver:
         self.machines = self.machines_qemu = []
         self.polling_conditions = []
         self._keep_vm_state = keep_vm_state
+        self._templates = templates
         self._created: List[Machine] = []
         tmp_dir = get_tmp_dir()
         # What is not kept is nobody's business but this run's; except where scripts know
@@ -102,6 +104,7 @@ class Driver:
                     name=command.machine_name,
                     keep_vm_state=self._keep_vm_state,
                     callbacks=[self.check_polling_conditions],
+                    templates=self._templates,
                 )
             )
 
@@ -252,6 +255,7 @@ class Driver:
             name=name,
             keep_vm_state=keep_vm_state,
             callbacks=[self.check_polling_conditions],
+            templates=None if keep_vm_state else self._templates,
         )
         self._created.append(machine)
         return machine

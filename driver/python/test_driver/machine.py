@@ -130,6 +130,7 @@ class Machine:
         name: str = "machine",
         keep_vm_state: bool = False,
         callbacks: Optional[List[Callable]] = None,
+        templates: Optional[Path] = None,
     ) -> None:
         self.out_dir = Path(out_dir)
         self.tmp_dir = Path(tmp_dir)
@@ -148,6 +149,7 @@ class Machine:
             self.out_dir,
             self.tmp_dir,
             keep_vm_state,
+            templates,
             self.run_callbacks,
         )
         self.shared_dir = self._vm.shared_dir

@@ -31,6 +31,7 @@ def run(
     script: Optional[str],
     out_dir: Path,
     keep_vm_state: bool,
+    templates: Optional[Path],
     interactive: bool,
     pause_on_failure: bool,
     global_timeout: Optional[float],
@@ -49,7 +50,9 @@ def run(
     threading.excepthook = _tell_of_thread
     time_up = _handle_signals(global_timeout)
     status, wrong = _run(
-        lambda: Driver(start_scripts, vlans, script or "", out_dir, keep_vm_state),
+        lambda: Driver(
+            start_scripts, vlans, script or "", out_dir, keep_vm_state, templates
+        ),
         interactive,
         pause_on_failure,
     )

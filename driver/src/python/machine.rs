@@ -46,6 +46,10 @@ impl Machine {
     /// `callbacks` is called before each command, key and look at the screen, those of
     /// waits included.
     #[new]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all that there is to say of a machine"
+    )]
     fn new(
         py: Python<'_>,
         start_command: Py<PyAny>,
@@ -53,16 +57,19 @@ impl Machine {
         out_dir: PathBuf,
         tmp_dir: PathBuf,
         keep_vm_state: bool,
+        templates: Option<PathBuf>,
         callbacks: Py<PyAny>,
     ) -> PyResult<Self> {
         let _in_runtime = runtime().enter();
-        let vm = machine::Machine::builder(start::command(py, &start_command)?)
+        let mut vm = machine::Machine::builder(start::command(py, &start_command)?)
             .name(name)
             .out_dir(out_dir)
             .tmp_dir(tmp_dir)
-            .keep_vm_state(keep_vm_state)
-            .build()
-            .map_err(|error| exception(py, &error))?;
+            .keep_vm_state(keep_vm_state);
+        if let Some(cache_dir) = templates {
+            vm = vm.templates(cache_dir);
+        }
+        let vm = vm.build().map_err(|error| exception(py, &error))?;
         let raised = Arc::new(Mutex::new(None));
         let check = {
             let raised = Arc::clone(&raised);

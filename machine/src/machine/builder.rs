@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::conditions::Conditions;
 use super::{DEFAULT_KEY_DELAY, DEFAULT_LIMIT, Machine, Parts};
@@ -26,6 +26,7 @@ pub struct Builder {
     keep_vm_state: bool,
     env: Vec<(OsString, OsString)>,
     origin: Origin,
+    templates: Option<PathBuf>,
 }
 
 impl Builder {
@@ -38,6 +39,7 @@ impl Builder {
             keep_vm_state: false,
             env: Vec::new(),
             origin: Origin::Boot,
+            templates: None,
         }
     }
 
@@ -94,6 +96,20 @@ impl Builder {
         self.env.len()
     }
 
+    /// Has the first start go on from a template of the start command, on the machine's
+    /// networks, kept in `cache_dir`; if there is none, it is made, which takes a boot and
+    /// up to half a minute. So the guest has booted when it starts, and its console log
+    /// begins after that.
+    ///
+    /// A machine boots all the same, and the reason is told at WARN, if it can't be saved,
+    /// if its state is [kept](Self::keep_vm_state), or it has a [variable](Self::env).
+    /// For [`Template`](crate::Template)s of which more is known, and that are prepared,
+    /// see there.
+    pub fn templates(mut self, cache_dir: impl Into<PathBuf>) -> Self {
+        self.templates = Some(cache_dir.into());
+        self
+    }
+
     /// How the machine's first start begins.
     pub(crate) fn origin(mut self, origin: Origin) -> Self {
         self.origin = origin;
@@ -114,6 +130,7 @@ impl Builder {
             .unwrap_or_else(|| "machine".to_owned());
         let state = StateDir::create(self.tmp_dir.as_deref(), &name, self.keep_vm_state)
             .map_err(|kind| Error::new(&name, kind))?;
+        let saved = self.origin.saved().cloned();
         Ok(Machine {
             parts: Arc::new(Parts {
                 name,
@@ -121,8 +138,10 @@ impl Builder {
                 env: self.env,
                 running: Mutex::new(None),
                 starting: tokio::sync::Mutex::new(()),
-                _saved: self.origin.saved().cloned(),
+                saved: saved.map_or_else(OnceLock::new, OnceLock::from),
                 origin: Mutex::new(self.origin),
+                templates: Mutex::new(self.templates),
+                keeps_state: self.keep_vm_state,
                 state,
                 out_dir: self.out_dir,
                 conditions: Conditions::default(),

@@ -20,14 +20,24 @@ impl Machine {
     /// Gives a clone's guest its own clock, random numbers, machine id, hardware
     /// addresses, name if there is one, and mounts what its template had to unmount.
     pub(crate) async fn freshen(&self, contents: &Contents, host_name: Option<&str>) -> Result<()> {
-        let id = Uuid::new_v4().simple().to_string();
-        self.renew(contents, &id, host_name.unwrap_or_default())
-            .await?;
+        self.freshen_guest(contents, host_name).await?;
         if contents.macs.is_empty() {
             return Ok(());
         }
         let macs = contents.macs.iter().map(|mac| new_mac(mac));
         self.quietly(macs.collect()).await.map(drop)
+    }
+
+    /// All of that but hardware addresses, which are its own if nobody else's on a network
+    /// began as the same.
+    pub(super) async fn freshen_guest(
+        &self,
+        contents: &Contents,
+        host_name: Option<&str>,
+    ) -> Result<()> {
+        let id = Uuid::new_v4().simple().to_string();
+        self.renew(contents, &id, host_name.unwrap_or_default())
+            .await
     }
 
     /// Sets the clock of a guest that stood still, has it give other random numbers

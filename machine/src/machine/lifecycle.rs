@@ -14,6 +14,7 @@ use super::monitor::monitor_error;
 use super::shell::shell_error;
 use super::{Machine, Running};
 use crate::error::{ErrorKind, Result};
+use crate::saved::Origin;
 use crate::start::StartCommand;
 
 /// How long QEMU may take to quit before it is killed.
@@ -54,19 +55,33 @@ impl Machine {
     }
 
     async fn start_qemu(&self, allow_reboot: bool) -> Result<()> {
-        let _one_at_a_time = self.parts.starting.lock().await;
+        let one_at_a_time = self.parts.starting.lock().await;
         if self.pid().is_some() {
             return Ok(());
         }
         self.set_current(None);
+        // Only the first start goes on where a template was saved.
+        let Some(cache_dir) = self.take_templates() else {
+            return self.start_from(&self.take_origin(), allow_reboot).await;
+        };
+        let Some(saved) = self.start_from_template(&cache_dir, allow_reboot).await? else {
+            return Ok(());
+        };
+        // What follows uses the machine as anybody does, who would start it if it is off.
+        drop(one_at_a_time);
+        match saved.contents() {
+            Some(contents) => self.freshen_guest(contents, None).await,
+            None => Ok(()),
+        }
+    }
+
+    pub(super) async fn start_from(&self, origin: &Origin, allow_reboot: bool) -> Result<()> {
         self.step("starting vm", async {
-            // Only the first start goes on where a template was saved.
-            let origin = self.take_origin();
             if let Some(saved) = origin.saved() {
                 self.place_disks(saved)?;
             }
             let running = self
-                .launch(allow_reboot, &origin)
+                .launch(allow_reboot, origin)
                 .await
                 .map_err(|kind| self.error(kind))?;
             let pid = running.qemu.pid();

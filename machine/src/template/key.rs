@@ -17,6 +17,7 @@ use crate::qemu_args;
 use crate::saved;
 use crate::start::CommandSpec;
 use crate::state_dir::Sockets;
+use crate::vlan;
 
 /// SHA-256 of parts that can't run into each other.
 pub(super) struct Hash(Sha256);
@@ -76,6 +77,10 @@ pub(super) async fn key(recipe: &Recipe) -> io::Result<String> {
         hash.bytes(word.as_bytes());
     }
     for (name, value) in read_by_scripts() {
+        // It is told of another network of that number.
+        if vlan::number(&name).is_some_and(|number| recipe.vlans.contains(&number)) {
+            continue;
+        }
         hash.bytes(name.as_bytes());
         hash.bytes(value.as_bytes());
     }

@@ -59,7 +59,7 @@ fn web() {
 /// Machines on several networks, each on its own.
 #[test]
 fn router() {
-    let run = Run::new(&[
+    let run = Run::booting(&[
         ("inside", "minimal"),
         ("outside", "minimal"),
         ("router", "minimal"),

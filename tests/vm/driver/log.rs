@@ -3,7 +3,7 @@ use super::Run;
 /// Consoles are shown, and the errors of scripts.
 #[test]
 fn what_a_guest_says_steers_no_terminal() {
-    let run = Run::new(&[("vm", "minimal")]);
+    let run = Run::booting(&[("vm", "minimal")]);
     let ended = run.run(
         r#"
 vm.succeed(r"printf '\e[2J\e]0;title\a on the console\n' >/dev/ttyS0")

@@ -21,7 +21,7 @@ fn one_line(said: &str) -> &str {
 
 #[test]
 fn a_script_with_a_syntax_error() {
-    let run = Run::new(&[("machine", "minimal")]);
+    let run = Run::booting(&[("machine", "minimal")]);
     let said = refused(&run, &[], "start_all()\nif True\n    pass\n");
     let said = one_line(&said);
     assert!(said.ends_with("script.py:2: expected ':'"), "{said}");
@@ -31,7 +31,7 @@ fn a_script_with_a_syntax_error() {
 
 #[test]
 fn files_that_are_not_there() {
-    let run = Run::new(&[("machine", "minimal")]);
+    let run = Run::booting(&[("machine", "minimal")]);
     let said = Ended::of(run.command().arg("/no/such/script.py")).failed(2);
     let missing = "/no/such/script.py: No such file or directory (os error 2)";
     assert_eq!(one_line(&said), format!("error: {missing}"));
@@ -47,7 +47,7 @@ fn files_that_are_not_there() {
 
 #[test]
 fn start_scripts_against_the_contract() {
-    let run = Run::new(&[("machine", "minimal")]);
+    let run = Run::booting(&[("machine", "minimal")]);
     let named_otherwise = run.out().join("machine.sh");
     fs::copy(&run.start_scripts[0], &named_otherwise).unwrap();
     let args = ["--start-scripts", named_otherwise.to_str().unwrap(), "-K"];
@@ -73,7 +73,7 @@ fn start_scripts_against_the_contract() {
 
 #[test]
 fn numbers_that_are_none() {
-    let run = Run::new(&[("machine", "minimal")]);
+    let run = Run::booting(&[("machine", "minimal")]);
     for number in ["one", "-1"] {
         let said = refused(&run, &["--vlans", number, "-K"], "");
         assert!(one_line(&said).contains(&format!("'{number}'")), "{said}");
@@ -105,7 +105,7 @@ fn options_that_there_are_not() {
 /// Nix sets these for a test without machines or networks, and for one with two.
 #[test]
 fn words_of_the_environment() {
-    let run = Run::new(&[("a", "minimal"), ("b", "minimal")]);
+    let run = Run::booting(&[("a", "minimal"), ("b", "minimal")]);
     let started_with = |names: &str, vlans: &str| {
         let mut command = Command::new(driver());
         let script = run.script("print([vm.name for vm in machines], [vlan.nr for vlan in vlans])");

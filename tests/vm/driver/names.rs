@@ -97,7 +97,7 @@ for name, method in sorted(vars(Machine).items()):
 
 #[test]
 fn of_properties_and_in_scope() {
-    let run = Run::new(&[("a-machine", "minimal")]);
+    let run = Run::booting(&[("a-machine", "minimal")]);
     let script = run.script(&format!(
         "\
 known = set(globals()) - {{'__name__', '__file__', '__builtins__'}}

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use super::{Ended, Run, seconds};
+use super::{Ended, Run, run::seconds};
 
 /// All operations take longer than a script of the other tests.
 const LIMIT: Duration = Duration::from_mins(30);
@@ -20,7 +20,7 @@ fn compare_with_the_reference(image: &str) {
         eprintln!("skipped: VM_REFERENCE_DRIVER names no reference driver's machine.py");
         return;
     };
-    let run = Run::new(&[("machine", image)]);
+    let run = Run::booting(&[("machine", image)]);
     let operations = run.script(OPERATIONS);
     let limit = seconds(LIMIT, LONGEST);
     let mut ours = run.command();

@@ -107,12 +107,12 @@ machine.crash()
 machine.start()
 assert machine.last_lines is not first
 ";
-    Run::new(&[("machine", "minimal")]).run(script).passed();
+    Run::booting(&[("machine", "minimal")]).run(script).passed();
 }
 
 #[test]
 fn a_start_command_that_was_patched() {
-    let run = Run::new(&[("machine", "minimal")]);
+    let run = Run::booting(&[("machine", "minimal")]);
     let script = "\
 first, second = (f'11111111-2222-3333-4444-55555555555{n}' for n in (1, 2))
 (machine.state_dir / 'put there').write_text('before')
@@ -130,7 +130,7 @@ assert second in machine.send_monitor_command('info uuid')
 
 #[test]
 fn a_second_machine_of_one_name() {
-    let run = Run::new(&[("minimal", "minimal")]);
+    let run = Run::booting(&[("minimal", "minimal")]);
     let script = format!(
         "\
 first = create_machine({minimal:?}, name='again', keep_machine_state=True)
@@ -163,7 +163,7 @@ join_all()
 
 #[test]
 fn state_in_the_directory_where_scripts_look_for_it() {
-    let run = Run::new(&[("machine", "minimal")]);
+    let run = Run::booting(&[("machine", "minimal")]);
     let dir = run.out().join("build");
     fs::create_dir(&dir).unwrap();
     let script = format!(
@@ -201,7 +201,7 @@ machine.screenshot('shot')
 
 #[test]
 fn state_is_kept_if_it_is_to_be() {
-    let run = Run::new(&[("machine", "minimal")]);
+    let run = Run::booting(&[("machine", "minimal")]);
     let script = run.script("machine.succeed('echo kept >/disk/kept')\nmachine.shutdown()");
     Ended::of(run.command().arg("-K").arg(script)).passed();
     let script = run.script("print(machine.succeed('cat /disk/kept'), end='')");

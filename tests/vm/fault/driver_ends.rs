@@ -16,7 +16,7 @@ fn driver_ended_when(log: &str, signal: Signal) {
         CLEANUP => "machine.start()",
         _ => ENDLESS,
     };
-    let run = Run::new(&[("machine", "minimal")]);
+    let run = Run::booting(&[("machine", "minimal")]);
     let mut driver = run
         .command()
         .args(["--vlans", "1", "--"])

@@ -123,7 +123,7 @@ async fn right_answer(vm: &Machine) -> String {
 /// told if one can't.
 #[test]
 fn a_disk_it_can_not_write_to_at_the_end() {
-    let run = Run::new(&[("one", "minimal"), ("other", "minimal")]);
+    let run = Run::booting(&[("one", "minimal"), ("other", "minimal")]);
     let script = r#"
 from test_driver.errors import RequestedAssertionFailed
 for vm in machines:

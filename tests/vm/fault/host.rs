@@ -129,7 +129,7 @@ async fn two_machines_in_one_state_directory() {
 /// Whoever comes second is told where somebody is, and disturbs nobody.
 #[test]
 fn two_drivers_in_one_state_directory() {
-    let run = Run::new(&[("machine", "minimal")]);
+    let run = Run::booting(&[("machine", "minimal")]);
     let driver = |script: &str| {
         let mut driver = run.command();
         driver.arg("--keep-vm-state").arg(run.script(script));

@@ -1,0 +1,82 @@
+//! Machines whose first start goes on from a template of their own.
+
+use std::fs;
+use std::path::Path;
+
+use machine::{Builder, Machine, StartScript};
+use vm_tests::{show_steps, start_script};
+
+use super::has_booted;
+
+/// Without the variables that other tests' machines have.
+fn minimal() -> Builder {
+    show_steps();
+    Machine::builder(StartScript::new(start_script("minimal")))
+}
+
+async fn started(builder: Builder) -> Machine {
+    let vm = builder.build().unwrap();
+    vm.connect().await.unwrap();
+    vm
+}
+
+#[tokio::test]
+async fn the_first_start_boots_nothing() {
+    let cache = tempfile::tempdir().unwrap();
+    let warm = || minimal().templates(cache.path());
+    let [one, other] = [started(warm()).await, started(warm()).await];
+    assert!(!has_booted(&one).await && !has_booted(&other).await);
+
+    // What it says of itself is its own, as is what it does.
+    let uuid = "cat /proc/sys/kernel/random/uuid";
+    let [of_one, of_other] = [one.succeed(uuid).await, other.succeed(uuid).await];
+    assert_ne!(of_one.unwrap(), of_other.unwrap());
+    one.succeed("echo one >/disk/file; sync").await.unwrap();
+    other.fail("cat /disk/file").await.unwrap();
+
+    one.crash().await.unwrap();
+    assert_eq!(one.succeed("cat /disk/file").await.unwrap(), "one\n");
+    assert!(has_booted(&one).await);
+}
+
+#[tokio::test]
+async fn what_has_no_template_boots() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = dir.path().join("templates");
+    let warm = || minimal().templates(&cache);
+    let kept = warm().tmp_dir(dir.path()).keep_vm_state(true);
+    let told = warm().env("A_VARIABLE", "of its own");
+    let nowhere = minimal().templates("/proc/no/templates");
+    for description in [kept, told, nowhere] {
+        let vm = started(description).await;
+        assert!(has_booted(&vm).await);
+    }
+    assert!(!cache.exists());
+}
+
+/// As if QEMU could not load it.
+fn spoil_devices(cache: &Path) {
+    let entries = fs::read_dir(cache).unwrap();
+    let devices = entries.map(|entry| entry.unwrap().path().join("devices"));
+    for file in devices.filter(|file| file.exists()) {
+        let length = file.metadata().unwrap().len();
+        let before = file.metadata().unwrap().modified().unwrap();
+        let content = vec![0xff; usize::try_from(length).unwrap()];
+        fs::write(&file, content).unwrap();
+        let file = fs::File::options().write(true).open(&file).unwrap();
+        file.set_modified(before).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_template_that_can_not_be_loaded_is_no_obstacle() {
+    let cache = tempfile::tempdir().unwrap();
+    let warm = || minimal().templates(cache.path());
+    drop(started(warm()).await);
+    spoil_devices(cache.path());
+    let vm = started(warm()).await;
+    assert!(has_booted(&vm).await);
+    vm.succeed("echo >/disk/file").await.unwrap();
+    // Nor is it tried again.
+    assert!(!has_booted(&started(warm()).await).await);
+}
