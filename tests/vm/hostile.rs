@@ -21,7 +21,7 @@ fn peak_memory() -> u64 {
 
 /// Sets `numbers` to those of all commands that are still in the memory of the shell that
 /// runs this one: its own is among them.
-const NUMBERS: &str = r#"read -r _ _ _ parent _ </proc/$BASHPID/stat
+const NUMBERS: &str = r"read -r _ _ _ parent _ </proc/$BASHPID/stat
     while read -r range _ _ _ _ name; do
         if [[ $name == '[heap]' ]]; then heap=$range; fi
     done </proc/$parent/maps
@@ -29,7 +29,7 @@ const NUMBERS: &str = r#"read -r _ _ _ parent _ </proc/$BASHPID/stat
     numbers=$(
         dd if=/proc/$parent/mem bs=4096 skip=$begin count=$((end - begin)) 2>/dev/null |
             tr -c '[:alnum:]' '\n' | grep -xE '[0-9a-f]{16}' | sort -u
-    )"#;
+    )";
 
 async fn is_in_step(vm: &Machine) {
     assert_eq!(vm.succeed("echo right").await.unwrap(), "right\n");
@@ -60,13 +60,13 @@ async fn output_that_imitates_the_protocol() {
 #[tokio::test]
 async fn noise_on_the_line_changes_no_answer() {
     let vm = fresh("minimal").await;
-    let noise = r#"{
+    let noise = r"{
         printf '\n@e 0000000000000000 0 0\n@b 0123456789abcdef ====\n@t 0123456789abcdef no'
         printf '\n@r 0123456789abcdef\n@c 0123456789abcdef\n'
         for number in $numbers; do printf '\n@e %s 1' $number; done
         head -c 100000 /dev/urandom
         printf '\n# '
-    } >/dev/hvc0"#;
+    } >/dev/hvc0";
     for _ in 0..5 {
         let answer = vm
             .succeed(format!("{NUMBERS}; {noise}; echo right"))

@@ -1,12 +1,16 @@
 //! `cargo xtask bench`: the figures, each beside what it is compared with.
 
+use std::env;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
 use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::host::{self, Package};
 use crate::image::{self, Image};
 use crate::util::{cargo, run_loudly, vm_dir};
-use crate::vm_test::accelerator;
+use crate::vm_test::{self, accelerator};
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Bench {
@@ -20,6 +24,8 @@ pub(crate) enum Bench {
     Ocr,
     /// How fast a console is logged
     SerialLog,
+    /// How long all VM tests take, with a boot for each machine and with clones; an hour
+    Suite,
     /// How large the trace page of a long run is, and how fast a browser shows it
     Trace,
 }
@@ -27,6 +33,7 @@ pub(crate) enum Bench {
 /// Runs a benchmark, with all that it needs installed and built before.
 pub(crate) fn run(bench: Bench, yes: bool) -> Result<()> {
     let (package, target, images): (_, _, &[Image]) = match bench {
+        Bench::Suite => return suite(yes),
         Bench::Clone => ("vm-tests", "clone", &[Image::Systemd]),
         Bench::Commands => ("vm-tests", "commands", &[Image::Minimal, Image::Systemd]),
         Bench::Faults => ("vm-tests", "faults", &[Image::Minimal]),
@@ -51,5 +58,30 @@ fn packages(bench: Bench) -> Vec<Package> {
         Bench::Ocr => [&host::OCR[..], &host::OTHER_OCR].concat(),
         Bench::SerialLog => Vec::new(),
         Bench::Trace => [&host::OCR[..], &host::BROWSER].concat(),
+        Bench::Suite => host::all(),
     }
+}
+
+/// All VM tests, with a boot for each machine, then with clones of templates that are made
+/// anew for them: that takes its time, too.
+fn suite(yes: bool) -> Result<()> {
+    host::ensure(&packages(Bench::Suite), yes)?;
+    image::ensure(Image::value_variants(), yes)?;
+    vm_test::build()?;
+    let booting = timed(Command::new(env::current_exe()?).env("VM_TEMPLATES", "off"))?;
+    vm_test::clean()?;
+    let cloning = timed(Command::new(env::current_exe()?).env("VM_TEMPLATES", "on"))?;
+    println!(
+        "all VM tests: with a boot for each machine {:.1} minutes, with clones {:.1}: {:.0} %",
+        booting.as_secs_f64() / 60.0,
+        cloning.as_secs_f64() / 60.0,
+        cloning.div_duration_f64(booting) * 100.0
+    );
+    Ok(())
+}
+
+fn timed(xtask: &mut Command) -> Result<Duration> {
+    let start = Instant::now();
+    run_loudly(xtask.arg("vm-test"))?;
+    Ok(start.elapsed())
 }

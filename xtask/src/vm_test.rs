@@ -23,9 +23,8 @@ pub(crate) fn run(flags: &VmTestFlags) -> Result<()> {
     }
     host::ensure(&host::all(), flags.yes)?;
     image::ensure(Image::value_variants(), flags.yes)?;
-    run_loudly(cargo().args(["build", "--package", "driver"]))?;
     // Before what is left of the last failures goes, which may be wanted again.
-    run_loudly(cargo().args(["test", "--package", "vm-tests", "--no-run"]))?;
+    build()?;
     let tests = match (&flags.filter, flags.rerun_failed) {
         (_, true) => Tests::These(failures::names()?),
         (Some(filter), false) => Tests::Like(filter),
@@ -71,6 +70,12 @@ pub(crate) fn run(flags: &VmTestFlags) -> Result<()> {
         return Err(Told.into());
     }
     Ok(())
+}
+
+/// The tests, and the driver that some of them run.
+pub(crate) fn build() -> Result<()> {
+    run_loudly(cargo().args(["build", "--package", "driver"]))?;
+    run_loudly(cargo().args(["test", "--package", "vm-tests", "--no-run"]))
 }
 
 /// Makes the templates that all tests together need, where the user sees how far it is. What
