@@ -145,7 +145,7 @@ fn state_directory_in_use() {
 
 #[tokio::test]
 async fn command_with_a_nul() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     let error = vm.succeed("echo a\0b").await.unwrap_err();
     assert!(error.to_string().contains("NUL"), "{error}");
     vm.succeed("true").await.unwrap();
@@ -153,7 +153,7 @@ async fn command_with_a_nul() {
 
 #[tokio::test]
 async fn invalid_regular_expression() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     let error = vm.wait_for_console_text("(unclosed").await.unwrap_err();
     let invalid = matches!(

@@ -8,7 +8,7 @@ use vm_tests::{SOON, fresh};
 
 #[tokio::test]
 async fn a_condition_is_checked_before_commands() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.succeed("touch /root/alive").await.unwrap();
     let checks = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&checks);
@@ -39,7 +39,7 @@ async fn a_condition_is_checked_before_commands() {
 
 #[tokio::test]
 async fn a_condition_is_checked_before_the_screen_is_looked_at() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     let (holds, checks) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU32::new(0)));
     let (told, counted) = (Arc::clone(&holds), Arc::clone(&checks));
@@ -110,7 +110,7 @@ async fn what_is_waited_for_needs_no_guest() {
 
 #[tokio::test]
 async fn a_condition_is_not_checked_too_often_and_can_be_waited_for() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
     let checks = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&checks);
@@ -128,7 +128,7 @@ async fn a_condition_is_not_checked_too_often_and_can_be_waited_for() {
 
 #[tokio::test]
 async fn anything_can_be_waited_for() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     let looks = AtomicU32::new(0);
     vm.retry("the third look", async || {
         vm.succeed("true").await?;
@@ -156,7 +156,7 @@ async fn anything_can_be_waited_for() {
 
 #[tokio::test]
 async fn the_guest_sleeps_by_its_own_clock() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     let uptime = "cut -d' ' -f1 /proc/uptime";
     let seconds = async || {
         vm.succeed(uptime)

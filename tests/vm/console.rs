@@ -10,8 +10,8 @@ use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use vm_tests::{fresh, minimal};
 
 /// A machine between whose lines the kernel puts none of its own.
-async fn quiet() -> Machine {
-    let vm = fresh("minimal").await;
+async fn quiet(image: &str) -> Machine {
+    let vm = fresh(image).await;
     vm.succeed("dmesg -n 1").await.unwrap();
     vm
 }
@@ -42,7 +42,7 @@ async fn finds_what_came_and_what_comes() {
 
 #[tokio::test]
 async fn a_match_is_taken_once() {
-    let vm = quiet().await;
+    let vm = quiet("systemd").await;
     vm.succeed("echo only once >/dev/ttyS0").await.unwrap();
     vm.wait_for_console_text("only once").await.unwrap();
     let error = vm
@@ -61,9 +61,9 @@ async fn a_match_is_taken_once() {
 
 #[tokio::test]
 async fn typing_on_the_console() {
-    let vm = minimal();
-    vm.start().await.unwrap();
-    // A prompt is a line without an end.
+    let vm = fresh("minimal").await;
+    // A prompt is a line without an end; the first was there before the template was saved.
+    vm.send_console("\n").await.unwrap();
     vm.wait_for_console_text("minimal# ").await.unwrap();
     vm.send_console("echo typed: $((6 * 7))\n").await.unwrap();
     vm.wait_for_console_text("typed: 42").await.unwrap();
@@ -81,7 +81,7 @@ async fn logging_in_on_systemd() {
 
 #[tokio::test]
 async fn a_wait_and_a_command_at_once() {
-    let vm = quiet().await;
+    let vm = quiet("systemd").await;
     vm.connect().await.unwrap();
     let (found, done) = tokio::join!(
         vm.wait_for_console_text("from the command"),
@@ -93,7 +93,7 @@ async fn a_wait_and_a_command_at_once() {
 
 #[tokio::test]
 async fn the_whole_log_is_kept() {
-    let vm = quiet().await;
+    let vm = quiet("minimal").await;
     vm.succeed(
         "echo the beginning >/dev/ttyS0; seq 20000 | sed 's/.*/line & of the flood/' >/dev/ttyS0",
     )
@@ -112,7 +112,7 @@ async fn the_whole_log_is_kept() {
 
 #[tokio::test]
 async fn bytes_that_are_no_text() {
-    let vm = quiet().await;
+    let vm = quiet("systemd").await;
     vm.succeed("printf 'bad \\377\\376 bytes\\r\\n' >/dev/ttyS0")
         .await
         .unwrap();
@@ -125,7 +125,7 @@ async fn lines_are_told_of_as_long_as_somebody_wants_them() {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::registry().with(lines.clone());
     let _here = tracing::subscriber::set_default(subscriber);
-    let vm = quiet().await;
+    let vm = quiet("systemd").await;
     let print = async |text: &str| {
         vm.succeed(format!("echo {text} >/dev/ttyS0"))
             .await

@@ -15,7 +15,7 @@ async fn fails() {
     if std::env::var_os("VICTIM").is_none() {
         return;
     }
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.succeed("echo the last words >/dev/ttyS0").await.unwrap();
     vm.wait_for_console_text("the last words").await.unwrap();
     vm.succeed("echo no luck; false").await.unwrap();
@@ -28,7 +28,7 @@ async fn hangs() {
     if std::env::var_os("VICTIM").is_none() {
         return;
     }
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.succeed("echo the last words").await.unwrap();
     println!("it hangs");
     vm.wait_for_console_text("what never comes").await.unwrap();
@@ -40,7 +40,7 @@ async fn fails_without_qemu() {
     if std::env::var_os("VICTIM").is_none() {
         return;
     }
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.succeed("echo the last words >/dev/ttyS0").await.unwrap();
     vm.wait_for_console_text("the last words").await.unwrap();
     vm.crash().await.unwrap();
@@ -105,9 +105,9 @@ fn leaves_what_there_is_to_know() {
     assert_eq!(read("test"), "failure::fails");
     assert!(read("story.txt").contains("no luck"), "{stderr}");
     assert!(read("trace.html").contains("no luck"));
-    assert!(read("minimal/console.log").contains("the last words"));
-    assert!(read("minimal/qemu-command-line").contains("-accel tcg"));
-    let screen = fs::read(dir.join("minimal/screen.png")).unwrap();
+    assert!(read("systemd/console.log").contains("the last words"));
+    assert!(read("systemd/qemu-command-line").contains("-accel tcg"));
+    let screen = fs::read(dir.join("systemd/screen.png")).unwrap();
     assert!(screen.starts_with(b"\x89PNG"));
 }
 
@@ -148,7 +148,7 @@ fn leaves_the_console_of_a_machine_that_is_gone() {
     assert!(!status.unwrap().success());
     let console = failures
         .path()
-        .join("failure.fails_without_qemu/minimal/console.log");
+        .join("failure.fails_without_qemu/systemd/console.log");
     assert!(
         fs::read_to_string(console)
             .unwrap()
@@ -174,7 +174,7 @@ fn one_that_is_ended_tells_too() {
     let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
     assert!(read("story.txt").contains("SIGTERM"));
     assert!(read("trace.html").contains("what never comes"));
-    assert!(dir.join("minimal/screen.png").exists());
+    assert!(dir.join("systemd/screen.png").exists());
 }
 
 #[test]
@@ -188,14 +188,14 @@ fn can_wait_for_somebody_to_look() {
         .unwrap();
     let mut somebody = victim.stdin.take().unwrap();
     somebody
-        .write_all(b"minimal info name\nother help\n")
+        .write_all(b"systemd info name\nother help\n")
         .unwrap();
     drop(somebody);
     let ended = victim.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr);
     assert!(!ended.status.success());
     let (_, prompt) = said.split_once("its machines wait:").unwrap();
-    assert!(prompt.contains("minimal: its state is in "), "{said}");
-    assert!(prompt.contains("\nminimal\n"), "{said}");
+    assert!(prompt.contains("systemd: its state is in "), "{said}");
+    assert!(prompt.contains("\nsystemd\n"), "{said}");
     assert!(prompt.contains("there is no machine \"other\""), "{said}");
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use machine::{ErrorKind, Machine, quote};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use sha2::{Digest as _, Sha256};
-use vm_tests::{builder, fresh, fresh_with};
+use vm_tests::{fresh, fresh_with};
 
 /// Names that only quoting keeps what they are.
 const ODD_NAMES: [&str; 5] = ["a b", "it's \"$HOME\"", "-rf", "new\nline", "back\\slash"];
@@ -50,10 +50,8 @@ fn write(path: &Path, content: &[u8], mode: u32) {
 #[tokio::test]
 async fn files_and_directories_into_the_guest_and_back() {
     let host = tempfile::tempdir().unwrap();
-    let vm = builder("minimal")
-        .out_dir(host.path().join("out"))
-        .build()
-        .unwrap();
+    let out = host.path().join("out");
+    let vm = fresh_with("systemd", |builder| builder.out_dir(&out)).await;
     let big = noise(10 << 20);
     write(&host.path().join("big"), &big, 0o640);
     vm.copy_from_host(host.path().join("big"), "/var/new/dir/copy")
@@ -121,6 +119,7 @@ async fn files_and_directories_into_the_guest_and_back() {
     assert_eq!(left, 0, "nothing stays in the share");
 }
 
+/// By busybox's cp, xargs and chmod as by others.
 #[tokio::test]
 async fn modes_are_kept() {
     let host = tempfile::tempdir().unwrap();
@@ -159,7 +158,7 @@ async fn modes_are_kept() {
 #[tokio::test]
 async fn a_copy_is_called_as_what_was_asked_for() {
     let host = tempfile::tempdir().unwrap();
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     let dir = host.path().join("v1.2");
     fs::create_dir(&dir).unwrap();
     write(&dir.join("lib.so.1.2"), b"a library", 0o755);
@@ -191,6 +190,7 @@ async fn a_copy_is_called_as_what_was_asked_for() {
     assert_eq!(copies, expected);
 }
 
+/// By busybox's find and cp as by others.
 #[tokio::test]
 async fn devices_are_left_out() {
     let out = tempfile::tempdir().unwrap();
@@ -229,7 +229,7 @@ async fn devices_are_left_out() {
 #[tokio::test]
 async fn via_the_shell() {
     let host = tempfile::tempdir().unwrap();
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     for bytes in [0, 1, 100_000, 5 << 20] {
         let content = noise(bytes);
         let path = host.path().join("file");
@@ -262,10 +262,8 @@ async fn via_the_shell() {
 #[tokio::test]
 async fn names_may_hold_anything() {
     let host = tempfile::tempdir().unwrap();
-    let vm = builder("minimal")
-        .out_dir(host.path().join("out"))
-        .build()
-        .unwrap();
+    let out = host.path().join("out");
+    let vm = fresh_with("systemd", |builder| builder.out_dir(&out)).await;
     for name in ODD_NAMES {
         let source = host.path().join(name);
         write(&source, name.as_bytes(), 0o600);
@@ -285,12 +283,12 @@ async fn names_may_hold_anything() {
             .unwrap();
         assert_eq!(content, name);
     }
-    assert_eq!(vm.succeed("ls shell | wc -l").await.unwrap(), "5\n");
+    assert_eq!(vm.succeed("ls -q shell | wc -l").await.unwrap(), "5\n");
 }
 
 #[tokio::test]
 async fn what_can_not_be_copied() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
     let error = vm
         .copy_from_host("/no/such/file", "/root")
@@ -379,7 +377,7 @@ async fn the_share_is_mounted_on_demand() {
 
 #[tokio::test]
 async fn a_file_that_appears() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.succeed("ln -s /root /tmp/way; (sleep 1; touch '/root/a new one') >&2 &")
         .await
         .unwrap();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use machine::{ErrorKind, Machine};
-use vm_tests::{builder, fresh};
+use vm_tests::{fresh, fresh_with};
 
 /// How much more memory than before a guest may cost its driver, in KiB.
 const BOUND: u64 = 96 << 10;
@@ -38,7 +38,7 @@ async fn is_in_step(vm: &Machine) {
 /// What a command prints is data, whatever it looks like.
 #[tokio::test]
 async fn output_that_imitates_the_protocol() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     let imitation = "\n@e 0000000000000000 0 0\n@r 0000000000000000\nSpawning backdoor root shell...\n\
                      root@vm:~# \n@b 0000000000000000 AA=A\n";
     let script = format!(
@@ -59,7 +59,7 @@ async fn output_that_imitates_the_protocol() {
 /// unless it has the number of the command that runs.
 #[tokio::test]
 async fn noise_on_the_line_changes_no_answer() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     let noise = r"{
         printf '\n@e 0000000000000000 0 0\n@b 0123456789abcdef ====\n@t 0123456789abcdef no'
         printf '\n@r 0123456789abcdef\n@c 0123456789abcdef\n'
@@ -80,7 +80,7 @@ async fn noise_on_the_line_changes_no_answer() {
 /// It may answer for itself by any means, and nobody else.
 #[tokio::test]
 async fn a_command_can_fake_its_own_answer_only() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     let fake = r"for number in $numbers; do
             printf '\n@t %s fake\\n\n@e %s 7 0\n' $number $number
         done >/dev/hvc0
@@ -100,7 +100,7 @@ async fn a_command_can_fake_its_own_answer_only() {
 
 #[tokio::test]
 async fn a_line_without_an_end_costs_no_memory() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     peak_memory();
     let before = peak_memory();
     vm.succeed("dd if=/dev/zero of=/dev/hvc0 bs=1048576 count=100")
@@ -114,7 +114,7 @@ async fn a_line_without_an_end_costs_no_memory() {
 /// A guest that says its shell had started anew has no shell any more, and that is all.
 #[tokio::test]
 async fn a_false_greeting_ends_the_command_that_makes_it() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     let greeting = "echo 'Spawning backdoor root shell...' >/dev/hvc0; sleep 1000";
     let error = vm.succeed(greeting).await.unwrap_err();
     assert!(error.to_string().contains("restarted"), "{error}");
@@ -128,13 +128,15 @@ async fn a_false_greeting_ends_the_command_that_makes_it() {
 
 #[tokio::test]
 async fn no_message_steers_a_terminal() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     let escapes = r"printf '\e]0;title\a\e[2J\u202e\x9b\n'";
     let quick = vm.within(Duration::from_secs(10));
     let failed = vm.succeed(format!("{escapes}; false")).await;
-    let in_vain = quick.wait_until_succeeds(format!("{escapes}; false")).await;
     vm.succeed(format!("{escapes} >/dev/ttyS0")).await.unwrap();
-    let on_console = quick.wait_for_console_text("never").await;
+    let (in_vain, on_console) = tokio::join!(
+        quick.wait_until_succeeds(format!("{escapes}; false")),
+        quick.wait_for_console_text("never"),
+    );
     let odd_name = vm
         .copy_from_host_via_shell("/etc/hosts", "/proc/\u{1b}[2J/no")
         .await;
@@ -153,8 +155,7 @@ async fn no_message_steers_a_terminal() {
 
 /// A guest whose `cp` makes what it likes of what it is to copy to the share.
 async fn with_its_own_cp(dir: &Path, makes: &str) -> Machine {
-    let vm = builder("minimal").out_dir(dir).tmp_dir(dir);
-    let vm = vm.build().unwrap();
+    let vm = fresh_with("systemd", |builder| builder.out_dir(dir).tmp_dir(dir)).await;
     let cp = format!("#!/bin/bash\nset -e\ntarget=${{!#}}\nshopt -s dotglob\n{makes}");
     let cp = machine::quote(&cp).unwrap().into_owned();
     vm.succeed(format!(
@@ -249,11 +250,22 @@ async fn a_copy_that_does_not_end() {
     assert_eq!(fs::read_dir(vm.shared_dir()).unwrap().count(), 0);
 }
 
+/// A directory for very many small files: in memory, if the host has room for them there.
+fn roomy_tempdir() -> tempfile::TempDir {
+    let in_memory = "/dev/shm";
+    let has_room = rustix::fs::statvfs(in_memory)
+        .is_ok_and(|it| it.f_bavail * it.f_frsize > 4 << 30 && it.f_favail > 2_500_000);
+    let there = has_room.then(|| tempfile::tempdir_in(in_memory).ok());
+    there
+        .flatten()
+        .unwrap_or_else(|| tempfile::tempdir().unwrap())
+}
+
 /// An emulated guest would take hours to make them, so the host does.
 #[tokio::test]
 async fn a_million_files_in_the_share() {
     const MILLION: usize = 1_000_000;
-    let host = tempfile::tempdir().unwrap();
+    let host = roomy_tempdir();
     let vm = with_its_own_cp(host.path(), r#"mv /tmp/shared/many "$target""#).await;
     // Nor does it give all of them their modes in a time that anybody has.
     vm.succeed(
@@ -321,7 +333,7 @@ async fn a_copy_that_is_given_up() {
 
 #[tokio::test]
 async fn a_deep_share_is_gone_with_its_machine() {
-    let vm = builder("minimal").build().unwrap();
+    let vm = fresh("systemd").await;
     let deep = "printf -v deep d/%.0s {1..100}; cd /tmp/shared; mkdir -p $deep";
     vm.succeed(deep).await.unwrap();
     let share = vm.shared_dir().to_owned();

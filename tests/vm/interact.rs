@@ -1,6 +1,6 @@
 use machine::TerminalKind;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
-use vm_tests::{fresh, minimal};
+use vm_tests::fresh;
 
 /// Somebody at a terminal.
 struct Person {
@@ -88,9 +88,7 @@ async fn a_shell_with_a_terminal() {
 
 #[tokio::test]
 async fn the_serial_console() {
-    let vm = minimal();
-    vm.start().await.unwrap();
-    vm.wait_for_console_text("minimal# ").await.unwrap();
+    let vm = fresh("minimal").await;
     let (mut person, input, output) = person();
     let session = async {
         person.types("echo $((6 * 7)) is seen\r").await;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use machine::{ErrorKind, Machine, StartScript};
-use vm_tests::{builder, fresh, minimal, other_test, start_script, wait_until_gone};
+use vm_tests::{builder, fresh, fresh_with, minimal, other_test, start_script, wait_until_gone};
 
 #[tokio::test]
 async fn boots_and_shuts_down() {
@@ -38,7 +38,7 @@ async fn starts_again_after_a_shutdown() {
 
 #[tokio::test]
 async fn power_off_from_inside() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
     // Whether it still gets an answer depends on who is quicker.
     let _ = vm.execute("poweroff").await;
@@ -49,8 +49,8 @@ async fn power_off_from_inside() {
 
 #[tokio::test]
 async fn crash_is_sudden() {
-    let vm = fresh("minimal").await;
-    vm.succeed("echo not yet on disk >/disk/file")
+    let vm = fresh("systemd").await;
+    vm.succeed("echo not yet on disk >/root/file")
         .await
         .unwrap();
     vm.crash().await.unwrap();
@@ -84,7 +84,7 @@ async fn reboot_where_it_is_allowed() {
 
 #[tokio::test]
 async fn reboot_ends_a_machine_that_may_not() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
     vm.reboot().await.unwrap();
     assert!(vm.wait_for_shutdown().await.unwrap().unwrap().success());
@@ -121,14 +121,9 @@ async fn state_is_kept_where_it_is_to_be() {
 #[tokio::test]
 async fn two_machines_at_once() {
     let tmp = tempfile::tempdir().unwrap();
-    let machine = |name| {
-        builder("minimal")
-            .name(name)
-            .tmp_dir(tmp.path())
-            .build()
-            .unwrap()
-    };
-    let (one, two) = (machine("one"), machine("two"));
+    let dir = tmp.path();
+    let machine = |name| fresh_with("systemd", move |builder| builder.name(name).tmp_dir(dir));
+    let (one, two) = tokio::join!(machine("one"), machine("two"));
     let (a, b) = tokio::join!(
         one.succeed("echo 1 >/tmp/n; cat /tmp/n"),
         two.succeed("echo 2 >/tmp/n; cat /tmp/n")
@@ -151,8 +146,7 @@ async fn two_machines_at_once() {
 
 #[tokio::test]
 async fn release_forgets_the_machine() {
-    let vm = minimal();
-    vm.connect().await.unwrap();
+    let vm = fresh("systemd").await;
     let pid = vm.pid().unwrap();
     vm.release();
     wait_until_gone(pid);

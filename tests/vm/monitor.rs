@@ -8,7 +8,7 @@ use vm_tests::fresh;
 
 #[tokio::test]
 async fn human_monitor() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     assert_eq!(
         vm.send_monitor_command("info status").await.unwrap(),
@@ -41,7 +41,7 @@ async fn human_monitor() {
 
 #[tokio::test]
 async fn more_than_a_line_is_refused() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     let error = vm
         .send_monitor_command("info status\nquit")
@@ -59,7 +59,7 @@ async fn more_than_a_line_is_refused() {
 
 #[tokio::test]
 async fn qmp() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     let status = vm.qmp("query-status", Value::Null).await.unwrap();
     assert_eq!(status["running"], true);
@@ -82,7 +82,7 @@ async fn qmp() {
 
 #[tokio::test]
 async fn qmp_events_come_while_commands_are_in_flight() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     let client = vm.qmp_client().unwrap();
     let events = client.events();
@@ -104,7 +104,7 @@ async fn qmp_events_come_while_commands_are_in_flight() {
 
 #[tokio::test]
 async fn qmp_tells_of_the_shutdown() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
     let mut events = vm.qmp_client().unwrap().events();
     let (event, done) = tokio::join!(events.wait_for("SHUTDOWN"), vm.shutdown());
@@ -114,7 +114,7 @@ async fn qmp_tells_of_the_shutdown() {
 
 #[tokio::test]
 async fn qemu_knows_every_key_of_the_table() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     for character in (' '..='~').chain(['\n', '\t', '\u{8}', '\u{1b}']) {
         let key = Keys::for_char(character).unwrap();
@@ -129,7 +129,7 @@ async fn qemu_knows_every_key_of_the_table() {
 
 #[tokio::test]
 async fn an_event_is_waited_for() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     // One that has come already, and is not the first.
     vm.qmp("stop", Value::Null).await.unwrap();

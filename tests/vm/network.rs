@@ -101,7 +101,7 @@ async fn a_port_that_does_not_answer_is_closed() {
 
 #[tokio::test]
 async fn arguments_that_can_not_be() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
     let errors = [
         vm.wait_for_open_port(0).await.unwrap_err(),
@@ -123,11 +123,15 @@ async fn arguments_that_can_not_be() {
 
 #[tokio::test]
 async fn a_forwarded_port_leads_into_the_guest() {
-    let vm = fresh("minimal").await;
-    vm.succeed("nc -ll -p 80 -e echo hello &>/dev/null &")
+    let vm = fresh("systemd").await;
+    vm.succeed("systemd-socket-activate --accept --inetd -l 80 echo hello &>/dev/null &")
         .await
         .unwrap();
     vm.wait_for_open_port(80).await.unwrap();
+    // Nothing in the guest waits for its network.
+    vm.wait_until_succeeds("ip -4 addr show to 10.0.2.15/24 | grep -q inet")
+        .await
+        .unwrap();
     // A free port: QEMU takes it over.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
@@ -187,7 +191,7 @@ async fn a_cable_is_pulled_and_plugged_in_again() {
 
 #[tokio::test]
 async fn a_machine_with_one_card_has_no_cable_to_pull() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     let error = vm.block().await.unwrap_err();
     assert!(

@@ -9,7 +9,7 @@ use vm_tests::{fresh, fresh_with};
 #[tokio::test]
 async fn a_screenshot_is_a_png() {
     let out = tempfile::tempdir().unwrap();
-    let vm = fresh_with("minimal", |builder| builder.out_dir(out.path())).await;
+    let vm = fresh_with("systemd", |builder| builder.out_dir(out.path())).await;
     vm.connect().await.unwrap();
     let path = vm.screenshot("boot").await.unwrap();
     assert_eq!(path, out.path().join("boot.png"));
@@ -26,7 +26,7 @@ async fn a_screenshot_is_a_png() {
 #[tokio::test]
 async fn a_screenshot_has_every_pixel() {
     let out = tempfile::tempdir().unwrap();
-    let vm = fresh_with("minimal", |builder| builder.out_dir(out.path())).await;
+    let vm = fresh_with("systemd", |builder| builder.out_dir(out.path())).await;
     vm.succeed(
         r"for c in {0..7}; do printf '\033[3%d;4%dm colour %d ' $((7 - c)) $c $c; done >/dev/tty1",
     )
@@ -52,7 +52,7 @@ async fn a_screenshot_has_every_pixel() {
 #[tokio::test]
 async fn each_wait_in_vain_leaves_its_own_picture() {
     let out = tempfile::tempdir().unwrap();
-    let vm = fresh_with("minimal", |builder| {
+    let vm = fresh_with("systemd", |builder| {
         builder.name("web.example").out_dir(out.path())
     })
     .await;
@@ -82,7 +82,7 @@ async fn each_wait_in_vain_leaves_its_own_picture() {
 
 #[tokio::test]
 async fn a_screenshot_into_nowhere() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     for nowhere in ["/no/such/directory/picture.png", "", ".", "..", "/tmp/"] {
         let error = vm.screenshot(nowhere).await.unwrap_err();

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use machine::{Machine, Template};
-use vm_tests::{SOON, builder, template};
+use vm_tests::{SOON, systemd, template};
 
 pub(crate) const PREPARED: &str = "multi-user.target";
 
@@ -145,7 +145,7 @@ async fn behaves(vm: &Machine) {
 
 #[tokio::test]
 async fn a_boot_behaves() {
-    let vm = builder("systemd").build().unwrap();
+    let vm = systemd();
     vm.connect().await.unwrap();
     behaves(&vm).await;
 }
@@ -163,7 +163,8 @@ async fn a_clone_behaves_as_a_boot_does() {
 #[tokio::test]
 async fn a_template_of_a_clone() {
     let cache = tempfile::tempdir().unwrap();
-    let base = template("minimal").cache_dir(cache.path());
+    let booted = template("minimal").build().await.unwrap();
+    let base = booted.extend().cache_dir(cache.path());
     let base = base.succeed("echo base >/disk/base").build().await.unwrap();
     let tools = tempfile::tempdir().unwrap();
     std::fs::write(tools.path().join("tool"), "a tool").unwrap();

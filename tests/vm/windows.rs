@@ -40,19 +40,20 @@ async fn windows_of_a_desktop() {
 #[tokio::test]
 async fn a_guest_without_x() {
     let out = tempfile::tempdir().unwrap();
-    let vm = fresh_with("minimal", |builder| builder.out_dir(out.path())).await;
+    let vm = fresh_with("systemd", |builder| builder.out_dir(out.path())).await;
     let error = vm.get_window_names().await.unwrap_err();
     assert!(
         matches!(error.kind(), ErrorKind::CommandFailed { .. }),
         "{error}"
     );
     let patient = vm.within(Duration::from_secs(15));
-    let error = patient.wait_for_window("x").await.unwrap_err();
+    let (window, x) = tokio::join!(patient.wait_for_window("x"), patient.wait_for_x());
+    let error = window.unwrap_err();
     assert!(
         error.to_string().contains("no windows can be listed"),
         "{error}"
     );
-    let error = patient.wait_for_x().await.unwrap_err();
+    let error = x.unwrap_err();
     assert!(error.to_string().contains("graphical session"), "{error}");
     let shown: Vec<&str> = error.evidence().iter().map(|e| e.what.as_str()).collect();
     assert!(shown.contains(&"screenshot"), "{error}");

@@ -1,14 +1,14 @@
 use std::time::Duration;
 
 use machine::{Command, Exit};
-use vm_tests::{fresh, minimal, scaled};
+use vm_tests::{fresh, scaled};
 
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// Whatever became of a command, the next one's answer is its own. Gives what the
 /// command had printed.
 async fn times_out(command: &str) -> String {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     let output = vm.execute(Command::new(command).timeout(LIMIT)).await;
     let output = output.unwrap();
     assert_eq!(output.exit, Exit::TimedOut, "{command}");
@@ -39,7 +39,7 @@ async fn one_that_stops_itself() {
 /// A wait's limit holds, whoever has the shell.
 #[tokio::test]
 async fn one_that_has_the_shell_beside_a_wait() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     let wait = async {
         vm.wait_for_console_text("begun").await.unwrap();
         let quick = vm.within(Duration::from_secs(1));
@@ -58,8 +58,8 @@ async fn one_that_has_the_shell_beside_a_wait() {
 /// A copy's time is what it takes itself, be it the first to ask for the shell or not.
 #[tokio::test]
 async fn one_that_has_the_shell_beside_a_copy() {
-    let limit = Duration::from_mins(1);
-    let vm = minimal();
+    let limit = Duration::from_secs(20);
+    let vm = fresh("systemd").await;
     let longer = scaled(limit).as_secs() + 1;
     let patient = vm.within(limit);
     let (command, copy) = tokio::join!(

@@ -7,7 +7,7 @@ use crate::driver::Run;
 
 #[tokio::test]
 async fn trouble_is_told_of_by_the_next_error() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.watch_console("corruption", "checksum mismatch", Meaning::Noted)
         .unwrap();
     vm.succeed("dmesg -n 8; echo '<1>Found ordering cycle on x' >/dev/kmsg")
@@ -89,7 +89,7 @@ async fn no_room_on_its_disk() {
 
 #[tokio::test]
 async fn its_clock_jumps() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     let jump = |year: &str| format!("date -s {year}-01-01 >/dev/null");
     let waits = async {
         vm.wait_for_file("/tmp/there").await.unwrap();

@@ -80,7 +80,7 @@ async fn qmp_is_closed() {
 /// QEMU lets go of its end of the line.
 #[tokio::test]
 async fn the_shell_is_closed() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     let nothing = json!({ "type": "null", "data": {} });
     let cut = async {
         vm.wait_for_console_text("command runs").await.unwrap();

@@ -80,7 +80,7 @@ async fn a_panic_ends_what_waits_for_systemd() {
 
 /// A program of the guest's, called by its name, panics.
 async fn panics_by(program: &str) -> Machine {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.succeed(format!(
         "{STAYS}; path=$(type -P {program}); rm $path
          printf '#!/bin/sh\n{PANIC}\n' >$path; chmod +x $path"
@@ -120,7 +120,7 @@ async fn a_panic_ends_a_boot() {
 
 #[tokio::test]
 async fn a_panic_is_recognised_by_the_console_alone() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.succeed(STAYS).await.unwrap();
     vm.succeed("cd /sys/bus/pci/drivers/pvpanic-pci; for card in 0*; do echo $card >unbind; done")
         .await
@@ -130,7 +130,7 @@ async fn a_panic_is_recognised_by_the_console_alone() {
 
 #[tokio::test]
 async fn a_panic_ends_a_machine_that_would_reboot() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     let error = vm.succeed(PANIC).await.unwrap_err();
     assert_panicked(&error);
     assert!(vm.wait_for_shutdown().await.unwrap().is_some());
@@ -140,7 +140,7 @@ async fn a_panic_ends_a_machine_that_would_reboot() {
 
 #[tokio::test]
 async fn a_panic_ends_a_wait_for_the_end() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.succeed(STAYS).await.unwrap();
     let (end, told, command) = tokio::join!(
         async { (vm.wait_for_shutdown().await, Instant::now()) },
@@ -162,12 +162,12 @@ async fn a_panic_ends_a_wait_for_the_end() {
 #[tokio::test]
 async fn a_kernel_that_takes_its_time_to_reboot() {
     let reboots_after = |seconds: u64| format!("echo {seconds} >/proc/sys/kernel/panic; {PANIC}");
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     let (end, command) = tokio::join!(vm.wait_for_shutdown(), vm.execute(reboots_after(8)));
     assert!(end.unwrap().is_some());
     assert_panicked(&command.unwrap_err());
 
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     let soon = vm.within(Duration::from_secs(10));
     let later = scaled(Duration::from_secs(25)).as_secs();
     let (end, command) = tokio::join!(soon.wait_for_shutdown(), vm.execute(reboots_after(later)));
@@ -177,7 +177,7 @@ async fn a_kernel_that_takes_its_time_to_reboot() {
 
 #[tokio::test]
 async fn a_panic_that_is_wanted() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.succeed(STAYS).await.unwrap();
     vm.allow_trouble("kernel panic").unwrap();
     let error = vm

@@ -1,4 +1,4 @@
-use machine::{Error, ErrorKind};
+use machine::{Error, ErrorKind, Machine};
 use rustix::process::Signal;
 use tokio::sync::oneshot;
 use vm_tests::{fresh, minimal};
@@ -6,7 +6,7 @@ use vm_tests::{fresh, minimal};
 use super::signal;
 
 #[track_caller]
-fn assert_tells_the_story(error: &Error, doing: &str) {
+fn assert_tells_the_story(vm: &Machine, error: &Error, doing: &str) {
     let ErrorKind::Exited {
         status, console, ..
     } = error.kind()
@@ -16,13 +16,13 @@ fn assert_tells_the_story(error: &Error, doing: &str) {
     assert!(status.to_string().contains("SIGKILL"), "{status}");
     assert!(!console.is_empty(), "{error}");
     let story = error.to_string();
-    assert!(story.starts_with("minimal: "), "{story}");
+    assert!(story.starts_with(&format!("{}: ", vm.name())), "{story}");
     assert!(story.contains(doing), "{story}");
 }
 
 #[tokio::test]
 async fn during_a_command() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
     // The command tells through the console that it runs.
     let command = vm.execute("echo command runs >/dev/ttyS0; sleep 1000");
@@ -31,13 +31,13 @@ async fn during_a_command() {
         signal(&vm, Signal::KILL);
     };
     let (result, ()) = tokio::join!(command, killer);
-    assert_tells_the_story(&result.unwrap_err(), "sleep 1000");
+    assert_tells_the_story(&vm, &result.unwrap_err(), "sleep 1000");
     assert!(!vm.is_up());
 }
 
 #[tokio::test]
 async fn during_waits() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
     let shutdown = vm.wait_for_shutdown();
     let repeat = vm.wait_until_succeeds("echo looking >/dev/ttyS0; false");
@@ -48,8 +48,8 @@ async fn during_waits() {
     };
     let (shutdown, repeat, console, ()) = tokio::join!(shutdown, repeat, console, killer);
     assert!(!shutdown.unwrap().unwrap().success());
-    assert_tells_the_story(&repeat.unwrap_err(), "looking");
-    assert_tells_the_story(&console.unwrap_err(), "never printed");
+    assert_tells_the_story(&vm, &repeat.unwrap_err(), "looking");
+    assert_tells_the_story(&vm, &console.unwrap_err(), "never printed");
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn while_booting() {
         signal(&vm, Signal::KILL);
     };
     let (result, ()) = tokio::join!(connect, killer);
-    assert_tells_the_story(&result.unwrap_err(), "booting");
+    assert_tells_the_story(&vm, &result.unwrap_err(), "booting");
 }
 
 #[tokio::test]
@@ -77,12 +77,12 @@ async fn before_a_monitor_command() {
     vm.wait_for_console_text("Linux version").await.unwrap();
     signal(&vm, Signal::KILL);
     let error = vm.send_monitor_command("info status").await.unwrap_err();
-    assert_tells_the_story(&error, "info status");
+    assert_tells_the_story(&vm, &error, "info status");
     let error = vm
         .qmp("query-status", serde_json::Value::Null)
         .await
         .unwrap_err();
-    assert_tells_the_story(&error, "query-status");
+    assert_tells_the_story(&vm, &error, "query-status");
 }
 
 #[tokio::test]

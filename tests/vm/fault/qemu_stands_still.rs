@@ -9,10 +9,10 @@ const LIMIT: Duration = Duration::from_secs(1);
 /// A command whose guest does not run has no end to tell of.
 #[tokio::test]
 async fn a_guest_whose_processor_is_stopped() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     let script = "echo command runs >/dev/ttyS0; sleep 1000";
     // The guest's own time-out is not to come before it is stopped.
-    let command = vm.execute(Command::new(script).timeout(30 * LIMIT));
+    let command = vm.execute(Command::new(script).timeout(10 * LIMIT));
     let stop = async {
         vm.wait_for_console_text("command runs").await.unwrap();
         vm.send_monitor_command("stop").await.unwrap();
@@ -33,7 +33,7 @@ async fn a_guest_whose_processor_is_stopped() {
 
 #[tokio::test]
 async fn a_qemu_that_is_stopped() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("systemd").await;
     super::signal(&vm, Signal::STOP);
     let vm_for_a_second = vm.within(LIMIT);
     for error in [

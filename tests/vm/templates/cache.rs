@@ -101,6 +101,9 @@ async fn a_preparation_that_fails_leaves_nothing() {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("no luck"), "{error}");
+    // A clone is prepared as a boot is.
+    let booted = template("minimal").build().await.unwrap();
+    let builder = || booted.extend().cache_dir(cache.path());
     let panic = "echo c >/proc/sysrq-trigger";
     let error = builder().succeed(panic).build().await.unwrap_err();
     assert!(
