@@ -3,8 +3,8 @@
 # its own that names the request's nonce:
 #
 #   @r NONCE                 ready: the agent runs, or takes a file
-#   @t NONCE TEXT            output, plain: only \\ and \n are escaped
-#   @b NONCE BASE64          output, anything else
+#   @t NONCE TEXT            output at a console, plain: only \\ and \n are escaped
+#   @b NONCE BASE64          output at a console, anything else
 #   @c NONCE                 output, its own bytes, from the next line to the CR LF that
 #                            begins the end: at a port, where nobody else writes
 #   @e NONCE STATUS ENCODER  end: exit status of the command, of the encoder

@@ -137,7 +137,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         self.on_port = false;
         for line in self.port.iter_mut().chain([&mut self.console]) {
             line.write_buffer_mut().clear();
-            line.codec_mut().ran(None);
+            line.codec_mut().runs_now(None);
         }
     }
 
@@ -346,9 +346,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         cx: &mut Context<'_>,
         doing: impl FnOnce() -> String,
     ) -> Poll<Result<(bool, Event), Error>> {
-        let by_port = match &mut self.port {
-            None => Poll::Pending,
-            Some(port) => port.poll_next_unpin(cx),
+        let by_port = loop {
+            match self.port.as_mut().map(|port| port.poll_next_unpin(cx)) {
+                None => break Poll::Pending,
+                // No shell greets there: it is what is left of output that was cut.
+                Some(Poll::Ready(Some(Ok(Event::Said(_))))) => {}
+                Some(by_port) => break by_port,
+            }
         };
         let (on_port, next) = match by_port {
             Poll::Ready(next) => (true, next),

@@ -37,8 +37,9 @@ pub enum Event {
 
 /// Turns the bytes of the line into [`Event`]s, and [`Request`]s into bytes.
 ///
-/// Sans-I/O, and indifferent to how the bytes are cut, but that an
-/// [`Event::Output`] holds what has come of it. Of what is not understood yet
+/// One of it is for both directions: output that comes as it is, is taken from the script
+/// that it has encoded last. Sans-I/O, and indifferent to how the bytes are cut, but that
+/// an [`Event::Output`] holds what has come of it. Of what is not understood yet
 /// it keeps at most 4 KiB. Never fails: garbage is an event too.
 #[derive(Debug, Default)]
 pub struct ShellCodec {
@@ -148,8 +149,8 @@ impl Decoder for ShellCodec {
 }
 
 impl ShellCodec {
-    /// Expects `running`'s output, and nothing more of a script before.
-    pub(crate) fn ran(&mut self, running: Option<Nonce>) {
+    /// `running` may have output that comes as it is, and what ran before no more.
+    pub(crate) fn runs_now(&mut self, running: Option<Nonce>) {
         self.running = running;
         if matches!(self.place, Place::Contents { .. }) {
             self.place = Place::LineStart;
@@ -323,8 +324,8 @@ impl Encoder<Request<'_>> for ShellCodec {
     fn encode(&mut self, request: Request<'_>, dst: &mut BytesMut) -> Result<(), Self::Error> {
         match request {
             // What ran before has ended, or nobody waits for it any more.
-            Request::Run { nonce, .. } => self.ran(Some(nonce)),
-            Request::Bootstrap(_) => self.ran(None),
+            Request::Run { nonce, .. } => self.runs_now(Some(nonce)),
+            Request::Bootstrap(_) => self.runs_now(None),
             Request::Put { .. } | Request::Piece { .. } | Request::Stop { .. } => {}
         }
         request.encode(dst);

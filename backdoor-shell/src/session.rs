@@ -49,7 +49,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     pub fn rewind(&mut self, session: Session) {
         while let Some(Ok(_)) = self.event("going back").now_or_never() {}
         for line in self.port.iter_mut().chain([&mut self.console]) {
-            line.codec_mut().ran(None);
+            line.codec_mut().runs_now(None);
         }
         self.stage = Stage::Ready(session.nonce);
         self.on_port = session.on_port;

@@ -8,7 +8,15 @@ use std::time::Duration;
 
 use backdoor_shell::{Command, Error, Exit};
 
-use crate::guest::{BACKDOOR, guest};
+use crate::guest::{AT_A_PORT, BACKDOOR, guest};
+
+/// As other tests take for granted.
+#[tokio::test]
+async fn an_agent_at_a_port() {
+    let mut guest = guest(AT_A_PORT).await;
+    let told = guest.shell.run("echo $__vm_on_port").await.unwrap();
+    assert_eq!(told.text(), "1\n");
+}
 
 #[tokio::test]
 async fn greeting_is_passed_on() {
@@ -20,69 +28,75 @@ async fn greeting_is_passed_on() {
     assert!(guest.shell.is_connected());
 }
 
-/// Those that take base64 to tell.
+/// Those that take a program to tell.
 #[tokio::test]
 async fn status_of_long_and_binary_output() {
-    let mut guest = guest(BACKDOOR).await;
-    let long = "printf '%s\\n' {1..5000}; exit 3";
-    let output = guest.shell.run(long).await.unwrap();
-    assert_eq!((output.status(), output.stdout.len()), (3, 23893));
-    for script in ["printf '\\1\\2'; exit 4", "printf '\\1\\0'; exit 4"] {
-        let output = guest.shell.run(script).await.unwrap();
-        assert_eq!((output.status(), output.stdout.len()), (4, 2), "{script}");
+    for backdoor in [BACKDOOR, AT_A_PORT] {
+        let mut guest = guest(backdoor).await;
+        let long = "printf '%s\\n' {1..5000}; exit 3";
+        let output = guest.shell.run(long).await.unwrap();
+        assert_eq!((output.status(), output.stdout.len()), (3, 23893));
+        for script in ["printf '\\1\\2'; exit 4", "printf '\\1\\0'; exit 4"] {
+            let output = guest.shell.run(script).await.unwrap();
+            assert_eq!((output.status(), output.stdout.len()), (4, 2), "{script}");
+        }
     }
 }
 
 #[tokio::test]
 async fn status_and_exact_output() {
-    let mut guest = guest(BACKDOOR).await;
-    for (script, status, stdout) in [
-        ("true", 0, &b""[..]),
-        ("false", 1, b""),
-        ("exit 7", 7, b""),
-        ("kill -9 $BASHPID", 137, b""),
-        ("echo hi", 0, b"hi\n"),
-        ("printf hi", 0, b"hi"),
-        ("printf '\\n\\n'", 0, b"\n\n"),
-        ("printf 'a\\\\nb\\\\'", 0, b"a\\nb\\"),
-        ("printf '\\001\\177\\200\\377'", 0, b"\x01\x7f\x80\xff"),
-        ("printf 'a\\0b\\0\\0'", 0, b"a\0b\0\0"),
-        ("echo 'é → 日本'", 0, "é → 日本\n".as_bytes()),
-        ("echo one\necho two", 0, b"one\ntwo\n"),
-        (
-            "echo \"it's\" 'a \"b\"' !! \\\\",
-            0,
-            b"it's a \"b\" !! \\\n",
-        ),
-        (
-            "printf '@e 0000000000000000 0 0\\n'",
-            0,
-            b"@e 0000000000000000 0 0\n",
-        ),
-        ("echo '# not a comment'", 0, b"# not a comment\n"),
-    ] {
-        let output = guest.shell.run(script).await.unwrap();
-        assert_eq!(
-            (output.status(), output.stdout.as_slice()),
-            (status, stdout),
-            "{script}"
-        );
+    for backdoor in [BACKDOOR, AT_A_PORT] {
+        let mut guest = guest(backdoor).await;
+        for (script, status, stdout) in [
+            ("true", 0, &b""[..]),
+            ("false", 1, b""),
+            ("exit 7", 7, b""),
+            ("kill -9 $BASHPID", 137, b""),
+            ("echo hi", 0, b"hi\n"),
+            ("printf hi", 0, b"hi"),
+            ("printf '\\n\\n'", 0, b"\n\n"),
+            ("printf 'a\\\\nb\\\\'", 0, b"a\\nb\\"),
+            ("printf '\\001\\177\\200\\377'", 0, b"\x01\x7f\x80\xff"),
+            ("printf 'a\\0b\\0\\0'", 0, b"a\0b\0\0"),
+            ("echo 'é → 日本'", 0, "é → 日本\n".as_bytes()),
+            ("echo one\necho two", 0, b"one\ntwo\n"),
+            (
+                "echo \"it's\" 'a \"b\"' !! \\\\",
+                0,
+                b"it's a \"b\" !! \\\n",
+            ),
+            (
+                "printf '@e 0000000000000000 0 0\\n'",
+                0,
+                b"@e 0000000000000000 0 0\n",
+            ),
+            ("echo '# not a comment'", 0, b"# not a comment\n"),
+        ] {
+            let output = guest.shell.run(script).await.unwrap();
+            assert_eq!(
+                (output.status(), output.stdout.as_slice()),
+                (status, stdout),
+                "{script}"
+            );
+        }
     }
 }
 
 #[tokio::test]
 async fn output_of_every_length_around_the_buffer() {
-    let mut guest = guest(BACKDOOR).await;
-    for length in [510, 511, 512, 513, 1023, 1024, 1025, 100_000] {
-        let script = format!("head -c {length} /dev/zero | tr '\\0' x");
-        let output = guest.shell.run(script).await.unwrap();
-        assert_eq!(output.stdout, vec![b'x'; length], "{length} characters");
-        let output = guest
-            .shell
-            .run(format!("head -c {length} /dev/zero"))
-            .await
-            .unwrap();
-        assert_eq!(output.stdout, vec![0; length], "{length} NULs");
+    for backdoor in [BACKDOOR, AT_A_PORT] {
+        let mut guest = guest(backdoor).await;
+        for length in [510, 511, 512, 513, 1023, 1024, 1025, 100_000] {
+            let script = format!("head -c {length} /dev/zero | tr '\\0' x");
+            let output = guest.shell.run(script).await.unwrap();
+            assert_eq!(output.stdout, vec![b'x'; length], "{length} characters");
+            let output = guest
+                .shell
+                .run(format!("head -c {length} /dev/zero"))
+                .await
+                .unwrap();
+            assert_eq!(output.stdout, vec![0; length], "{length} NULs");
+        }
     }
 }
 
@@ -138,49 +152,55 @@ async fn the_own_process_is_the_commands_own() {
 
 #[tokio::test]
 async fn time_out_ends_the_command_and_keeps_its_output() {
-    let mut guest = guest(BACKDOOR).await;
-    let endless = Command::new("echo before; sleep 1000; echo after");
-    let output = guest
-        .shell
-        .run(endless.timeout(Duration::from_secs(2)))
-        .await
-        .unwrap();
-    assert_eq!(output.exit, Exit::TimedOut);
-    assert_eq!((output.status(), output.text().as_str()), (124, "before\n"));
-    assert_eq!(
-        guest.shell.run("echo in step").await.unwrap().text(),
-        "in step\n"
-    );
+    for backdoor in [BACKDOOR, AT_A_PORT] {
+        let mut guest = guest(backdoor).await;
+        let endless = Command::new("echo before; sleep 1000; echo after");
+        let output = guest
+            .shell
+            .run(endless.timeout(Duration::from_secs(2)))
+            .await
+            .unwrap();
+        assert_eq!(output.exit, Exit::TimedOut);
+        assert_eq!((output.status(), output.text().as_str()), (124, "before\n"));
+        assert_eq!(
+            guest.shell.run("echo in step").await.unwrap().text(),
+            "in step\n"
+        );
+    }
 }
 
 #[tokio::test]
 async fn time_out_of_what_ignores_sigterm() {
-    let mut guest = guest(BACKDOOR).await;
-    let stubborn = Command::new("trap '' TERM; sleep 1000").timeout(Duration::from_millis(100));
-    assert_eq!(
-        guest.shell.run(stubborn).await.unwrap().exit,
-        Exit::TimedOut
-    );
-    assert_eq!(
-        guest.shell.run("echo in step").await.unwrap().text(),
-        "in step\n"
-    );
-}
-
-#[tokio::test]
-async fn time_out_of_standard_output_never_closed() {
-    let mut guest = guest(BACKDOOR).await;
-    for script in ["sleep 1000 & echo started", "setsid sleep 5 & echo started"] {
-        let never_closed = Command::new(script).timeout(Duration::from_millis(100));
+    for backdoor in [BACKDOOR, AT_A_PORT] {
+        let mut guest = guest(backdoor).await;
+        let stubborn = Command::new("trap '' TERM; sleep 1000").timeout(Duration::from_millis(100));
         assert_eq!(
-            guest.shell.run(never_closed).await.unwrap().exit,
-            Exit::TimedOut,
-            "{script}"
+            guest.shell.run(stubborn).await.unwrap().exit,
+            Exit::TimedOut
         );
         assert_eq!(
             guest.shell.run("echo in step").await.unwrap().text(),
             "in step\n"
         );
+    }
+}
+
+#[tokio::test]
+async fn time_out_of_standard_output_never_closed() {
+    for backdoor in [BACKDOOR, AT_A_PORT] {
+        let mut guest = guest(backdoor).await;
+        for script in ["sleep 1000 & echo started", "setsid sleep 5 & echo started"] {
+            let never_closed = Command::new(script).timeout(Duration::from_millis(100));
+            assert_eq!(
+                guest.shell.run(never_closed).await.unwrap().exit,
+                Exit::TimedOut,
+                "{script}"
+            );
+            assert_eq!(
+                guest.shell.run("echo in step").await.unwrap().text(),
+                "in step\n"
+            );
+        }
     }
 }
 
@@ -198,18 +218,20 @@ async fn time_out_before_the_command_is_even_sent() {
 
 #[tokio::test]
 async fn time_out_of_a_flood() {
-    let mut guest = guest(BACKDOOR).await;
-    let flood = Command::new("yes").timeout(Duration::from_millis(200));
-    let exit = guest
-        .shell
-        .run_into(flood, &mut tokio::io::sink())
-        .await
-        .unwrap();
-    assert_eq!(exit, Exit::TimedOut);
-    assert_eq!(
-        guest.shell.run("echo in step").await.unwrap().text(),
-        "in step\n"
-    );
+    for backdoor in [BACKDOOR, AT_A_PORT] {
+        let mut guest = guest(backdoor).await;
+        let flood = Command::new("yes").timeout(Duration::from_millis(200));
+        let exit = guest
+            .shell
+            .run_into(flood, &mut tokio::io::sink())
+            .await
+            .unwrap();
+        assert_eq!(exit, Exit::TimedOut);
+        assert_eq!(
+            guest.shell.run("echo in step").await.unwrap().text(),
+            "in step\n"
+        );
+    }
 }
 
 #[tokio::test]

@@ -61,8 +61,9 @@ pub(crate) struct Cli {
     )]
     pub(crate) output_directory: PathBuf,
 
-    /// Has each machine's first start go on from a template of it, kept in this directory,
-    /// and made if there is none: the guest has booted then, before its console log begins
+    /// Has each machine's first start go on from a template of it, kept in this directory
+    /// until somebody removes it, and made if there is none: the guest has booted then,
+    /// alone, before its console log begins. For guests with the root shell
     #[arg(long, value_name = "DIR", conflicts_with = "keep_vm_state")]
     pub(crate) templates: Option<PathBuf>,
 

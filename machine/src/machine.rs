@@ -41,7 +41,7 @@ mod windows;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use backdoor_shell::Shell;
@@ -121,8 +121,6 @@ struct Parts {
     templates: Mutex<Option<PathBuf>>,
     /// What the disks are on top of, and must not go.
     saved: OnceLock<Saved>,
-    /// Whether the state is an earlier machine's, or for a later one.
-    keeps_state: bool,
     state: StateDir,
     out_dir: PathBuf,
     conditions: Conditions,
@@ -240,9 +238,10 @@ impl Machine {
         std::mem::take(&mut origin)
     }
 
-    fn take_templates(&self) -> Option<PathBuf> {
+    /// Until it has been started.
+    fn templates(&self) -> MutexGuard<'_, Option<PathBuf>> {
         let templates = self.parts.templates.lock();
-        templates.unwrap_or_else(PoisonError::into_inner).take()
+        templates.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn running(&self, doing: &str) -> Result<Arc<Running>> {

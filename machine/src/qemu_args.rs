@@ -60,7 +60,7 @@ pub(crate) fn origin(origin: &Origin) -> Vec<OsString> {
         Origin::Paused => vec!["-S".into()],
         Origin::Kept(ram) => memory(&ram.file, ram.size, "on"),
         // Mapped for this QEMU alone: what the guest writes is copied first.
-        Origin::Saved(saved) => going_on(saved, &saved.ram(), "off"),
+        Origin::Saved(saved) | Origin::Own(saved) => going_on(saved, &saved.ram(), "off"),
         Origin::Extended(saved, ram) => going_on(saved, ram, "on"),
     }
 }

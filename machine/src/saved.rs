@@ -44,6 +44,8 @@ pub(crate) enum Origin {
     Kept(Ram),
     /// The guest goes on where it was saved.
     Saved(Saved),
+    /// The same from the machine's own start command; it is freshened as part of that.
+    Own(Saved),
     /// The same, but its RAM is a copy in this file, to be saved.
     Extended(Saved, PathBuf),
 }
@@ -143,7 +145,7 @@ impl Origin {
     /// What a guest goes on from.
     pub(crate) fn saved(&self) -> Option<&Saved> {
         match self {
-            Self::Saved(saved) | Self::Extended(saved, _) => Some(saved),
+            Self::Saved(saved) | Self::Own(saved) | Self::Extended(saved, _) => Some(saved),
             Self::Boot | Self::Paused | Self::Kept(_) => None,
         }
     }

@@ -82,6 +82,11 @@ impl Sockets {
 }
 
 impl StateDir {
+    /// Whether it is an earlier machine's, or for a later one.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.keep
+    }
+
     /// Makes the directories, empty unless the state is to be kept. Without
     /// `tmp`, they are in a directory of their own in the system's.
     pub(crate) fn create(tmp: Option<&Path>, name: &str, keep: bool) -> Result<Self, ErrorKind> {

@@ -11,6 +11,10 @@ use tokio::process::{Child, ChildStdin, ChildStdout};
 pub(crate) const BACKDOOR: &str =
     "echo connecting; echo 'Spawning backdoor root shell...'; exec bash --norc";
 
+/// The same where the agent takes its line for a virtio port, at which nobody else is.
+pub(crate) const AT_A_PORT: &str = "echo 'Spawning backdoor root shell...'; \
+     exec bash --norc < <(exec sed -u 's/\\\\n__vm_on_port=\\\\n/\\\\n__vm_on_port=1\\\\n/')";
+
 pub(crate) struct Guest {
     pub(crate) shell: Shell<Join<ChildStdout, ChildStdin>>,
     pub(crate) said: Vec<String>,

@@ -96,15 +96,19 @@ impl Builder {
         self.env.len()
     }
 
-    /// Has the first start go on from a template of the start command, on the machine's
-    /// networks, kept in `cache_dir`; if there is none, it is made, which takes a boot and
-    /// up to half a minute. So the guest has booted when it starts, and its console log
-    /// begins after that.
+    /// Has the first start go on from a template of the start command, kept in `cache_dir`;
+    /// if there is none, it is made, which takes a boot and up to half a minute. So the
+    /// guest has booted when it starts, alone on networks of its networks' numbers, and its
+    /// console log begins after that.
     ///
     /// A machine boots all the same, and the reason is told at WARN, if it can't be saved,
-    /// if its state is [kept](Self::keep_vm_state), or it has a [variable](Self::env).
-    /// For [`Template`](crate::Template)s of which more is known, and that are prepared,
-    /// see there.
+    /// if its state is [kept](Self::keep_vm_state), or it has a [variable](Self::env) or a
+    /// disk already. A guest without the root shell does so after the 15 minutes for which
+    /// it is waited each time. What a start script reads from the environment makes no
+    /// other template, but for variables that begin with `NIX_`, `QEMU_`, `VM_NODES` or
+    /// `VM_VLANS`. Templates stay until they are [cleared](crate::Template::clear).
+    ///
+    /// A [`Template`](crate::Template) of one's own can be prepared, too.
     pub fn templates(mut self, cache_dir: impl Into<PathBuf>) -> Self {
         self.templates = Some(cache_dir.into());
         self
@@ -113,6 +117,7 @@ impl Builder {
     /// How the machine's first start begins.
     pub(crate) fn origin(mut self, origin: Origin) -> Self {
         self.origin = origin;
+        self.templates = None;
         self
     }
 
@@ -141,7 +146,6 @@ impl Builder {
                 saved: saved.map_or_else(OnceLock::new, OnceLock::from),
                 origin: Mutex::new(self.origin),
                 templates: Mutex::new(self.templates),
-                keeps_state: self.keep_vm_state,
                 state,
                 out_dir: self.out_dir,
                 conditions: Conditions::default(),

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use backdoor_shell::Command;
 use uuid::Uuid;
 
-use super::Machine;
+use super::shell::shell_error;
+use super::{Machine, Running};
 use crate::error::{ErrorKind, Result, tail};
 use crate::parse::network::shared_macs;
 use crate::saved::{Contents, Mount};
@@ -20,7 +22,8 @@ impl Machine {
     /// Gives a clone's guest its own clock, random numbers, machine id, hardware
     /// addresses, name if there is one, and mounts what its template had to unmount.
     pub(crate) async fn freshen(&self, contents: &Contents, host_name: Option<&str>) -> Result<()> {
-        self.freshen_guest(contents, host_name).await?;
+        let running = self.running("freshening a clone")?;
+        self.freshen_guest(&running, contents, host_name).await?;
         if contents.macs.is_empty() {
             return Ok(());
         }
@@ -28,27 +31,34 @@ impl Machine {
         self.quietly(macs.collect()).await.map(drop)
     }
 
-    /// All of that but hardware addresses, which are its own if nobody else's on a network
-    /// began as the same.
+    /// All of that but hardware addresses, which stay those that the start command gives.
     pub(super) async fn freshen_guest(
         &self,
+        running: &Running,
         contents: &Contents,
         host_name: Option<&str>,
     ) -> Result<()> {
         let id = Uuid::new_v4().simple().to_string();
-        self.renew(contents, &id, host_name.unwrap_or_default())
+        self.renew(running, contents, &id, host_name.unwrap_or_default())
             .await
     }
 
     /// Sets the clock of a guest that stood still, has it give other random numbers
     /// than it would have, and mounts what had to be unmounted.
     pub(super) async fn refresh(&self, contents: &Contents) -> Result<()> {
-        self.renew(contents, "", "").await
+        let running = self.running("freshening a guest")?;
+        self.renew(&running, contents, "", "").await
     }
 
     /// Has what waits in the guest do it, else does it step by step. An empty `id` or
     /// `host_name` stays as it is.
-    async fn renew(&self, contents: &Contents, id: &str, host_name: &str) -> Result<()> {
+    async fn renew(
+        &self,
+        running: &Running,
+        contents: &Contents,
+        id: &str,
+        host_name: &str,
+    ) -> Result<()> {
         // A name that can't be one is refused before anything is done.
         self.quote("naming a clone", host_name)?;
         if let Some(waiter) = &contents.waiter {
@@ -56,7 +66,7 @@ impl Machine {
             for mount in &contents.mounts {
                 words.extend([&mount.source, &mount.dir, &mount.options].map(String::clone));
             }
-            if self.tell_waiter(waiter, &words).await? {
+            if self.tell_waiter(running, waiter, &words).await? {
                 return Ok(());
             }
         }
@@ -78,7 +88,7 @@ impl Machine {
         if !host_name.is_empty() {
             script += &self.naming(host_name)?;
         }
-        self.quietly(script).await.map(drop)
+        self.quietly_on(running, script).await.map(drop)
     }
 
     /// What it takes to mount it again, as words of the shell's.
@@ -104,9 +114,24 @@ impl Machine {
         ))
     }
 
-    /// Runs a script that is no step of a test's; gives what it prints.
+    /// Runs a script that is no step of a test's, and that no condition of one's concerns;
+    /// gives what it prints.
     pub(super) async fn quietly(&self, script: String) -> Result<String> {
-        let output = self.execute(script.as_str()).await?;
+        let running = self.running("looking after the guest")?;
+        self.quietly_on(&running, script).await
+    }
+
+    /// The same on a QEMU that nobody else may have found yet.
+    async fn quietly_on(&self, running: &Running, script: String) -> Result<String> {
+        let command = Command::new(script.as_str()).timeout(self.limit);
+        let doing = "looking after the guest";
+        let ran = running.qemu.or_guests_end(doing, async {
+            let mut shell = self.turn(running).await?;
+            self.connect_shell(running, &mut shell).await?;
+            let ran = shell.run(command).await;
+            ran.map_err(|source| shell_error(running, source))
+        });
+        let output = self.told(running, ran.await).await?;
         if output.success() {
             return Ok(output.text());
         }

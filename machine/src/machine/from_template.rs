@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use futures_util::future::BoxFuture;
 
@@ -14,35 +14,57 @@ use crate::template::{Template, TemplateBuilder};
 use crate::vlan;
 
 impl Machine {
-    /// Starts where the template was saved, or boots, and tells why. Gives what the guest
-    /// goes on from.
+    /// Starts where the template was saved, or boots, and tells why.
     pub(super) async fn start_from_template(
         &self,
         cache_dir: &Path,
         allow_reboot: bool,
-    ) -> Result<Option<Saved>> {
-        let saved = match self.own_template(cache_dir).await {
-            Ok(saved) => saved,
-            Err(reason) => return self.boot_instead(&reason, allow_reboot).await,
+    ) -> Result<()> {
+        let reason = match self.go_on_from_template(cache_dir, allow_reboot).await {
+            Ok(()) => return Ok(()),
+            Err(reason) => reason,
         };
-        let saved = self.parts.saved.get_or_init(|| saved);
-        let origin = Origin::Saved(saved.clone());
-        let Err(error) = self.start_from(&origin, allow_reboot).await else {
-            return Ok(Some(saved.clone()));
-        };
-        if matches!(error.kind(), ErrorKind::Template { .. }) {
-            saved.spoil();
-        }
-        for Disk { name, .. } in saved.contents().into_iter().flat_map(|it| &it.disks) {
-            let _ = fs::remove_file(self.parts.state.path().join(name));
-        }
-        self.boot_instead(&error.to_string(), allow_reboot).await
+        tracing::warn!(
+            machine = self.parts.name,
+            "it is booted, not cloned: {reason}"
+        );
+        self.start_from(&Origin::Boot, allow_reboot).await
     }
 
-    async fn boot_instead(&self, reason: &str, allow_reboot: bool) -> Result<Option<Saved>> {
-        tracing::warn!(machine = self.parts.name, "it boots, as no clone: {reason}");
-        let booting = self.start_from(&Origin::Boot, allow_reboot).await;
-        booting.map(|()| None)
+    /// # Errors
+    /// Why it does not.
+    async fn go_on_from_template(
+        &self,
+        cache_dir: &Path,
+        allow_reboot: bool,
+    ) -> Result<(), String> {
+        let saved = self.own_template(cache_dir).await?;
+        let placed = self.disks_to_place(&saved)?;
+        let saved = self.parts.saved.get_or_init(|| saved);
+        let origin = Origin::Own(saved.clone());
+        match self.start_from(&origin, allow_reboot).await {
+            Ok(()) => {
+                placed.stay();
+                Ok(())
+            }
+            Err(error) => {
+                if matches!(error.kind(), ErrorKind::Template { .. }) {
+                    saved.spoil();
+                }
+                Err(error.to_string())
+            }
+        }
+    }
+
+    /// The disks that it gets of a template, unless it has its own already.
+    fn disks_to_place(&self, saved: &Saved) -> Result<Placed, String> {
+        let state = self.parts.state.path();
+        let disks = saved.contents().into_iter().flat_map(|it| &it.disks);
+        let disks: Vec<PathBuf> = disks.map(|Disk { name, .. }| state.join(name)).collect();
+        match disks.iter().find(|disk| disk.exists()) {
+            Some(disk) => Err(format!("it has {} already", disk.display())),
+            None => Ok(Placed(disks)),
+        }
     }
 
     /// A template of the machine's start command as it is now, alone on networks of the
@@ -58,7 +80,7 @@ impl Machine {
     }
 
     fn describe_template(&self, cache_dir: &Path) -> Result<TemplateBuilder, String> {
-        if self.parts.keeps_state {
+        if self.parts.state.is_kept() {
             return Err("its state is kept".to_owned());
         }
         let own = self.parts.env.iter().map(|(name, _)| vlan::number(name));
@@ -69,5 +91,22 @@ impl Machine {
         let vlans: BTreeSet<u32> = inherited.chain(own).collect();
         let template = Template::builder(self.start_command()).cache_dir(cache_dir);
         Ok(vlans.into_iter().fold(template, TemplateBuilder::vlan))
+    }
+}
+
+/// Disks of a template's that go again, unless the machine has been started with them.
+struct Placed(Vec<PathBuf>);
+
+impl Placed {
+    fn stay(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Placed {
+    fn drop(&mut self) {
+        for disk in &self.0 {
+            let _ = fs::remove_file(disk);
+        }
     }
 }

@@ -25,7 +25,8 @@ const BOOT_REMINDER: Duration = Duration::from_secs(30);
 
 /// # Life
 impl Machine {
-    /// Starts the machine, without waiting for its guest to boot. Does nothing
+    /// Starts the machine, without waiting for its guest to boot; but for its template, if
+    /// it is to go on from [one](crate::Builder::templates) that must be made. Does nothing
     /// if it runs already. If the guest reboots, QEMU ends.
     ///
     /// # Errors
@@ -55,23 +56,20 @@ impl Machine {
     }
 
     async fn start_qemu(&self, allow_reboot: bool) -> Result<()> {
-        let one_at_a_time = self.parts.starting.lock().await;
+        let _one_at_a_time = self.parts.starting.lock().await;
         if self.pid().is_some() {
             return Ok(());
         }
         self.set_current(None);
         // Only the first start goes on where a template was saved.
-        let Some(cache_dir) = self.take_templates() else {
-            return self.start_from(&self.take_origin(), allow_reboot).await;
-        };
-        let Some(saved) = self.start_from_template(&cache_dir, allow_reboot).await? else {
-            return Ok(());
-        };
-        // What follows uses the machine as anybody does, who would start it if it is off.
-        drop(one_at_a_time);
-        match saved.contents() {
-            Some(contents) => self.freshen_guest(contents, None).await,
-            None => Ok(()),
+        let templates = self.templates().clone();
+        match templates {
+            Some(cache_dir) => {
+                self.start_from_template(&cache_dir, allow_reboot).await?;
+                self.templates().take();
+                Ok(())
+            }
+            None => self.start_from(&self.take_origin(), allow_reboot).await,
         }
     }
 
@@ -93,6 +91,10 @@ impl Machine {
             let running = Arc::new(running);
             if let Some(saved) = origin.saved() {
                 self.load(&running, saved).await?;
+                // Before anybody else finds it running.
+                if let (Origin::Own(_), Some(contents)) = (origin, saved.contents()) {
+                    self.freshen_guest(&running, contents, None).await?;
+                }
             }
             self.set_current(Some(running));
             Ok(())

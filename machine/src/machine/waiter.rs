@@ -7,7 +7,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::Machine;
+use super::{Machine, Running};
 use crate::error::Result;
 use crate::time_scale::scaled;
 
@@ -62,19 +62,24 @@ impl Machine {
     }
 
     /// Tells the one that goes by this word what to do; whether it has done all of it.
-    pub(super) async fn tell_waiter(&self, word: &str, told: &[String]) -> Result<bool> {
+    pub(super) async fn tell_waiter(
+        &self,
+        running: &Running,
+        word: &str,
+        told: &[String],
+    ) -> Result<bool> {
         let told = told.join("\0");
         let ask = Uuid::new_v4().simple().to_string();
         // Whatever half line it has got is over.
         let request = format!("\n{word} {ask} {}\n{told}", told.len());
-        let said = self.on_guest("freshening a clone", async |running| {
+        let said = running.qemu.or_guests_end("freshening a clone", async {
             let mut line = running.waiter.lock().await;
             match timeout(scaled(LIMIT), line.write_all(request.as_bytes())).await {
                 Ok(Ok(())) => Ok(answer(&mut line, &ask).await),
                 Ok(Err(_)) | Err(_) => Ok(None),
             }
         });
-        let said = said.await?;
+        let said = self.told(running, said.await).await?;
         if said.as_deref() == Some("done") {
             return Ok(true);
         }

@@ -7,9 +7,12 @@
 
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink,
+};
 use std::path::{Path, PathBuf};
 
+use rustix::process::geteuid;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -17,6 +20,9 @@ use crate::saved::Saved;
 
 /// How much of a key is in a name: enough to be the only one.
 const NAMED: usize = 16;
+
+/// How long an ID is.
+const ID: usize = 12;
 
 /// A template's place.
 #[derive(Clone, Debug)]
@@ -32,8 +38,17 @@ impl Place {
             .mode(0o700)
             .recursive(true)
             .create(cache)?;
+        let cache = cache.canonicalize()?;
+        let metadata = fs::metadata(&cache)?;
+        if metadata.uid() != geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
+            let reason = format!(
+                "{} is another user's, or others may write to it",
+                cache.display()
+            );
+            return Err(io::Error::other(reason));
+        }
         Ok(Self {
-            cache: cache.canonicalize()?,
+            cache,
             name: format!("{machine}-{}", &key[..NAMED]),
             key,
         })
@@ -84,7 +99,7 @@ impl Place {
         }
         tempfile::Builder::new()
             .prefix(&format!("{}.", self.name))
-            .rand_bytes(12)
+            .rand_bytes(ID)
             .permissions(Permissions::from_mode(0o700))
             .tempdir_in(&self.cache)
     }
@@ -123,20 +138,29 @@ pub(super) fn clear(cache: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The directories of templates, whole or not, and the templates' names.
+/// The directories of templates, whole or not, and the templates' names. What else is
+/// there is nobody's to remove.
 fn made(cache: &Path) -> io::Result<Vec<(String, PathBuf)>> {
     let mut made = Vec::new();
     for entry in fs::read_dir(cache)? {
         let entry = entry?;
         let file = entry.file_name();
-        if let Some(file) = file.to_str()
+        if let Some(name) = file.to_str().and_then(template_of)
             && entry.file_type()?.is_dir()
         {
-            let name = file.rsplit_once('.').map_or(file, |(name, _)| name);
             made.push((name.to_owned(), entry.path()));
         }
     }
     Ok(made)
+}
+
+/// NAME-KEY of NAME-KEY.ID.
+fn template_of(dir: &str) -> Option<&str> {
+    let (name, id) = dir.rsplit_once('.')?;
+    let (_, key) = name.rsplit_once('-')?;
+    let is_id = id.len() == ID && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_key = key.len() == NAMED && key.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_id && is_key).then_some(name)
 }
 
 /// Removes a directory of the template `name`, whose lock is ours, unless it is the one
@@ -175,4 +199,46 @@ fn lock_file(cache: &Path, name: &str) -> io::Result<File> {
         .mode(0o600)
         .custom_flags(libc::O_NOFOLLOW)
         .open(cache.join(format!("{name}.lock")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_template_stays() {
+        let cache = tempfile::tempdir().unwrap();
+        let foreign = [
+            "src",
+            ".git",
+            "machine-0123456789abcdef",
+            "v1.2",
+            "a-b.abcdefghijkl",
+        ];
+        let left = "machine-0123456789abcdef.abcdefghijkl";
+        for dir in foreign.iter().chain([&left]) {
+            fs::create_dir_all(cache.path().join(dir).join("files")).unwrap();
+        }
+        let place = Place::new(cache.path(), "other", "0".repeat(64)).unwrap();
+        drop(place.workshop().unwrap());
+        clear(cache.path()).unwrap();
+        assert!(!cache.path().join(left).exists());
+        let mut names = Vec::new();
+        for entry in fs::read_dir(cache.path()).unwrap() {
+            names.push(entry.unwrap().file_name().into_string().unwrap());
+        }
+        for dir in foreign {
+            assert!(names.iter().any(|name| name == dir), "{dir} of {names:?}");
+        }
+        // Locks are of templates alone.
+        assert_eq!(names.len(), foreign.len() + 1, "{names:?}");
+    }
+
+    #[test]
+    fn a_directory_that_others_write_to_is_no_cache() {
+        let cache = tempfile::tempdir().unwrap();
+        fs::set_permissions(cache.path(), Permissions::from_mode(0o777)).unwrap();
+        let error = Place::new(cache.path(), "vm", "0".repeat(64)).unwrap_err();
+        assert!(error.to_string().contains("others may write"), "{error}");
+    }
 }

@@ -101,9 +101,21 @@ pub(super) async fn key(recipe: &Recipe) -> io::Result<String> {
     Ok(hash.hex())
 }
 
-/// The command, and the files that its words name.
+/// The command, and the files and variables that its words name.
 fn hash_command(hash: &mut Hash, spec: &CommandSpec) {
     hash_file(hash, Path::new(&spec.program));
+    for (name, value) in env::vars_os() {
+        let text = name.to_string_lossy();
+        let [plain, braced] = ["$", "${"].map(|sign| format!("{sign}{text}"));
+        let words = spec.args.iter().map(|word| word.to_string_lossy());
+        if words
+            .into_iter()
+            .any(|word| word.contains(&plain) || word.contains(&braced))
+        {
+            hash.bytes(name.as_bytes());
+            hash.bytes(value.as_bytes());
+        }
+    }
     for word in &spec.args {
         hash.bytes(word.as_bytes());
         let parts = word.as_bytes().split(|byte| b",= '\"".contains(byte));
@@ -135,7 +147,7 @@ fn hash_file(hash: &mut Hash, path: &Path) {
 /// What start scripts read from the environment, beside what they are told by us.
 fn read_by_scripts() -> Vec<(OsString, OsString)> {
     let is_read = |name: &OsString| {
-        ["NIX_DISK_IMAGE", "VM_VLANS", "VM_NODES", "QEMU_VDE_SOCKET_"]
+        ["NIX_", "QEMU_", "VM_VLANS", "VM_NODES"]
             .iter()
             .any(|prefix| name.as_bytes().starts_with(prefix.as_bytes()))
     };

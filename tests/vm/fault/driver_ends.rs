@@ -2,7 +2,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use vm_tests::wait_until_gone;
@@ -12,16 +12,20 @@ use crate::driver::Run;
 
 /// Ends a driver when its log shows a phase, by a signal; nothing may be left of it.
 fn driver_ended_when(log: &str, signal: Signal) {
-    let script_text = match log {
-        CLEANUP => "machine.start()",
-        _ => ENDLESS,
-    };
     let run = match log {
         STARTING | RUNNING => Run::booting(&[("machine", "minimal")]),
         _ => Run::new(&[("machine", "minimal")]),
     };
-    let mut driver = run
-        .command()
+    driver_ended(&run, run.command(), log, signal);
+}
+
+/// The same for a driver of one's own.
+fn driver_ended(run: &Run, mut command: Command, log: &str, signal: Signal) {
+    let script_text = match log {
+        CLEANUP => "machine.start()",
+        _ => ENDLESS,
+    };
+    let mut driver = command
         .args(["--vlans", "1", "--"])
         .arg(run.script(script_text))
         .stderr(Stdio::piped())
@@ -99,6 +103,19 @@ const PHASES: [&str; 8] = [
     "success of `false`",
     CLEANUP,
 ];
+
+/// What is left of the template is where templates are, for its next maker to remove.
+#[test]
+fn ended_while_a_template_is_made() {
+    for signal in [Signal::INT, Signal::KILL] {
+        let cache = tempfile::tempdir().unwrap();
+        let run = Run::booting(&[("machine", "minimal")]);
+        let mut command = run.command();
+        command.arg("--templates").arg(cache.path());
+        driver_ended(&run, command, "saving vm", signal);
+        wait_until_nobody_works_in(cache.path());
+    }
+}
 
 #[test]
 fn interrupted_in_every_phase() {

@@ -22,7 +22,7 @@ async fn what_is_damaged_is_made_anew() {
     // Changed behind a template's back, by somebody who was killed while making
     // another: clones boot, until somebody makes it anew.
     std::fs::write(dir.join("devices"), "nonsense").unwrap();
-    let left = dir.with_extension("left");
+    let left = dir.with_extension("abcdefghijkl");
     std::fs::create_dir(&left).unwrap();
     assert!(has_booted(&first.clone_machine().await.unwrap()).await);
     assert!(!dir.join("template.json").exists());

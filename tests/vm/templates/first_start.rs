@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use machine::{Builder, Machine, StartScript};
 use vm_tests::{show_steps, start_script};
@@ -79,4 +80,32 @@ async fn a_template_that_can_not_be_loaded_is_no_obstacle() {
     vm.succeed("echo >/disk/file").await.unwrap();
     // Nor is it tried again.
     assert!(!has_booted(&started(warm()).await).await);
+}
+
+/// Somebody has put it there for the machine to boot from.
+#[tokio::test]
+async fn a_disk_that_is_there_is_what_it_boots_from() {
+    let cache = tempfile::tempdir().unwrap();
+    let other = started(minimal()).await;
+    other.succeed("echo own >/disk/file; sync").await.unwrap();
+    other.crash().await.unwrap();
+    let vm = minimal().templates(cache.path()).build().unwrap();
+    let disk = |vm: &Machine| vm.state_dir().join("minimal.qcow2");
+    fs::copy(disk(&other), disk(&vm)).unwrap();
+    assert_eq!(vm.succeed("cat /disk/file").await.unwrap(), "own\n");
+    assert!(has_booted(&vm).await);
+}
+
+/// Whoever finds it running finds it fresh.
+#[tokio::test]
+async fn nobody_is_quicker_than_its_freshening() {
+    let cache = tempfile::tempdir().unwrap();
+    drop(started(minimal().templates(cache.path())).await);
+    let vm = minimal().templates(cache.path()).build().unwrap();
+    // The template is older than that.
+    let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let (started, seconds) = tokio::join!(vm.start(), vm.succeed("date +%s"));
+    started.unwrap();
+    let seconds: u64 = seconds.unwrap().trim().parse().unwrap();
+    assert!(seconds >= before.as_secs(), "{seconds} before {before:?}");
 }
