@@ -3,7 +3,8 @@
 # its own that names the request's nonce:
 #
 #   @r NONCE                 ready: the agent runs, or takes a file
-#   @t NONCE TEXT            output at a console, plain: only \\ and \n are escaped
+#   @t NONCE TEXT            plain text: why a file can't be written, or output at a
+#                            console; only \\ and \n are escaped
 #   @b NONCE BASE64          output at a console, anything else
 #   @c NONCE                 output, its own bytes, from the next line to the CR LF that
 #                            begins the end: at a port, where nobody else writes

@@ -77,7 +77,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     /// the agent will use in place of the console if the guest has it.
     ///
     /// Worth having with QEMU: it drops what a guest writes to a virtio console
-    /// when this side is slow to read, but lets it wait at a port.
+    /// when this side is slow to read, but lets it wait at a port. Lines outside the protocol
+    /// are the console's alone.
     #[must_use]
     pub fn with_port(mut self, port: T) -> Self {
         self.port = Some(framed(port));

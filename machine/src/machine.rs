@@ -238,7 +238,7 @@ impl Machine {
         std::mem::take(&mut origin)
     }
 
-    /// Until it has been started.
+    /// Where the first start finds a template; nothing after it.
     fn templates(&self) -> MutexGuard<'_, Option<PathBuf>> {
         let templates = self.parts.templates.lock();
         templates.unwrap_or_else(PoisonError::into_inner)

@@ -245,7 +245,7 @@ pub struct TemplateBuilder {
 
 impl TemplateBuilder {
     /// Where templates are kept: `target/vm/templates` by default. It must be on a
-    /// disk with room for the guest's RAM.
+    /// disk with room for the guest's RAM, and this user's; not everybody may write to it.
     pub fn cache_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.recipe.cache_dir = dir.into();
         self

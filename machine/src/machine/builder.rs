@@ -105,8 +105,9 @@ impl Builder {
     /// if its state is [kept](Self::keep_vm_state), or it has a [variable](Self::env) or a
     /// disk already. A guest without the root shell does so after the 15 minutes for which
     /// it is waited each time. What a start script reads from the environment makes no
-    /// other template, but for variables that begin with `NIX_`, `QEMU_`, `VM_NODES` or
-    /// `VM_VLANS`. Templates stay until they are [cleared](crate::Template::clear).
+    /// other template, but for `NIX_DISK_IMAGE`, `NIX_EFI_VARS`, `NIX_SWTPM_DIR`, and what
+    /// begins with `QEMU_`, `VM_NODES` or `VM_VLANS`; what a line of the shell's names does.
+    /// The directory must be this user's, and not everybody's to write to. Templates stay until they are [cleared](crate::Template::clear).
     ///
     /// A [`Template`](crate::Template) of one's own can be prepared, too.
     pub fn templates(mut self, cache_dir: impl Into<PathBuf>) -> Self {

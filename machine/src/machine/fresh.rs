@@ -124,13 +124,11 @@ impl Machine {
     /// The same on a QEMU that nobody else may have found yet.
     async fn quietly_on(&self, running: &Running, script: String) -> Result<String> {
         let command = Command::new(script.as_str()).timeout(self.limit);
-        let doing = "looking after the guest";
-        let ran = running.qemu.or_guests_end(doing, async {
-            let mut shell = self.turn(running).await?;
-            self.connect_shell(running, &mut shell).await?;
+        let ran = self.with_shell_of(running, async |running, shell| {
             let ran = shell.run(command).await;
             ran.map_err(|source| shell_error(running, source))
         });
+        let ran = running.qemu.or_guests_end("looking after the guest", ran);
         let output = self.told(running, ran.await).await?;
         if output.success() {
             return Ok(output.text());

@@ -40,15 +40,19 @@ impl Machine {
     ) -> Result<(), String> {
         let saved = self.own_template(cache_dir).await?;
         let placed = self.disks_to_place(&saved)?;
-        let saved = self.parts.saved.get_or_init(|| saved);
         let origin = Origin::Own(saved.clone());
         match self.start_from(&origin, allow_reboot).await {
             Ok(()) => {
                 placed.stay();
+                let _ = self.parts.saved.set(saved);
                 Ok(())
             }
             Err(error) => {
-                if matches!(error.kind(), ErrorKind::Template { .. }) {
+                // It can't be loaded, or freshened: the next machine makes it anew.
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Template { .. } | ErrorKind::CommandFailed { .. }
+                ) {
                     saved.spoil();
                 }
                 Err(error.to_string())

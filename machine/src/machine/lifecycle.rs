@@ -26,8 +26,8 @@ const BOOT_REMINDER: Duration = Duration::from_secs(30);
 /// # Life
 impl Machine {
     /// Starts the machine, without waiting for its guest to boot; but for its template, if
-    /// it is to go on from [one](crate::Builder::templates) that must be made. Does nothing
-    /// if it runs already. If the guest reboots, QEMU ends.
+    /// it is to go on from [one](crate::Builder::templates) that must be made, however long
+    /// that takes. Does nothing if it runs already. If the guest reboots, QEMU ends.
     ///
     /// # Errors
     /// [`StartScript`](ErrorKind::StartScript),

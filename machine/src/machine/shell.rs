@@ -115,13 +115,22 @@ impl Machine {
         run: impl AsyncFnOnce(&Running, &mut Shell<UnixStream>) -> Result<T, ErrorKind>,
     ) -> Result<T> {
         self.on_guest(doing, async |running| {
-            let mut shell = running.shell.lock().await;
-            self.connect_shell(running, &mut shell).await?;
-            let result = run(running, &mut shell).await;
-            running.is_connected.send_replace(shell.is_connected());
-            result
+            self.with_shell_of(running, run).await
         })
         .await
+    }
+
+    /// The same on a QEMU that nobody else may have found yet.
+    pub(super) async fn with_shell_of<T>(
+        &self,
+        running: &Running,
+        run: impl AsyncFnOnce(&Running, &mut Shell<UnixStream>) -> Result<T, ErrorKind>,
+    ) -> Result<T, ErrorKind> {
+        let mut shell = running.shell.lock().await;
+        self.connect_shell(running, &mut shell).await?;
+        let result = run(running, &mut shell).await;
+        running.is_connected.send_replace(shell.is_connected());
+        result
     }
 
     /// The guest's shell, when whoever has it is done: no longer than this handle waits.

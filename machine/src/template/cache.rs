@@ -40,11 +40,14 @@ impl Place {
             .create(cache)?;
         let cache = cache.canonicalize()?;
         let metadata = fs::metadata(&cache)?;
-        if metadata.uid() != geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
-            let reason = format!(
-                "{} is another user's, or others may write to it",
-                cache.display()
-            );
+        // Whoever can put another directory there has machines run what he likes.
+        let (dir, uid) = (cache.display(), metadata.uid());
+        if uid != geteuid().as_raw() {
+            let reason = format!("{dir} belongs to the user {uid}: another is needed");
+            return Err(io::Error::other(reason));
+        }
+        if metadata.mode() & 0o002 != 0 {
+            let reason = format!("everybody may write to {dir}: `chmod o-w` it, or take another");
             return Err(io::Error::other(reason));
         }
         Ok(Self {
@@ -235,10 +238,10 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_others_write_to_is_no_cache() {
+    fn a_directory_that_everybody_writes_to_is_no_cache() {
         let cache = tempfile::tempdir().unwrap();
         fs::set_permissions(cache.path(), Permissions::from_mode(0o777)).unwrap();
         let error = Place::new(cache.path(), "vm", "0".repeat(64)).unwrap_err();
-        assert!(error.to_string().contains("others may write"), "{error}");
+        assert!(error.to_string().contains("everybody may write"), "{error}");
     }
 }

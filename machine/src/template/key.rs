@@ -1,5 +1,6 @@
 //! What a template is made from, as one number.
 
+use std::collections::{BTreeMap, HashSet};
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -76,17 +77,13 @@ pub(super) async fn key(recipe: &Recipe) -> io::Result<String> {
     for word in qemu_args::qemu_opts() {
         hash.bytes(word.as_bytes());
     }
-    for (name, value) in read_by_scripts() {
-        // It is told of another network of that number.
-        if vlan::number(&name).is_some_and(|number| recipe.vlans.contains(&number)) {
-            continue;
-        }
-        hash.bytes(name.as_bytes());
-        hash.bytes(value.as_bytes());
-    }
     // The share is elsewhere for each machine, and is not saved.
     if let Ok(spec) = recipe.start.spec(accelerator, Path::new("/shared")) {
         hash_command(&mut hash, &spec);
+        for (name, value) in read_variables(&spec, &recipe.vlans) {
+            hash.bytes(name.as_bytes());
+            hash.bytes(value.as_bytes());
+        }
     }
     // Not its key: disks are on top of those of this very one.
     let parent = recipe.parent.as_ref();
@@ -101,21 +98,9 @@ pub(super) async fn key(recipe: &Recipe) -> io::Result<String> {
     Ok(hash.hex())
 }
 
-/// The command, and the files and variables that its words name.
+/// The command, and the files that its words name.
 fn hash_command(hash: &mut Hash, spec: &CommandSpec) {
     hash_file(hash, Path::new(&spec.program));
-    for (name, value) in env::vars_os() {
-        let text = name.to_string_lossy();
-        let [plain, braced] = ["$", "${"].map(|sign| format!("{sign}{text}"));
-        let words = spec.args.iter().map(|word| word.to_string_lossy());
-        if words
-            .into_iter()
-            .any(|word| word.contains(&plain) || word.contains(&braced))
-        {
-            hash.bytes(name.as_bytes());
-            hash.bytes(value.as_bytes());
-        }
-    }
     for word in &spec.args {
         hash.bytes(word.as_bytes());
         let parts = word.as_bytes().split(|byte| b",= '\"".contains(byte));
@@ -144,16 +129,38 @@ fn hash_file(hash: &mut Hash, path: &Path) {
     }
 }
 
-/// What start scripts read from the environment, beside what they are told by us.
-fn read_by_scripts() -> Vec<(OsString, OsString)> {
+/// What the environment says to start scripts, and to a command whose words name it.
+fn read_variables(spec: &CommandSpec, vlans: &[u32]) -> BTreeMap<OsString, OsString> {
+    const BY_SCRIPTS: [&str; 6] = [
+        "NIX_DISK_IMAGE",
+        "NIX_EFI_VARS",
+        "NIX_SWTPM_DIR",
+        "QEMU_",
+        "VM_NODES",
+        "VM_VLANS",
+    ];
+    // Each machine is told another value, or what is in the key already.
+    const OURS: [&str; 4] = ["SHARED_DIR", "TMPDIR", "USE_TMPDIR", "VM_ACCEL"];
+    let words = spec.args.iter().map(|word| word.to_string_lossy());
+    let named: HashSet<String> = words.flat_map(|word| named_in(&word)).collect();
     let is_read = |name: &OsString| {
-        ["NIX_", "QEMU_", "VM_VLANS", "VM_NODES"]
-            .iter()
-            .any(|prefix| name.as_bytes().starts_with(prefix.as_bytes()))
+        let text = name.to_string_lossy();
+        let is_told = OURS.contains(&text.as_ref())
+            || vlan::number(name).is_some_and(|number| vlans.contains(&number));
+        let by_scripts = BY_SCRIPTS.iter().any(|begin| text.starts_with(begin));
+        !is_told && (by_scripts || named.contains(text.as_ref()))
     };
-    let mut read: Vec<_> = env::vars_os().filter(|(name, _)| is_read(name)).collect();
-    read.sort();
-    read
+    env::vars_os().filter(|(name, _)| is_read(name)).collect()
+}
+
+/// The variables in a line of the shell's.
+fn named_in(word: &str) -> Vec<String> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let behind_signs = word.split('$').skip(1);
+    let named = behind_signs.map(|text| text.strip_prefix('{').unwrap_or(text));
+    named
+        .map(|text| text.chars().take_while(|c| is_name(*c)).collect())
+        .collect()
 }
 
 fn is_start_script(name: &OsStr) -> bool {
@@ -190,6 +197,26 @@ mod tests {
         let mut hash = Hash(Sha256::new());
         hash_command(&mut hash, spec);
         hash.hex()
+    }
+
+    #[test]
+    fn variables_that_words_name() {
+        assert_eq!(
+            named_in("-append \"$ONE ${TWO:-x}\" $$ $1 x=$_y3,z"),
+            ["ONE", "TWO", "", "", "1", "_y3"]
+        );
+        let read = |args: &[&str]| {
+            let args = args.iter().map(OsString::from).collect();
+            let program = OsString::new();
+            read_variables(&CommandSpec { program, args }, &[])
+        };
+        let read = [&["$PATH ${TMPDIR}"][..], &["PATH $PATH_"], &[]].map(read);
+        let path = OsStr::new("PATH");
+        assert_eq!(
+            read.each_ref().map(|it| it.contains_key(path)),
+            [true, false, false]
+        );
+        assert!(!read[0].contains_key(OsStr::new("TMPDIR")));
     }
 
     #[test]

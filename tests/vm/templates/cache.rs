@@ -135,7 +135,13 @@ async fn a_full_disk_leaves_nothing() {
     let disk = tempfile::tempdir().unwrap();
     for (size, reason) in [("100m", "No space left"), ("257m", "")] {
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .args([
+                "-t",
+                "tmpfs",
+                "-o",
+                &format!("size={size},mode=700"),
+                "tmpfs",
+            ])
             .arg(disk.path())
             .status();
         if !mounted.unwrap().success() {
