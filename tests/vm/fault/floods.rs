@@ -12,9 +12,12 @@ const MINUTE: Duration = Duration::from_mins(1);
 async fn a_minute_of_console() {
     let vm = fresh("minimal").await;
     vm.serial_stdout_off();
-    vm.succeed("dmesg -n 1; seq 1 1000000000 >/dev/ttyS0 2>&1 & echo $! >/tmp/flood")
-        .await
-        .unwrap();
+    // On a line of its own, whatever prompt is there.
+    vm.succeed(
+        "dmesg -n 1; echo >/dev/ttyS0; seq 1 1000000000 >/dev/ttyS0 2>&1 & echo $! >/tmp/flood",
+    )
+    .await
+    .unwrap();
     let (start, mut commands) = (Instant::now(), 0);
     while start.elapsed() < MINUTE {
         let answer = vm.succeed(format!("echo {commands}")).await.unwrap();
