@@ -70,7 +70,7 @@ pub fn named(name: &str, image: &str) -> PathBuf {
 
 /// Where templates are kept.
 pub fn templates() -> PathBuf {
-    images().join("templates")
+    suite::templates(&images())
 }
 
 /// Whether no test is to use a template: what they save is measured so.
@@ -145,6 +145,16 @@ pub fn template(image: &str) -> TemplateBuilder {
     suite::booted(&images(), image)
 }
 
+/// The same, ready to be cloned: what [`fresh`] machines are clones of.
+///
+/// # Panics
+/// If the image was not built.
+pub fn ready(image: &str) -> TemplateBuilder {
+    show_steps();
+    start_script(image);
+    suite::ready(&images(), image)
+}
+
 /// A machine of one's own whose guest is ready: a clone, or, with
 /// `VM_TEMPLATES=off`, booted for the purpose.
 ///
@@ -187,10 +197,7 @@ async fn booted(image: &str, describe: impl Fn(Builder) -> Builder + Send) -> Ma
 }
 
 async fn cloned(image: &str, describe: impl Fn(Builder) -> Builder + Send) -> Machine {
-    show_steps();
-    start_script(image);
-    let template = suite::ready(&images(), image).build();
-    let template = template.await.expect("a template");
+    let template = ready(image).build().await.expect("a template");
     let describe = move |builder| describe(failure::leaving_evidence(builder));
     template.clone_with(describe).await.expect("a clone")
 }

@@ -10,10 +10,15 @@ pub(crate) fn start_script(images: &Path, image: &str) -> PathBuf {
     images.join(image).join(format!("run-{image}-vm"))
 }
 
+/// Where the suite's templates are kept.
+pub(crate) fn templates(images: &Path) -> PathBuf {
+    images.join("templates")
+}
+
 /// A template of a guest image, booted, and kept where the suite's are.
 pub(crate) fn booted(images: &Path, image: &str) -> TemplateBuilder {
     let script = StartScript::new(start_script(images, image));
-    Template::builder(script).cache_dir(images.join("templates"))
+    Template::builder(script).cache_dir(templates(images))
 }
 
 /// The same, ready to be cloned.

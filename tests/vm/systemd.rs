@@ -1,5 +1,5 @@
 use machine::{ErrorKind, Machine, StartScript};
-use vm_tests::{fresh, show_steps, start_script, template};
+use vm_tests::{fresh, ready, show_steps, start_script};
 
 #[tokio::test]
 async fn all_is_there_and_running() {
@@ -56,8 +56,7 @@ async fn the_backdoor_is_restarted() {
 
 #[tokio::test]
 async fn reboots() {
-    let template = template("systemd").wait_for_unit("multi-user.target");
-    let template = template.build().await.unwrap().allowing_reboot();
+    let template = ready("systemd").build().await.unwrap().allowing_reboot();
     let vm = template.clone_machine().await.unwrap();
     vm.succeed("echo kept >/root/file; sync").await.unwrap();
     let boot_id = vm
