@@ -38,10 +38,11 @@ struct Recipe {
 }
 
 /// What every image depends on: how it is built, and how it is started.
-const COMMON_INPUTS: [&str; 4] = [
+const COMMON_INPUTS: [&str; 5] = [
     include_str!("image/debian.rs"),
     include_str!("image/initramfs.rs"),
     include_str!("image/kernel.rs"),
+    include_str!("image/start_script.rs"),
     start_script::TEMPLATE,
 ];
 

@@ -71,9 +71,19 @@ pub(super) struct Debian {
 impl Debian {
     /// What the image depends on, beside this program's source.
     pub(super) fn inputs(&self) -> Vec<&'static str> {
-        let files = self.files.iter().copied().flatten();
-        let mut inputs = vec![INIT, VLANS];
-        inputs.extend(self.packages.iter().chain(self.setup));
+        // Each field by its name, so that none can be forgotten.
+        let Self {
+            name,
+            memory,
+            devices,
+            disk_size,
+            packages,
+            files,
+            setup,
+        } = *self;
+        let files = files.iter().copied().flatten();
+        let mut inputs = vec![INIT, VLANS, name, memory, disk_size];
+        inputs.extend(devices.iter().chain(packages).chain(setup));
         inputs.extend(files.flat_map(|(path, text)| [path, text]));
         inputs
     }
