@@ -80,6 +80,10 @@ pub(crate) struct VmTestFlags {
     /// Runs one test at a time, and gives a prompt on the machines of one that fails
     #[arg(long)]
     pub(crate) pause_on_failure: bool,
+    /// Runs only this part of them, such as `count:1/2`, so that CI machines can share them;
+    /// takes cargo-nextest
+    #[arg(long, value_name = "PART", conflicts_with_all = ["rerun_failed", "pause_on_failure"])]
+    pub(crate) partition: Option<String>,
     /// Reports in JUnit's XML, for CI systems; takes cargo-nextest
     #[arg(long, value_name = "FILE", conflicts_with = "pause_on_failure")]
     pub(crate) junit_xml: Option<PathBuf>,

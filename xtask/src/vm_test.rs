@@ -7,7 +7,7 @@ use std::fs;
 use std::num::NonZero;
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum as _;
 
 use crate::flags::VmTestFlags;
@@ -18,12 +18,10 @@ use crate::{host, junit};
 /// Runs the tests on virtual machines that are asked for, with all that they need
 /// installed and built before. What is left of those that fail is told of last.
 pub(crate) fn run(flags: &VmTestFlags) -> Result<()> {
-    if flags.junit_xml.is_some() && host::find("cargo-nextest").is_none() {
-        bail!("--junit-xml takes cargo-nextest: `cargo install --locked cargo-nextest`");
-    }
+    check_for_nextest(flags)?;
     host::ensure(&host::all(), flags.yes)?;
     image::ensure(Image::value_variants(), flags.yes)?;
-    // Before what is left of the last failures goes, which may be wanted again.
+    // Build first: a build error must not cost the last failures' files.
     build()?;
     let tests = match (&flags.filter, flags.rerun_failed) {
         (_, true) => Tests::These(failures::names()?),
@@ -69,6 +67,24 @@ pub(crate) fn run(flags: &VmTestFlags) -> Result<()> {
         failures::tell()?;
         return Err(Told.into());
     }
+    Ok(())
+}
+
+/// Some flags ask for what only nextest can do.
+fn check_for_nextest(flags: &VmTestFlags) -> Result<()> {
+    let flag = match flags {
+        VmTestFlags {
+            partition: Some(_), ..
+        } => "--partition",
+        VmTestFlags {
+            junit_xml: Some(_), ..
+        } => "--junit-xml",
+        _ => return Ok(()),
+    };
+    ensure!(
+        host::find("cargo-nextest").is_some(),
+        "{flag} takes cargo-nextest: `cargo install --locked cargo-nextest`"
+    );
     Ok(())
 }
 
@@ -119,6 +135,7 @@ pub(crate) fn run_all(yes: bool) -> Result<()> {
         rerun_failed: false,
         timeout_scale: None,
         pause_on_failure: false,
+        partition: None,
         junit_xml: None,
     })
 }
@@ -158,6 +175,9 @@ fn nextest(runner: &mut Command, tests: &Tests<'_>, flags: &VmTestFlags) {
     runner.args(["nextest", "run", "--package", "vm-tests"]);
     runner.args(["--profile", profile(flags)]);
     runner.args(["--test-threads", &threads().to_string()]);
+    if let Some(part) = &flags.partition {
+        runner.args(["--partition", part]);
+    }
     match tests {
         Tests::All => {}
         Tests::Like(filter) => {
