@@ -1,5 +1,6 @@
 //! QEMU as a process: started, watched, and never left behind.
 
+#[expect(unsafe_code, reason = "system calls between fork and exec")]
 mod supervisor;
 
 use std::ffi::OsString;

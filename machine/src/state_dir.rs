@@ -218,8 +218,7 @@ fn make_private(dir: &Path) -> Result<File, ErrorKind> {
         .custom_flags(flags)
         .open(dir)
         .map_err(at(dir))?;
-    // SAFETY: a plain system call, which cannot fail.
-    let us = unsafe { libc::geteuid() };
+    let us = rustix::process::geteuid().as_raw();
     if opened.metadata().map_err(at(dir))?.uid() != us {
         let error = io::Error::new(
             io::ErrorKind::PermissionDenied,

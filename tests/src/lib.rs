@@ -2,6 +2,8 @@
 //!
 //! `cargo xtask vm-test` installs and builds what they need, and runs them.
 
+#![forbid(unsafe_code)]
+
 mod admission;
 /// Headless Chromium, to look at pages with.
 pub mod browser;

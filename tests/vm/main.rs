@@ -1,6 +1,7 @@
 //! The tests on real virtual machines, one file a concern; they are also the
 //! best examples of the library's use.
 
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 /// What a caller can get wrong, and what a host can lack.
