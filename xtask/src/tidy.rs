@@ -80,6 +80,18 @@ pub(crate) fn run_all() -> Result<()> {
         &with_report,
         "the feature `report` of `machine` must need no other",
     )?;
+    progress.step("driver without Python");
+    let without_python = [
+        "check",
+        "--quiet",
+        "--package",
+        "driver",
+        "--no-default-features",
+    ];
+    check(
+        &without_python,
+        "the feature `python` of `driver` must be optional",
+    )?;
     progress.step("clippy");
     let clippy = [
         "clippy",
