@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Once;
 use std::time::Duration;
 use std::{env, io};
 
@@ -61,13 +62,24 @@ impl Accelerator {
 /// ones in `$XDG_CACHE_HOME/vmwright` until the kernel or QEMU changes.
 pub async fn accelerator() -> Accelerator {
     static ANSWER: OnceCell<Accelerator> = OnceCell::const_new();
-    let named = env::var("VM_ACCEL")
-        .ok()
-        .and_then(|name| Accelerator::from_name(&name));
-    match named {
+    match named() {
         Some(accelerator) => accelerator,
         None => *ANSWER.get_or_init(cached_probe).await,
     }
+}
+
+/// What `$VM_ACCEL` names. Another name is warned of, once.
+fn named() -> Option<Accelerator> {
+    static WARNING: Once = Once::new();
+    let name = env::var_os("VM_ACCEL").filter(|name| !name.is_empty())?;
+    let named = name.to_str().and_then(Accelerator::from_name);
+    if named.is_none() {
+        WARNING.call_once(|| {
+            let name = name.display();
+            tracing::warn!("VM_ACCEL is ignored: `{name}` is neither `kvm` nor `tcg`");
+        });
+    }
+    named
 }
 
 async fn cached_probe() -> Accelerator {

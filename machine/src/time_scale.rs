@@ -1,13 +1,20 @@
 //! Limits on a host that is slower than the one they were chosen on.
 
+use std::env;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 /// What all limits are multiplied by: the environment variable `VM_TIMEOUT_SCALE`, at
 /// least 1, which it is by default.
 static SCALE: LazyLock<f64> = LazyLock::new(|| {
-    let scale = std::env::var("VM_TIMEOUT_SCALE").ok();
-    scale.and_then(|scale| read(&scale)).unwrap_or(1.0)
+    let Some(set) = env::var_os("VM_TIMEOUT_SCALE").filter(|set| !set.is_empty()) else {
+        return 1.0;
+    };
+    set.to_str().and_then(read).unwrap_or_else(|| {
+        let set = set.display();
+        tracing::warn!("VM_TIMEOUT_SCALE is ignored: `{set}` is not a number of at least 1");
+        1.0
+    })
 });
 
 /// What a limit is on this host: `limit`, multiplied by the environment variable

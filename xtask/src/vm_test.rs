@@ -3,12 +3,14 @@
 mod failures;
 mod partition;
 
-use std::fs;
 use std::num::NonZero;
 use std::process::Command;
+use std::{fs, io};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum as _;
+use machine::report::Terminal;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::flags::VmTestFlags;
 use crate::image::{self, Image};
@@ -235,7 +237,10 @@ pub(crate) fn accelerator() -> Result<&'static str> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let accelerator = runtime.block_on(machine::accelerator());
+    // Whatever is wrong with KVM, or with `VM_ACCEL`, is said.
+    let log = tracing_subscriber::registry().with(Terminal::new(io::stderr).layer());
+    let accelerator =
+        tracing::subscriber::with_default(log, || runtime.block_on(machine::accelerator()));
     eprintln!("accelerator: {}", accelerator.name());
     Ok(accelerator.name())
 }
