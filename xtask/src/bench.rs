@@ -24,8 +24,8 @@ pub(crate) enum Bench {
     Ocr,
     /// How fast a console is logged
     SerialLog,
-    /// How long all VM tests take, with a boot for each machine and with clones, whose
-    /// templates are removed before; an hour
+    /// How long all VM tests take, with a boot for each machine, and with clones of
+    /// templates that are made within that time; an hour
     Suite,
     /// How large the trace page of a long run is, and how fast a browser shows it
     Trace,
