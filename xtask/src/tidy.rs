@@ -174,7 +174,8 @@ fn check_sans_io(file: &Path) -> Result<()> {
 
 /// No source file is a drawer for everything.
 fn short_files() -> Result<()> {
-    for file in sources(&workspace())? {
+    let python = files(&workspace().join("driver/python"), "py")?;
+    for file in sources(&workspace())?.into_iter().chain(python) {
         let lines = fs::read_to_string(&file)?.lines().count();
         if lines > LONGEST_FILE {
             bail!(
@@ -186,9 +187,14 @@ fn short_files() -> Result<()> {
     Ok(())
 }
 
-/// All Rust files below `dir`, but for what is built and what is hidden.
+/// All Rust files below `dir`.
 fn sources(dir: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
+    files(dir, "rs")
+}
+
+/// All files of a kind below `dir`, but for what is built and what is hidden.
+fn files(dir: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
     for entry in fs::read_dir(dir).with_context(|| format!("can't read {}", dir.display()))? {
         let path = entry?.path();
         let name = path
@@ -197,12 +203,12 @@ fn sources(dir: &Path) -> Result<Vec<PathBuf>> {
             .to_string_lossy()
             .into_owned();
         if path.is_dir() && name != "target" && !name.starts_with('.') {
-            files.extend(sources(&path)?);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
+            found.extend(files(&path, extension)?);
+        } else if path.extension().is_some_and(|its| its == extension) {
+            found.push(path);
         }
     }
-    Ok(files)
+    Ok(found)
 }
 
 fn check(arguments: &[&str], advice: &'static str) -> Result<()> {

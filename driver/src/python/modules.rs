@@ -5,32 +5,42 @@ use std::ffi::CString;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-/// The modules of the package `test_driver`, each after those that it imports.
-const PACKAGE: [(&str, &str); 12] = [
-    ("errors", include_str!("../../python/test_driver/errors.py")),
-    ("story", include_str!("../../python/test_driver/story.py")),
-    ("logger", include_str!("../../python/test_driver/logger.py")),
-    (
-        "polling_condition",
-        include_str!("../../python/test_driver/polling_condition.py"),
-    ),
-    (
-        "start_command",
-        include_str!("../../python/test_driver/start_command.py"),
-    ),
-    ("vlan", include_str!("../../python/test_driver/vlan.py")),
-    ("keys", include_str!("../../python/test_driver/keys.py")),
-    ("qemu", include_str!("../../python/test_driver/qemu.py")),
-    (
-        "machine",
-        include_str!("../../python/test_driver/machine.py"),
-    ),
-    ("driver", include_str!("../../python/test_driver/driver.py")),
-    ("prompt", include_str!("../../python/test_driver/prompt.py")),
-    ("run", include_str!("../../python/test_driver/run.py")),
+/// Files of the package `test_driver`, with their text.
+macro_rules! files {
+    ($($path:literal),* $(,)?) => {
+        [$(($path, include_str!(concat!("../../python/test_driver/", $path, ".py")))),*]
+    };
+}
+
+/// All of them, each after those that it imports.
+const FILES: [(&str, &str); 24] = files![
+    "__init__",
+    "errors",
+    "story",
+    "logger",
+    "polling_condition",
+    "start_command",
+    "vlan",
+    "keys",
+    "qemu",
+    "machine/search",
+    "machine/lifecycle",
+    "machine/shell",
+    "machine/units",
+    "machine/files",
+    "machine/network",
+    "machine/keyboard",
+    "machine/console",
+    "machine/trouble",
+    "machine/screen",
+    "machine/monitor",
+    "machine/__init__",
+    "driver",
+    "prompt",
+    "run",
 ];
 
-/// Makes them known to `import`.
+/// Makes its modules known to `import`.
 pub(super) fn add(py: Python<'_>) -> PyResult<()> {
     let modules = py
         .import("sys")?
@@ -38,13 +48,19 @@ pub(super) fn add(py: Python<'_>) -> PyResult<()> {
         .cast_into::<PyDict>()?;
     modules.set_item("_vmwright", native(py)?)?;
 
-    let text = include_str!("../../python/test_driver/__init__.py");
-    let package = load(py, "test_driver", "<test_driver/__init__.py>", text)?;
-    package.setattr("__path__", Vec::<String>::new())?;
-    for (name, text) in PACKAGE {
-        let file = format!("<test_driver/{name}.py>");
-        let module = load(py, &format!("test_driver.{name}"), &file, text)?;
-        package.setattr(PyString::new(py, name), module)?;
+    for (path, text) in FILES {
+        let path = format!("test_driver/{path}");
+        let name = path.trim_end_matches("/__init__").replace('/', ".");
+        let module = load(py, &name, &format!("<{path}.py>"), text)?;
+        if path.ends_with("/__init__") {
+            // A package, of which no more is to be found anywhere.
+            module.setattr("__path__", Vec::<String>::new())?;
+        }
+        // The parts of `machine` come before it, which alone imports them.
+        let (package, own_name) = name.rsplit_once('.').unwrap_or_default();
+        if let Some(package) = modules.get_item(package)? {
+            package.setattr(PyString::new(py, own_name), module)?;
+        }
     }
     Ok(())
 }

@@ -1,0 +1,191 @@
+"""One virtual machine, as scripts see it.
+
+The work is done in Rust, by the class of the same name in the crate `machine`; what is
+here are the names, arguments and defaults that scripts know, and Python's own regular
+expressions. Each concern of a machine's is in a file of its own.
+"""
+
+import shlex
+import time
+from contextlib import _GeneratorContextManager
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, List, Optional
+
+import _vmwright
+from test_driver.errors import MachineError, RequestedAssertionFailed  # noqa: F401, for scripts
+from test_driver.keys import CHAR_TO_KEY  # noqa: F401, for scripts
+from test_driver.logger import Logger, rootlog
+from test_driver.machine.console import Console
+from test_driver.machine.files import Files
+from test_driver.machine.keyboard import Keyboard
+from test_driver.machine.lifecycle import Lifecycle
+from test_driver.machine.monitor import Monitors
+from test_driver.machine.network import Network
+from test_driver.machine.screen import Screen
+from test_driver.machine.search import Regex  # noqa: F401, for scripts
+from test_driver.machine.shell import Commands
+from test_driver.machine.trouble import Signs, Trouble  # noqa: F401, for scripts
+from test_driver.machine.units import Units
+from test_driver.qemu import Lines, Monitor, Process, Shell  # noqa: F401, for scripts
+from test_driver.start_command import LegacyStartCommand, NixStartScript, StartCommand
+
+# The longest pause between two looks of `retry`, in seconds.
+LONGEST_PAUSE = 1.0
+
+
+def make_command(args: Iterable[Any]) -> str:
+    """A command of the shell's, of its words."""
+    return " ".join(shlex.quote(str(arg)) for arg in args)
+
+
+def retry(
+    fn: Callable, timeout: int = 900, *, timeout_seconds: Optional[int] = None
+) -> None:
+    """Calls `fn` until it returns true: again and again for `timeout` seconds, with
+    False; and with True for a last time. `timeout_seconds` is its newer name."""
+    if timeout_seconds is not None:
+        timeout = timeout_seconds
+    deadline = time.monotonic() + timeout
+    pause = 0.05
+    while (left := deadline - time.monotonic()) > 0:
+        if fn(False):
+            return
+        time.sleep(min(pause, max(left, 0)))
+        pause = min(pause * 1.5, LONGEST_PAUSE)
+    if not fn(True):
+        raise RequestedAssertionFailed(f"action timed out after {timeout} seconds")
+
+
+class Machine(
+    Lifecycle,
+    Commands,
+    Units,
+    Files,
+    Network,
+    Keyboard,
+    Console,
+    Signs,
+    Screen,
+    Monitors,
+):
+    """A virtual machine.
+
+    Time-outs are in seconds; None is endless. An operation that fails raises
+    RequestedAssertionFailed if what was demanded does not hold, or else MachineError.
+    """
+
+    name: str
+    out_dir: Path
+    tmp_dir: Path
+    shared_dir: Path
+    state_dir: Path
+    monitor_path: Path
+    qmp_path: Path
+    shell_path: Path
+
+    start_command: StartCommand
+    keep_vm_state: bool
+
+    callbacks: List[Callable]
+    logger: Logger
+
+    def __repr__(self) -> str:
+        return f"<Machine '{self.name}'>"
+
+    def __init__(
+        self,
+        out_dir: Path,
+        tmp_dir: Path,
+        start_command: StartCommand,
+        name: str = "machine",
+        keep_vm_state: bool = False,
+        callbacks: Optional[List[Callable]] = None,
+        templates: Optional[Path] = None,
+    ) -> None:
+        self.out_dir = Path(out_dir)
+        self.tmp_dir = Path(tmp_dir)
+        self.keep_vm_state = keep_vm_state
+        self.name = name
+        self.start_command = start_command
+        self.callbacks = callbacks if callbacks is not None else []
+        self.logger = rootlog
+        self._process = None
+        self._said = {}
+        self._vm = _vmwright.Machine(
+            # It is looked at before each start, as a script may have changed it.
+            lambda: self.start_command._native(),
+            name,
+            self.out_dir,
+            self.tmp_dir,
+            keep_vm_state,
+            templates,
+            self.run_callbacks,
+        )
+        self.shared_dir = self._vm.shared_dir
+        self.state_dir = self._vm.state_dir
+        self.monitor_path = self.state_dir / "monitor"
+        self.qmp_path = self.state_dir / "qmp"
+        self.shell_path = self.state_dir / "shell"
+
+    @staticmethod
+    def create_startcommand(args: Dict[str, str]) -> StartCommand:
+        """The start command of an ad-hoc machine; a start script is better."""
+        hda = None
+        if args.get("hda"):
+            hda = (Path(args["hda"]), args.get("hdaInterface", ""))
+        return LegacyStartCommand(
+            netBackendArgs=args.get("netBackendArgs"),
+            netFrontendArgs=args.get("netFrontendArgs"),
+            hda=hda,
+            cdrom=args.get("cdrom"),
+            usb=args.get("usb"),
+            bios=args.get("bios"),
+            qemuBinary=args.get("qemuBinary"),
+            qemuFlags=args.get("qemuFlags"),
+        )
+
+    @property
+    def monitor(self) -> Optional[Monitor]:
+        """The human monitor, if QEMU runs."""
+        return Monitor(self) if self.booted else None
+
+    @property
+    def shell(self) -> Optional[Shell]:
+        """The root shell's line, if QEMU runs."""
+        return Shell(self) if self.booted else None
+
+    @property
+    def serial_thread(self) -> None:
+        """There is none: consoles are read outside of Python."""
+
+    @property
+    def last_lines(self) -> Lines:
+        """The console's lines which no wait has gone past."""
+        process = self._last_process()
+        return process.lines if process else Lines()
+
+    @property
+    def keep_machine_state(self) -> bool:
+        """A newer name for `keep_vm_state`."""
+        return self.keep_vm_state
+
+    # The log
+
+    def log(self, msg: str) -> None:
+        rootlog.log(msg, {"machine": self.name})
+
+    def log_serial(self, msg: str) -> None:
+        rootlog.log_serial(msg, self.name)
+
+    def nested(self, msg: str, attrs: Dict[str, str] = {}) -> _GeneratorContextManager:
+        return rootlog.nested(msg, {"machine": self.name, **attrs})
+
+    def run_callbacks(self) -> None:
+        """Calls what is to be called before each command."""
+        for callback in self.callbacks:
+            callback()
+
+
+# Names that scripts for newer drivers know it by.
+BaseMachine = Machine
+QemuMachine = Machine

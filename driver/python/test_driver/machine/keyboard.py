@@ -1,0 +1,35 @@
+"""The keyboard and virtual terminals."""
+
+from typing import Any, Optional
+
+from test_driver.machine.search import search
+
+
+class Keyboard:
+    """A machine's keys, and the terminals that they type on."""
+
+    _vm: Any
+
+    def send_key(
+        self, key: str, delay: Optional[float] = 0.01, log: Optional[bool] = True
+    ) -> None:
+        """Presses keys, such as `ctrl-alt-delete`, and waits for `delay` seconds."""
+        self._vm.send_key(key, delay, bool(log))
+
+    def send_chars(self, chars: str, delay: Optional[float] = 0.01) -> None:
+        """Types characters, `delay` seconds apart."""
+        self._vm.send_chars(chars, delay)
+
+    def get_tty_text(self, tty: str) -> str:
+        """The text on a virtual terminal."""
+        return self._vm.get_tty_text(str(tty))
+
+    def wait_until_tty_matches(
+        self, tty: str, regexp: str, timeout: int = 900
+    ) -> None:
+        """Waits until a regular expression matches the text on a virtual terminal."""
+        self._vm.wait_until_tty_matches(str(tty), *search(regexp), timeout)
+
+    def dump_tty_contents(self, tty: str) -> None:
+        """Writes the text on a virtual terminal to the guest's journal."""
+        self._vm.dump_tty_contents(str(tty))

@@ -1,0 +1,39 @@
+"""The screen."""
+
+from typing import Any, List
+
+from test_driver.machine.search import search
+
+
+class Screen:
+    """A machine's screen, and the windows on it."""
+
+    _vm: Any
+
+    def screenshot(self, filename: str) -> None:
+        """A picture of the screen: a PNG file, in the output directory."""
+        self._vm.screenshot(filename)
+
+    def get_screen_text_variants(self) -> List[str]:
+        """Interpretations of the text on the screen, the exact one of a console first."""
+        return self._vm.get_screen_text_variants()
+
+    def get_screen_text(self) -> str:
+        """The text on the screen."""
+        return self._vm.get_screen_text()
+
+    def wait_for_text(self, regex: str, timeout: int = 900) -> None:
+        """Waits until a regular expression matches the text on the screen."""
+        self._vm.wait_for_text(*search(regex), timeout)
+
+    def wait_for_x(self, timeout: int = 900) -> None:
+        """Waits until there is an X server to connect to."""
+        self._vm.wait_for_x(timeout)
+
+    def get_window_names(self) -> List[str]:
+        """The names of all windows."""
+        return self._vm.get_window_names()
+
+    def wait_for_window(self, regexp: str, timeout: int = 900) -> None:
+        """Waits until a regular expression matches the name of a window."""
+        self._vm.wait_for_window(*search(regexp), timeout)
