@@ -10,30 +10,39 @@ use clap_complete::Shell;
 /// The longest time limit, which Python's and the system's clocks can still count.
 const MOST_SECONDS: u64 = 1_000_000_000;
 
+/// The variables that people set; `docs/environment.md` lists all.
+const AFTER_HELP: &str = "\
+Exit status: 0 if the script passed, 1 if it failed, what it gave sys.exit, 2 for a wrong
+command line or a script that is not Python, 124 if the time was up, 130 after Ctrl-C, 143
+after SIGTERM.
+
+Environment:
+  LOGFILE           a file for the log in the NixOS test driver's XML
+  NO_COLOR          if it is not empty, the log has no colours
+  QEMU_OPTS         more arguments for QEMU
+  VM_ACCEL          kvm or tcg; without it, KVM is used if it really runs guests
+  VM_NODES          the names of all machines, for start scripts [default: this run's]
+  VM_TIMEOUT_SCALE  multiplies time limits (2.5, say), but not --global-timeout
+  XDG_STATE_HOME    where the prompt's history is kept [default: ~/.local/state]";
+
 /// Runs a Python test script on virtual machines: those that the NixOS test driver runs,
 /// as they are, from the same start scripts.
 ///
 /// The script has a name for each machine (NAME of its start script run-NAME-vm), and
 /// all other names that scripts know, from `start_all` to `t`.
 #[derive(Debug, Parser)]
-#[command(
-    version,
-    args_override_self = true,
-    after_help = "Exit status: 0 if the script passed, 1 if it failed, what it gave sys.exit, \
-                  2 for a wrong command line, 124 if the time was up, 130 after Ctrl-C, \
-                  143 after SIGTERM."
-)]
+#[command(version, args_override_self = true, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
-    /// Keeps the machines' state, in `$XDG_RUNTIME_DIR` or the directory for
-    /// temporary files, and begins with what an earlier run kept there
+    /// Keeps the machines' state, in `$XDG_RUNTIME_DIR` or the directory for temporary
+    /// files, and begins with what an earlier run kept there
     #[arg(short = 'K', long)]
     pub(crate) keep_vm_state: bool,
 
-    /// Gives a prompt with all names of a script's; `test_script()` runs the script
+    /// Opens a prompt with the script's names instead of running it; `test_script()` does
     #[arg(short = 'I', long)]
     pub(crate) interactive: bool,
 
-    /// Gives a prompt with the script's names, and all machines as they are, when it fails
+    /// Opens a prompt with the script's names, and all machines as they are, if it fails
     #[arg(long)]
     pub(crate) pause_on_failure: bool,
 
@@ -47,11 +56,11 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "N", num_args = 0.., allow_negative_numbers = true)]
     pub(crate) vlans: Option<Vec<u32>>,
 
-    /// Ends everything after so many seconds, one at least [env: globalTimeout]
+    /// Ends the run after this many seconds, at least one [env: globalTimeout]
     #[arg(long, value_name = "SECS", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) global_timeout: Option<Duration>,
 
-    /// Where screenshots, and files from machines, go
+    /// Where `trace.html`, screenshots and files from machines go
     #[arg(
         short,
         long,
@@ -61,9 +70,9 @@ pub(crate) struct Cli {
     )]
     pub(crate) output_directory: PathBuf,
 
-    /// Has each machine's first start go on from a template of it, kept in this directory
-    /// until somebody removes it, and made if there is none: the guest has booted then,
-    /// alone, before its console log begins. For guests with the root shell
+    /// Starts each machine from a template kept in DIR, made on first use and kept until
+    /// removed. The guest has then already booted, alone on its networks, and its console
+    /// log begins after that. Needs the root shell in the guest
     #[arg(long, value_name = "DIR", conflicts_with = "keep_vm_state")]
     pub(crate) templates: Option<PathBuf>,
 

@@ -1,6 +1,5 @@
 //! What a command costs, beside the way the NixOS test driver sends one, on the
-//! same virtual machine in one run. `cargo bench -p vm-tests`, after
-//! `cargo xtask image --all`.
+//! same virtual machine in one run: `cargo xtask bench commands`.
 
 #![allow(
     clippy::unwrap_used,

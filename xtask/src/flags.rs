@@ -20,7 +20,8 @@ pub(crate) struct Flags {
 pub(crate) enum Task {
     /// Builds guest images, and prints their directories
     Image(ImageFlags),
-    /// Boots images and keeps them as the templates that tests clone; tests can do it, too
+    /// Boots images and saves them as the templates that tests clone; a test makes a
+    /// missing one itself
     Template(ImageFlags),
     /// Runs the tests on real virtual machines
     VmTest(VmTestFlags),
@@ -32,7 +33,8 @@ pub(crate) enum Task {
     Bench(BenchFlags),
     /// Fuzzes whatever reads a guest's bytes; `cargo test` replays what was found
     Fuzz(FuzzFlags),
-    /// Clones machines and runs commands many times, and fails if anything is left of it
+    /// Clones machines and runs commands many times, and fails if they leave anything
+    /// behind
     Soak(SoakFlags),
     /// Checks the rules that code can check: dependencies, codecs, formatting, lints
     Tidy,
@@ -46,7 +48,7 @@ pub(crate) struct ImageFlags {
     /// All images
     #[arg(long, conflicts_with = "name")]
     pub(crate) all: bool,
-    /// Installs missing host packages without asking
+    /// Installs missing host packages without asking, as with `CI` in the environment
     #[arg(long)]
     pub(crate) yes: bool,
 }
@@ -65,10 +67,10 @@ impl ImageFlags {
 pub(crate) struct VmTestFlags {
     /// Runs only tests whose name contains this
     pub(crate) filter: Option<String>,
-    /// Installs missing host packages without asking
+    /// Installs missing host packages without asking, as with `CI` in the environment
     #[arg(long)]
     pub(crate) yes: bool,
-    /// Runs them so many times, until one fails
+    /// Runs them N times, or until one fails
     #[arg(long, value_name = "N", default_value_t = NonZero::<u32>::MIN)]
     pub(crate) repeat: NonZero<u32>,
     /// Runs only the tests that failed last time
@@ -81,10 +83,10 @@ pub(crate) struct VmTestFlags {
     #[arg(long)]
     pub(crate) pause_on_failure: bool,
     /// Runs only this part of them, such as `count:1/2`, so that CI machines can share them;
-    /// takes cargo-nextest
+    /// needs cargo-nextest
     #[arg(long, value_name = "PART", conflicts_with_all = ["rerun_failed", "pause_on_failure"])]
     pub(crate) partition: Option<String>,
-    /// Reports in JUnit's XML, for CI systems; takes cargo-nextest
+    /// Reports in JUnit's XML, for CI systems; needs cargo-nextest
     #[arg(long, value_name = "FILE", conflicts_with = "pause_on_failure")]
     pub(crate) junit_xml: Option<PathBuf>,
 }
@@ -99,7 +101,7 @@ fn time_scale(text: &str) -> Result<f64, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct TestFlags {
-    /// Installs missing host packages without asking
+    /// Installs missing host packages without asking, as with `CI` in the environment
     #[arg(long)]
     pub(crate) yes: bool,
 }
@@ -109,7 +111,7 @@ pub(crate) struct BenchFlags {
     /// What to measure
     #[arg(value_enum)]
     pub(crate) name: Bench,
-    /// Installs missing host packages without asking
+    /// Installs missing host packages without asking, as with `CI` in the environment
     #[arg(long)]
     pub(crate) yes: bool,
 }
@@ -131,7 +133,7 @@ pub(crate) struct SoakFlags {
     /// How many commands one machine runs
     #[arg(long, default_value_t = 10_000)]
     pub(crate) commands: u32,
-    /// Installs missing host packages without asking
+    /// Installs missing host packages without asking, as with `CI` in the environment
     #[arg(long)]
     pub(crate) yes: bool,
 }

@@ -13,7 +13,8 @@ use crate::error::ErrorKind;
 /// its current directory; keeps its disk in `${NIX_DISK_IMAGE:-./NAME.qcow2}`;
 /// and shares `$SHARED_DIR` with the guest by 9p under the tag `shared`. It is
 /// started with `TMPDIR`, `SHARED_DIR`, `USE_TMPDIR=1` and `VM_ACCEL` (`kvm` or
-/// `tcg`) set.
+/// `tcg`) set, and for each network N with `QEMU_VDE_SOCKET_N`, the socket of its
+/// `vde_switch`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StartScript {
     path: PathBuf,
