@@ -40,23 +40,23 @@ __vm_run() {
 }
 
 # Starting a program costs a guest more than all the rest, so that what is short goes
-# without. `read` ends with 0 at a NUL or a full buffer, else at the end.
+# without, if it has come within a second. `read` ends with 0 at a NUL or a full buffer,
+# with 1 at the end, and with more when the second is over.
 __vm_encode() {
-    local LC_ALL=C text
+    local LC_ALL=C text status=0
     shopt -u lastpipe # an older bash would lose the status of the pipeline that this is of
-    if [[ $__vm_on_port ]]; then
-        if IFS= read -r -d '' -n 512 text; then
-            printf '\n@c %s\n%s' "$1" "$text"
-            if ((${#text} < 512)); then printf '\0'; fi
-            dd bs=32768 # as much as a port takes at once
-        elif [[ $text ]]; then
-            printf '\n@c %s\n%s' "$1" "$text"
-        fi
-    elif IFS= read -r -d '' -n 512 text; then
+    IFS= read -r -d '' -n 512 -t 1 text || status=$?
+    if ((status != 1)) && [[ $__vm_on_port ]]; then
+        printf '\n@c %s\n' "$1"
+        __vm_begin
+        dd bs=32768 # as much as a port takes at once
+    elif ((status != 1)); then
         printf '\n@b %s ' "$1"
-        if ((${#text} < 512)); then printf '%s\0' "$text"; else printf %s "$text"; fi | base64 -w 0
+        __vm_begin | base64 -w 0 || return
         printf '\n@b %s ' "$1"
         base64 -w 0
+    elif [[ $__vm_on_port && $text ]]; then
+        printf '\n@c %s\n%s' "$1" "$text"
     elif [[ $text == *[^[:print:]$'\n\t']* ]]; then
         printf '\n@b %s ' "$1"
         printf %s "$text" | base64 -w 0
@@ -64,6 +64,12 @@ __vm_encode() {
         text=${text//'\'/'\\'}
         printf '\n@t %s %s\n' "$1" "${text//$'\n'/'\n'}"
     fi
+}
+
+# what __vm_encode has read, and the NUL that ended that
+__vm_begin() {
+    printf %s "$text"
+    if ((status == 0 && ${#text} < 512)); then printf '\0'; fi
 }
 
 # stop NONCE SIGNAL: what ends by itself sends its own end; what is killed can't,

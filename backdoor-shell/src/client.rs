@@ -1,7 +1,6 @@
 //! `Shell`: the guest's root shell as an async client.
 
 use std::future::poll_fn;
-use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -13,11 +12,10 @@ use tokio_util::codec::Framed;
 
 use crate::codec::{Event, ShellCodec};
 use crate::collected::MAX_OUTPUT;
+use crate::error::lost;
+use crate::greeting::greets;
 use crate::put::Put;
 use crate::{Command, Error, Exit, Nonce, Output, Request, Signal};
-
-/// The last line of a guest's greeting: its shell is there.
-pub const GREETING: &str = "Spawning backdoor root shell...";
 
 /// How long a command has to tidy up after SIGTERM before SIGKILL.
 const TERM_GRACE: Duration = Duration::from_secs(2);
@@ -42,6 +40,8 @@ pub struct Shell<T> {
     pub(crate) on_port: bool,
     /// What the guest has begun and not ended yet.
     pub(crate) running: Option<Running>,
+    /// Its output has come damaged: what comes of it after that is not the rest.
+    damaged: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +70,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
             stage: Stage::Waiting,
             on_port: false,
             running: None,
+            damaged: false,
         }
     }
 
@@ -85,16 +86,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         self
     }
 
-    /// Whether [`connect`](Self::connect) has finished, and the shell lives.
+    /// Whether [`connect`](Self::connect) has finished, and no other shell has greeted since.
+    /// One that is gone without a word is only found out by using it.
     pub fn is_connected(&self) -> bool {
         matches!(self.stage, Stage::Ready(_))
     }
 
-    /// Waits for the guest's [`GREETING`], passing each line it says on to
+    /// Waits for the guest's [`GREETING`](crate::GREETING), passing each line it says on to
     /// `said`, and prepares its shell. Does nothing when that is done already.
     ///
     /// Waits without end: a guest that never boots is the caller's to judge.
     /// Cancel safe: a later call goes on where this one stopped.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Io`].
     pub async fn connect(&mut self, mut said: impl FnMut(&str)) -> Result<(), Error> {
         while !self.is_connected() {
             if self.stage == Stage::Greeted {
@@ -110,7 +115,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
             match self.event("waiting for its greeting").await? {
                 (_, Event::Said(line)) => {
                     said(&line);
-                    if line.contains(GREETING) {
+                    if greets(&line) {
                         self.stage = Stage::Greeted;
                     }
                 }
@@ -138,7 +143,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         self.on_port = false;
         for line in self.port.iter_mut().chain([&mut self.console]) {
             line.write_buffer_mut().clear();
-            line.codec_mut().runs_now(None);
+            line.codec_mut().reset();
         }
     }
 
@@ -149,7 +154,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         doing: impl FnOnce() -> String,
     ) -> Result<(), Error> {
         match event {
-            Event::Said(line) if line.contains(GREETING) => {
+            Event::Said(line) if greets(line) => {
                 self.reset(Stage::Greeted);
                 Err(Error::Restarted { doing: doing() })
             }
@@ -163,15 +168,21 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     /// Its standard input is empty. Cancel safe, see [`Shell`].
     ///
     /// # Errors
-    /// Every variant of [`Error`] but [`Error::Write`] and those of
-    /// [`write_file`](Self::write_file). A command that fails or
-    /// runs out of time is no error: see [`Output`].
+    /// [`Error::NotConnected`], [`Error::Nul`], [`Error::TooMuch`]; [`Error::Closed`],
+    /// [`Error::Io`], [`Error::Restarted`] and [`Error::Unresponsive`] of a shell that does
+    /// not answer; [`Error::Encoder`] and [`Error::Damaged`] of output that is not whole. A
+    /// command that fails or runs out of time is no error: see [`Output`].
     pub async fn run(&mut self, command: impl Into<Command>) -> Result<Output, Error> {
         self.collect(command.into(), MAX_OUTPUT).await
     }
 
     /// Runs `command` and passes its output on to `writer` as it comes, in
-    /// memory that does not grow with it. Otherwise like [`run`](Self::run).
+    /// memory that does not grow with it; what comes in the first second, at that second's
+    /// end, unless it is 512 bytes or more. The time that the writer takes counts as the
+    /// command's, and has no limit of its own.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), with [`Error::Write`] in place of [`Error::TooMuch`].
     pub async fn run_into<W>(
         &mut self,
         command: impl Into<Command>,
@@ -194,6 +205,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
             .time_limit()
             .and_then(|limit| Instant::now().checked_add(limit));
         self.running = Some(Running::Command(nonce));
+        self.damaged = false;
         self.send(
             Request::Run {
                 session,
@@ -273,7 +285,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     where
         W: AsyncWrite + Unpin,
     {
-        let mut damaged = false;
         loop {
             // Only waiting is timed: what has come is written whole.
             let Some(event) = until(deadline, self.event(command)).await else {
@@ -282,7 +293,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
             let (_, event) = event?;
             self.restarted(&event, || format!("running `{command}`"))?;
             match event {
-                Event::Output(whose, bytes) if whose == nonce && !damaged => {
+                Event::Output(whose, bytes) if whose == nonce && !self.damaged => {
                     writer
                         .write_all(&bytes)
                         .await
@@ -291,14 +302,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
                             source: Arc::new(error),
                         })?;
                 }
-                Event::Damaged(whose) if whose == nonce => damaged = true,
+                Event::Damaged(whose) if whose == nonce => self.damaged = true,
                 Event::End {
                     nonce: whose,
                     status,
                     encoder,
                 } if whose == nonce => {
                     self.running = None;
-                    return match (encoder, damaged) {
+                    return match (encoder, self.damaged) {
                         (0, false) => Ok(Some(status)),
                         (0, true) => Err(Error::Damaged {
                             command: command.to_owned(),
@@ -379,18 +390,5 @@ async fn until<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Out
         Some(deadline) if deadline <= Instant::now() => None,
         Some(deadline) => timeout_at(deadline, future).await.ok(),
         None => Some(future.await),
-    }
-}
-
-pub(crate) fn lost(error: io::Error, doing: &str) -> Error {
-    use io::ErrorKind::{BrokenPipe, ConnectionReset};
-    match error.kind() {
-        BrokenPipe | ConnectionReset => Error::Closed {
-            doing: doing.to_owned(),
-        },
-        _ => Error::Io {
-            doing: doing.to_owned(),
-            source: Arc::new(error),
-        },
     }
 }

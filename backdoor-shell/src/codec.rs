@@ -21,8 +21,8 @@ pub enum Event {
     Ready(Nonce),
     /// Some of a script's standard output, in order; or why a file can't be written.
     Output(Nonce, Bytes),
-    /// Output that is not base64 where it should be, whose line is skipped from there;
-    /// or something else was written into it.
+    /// Output that is not base64 where it should be, or into which something else was
+    /// written; what can't be base64 of that is [`Said`](Self::Said).
     Damaged(Nonce),
     /// A script has ended and all its output has come, or a file is closed.
     End {
@@ -76,7 +76,7 @@ enum Place {
         nonce: Nonce,
         end: Vec<u8>,
     },
-    /// In a line that can't be decoded any more.
+    /// In what looks like base64, but can't be decoded any more.
     Skipping,
     /// In a line that is not of the protocol, of which so much has no end of line.
     Said {
@@ -120,13 +120,28 @@ impl Decoder for ShellCodec {
                     }
                     (!piece.is_empty()).then(|| Event::Output(nonce, piece))
                 }
-                Place::Text { .. } | Place::Base64 { .. } | Place::Skipping => {
+                Place::Text { .. } => {
                     let (piece, ended) = take_piece(src);
                     let event = self.output(&piece);
                     if ended {
-                        self.end_line();
+                        self.place = Place::LineStart;
                     }
                     event
+                }
+                Place::Base64 { .. } | Place::Skipping => {
+                    let run = src.iter().position(|byte| !is_base64(*byte));
+                    match run.unwrap_or(src.len()) {
+                        0 if src.starts_with(b"\n") => {
+                            src.advance(1);
+                            self.end_base64();
+                            None
+                        }
+                        0 => self.leave_base64(),
+                        run => {
+                            let piece = without_cr(src.split_to(run));
+                            self.output(&piece)
+                        }
+                    }
                 }
             };
             if event.is_some() {
@@ -157,6 +172,11 @@ impl ShellCodec {
         }
     }
 
+    /// Whoever was at the other end is gone, be it in the middle of a line.
+    pub(crate) fn reset(&mut self) {
+        *self = Self::default();
+    }
+
     /// Begins a line, with a head of so many bytes if it is a frame. What there is
     /// to say of the line before comes first, and takes nothing.
     fn begin_line(&mut self, src: &mut BytesMut, head: Option<(usize, Head)>) -> Option<Event> {
@@ -179,10 +199,19 @@ impl ShellCodec {
         self.begin(&head)
     }
 
-    fn end_line(&mut self) {
+    /// Its line is at its end.
+    fn end_base64(&mut self) {
         if let Place::Base64 { nonce, stream } = std::mem::take(&mut self.place) {
             let is_whole = stream.is_whole();
             self.last = Some(Base64Line { nonce, is_whole });
+        }
+    }
+
+    /// Something else goes on in its line: another shell's greeting, perhaps.
+    fn leave_base64(&mut self) -> Option<Event> {
+        match std::mem::replace(&mut self.place, Place::Said { searched: 0 }) {
+            Place::Base64 { nonce, .. } => Some(Event::Damaged(nonce)),
+            _ => None,
         }
     }
 
@@ -243,19 +272,25 @@ impl ShellCodec {
 /// Takes what has come of the current line, and tells whether that is its end.
 fn take_piece(src: &mut BytesMut) -> (BytesMut, bool) {
     let newline = memchr(b'\n', src);
-    let mut piece = src.split_to(newline.unwrap_or(src.len()));
+    let piece = src.split_to(newline.unwrap_or(src.len()));
     if newline.is_some() {
         src.advance(1);
     }
-    // No output has one in it, but a line that is not raw after all ends in CR LF.
-    if memchr(b'\r', &piece).is_some() {
-        piece = piece
-            .iter()
-            .copied()
-            .filter(|byte| *byte != b'\r')
-            .collect();
+    (without_cr(piece), newline.is_some())
+}
+
+/// No output has one in it, but a line that is not raw after all ends in CR LF.
+fn without_cr(piece: BytesMut) -> BytesMut {
+    if memchr(b'\r', &piece).is_none() {
+        return piece;
     }
-    (piece, newline.is_some())
+    let bytes = piece.iter().copied();
+    bytes.filter(|byte| *byte != b'\r').collect()
+}
+
+/// Whether it may be in a line of base64, be it as its end's CR.
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'\r')
 }
 
 /// Takes what has come of contents, up to `end`, and tells whether that has come; its

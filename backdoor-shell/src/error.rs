@@ -42,7 +42,8 @@ pub enum Error {
         doing: String,
     },
     /// Neither SIGTERM nor SIGKILL got an answer, or a file could not be ended: the
-    /// guest hangs, or its shell does.
+    /// guest hangs, or its shell does. [`Shell::disconnect`](crate::Shell::disconnect) waits
+    /// for another one.
     #[error("the guest's shell gave no sign for {after:?} after being asked to end what it did")]
     Unresponsive {
         /// How long was waited.
@@ -91,6 +92,12 @@ pub enum Error {
          not free for a terminal session"
     )]
     NoTerminal,
+    /// The caller's input or output of a terminal session failed.
+    #[error("the terminal of a session in the guest failed: {source}")]
+    Terminal {
+        /// The operating system's reason.
+        source: Arc<io::Error>,
+    },
     /// The guest could not write a file: there is no room, no such directory…
     #[error("the guest could not write {path}: {reason}")]
     File {
@@ -110,4 +117,18 @@ pub enum Error {
     /// [`Shell::connect`](crate::Shell::connect) was not called, or did not finish.
     #[error("the guest's shell is not connected yet: call `connect` first")]
     NotConnected,
+}
+
+/// The error that a failing line is.
+pub(crate) fn lost(error: io::Error, doing: &str) -> Error {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset};
+    match error.kind() {
+        BrokenPipe | ConnectionReset => Error::Closed {
+            doing: doing.to_owned(),
+        },
+        _ => Error::Io {
+            doing: doing.to_owned(),
+            source: Arc::new(error),
+        },
+    }
 }

@@ -1,6 +1,7 @@
 //! A terminal session in the guest.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -8,8 +9,9 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{interval, timeout};
 use tokio_util::codec::Framed;
 
-use crate::client::{Running, lost};
+use crate::client::Running;
 use crate::codec::{Event, ShellCodec};
+use crate::error::lost;
 use crate::quote::ansi_c;
 use crate::{Error, Nonce, Request, Shell};
 
@@ -39,6 +41,9 @@ impl Default for TerminalKind {
 /// the news of the end.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
+/// How much is passed on at once.
+const PIECE: usize = 4096;
+
 /// End of input, as typed on a terminal.
 const CTRL_D: u8 = 4;
 
@@ -55,10 +60,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     /// port](Self::with_port).
     ///
     /// # Errors
-    /// [`Error::NoTerminal`] without a port; as [`run`](Self::run).
+    /// [`Error::NoTerminal`] without a port; [`Error::Terminal`] if `input` or `output`
+    /// fails; as [`run`](Self::run).
     ///
     /// # Cancel safety
-    /// If the future is dropped, the bash is hung up before the next command.
+    /// If the future is dropped, or its terminal fails, the bash is hung up before the next
+    /// command.
     pub async fn interact<R, W>(
         &mut self,
         kind: &TerminalKind,
@@ -90,20 +97,47 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         let (mut from_guest, mut to_guest) = tokio::io::split(console.get_mut());
         let session = async {
             // What is typed before its prompt, bash may throw away.
-            pass_on(&mut from_guest, &mut output).await?;
+            show(&mut from_guest, &mut output).await?;
+            let shown = async {
+                loop {
+                    show(&mut from_guest, &mut output).await?;
+                }
+            };
             tokio::select! {
-                result = type_in(input, &mut to_guest) => result,
-                result = tokio::io::copy(&mut from_guest, &mut output) => result.map(drop),
+                end = type_in(input, &mut to_guest) => end,
+                end = shown => end,
             }
         };
-        let result = tokio::select! {
-            end = end_of(port, nonce) => end,
-            result = session => result,
-        };
-        // What it said at last is on its way still, or here already.
-        while let Ok(Ok(())) = timeout(LAST_WORDS, pass_on(&mut from_guest, &mut output)).await {}
+        tokio::select! {
+            biased;
+            end = end_of(port, nonce) => end.map_err(|error| lost(error, doing))?,
+            // The bash is still there, for the next command to end.
+            Err(end) = session => return Err(end.error(doing)),
+        }
         self.running = None;
-        result.map_err(|error| lost(error, doing))
+        // What it said at last is on its way still, or here already.
+        let last_words = async { while show(&mut from_guest, &mut output).await.is_ok() {} };
+        let _ = timeout(LAST_WORDS, last_words).await;
+        Ok(())
+    }
+}
+
+/// Why a session has ended that its bash has not.
+enum Broken {
+    /// The guest's console failed.
+    Guest(io::Error),
+    /// Our end did: the terminal is closed, say.
+    Ours(io::Error),
+}
+
+impl Broken {
+    fn error(self, doing: &str) -> Error {
+        match self {
+            Self::Guest(error) => lost(error, doing),
+            Self::Ours(error) => Error::Terminal {
+                source: Arc::new(error),
+            },
+        }
     }
 }
 
@@ -155,28 +189,39 @@ async fn end_of<T: AsyncRead + AsyncWrite + Unpin>(
 async fn type_in(
     mut input: impl AsyncRead + Unpin,
     guest: &mut (impl AsyncWrite + Unpin),
-) -> io::Result<()> {
-    tokio::io::copy(&mut input, guest).await?;
+) -> Result<(), Broken> {
+    let mut buffer = vec![0; PIECE];
+    loop {
+        let typed = input.read(&mut buffer).await.map_err(Broken::Ours)?;
+        if typed == 0 {
+            break;
+        }
+        write(guest, &buffer[..typed])
+            .await
+            .map_err(Broken::Guest)?;
+    }
     // One that is typed while a command runs is lost on the next prompt.
     let mut again = interval(CTRL_D_AGAIN);
     loop {
         again.tick().await;
-        guest.write_all(&[CTRL_D]).await?;
-        guest.flush().await?;
+        write(guest, &[CTRL_D]).await.map_err(Broken::Guest)?;
     }
 }
 
-/// Passes on what comes next.
-async fn pass_on(
-    from: &mut (impl AsyncRead + Unpin),
-    to: &mut (impl AsyncWrite + Unpin),
-) -> io::Result<()> {
-    let mut buffer = [0; 4096];
-    let bytes = from.read(&mut buffer).await?;
-    to.write_all(&buffer[..bytes]).await?;
-    to.flush().await?;
-    if bytes == 0 {
-        return Err(io::ErrorKind::BrokenPipe.into());
+/// Passes on what the guest says next.
+async fn show(
+    guest: &mut (impl AsyncRead + Unpin),
+    output: &mut (impl AsyncWrite + Unpin),
+) -> Result<(), Broken> {
+    let mut buffer = vec![0; PIECE];
+    let said = guest.read(&mut buffer).await.map_err(Broken::Guest)?;
+    if said == 0 {
+        return Err(Broken::Guest(io::ErrorKind::BrokenPipe.into()));
     }
-    Ok(())
+    write(output, &buffer[..said]).await.map_err(Broken::Ours)
+}
+
+async fn write(to: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
+    to.write_all(bytes).await?;
+    to.flush().await
 }

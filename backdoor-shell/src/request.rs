@@ -47,7 +47,8 @@ pub enum Request<'a> {
         /// What comes next in the file: less than 50 MB of it.
         bytes: &'a [u8],
     },
-    /// Ends a script that runs. It sends its [`Event::End`] as it would have.
+    /// Ends a script that runs. It sends its [`Event::End`] as it would have; after
+    /// SIGKILL, the agent does, with status 137.
     Stop {
         /// As for [`Run`](Self::Run).
         session: Nonce,

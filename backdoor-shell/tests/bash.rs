@@ -10,6 +10,9 @@ use backdoor_shell::{Command, Error, Exit};
 
 use crate::guest::{AT_A_PORT, BACKDOOR, guest};
 
+/// A backdoor whose service starts it again.
+const RESPAWNING: &str = "while true; do echo 'Spawning backdoor root shell...'; bash --norc; done";
+
 /// As other tests take for granted.
 #[tokio::test]
 async fn an_agent_at_a_port() {
@@ -191,9 +194,10 @@ async fn time_out_of_standard_output_never_closed() {
         let mut guest = guest(backdoor).await;
         for script in ["sleep 1000 & echo started", "setsid sleep 5 & echo started"] {
             let never_closed = Command::new(script).timeout(Duration::from_millis(100));
+            let output = guest.shell.run(never_closed).await.unwrap();
             assert_eq!(
-                guest.shell.run(never_closed).await.unwrap().exit,
-                Exit::TimedOut,
+                (output.exit, output.text().as_str()),
+                (Exit::TimedOut, "started\n"),
                 "{script}"
             );
             assert_eq!(
@@ -296,8 +300,7 @@ async fn time_out_of_a_command_that_kills_all_of_itself() {
 
 #[tokio::test]
 async fn shell_restarted_by_its_service() {
-    let respawning = "while true; do echo 'Spawning backdoor root shell...'; bash --norc; done";
-    let mut guest = guest(respawning).await;
+    let mut guest = guest(RESPAWNING).await;
     // `$$` would be the command's own process.
     let inner = guest.shell.run("printf %s ${$#0}").await.unwrap().text();
     // The shell, and the command's own group: neither is to have the last word.
@@ -311,6 +314,19 @@ async fn shell_restarted_by_its_service() {
         guest.shell.run("true").await,
         Err(Error::NotConnected)
     ));
+    guest.shell.connect(|_| ()).await.unwrap();
+    assert_eq!(guest.shell.run("echo back").await.unwrap().text(), "back\n");
+}
+
+/// The new one's greeting follows base64 that has no end.
+#[tokio::test]
+async fn shell_restarted_in_the_middle_of_output() {
+    let mut guest = guest(RESPAWNING).await;
+    let inner = guest.shell.run("printf %s ${$#0}").await.unwrap().text();
+    // More than pipes hold: it is being encoded.
+    let output = format!("head -c 200000 /dev/zero; kill -9 {inner} 0");
+    let error = guest.shell.run(output).await.unwrap_err();
+    assert!(matches!(error, Error::Restarted { .. }), "{error}");
     guest.shell.connect(|_| ()).await.unwrap();
     assert_eq!(guest.shell.run("echo back").await.unwrap().text(), "back\n");
 }
