@@ -140,7 +140,9 @@ struct Running {
     qmp: Qmp,
     /// What has happened in QEMU and nobody waited for yet.
     events: tokio::sync::Mutex<Events>,
-    shell: tokio::sync::Mutex<Shell<UnixStream>>,
+    shell: Arc<tokio::sync::Mutex<Shell<UnixStream>>>,
+    /// Held while a snapshot is taken, or gone back to.
+    snapshots: Arc<tokio::sync::Mutex<()>>,
     /// To what waits in a guest that is saved.
     waiter: tokio::sync::Mutex<waiter::Line>,
     /// Whether the shell was connected when somebody last had news of it.

@@ -10,6 +10,10 @@ fn spawnable(_: impl Future + Send) {}
 fn every_kind_of_operation(vm: &Machine, condition: &PollingCondition) {
     spawnable(vm.start());
     spawnable(vm.succeed("true"));
+    spawnable(async {
+        let snapshot = vm.snapshot().await?;
+        vm.restore(&snapshot).await
+    });
     spawnable(vm.wait_until_succeeds("true"));
     spawnable(vm.wait_for_unit("multi-user.target"));
     spawnable(vm.require_unit_state("nginx.service", "active"));

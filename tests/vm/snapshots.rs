@@ -63,6 +63,30 @@ async fn back_to_an_earlier_moment() {
     );
 }
 
+/// The guest stands still then, and goes on.
+#[tokio::test]
+async fn nobody_waits_for_it_any_more() {
+    let template = template("minimal").build().await.unwrap();
+    let vm = template.clone_machine().await.unwrap();
+    let stands_still = async || {
+        let stopped = vm.wait_for_qmp_event(|event| event.name == "STOP").await;
+        stopped.map(drop)
+    };
+    tokio::select! {
+        taken = vm.snapshot() => panic!("{taken:?}"),
+        stopped = stands_still() => stopped.unwrap(),
+    }
+    vm.succeed("echo before >/tmp/file").await.unwrap();
+    let snapshot = vm.snapshot().await.unwrap();
+    stands_still().await.unwrap();
+    vm.succeed("echo after >/tmp/file").await.unwrap();
+    tokio::select! {
+        restored = vm.restore(&snapshot) => panic!("{restored:?}"),
+        stopped = stands_still() => stopped.unwrap(),
+    }
+    assert_eq!(vm.succeed("cat /tmp/file").await.unwrap(), "before\n");
+}
+
 /// Whatever has become of the guest.
 #[tokio::test]
 async fn back_from_anywhere() {

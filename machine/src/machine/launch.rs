@@ -84,13 +84,13 @@ impl Machine {
         let opened = qemu.or_exit("starting QEMU", accepted).await;
         let (hmp, qmp, shell, waiter) = opened.map_err(why_it_ended)?;
         tokio::spawn(Arc::clone(&qemu.watch).follow(qmp.events()));
-        let shell = tokio::sync::Mutex::new(shell);
         Ok(Running {
             qemu,
             hmp,
             events: tokio::sync::Mutex::new(qmp.events()),
             qmp,
-            shell,
+            shell: Arc::new(tokio::sync::Mutex::new(shell)),
+            snapshots: Arc::default(),
             waiter: tokio::sync::Mutex::new(waiter),
             is_connected: watch::Sender::new(false),
             end_is_known: AtomicBool::new(false),

@@ -1,12 +1,13 @@
 //! Commands in the guest's root shell.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backdoor_shell::{Command, Exit, Output, Shell};
 use serial_log::Follow;
 use tokio::io::AsyncWrite;
 use tokio::net::UnixStream;
-use tokio::sync::MutexGuard;
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 
 use super::{Machine, Running};
@@ -134,11 +135,11 @@ impl Machine {
     }
 
     /// The guest's shell, when whoever has it is done: no longer than this handle waits.
-    pub(super) async fn turn<'a>(
+    pub(super) async fn turn(
         &self,
-        running: &'a Running,
-    ) -> Result<MutexGuard<'a, Shell<UnixStream>>, ErrorKind> {
-        let turn = timeout(self.limit, running.shell.lock()).await;
+        running: &Running,
+    ) -> Result<OwnedMutexGuard<Shell<UnixStream>>, ErrorKind> {
+        let turn = timeout(self.limit, Arc::clone(&running.shell).lock_owned()).await;
         turn.map_err(|_| self.timed_out(running, "the guest's shell", 1, BUSY))
     }
 

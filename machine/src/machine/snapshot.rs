@@ -1,17 +1,23 @@
 //! Back to an earlier moment of the same machine.
 
-use backdoor_shell::Session;
-use serde_json::{Value, json};
+use std::sync::Arc;
 
-use super::Machine;
+use backdoor_shell::{Session, Shell};
+use serde_json::{Value, json};
+use tokio::net::UnixStream;
+use tokio::sync::OwnedMutexGuard;
+use tracing::Instrument as _;
+use tracing::instrument::WithSubscriber as _;
+
 use super::monitor::monitor_error;
 use super::shell::shell_error;
+use super::{Machine, Running};
 use crate::error::{ErrorKind, Result};
 use crate::saved::Contents;
 
 /// A moment of a machine that it can [go back](Machine::restore) to: RAM, devices
 /// and disks.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Snapshot {
     tag: String,
     /// The machine that it is of, as it was started then.
@@ -25,11 +31,13 @@ pub struct Snapshot {
 
 /// # Snapshots
 impl Machine {
-    /// Keeps this moment, to be [gone back](Self::restore) to as often as one likes.
+    /// Keeps this moment, to be [gone back](Self::restore) to as often as one likes, until
+    /// QEMU ends.
     ///
-    /// It is written to the machine's own disk image, which takes the time of writing
-    /// the RAM that the guest has used, and is gone when QEMU ends. The guest stands
-    /// still meanwhile. The 9p share is unmounted for as long.
+    /// It is written to the machine's own disk image, where it stays, which takes the time
+    /// of writing the RAM that the guest has used. The guest stands still meanwhile. The 9p
+    /// share is unmounted for as long. Dropping the future before the guest stands still
+    /// gives it up, perhaps with the share unmounted; after that it is taken all the same.
     ///
     /// # Errors
     /// [`NotSavable`](ErrorKind::NotSavable), [`Snapshot`](ErrorKind::Snapshot): no
@@ -38,35 +46,42 @@ impl Machine {
         let doing = "taking a snapshot";
         self.step(doing, async {
             let running = self.running(doing)?;
+            let one_at_a_time = Arc::clone(&running.snapshots).lock_owned().await;
             let nodes = self.snapshot_nodes().await?;
-            let contents = Contents {
+            let mut contents = Contents {
                 mounts: self.unmount_shares().await?,
-                waiter: self.start_waiter().await?,
                 ..Contents::default()
             };
-            let shell = self.turn(&running).await;
-            let mut shell = shell.map_err(|kind| self.error(kind))?;
-            let suspended = shell.suspend().await;
+            let suspended = self.suspend(&running, &mut contents).await;
+            if suspended.is_err() {
+                // Its shares are unmounted. The first error is the one to tell.
+                let _ = self.refresh(&contents).await;
+            }
+            let (shell, session) = suspended?;
             let snapshot = Snapshot {
                 tag: format!("vm-{}", uuid::Uuid::new_v4().simple()),
                 qemu: running.qemu.pid(),
                 nodes,
-                session: suspended.map_err(|source| self.error(shell_error(&running, source)))?,
+                session,
                 contents,
             };
-            self.qmp("stop", Value::Null).await?;
-            let taken = self.finish_job("snapshot-save", &snapshot).await;
-            self.qmp("cont", Value::Null).await?;
-            drop(shell);
-            self.refresh(&snapshot.contents).await?;
-            taken.map(|()| snapshot)
+            let vm = self.clone();
+            self.to_its_end(doing, async move {
+                let taken = vm.do_job("snapshot-save", &snapshot, || ()).await;
+                drop(shell);
+                let refreshed = vm.refresh(&snapshot.contents).await;
+                drop(one_at_a_time);
+                taken?;
+                refreshed.map(|()| snapshot)
+            })
+            .await
         })
         .await
     }
 
     /// Goes back to a moment of this machine, even if its guest has rebooted since, or
     /// hangs; then sets the guest's clock, and has its random numbers be others than
-    /// those it gave then.
+    /// those it gave then. What has begun is done, even if the future is dropped.
     ///
     /// What the guest has done since then has not happened; the console's log, files
     /// in the share and whatever else is the host's stay as they are.
@@ -82,22 +97,65 @@ impl Machine {
                 let reason = "it is of another machine, or of this one before it was started again";
                 return Err(self.snapshot_error(doing, reason));
             }
+            let one_at_a_time = Arc::clone(&running.snapshots).lock_owned().await;
             // It is QEMU's affair alone: the guest may be in no state to help.
             let shell = self.turn(&running).await;
             let mut shell = shell.map_err(|kind| self.error(kind))?;
-            self.qmp("stop", Value::Null).await?;
-            let loaded = self.finish_job("snapshot-load", snapshot).await;
-            if loaded.is_ok() {
-                shell.rewind(snapshot.session);
-                running.is_connected.send_replace(true);
-            }
-            self.qmp("cont", Value::Null).await?;
-            drop(shell);
-            loaded?;
-            running.qemu.watch.forget();
-            self.refresh(&snapshot.contents).await
+            let (vm, snapshot) = (self.clone(), snapshot.clone());
+            self.to_its_end(doing, async move {
+                let rewind = || {
+                    shell.rewind(snapshot.session);
+                    running.is_connected.send_replace(true);
+                };
+                let loaded = vm.do_job("snapshot-load", &snapshot, rewind).await;
+                drop(shell);
+                loaded?;
+                running.qemu.watch.forget();
+                let refreshed = vm.refresh(&snapshot.contents).await;
+                drop(one_at_a_time);
+                refreshed
+            })
+            .await
         })
         .await
+    }
+
+    /// Does what must not end halfway, even if nobody waits for it any more: a guest that
+    /// stands still would do so for ever.
+    async fn to_its_end<T: Send + 'static>(
+        &self,
+        doing: &str,
+        operation: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let operation = operation.in_current_span().with_current_subscriber();
+        let ended = tokio::spawn(operation).await;
+        ended.unwrap_or_else(|gone| Err(self.snapshot_error(doing, &gone.to_string())))
+    }
+
+    /// Has the guest's shell wait, and what makes the guest go on after that.
+    async fn suspend(
+        &self,
+        running: &Running,
+        contents: &mut Contents,
+    ) -> Result<(OwnedMutexGuard<Shell<UnixStream>>, Session)> {
+        contents.waiter = self.start_waiter().await?;
+        let shell = self.turn(running).await;
+        let mut shell = shell.map_err(|kind| self.error(kind))?;
+        let session = shell.suspend().await;
+        let session = session.map_err(|source| self.error(shell_error(running, source)))?;
+        Ok((shell, session))
+    }
+
+    /// Has QEMU do one of its jobs with a snapshot while the guest stands still, and `then`
+    /// is done before that goes on, if the job is.
+    async fn do_job(&self, job: &str, snapshot: &Snapshot, then: impl FnOnce()) -> Result<()> {
+        self.qmp("stop", Value::Null).await?;
+        let done = self.finish_job(job, snapshot).await;
+        if done.is_ok() {
+            then();
+        }
+        self.qmp("cont", Value::Null).await?;
+        done
     }
 
     /// The images that a snapshot is in: one of each writable disk. The first also
