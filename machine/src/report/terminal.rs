@@ -84,7 +84,7 @@ where
         let line = if machine.is_empty() {
             format!("{text}\n")
         } else {
-            let name = self.styled(&colour(machine).to_string(), machine);
+            let name = self.styled(&colour(machine).to_string(), &safe(machine));
             format!("{name}{separator}{text}\n")
         };
         // Nobody is left to tell that the log can't be written.

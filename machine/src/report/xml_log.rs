@@ -171,17 +171,19 @@ fn element<W: io::Write>(
 ) -> io::Result<()> {
     let mut start = BytesStart::new(name);
     if !machine.is_empty() {
-        start.push_attribute(("machine", machine));
+        start.push_attribute(("machine", writable(machine).as_str()));
     }
     if let Some(kind) = kind {
         start.push_attribute(("type", kind));
     }
     writer.write_event(Event::Start(start))?;
-    let text = safe(text);
-    // XML has no way to write them.
-    let text = text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
-    writer.write_event(Event::Text(BytesText::new(&text)))?;
+    writer.write_event(Event::Text(BytesText::new(&writable(text))))?;
     end(writer, name)
+}
+
+/// Without what XML has no way to write.
+fn writable(text: &str) -> String {
+    safe(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }
 
 fn end<W: io::Write>(writer: &mut Writer<W>, name: &str) -> io::Result<()> {
