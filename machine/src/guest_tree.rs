@@ -230,4 +230,4 @@ fn join(path: &Path, inside: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,8 +6,11 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use backdoor_shell::Exit;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use crate::error::{Error, ErrorKind};
 
 /// Where the manifest of a saved machine is in its directory.
 pub(crate) const MANIFEST: &str = "template.json";
@@ -22,7 +25,7 @@ const STATE: &str = "devices";
 const CONSOLE_LOG: &str = "console.log";
 
 /// Raised when the same files would mean something else.
-pub(crate) const FORMAT: u32 = 5;
+pub(crate) const FORMAT: u32 = 6;
 
 /// What a QEMU's RAM is when it is not QEMU's own business.
 #[derive(Clone, Debug)]
@@ -69,6 +72,8 @@ pub(crate) struct Manifest {
     pub(crate) id: String,
     /// What all that makes the machine comes to.
     pub(crate) key: String,
+    /// Where it was made: its disks name each other by that.
+    dir: PathBuf,
     parent: Option<Parent>,
     /// Why there is nothing else: it can't be saved.
     pub(crate) cannot: Option<String>,
@@ -179,12 +184,14 @@ impl Saved {
             if lock.metadata()?.uid() != rustix::process::geteuid().as_raw() {
                 return Err(io::Error::other("it belongs to somebody else"));
             }
-            let manifest = serde_json::from_slice(&fs::read(dir.join(MANIFEST))?)?;
-            Ok((lock, manifest))
+            Ok((lock, Manifest::read(dir)?))
         };
         let (lock, manifest) = read().map_err(|error| error.to_string())?;
         if manifest.format != FORMAT || manifest.key != key {
             return Err("it was made from something else".to_owned());
+        }
+        if manifest.dir != dir {
+            return Err(format!("it was made at {}", manifest.dir.display()));
         }
         let parent = manifest.parent.as_ref().map(|parent| {
             let opened = Self::open(&parent.dir, &parent.key);
@@ -220,6 +227,42 @@ impl Saved {
             }
         }
         self.parent.as_ref().map_or(Ok(()), |parent| parent.check())
+    }
+
+    /// Draws the conclusion from a machine that could not go on from it.
+    pub(crate) fn failed(&self, error: &Error) {
+        match error.kind() {
+            // It can't be loaded: one that is made now may be.
+            ErrorKind::Template { .. } => self.spoil(),
+            // Its guest can't become another, nor could that of the next one.
+            ErrorKind::CommandFailed {
+                exit: Exit::Status(status),
+                ..
+            } => self.give_up(format!(
+                "its guest can't become another: what was to do that ended with {status}"
+            )),
+            _ => {}
+        }
+    }
+
+    /// Has it say that such a machine can't be cloned, unless it is not used any more.
+    fn give_up(&self, reason: String) {
+        let there = Manifest::read(&self.dir);
+        if there.is_ok_and(|there| there.id == self.manifest.id) {
+            let manifest = Manifest {
+                cannot: Some(reason),
+                ..self.manifest.clone()
+            };
+            if let Err(error) = manifest.write() {
+                tracing::warn!("can't write to {}: {error}", self.dir.display());
+            }
+        }
+    }
+
+    /// Why such a machine can't be cloned, as far as anybody knows by now.
+    pub(crate) fn cannot(&self) -> Option<String> {
+        let now = Manifest::read(&self.dir);
+        now.ok().and_then(|manifest| manifest.cannot)
     }
 
     /// Sees to it that it is not used again.
@@ -260,6 +303,7 @@ impl Saved {
             format: FORMAT,
             id: Uuid::new_v4().simple().to_string(),
             key: key.to_owned(),
+            dir: dir.to_owned(),
             parent: parent.map(|parent| Parent {
                 dir: parent.dir.clone(),
                 key: parent.manifest.key.clone(),
@@ -269,11 +313,22 @@ impl Saved {
             saved,
             files: stamps.collect::<io::Result<_>>()?,
         };
-        let mut file = tempfile::NamedTempFile::new_in(dir)?;
-        file.write_all(&serde_json::to_vec_pretty(&manifest)?)?;
+        manifest.write()
+    }
+}
+
+impl Manifest {
+    fn read(dir: &Path) -> io::Result<Self> {
+        Ok(serde_json::from_slice(&fs::read(dir.join(MANIFEST))?)?)
+    }
+
+    /// Writes it to its directory, whole or not at all.
+    fn write(&self) -> io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
+        file.write_all(&serde_json::to_vec_pretty(self)?)?;
         file.as_file().sync_all()?;
-        file.persist(dir.join(MANIFEST))?;
-        File::open(dir)?.sync_all()
+        file.persist(self.dir.join(MANIFEST))?;
+        File::open(&self.dir)?.sync_all()
     }
 }
 
@@ -297,4 +352,21 @@ pub(crate) fn base_name(disk: &str) -> String {
 /// An empty image on top of that, of which each clone has a copy.
 pub(crate) fn overlay_name(disk: &str) -> String {
     format!("overlay-{disk}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_moved_is_not_used() {
+        let cache = tempfile::tempdir().unwrap();
+        let [made, moved] = ["made", "moved"].map(|name| cache.path().join(name));
+        fs::create_dir(&made).unwrap();
+        Saved::seal(&made, "key", None, Err("a reason".to_owned())).unwrap();
+        Saved::open(&made, "key").unwrap();
+        fs::rename(&made, &moved).unwrap();
+        let reason = Saved::open(&moved, "key").unwrap_err();
+        assert!(reason.contains("made at"), "{reason}");
+    }
 }

@@ -83,7 +83,11 @@ impl Template {
         TemplateBuilder {
             recipe: Recipe {
                 start: self.recipe.start.clone(),
-                parent: Some(self.plain()),
+                parent: Some(Self {
+                    host_name: None,
+                    allow_reboot: false,
+                    ..self.plain()
+                }),
                 steps: Vec::new(),
                 vlans: self.recipe.vlans.clone(),
                 cache_dir: self.recipe.cache_dir.clone(),
@@ -124,7 +128,7 @@ impl Template {
         self.saved.console_log()
     }
 
-    /// Why clones are booted, if they are.
+    /// Why clones are booted, if that was known when this handle was made.
     pub fn cannot(&self) -> Option<&str> {
         self.saved.manifest.cannot.as_deref()
     }
@@ -165,24 +169,33 @@ impl Template {
                 return self.boot(vm).await;
             }
         };
-        // With other devices, say, which are no fault of the template's.
-        let is_another = builder.env_len() > self.recipe.vlans.len();
+        // With other devices, say, or a name, which are no fault of the template's.
+        let is_another = builder.env_len() > self.recipe.vlans.len() || self.host_name.is_some();
         let origin = Origin::Saved(saved.clone());
         let vm = builder.clone().origin(origin).build()?;
-        if let Err(error) = self.start(&vm).await {
-            tracing::warn!(machine = vm.name(), "it is booted, not cloned: {error}");
-            // Whatever it is that can't be loaded, the next one will make anew.
-            if matches!(error.kind(), ErrorKind::Template { .. }) && !is_another {
-                saved.spoil();
-            }
-            // With its disks.
-            drop(vm);
-            return self.boot(builder.build()?).await;
+        let Err(error) = self.go_on(&vm, &saved).await else {
+            return Ok(vm);
+        };
+        // A boot would not help.
+        if matches!(error.kind(), ErrorKind::BadArgument { .. }) {
+            return Err(error);
         }
-        if let Some(contents) = saved.contents() {
-            vm.freshen(contents, self.host_name.as_deref()).await?;
+        tracing::warn!(machine = vm.name(), "it is booted, not cloned: {error}");
+        if !is_another {
+            saved.failed(&error);
         }
-        Ok(vm)
+        // With its disks.
+        drop(vm);
+        self.boot(builder.build()?).await
+    }
+
+    /// Has a machine go on where this one was saved, as another.
+    async fn go_on(&self, vm: &Machine, saved: &Saved) -> Result<()> {
+        self.start(vm).await?;
+        match saved.contents() {
+            Some(contents) => vm.freshen(contents, self.host_name.as_deref()).await,
+            None => Ok(()),
+        }
     }
 
     /// What was saved: by somebody else, if this was damaged meanwhile.
@@ -194,11 +207,11 @@ impl Template {
             Ok(()) => self.saved.clone(),
             Err(reason) => {
                 self.saved.spoil();
-                self.place.open().ok_or(reason)?
+                self.place.open().ok().flatten().ok_or(reason)?
             }
         };
-        match &saved.manifest.cannot {
-            Some(reason) => Err(reason.clone()),
+        match saved.cannot() {
+            Some(reason) => Err(reason),
             None => Ok(saved),
         }
     }
@@ -253,8 +266,8 @@ impl TemplateBuilder {
 
     /// Puts the machine on a network of this number, where it is alone while it is
     /// prepared. Each clone is to be put on one of its own choice, by
-    /// [`clone_with`](Template::clone_with) and [`Builder::vlan`]; it has another hardware
-    /// address there, but the network addresses that the template had.
+    /// [`clone_with`](Template::clone_with) and [`Builder::vlan`]. Until it reboots, it has
+    /// another hardware address there, but the network addresses that the template had.
     pub fn vlan(mut self, number: u32) -> Self {
         self.recipe.vlans.push(number);
         self

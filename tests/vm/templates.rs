@@ -2,6 +2,7 @@ mod cache;
 mod first_start;
 mod kinds;
 mod network;
+mod renewal;
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

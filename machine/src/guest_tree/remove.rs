@@ -72,7 +72,11 @@ impl<'a> Top<'a> {
         if is_removed(unlinkat(&self.dir, name, AtFlags::empty()))? {
             return Ok(());
         }
-        let dir = readable(&openat(&self.dir, name, AS_DIRECTORY, Mode::empty())?)?;
+        let dir = match openat(&self.dir, name, AS_DIRECTORY, Mode::empty()) {
+            // Somebody else removes it, too.
+            Err(Errno::NOENT) => return Ok(()),
+            opened => readable(&opened?)?,
+        };
         for entry in Dir::read_from(&dir)? {
             let entry = entry?;
             let inner = entry.file_name();
@@ -83,19 +87,23 @@ impl<'a> Top<'a> {
         }
         match unlinkat(&self.dir, name, AtFlags::REMOVEDIR) {
             // Entries that were passed over while others went: the next time.
-            Err(Errno::NOTEMPTY) => Ok(()),
+            Err(Errno::NOTEMPTY | Errno::NOENT) => Ok(()),
             removed => Ok(removed?),
         }
     }
 
     fn move_up(&mut self, from: impl AsFd, name: &CStr) -> io::Result<()> {
         // Its `..` is written to, which its mode may forbid.
-        readable(&openat(&from, name, AS_DIRECTORY, Mode::empty())?)?;
+        match openat(&from, name, AS_DIRECTORY, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(()),
+            opened => readable(&opened?)?,
+        };
         loop {
             self.moved += 1;
             match renameat(&from, name, &self.dir, format!(".moved-{}", self.moved)) {
                 // The guest has one of that name with something in it, or a file.
                 Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => {}
+                Err(Errno::NOENT) => return Ok(()),
                 moved => return Ok(moved?),
             }
         }

@@ -23,7 +23,7 @@ fn world() -> (tempfile::TempDir, PathBuf) {
 }
 
 /// Directories in directories: more than a path can name, or a process open.
-pub(super) fn deep_tree(dir: &Path, name: &str) -> usize {
+pub(crate) fn deep_tree(dir: &Path, name: &str) -> usize {
     const DEPTH: usize = 2100;
     let made = mkdirat(rustix::fs::CWD, dir.join(name), Mode::RWXU);
     made.unwrap();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use futures_util::future::BoxFuture;
 
 use super::Machine;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::saved::{Disk, Origin, Saved};
 use crate::template::{Template, TemplateBuilder};
 use crate::vlan;
@@ -48,13 +48,7 @@ impl Machine {
                 Ok(())
             }
             Err(error) => {
-                // It can't be loaded, or freshened: the next machine makes it anew.
-                if matches!(
-                    error.kind(),
-                    ErrorKind::Template { .. } | ErrorKind::CommandFailed { .. }
-                ) {
-                    saved.spoil();
-                }
+                saved.failed(&error);
                 Err(error.to_string())
             }
         }

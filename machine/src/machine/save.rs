@@ -54,6 +54,7 @@ impl Machine {
     async fn save_all(&self, dir: &Path) -> Result<Contents> {
         let doing = "saving the machine";
         let running = self.running(doing)?;
+        self.refuse_balloon().await?;
         self.wait_for_rest().await?;
         let mounts = self.unmount_shares().await?;
         // systemd, say, has something to do about that, too.
@@ -186,18 +187,25 @@ impl Machine {
         }
     }
 
+    /// What a guest gives back by a balloon, QEMU frees in the RAM's file, which clones share:
+    /// they would find zeros there.
+    async fn refuse_balloon(&self) -> Result<()> {
+        match self.qmp("query-balloon", Value::Null).await {
+            Ok(_) => Err(self.not_savable("it has a balloon, by which clones free RAM they share")),
+            Err(error) if refusal(&error).is_some() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn save_devices(&self, file: &Path) -> Result<()> {
         let socket = self.parts.state.sockets().migration;
         let saved = self.ask_qemu("saving the machine", async |running| {
             migration::save(running, file, &socket).await
         });
-        saved.await.map_err(|error| match error.kind() {
-            // QEMU refuses at once if a device can't be saved.
-            ErrorKind::Monitor {
-                source: qmp_mon::Error::Qmp { desc, .. },
-                ..
-            } => self.not_savable(desc),
-            _ => error,
+        saved.await.map_err(|error| match refusal(&error) {
+            // At once, if a device can't be saved.
+            Some(reason) => self.not_savable(reason),
+            None => error,
         })
     }
 
@@ -245,5 +253,16 @@ impl Machine {
             doing: doing.to_owned(),
             reason: reason.into(),
         })
+    }
+}
+
+/// What QEMU says if it refuses to do what it was told.
+fn refusal(error: &crate::Error) -> Option<&str> {
+    match error.kind() {
+        ErrorKind::Monitor {
+            source: qmp_mon::Error::Qmp { desc, .. },
+            ..
+        } => Some(desc),
+        _ => None,
     }
 }

@@ -31,17 +31,18 @@ sub mount_share {
 
 sub reseed {
     my ($seed) = @_;
-    open my $random, '>', '/dev/urandom' or return;
-    ioctl $random, 0x40085203, pack 'i2 a*', 256, length $seed, $seed; # RNDADDENTROPY
-    ioctl $random, 0x5207, my $none = 0;                               # RNDRESEEDCRNG
+    open my $random, '>', '/dev/urandom' or $outcome = "/dev/urandom: $!", return;
+    ioctl $random, 0x40085203, pack 'i2 a*', 256, length $seed, $seed # RNDADDENTROPY
+        or $outcome = "RNDADDENTROPY: $!";
+    ioctl $random, 0x5207, my $none = 0; # RNDRESEEDCRNG, which older kernels lack
 }
 
 # ext4 writes what replaces something to the disk at once, but not what is written over.
 sub write_over {
     my ($path, $text) = @_;
     return if !-s $path || -l $path;
-    open my $file, '+<', $path or return;
-    syswrite $file, $text;
+    open my $file, '+<', $path or $outcome = "$path: $!", return;
+    syswrite $file, $text or $outcome = "$path: $!";
 }
 
 sub set_host_name {

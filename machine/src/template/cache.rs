@@ -1,6 +1,7 @@
 //! Where templates are kept.
 //!
-//! `CACHE/NAME-KEY.ID/` holds one, which nobody changes once it has a manifest, and
+//! `CACHE/NAME-KEY.ID/` holds one, which nobody changes once it has a manifest, but to say
+//! there that it can't be used, and
 //! `CACHE/NAME-KEY` is a link to the one to use: what is made anew takes the place of
 //! another at once, and whoever uses that goes on doing so. `NAME-KEY.lock` is held by
 //! who makes one; the directories themselves by who uses them.
@@ -13,9 +14,9 @@ use std::os::unix::fs::{
 use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
-use tempfile::TempDir;
 use tokio::sync::oneshot;
 
+use crate::guest_tree::{self, Task};
 use crate::saved::Saved;
 
 /// How much of a key is in a name: enough to be the only one.
@@ -61,15 +62,14 @@ impl Place {
         &self.key
     }
 
-    /// What is there, unless it is damaged.
-    pub(super) fn open(&self) -> Option<Saved> {
-        let dir = self.cache.join(fs::read_link(self.link()).ok()?);
-        match Saved::open(&dir, &self.key) {
-            Ok(saved) => Some(saved),
-            Err(reason) => {
-                tracing::warn!("the template {} is made anew: {reason}", dir.display());
-                None
-            }
+    /// What is there.
+    ///
+    /// # Errors
+    /// Why that is not to be used.
+    pub(super) fn open(&self) -> Result<Option<Saved>, String> {
+        match fs::read_link(self.link()) {
+            Ok(dir) => Saved::open(&self.cache.join(dir), &self.key).map(Some),
+            Err(_) => Ok(None),
         }
     }
 
@@ -92,23 +92,35 @@ impl Place {
     }
 
     /// An empty directory to make it in, once what was left by others is gone.
-    pub(super) fn workshop(&self) -> io::Result<TempDir> {
+    pub(super) fn workshop(&self) -> io::Result<Workshop> {
         for (name, dir) in made(&self.cache)? {
-            if name == self.name {
-                remove_unused(&self.cache, &name, &dir)?;
-            } else if let Some(_lock) = lock_of_nobody(&self.cache, &name)? {
-                remove_unused(&self.cache, &name, &dir)?;
+            if let Err(error) = self.clean_up(&name, &dir) {
+                tracing::warn!("can't remove {}: {error}", dir.display());
             }
         }
-        tempfile::Builder::new()
+        let dir = tempfile::Builder::new()
             .prefix(&format!("{}.", self.name))
             .rand_bytes(ID)
             .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(&self.cache)
+            .tempdir_in(&self.cache)?;
+        Ok(Workshop {
+            dir: dir.keep(),
+            is_kept: false,
+        })
+    }
+
+    fn clean_up(&self, name: &str, dir: &Path) -> io::Result<()> {
+        if name == self.name {
+            return remove_unused(&self.cache, name, dir);
+        }
+        match lock_of_nobody(&self.cache, name)? {
+            Some(_lock) => remove_unused(&self.cache, name, dir),
+            None => Ok(()),
+        }
     }
 
     /// Has what is complete found from now on.
-    pub(super) fn keep(&self, made: TempDir) -> io::Result<()> {
+    pub(super) fn keep(&self, mut made: Workshop) -> io::Result<()> {
         let name = made.path().file_name().unwrap_or_default();
         let link = self.cache.join(format!(".{}", self.name));
         match fs::remove_file(&link) {
@@ -117,9 +129,8 @@ impl Place {
         }
         symlink(name, &link)?;
         fs::rename(&link, self.link())?;
-        File::open(&self.cache)?.sync_all()?;
-        let _ = made.keep();
-        Ok(())
+        made.is_kept = true;
+        File::open(&self.cache)?.sync_all()
     }
 
     fn link(&self) -> PathBuf {
@@ -127,18 +138,55 @@ impl Place {
     }
 }
 
-/// Removes all templates that no machine uses.
+/// A directory that goes with this, unless it is kept.
+#[derive(Debug)]
+pub(super) struct Workshop {
+    dir: PathBuf,
+    is_kept: bool,
+}
+
+impl Workshop {
+    pub(super) fn path(&self) -> &Path {
+        &self.dir
+    }
+}
+
+impl Drop for Workshop {
+    fn drop(&mut self) {
+        if !self.is_kept
+            && let Err(error) = remove(&self.dir)
+        {
+            tracing::warn!("can't remove {}: {error}", self.dir.display());
+        }
+    }
+}
+
+/// Removes all templates that no machine uses; as many as it can, if there is one that it
+/// can't.
 pub(super) fn clear(cache: &Path) -> io::Result<()> {
     if !cache.exists() {
         return Ok(());
     }
+    let mut cleared = Ok(());
     for (name, dir) in made(cache)? {
-        if let Some(_lock) = lock_of_nobody(cache, &name)? {
-            let _ = fs::remove_file(cache.join(&name));
-            remove_unused(cache, &name, &dir)?;
-        }
+        let removed = clear_one(cache, &name, &dir)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", dir.display())));
+        cleared = cleared.and(removed);
+    }
+    cleared
+}
+
+fn clear_one(cache: &Path, name: &str, dir: &Path) -> io::Result<()> {
+    if let Some(_lock) = lock_of_nobody(cache, name)? {
+        let _ = fs::remove_file(cache.join(name));
+        remove_unused(cache, name, dir)?;
     }
     Ok(())
+}
+
+/// Removes a directory, in which a guest may have shared what it liked.
+pub(super) fn remove(dir: &Path) -> io::Result<()> {
+    guest_tree::remove(dir, &Task::default())
 }
 
 /// The directories of templates, whole or not, and the templates' names. What else is
@@ -178,7 +226,7 @@ fn remove_unused(cache: &Path, name: &str, dir: &Path) -> io::Result<()> {
         opened => opened?,
     };
     match lock.try_lock() {
-        Ok(()) => fs::remove_dir_all(dir),
+        Ok(()) => remove(dir),
         Err(TryLockError::WouldBlock) => Ok(()),
         Err(TryLockError::Error(error)) => Err(error),
     }
@@ -207,6 +255,7 @@ fn lock_file(cache: &Path, name: &str) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guest_tree::tests::deep_tree;
 
     #[test]
     fn what_is_no_template_stays() {
@@ -235,6 +284,25 @@ mod tests {
         }
         // Locks are of templates alone.
         assert_eq!(names.len(), foreign.len() + 1, "{names:?}");
+    }
+
+    #[test]
+    fn what_a_guest_has_shared_is_removed_with_it() {
+        let cache = tempfile::tempdir().unwrap();
+        let place = Place::new(cache.path(), "vm", "0".repeat(64)).unwrap();
+        let left = cache.path().join("vm-0000000000000000.abcdefghijkl");
+        let made = place.workshop().unwrap();
+        let made_at = made.path().to_owned();
+        for dir in [&left, &made_at] {
+            fs::create_dir_all(dir).unwrap();
+            deep_tree(dir, "deep");
+            fs::create_dir(dir.join("locked")).unwrap();
+            fs::set_permissions(dir.join("locked"), Permissions::from_mode(0o000)).unwrap();
+        }
+        drop(made);
+        assert!(!made_at.exists());
+        drop(place.workshop().unwrap());
+        assert!(!left.exists());
     }
 
     #[test]

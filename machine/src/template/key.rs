@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -12,13 +12,17 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::Recipe;
-use crate::accel::accelerator;
+use super::step::Step;
+use crate::accel::{Accelerator, accelerator};
 use crate::machine::WAITER;
 use crate::qemu_args;
 use crate::saved;
 use crate::start::CommandSpec;
 use crate::state_dir::Sockets;
 use crate::vlan;
+
+/// How much of a file is read at once.
+const PIECE: usize = 1 << 16;
 
 /// SHA-256 of parts that can't run into each other.
 pub(super) struct Hash(Sha256);
@@ -35,6 +39,22 @@ impl Hash {
 
     pub(super) fn number(&mut self, number: u64) {
         self.0.update(number.to_le_bytes());
+    }
+
+    /// What is in a file, of whatever length.
+    pub(super) fn content(&mut self, file: &Path) -> io::Result<()> {
+        let mut file = BufReader::with_capacity(PIECE, File::open(file)?);
+        let mut content = Sha256::new();
+        loop {
+            let piece = file.fill_buf()?;
+            if piece.is_empty() {
+                self.bytes(&content.finalize());
+                return Ok(());
+            }
+            content.update(piece);
+            let read = piece.len();
+            file.consume(read);
+        }
     }
 
     /// A file, by where it is, how long, and when it was written: images are large.
@@ -71,18 +91,23 @@ pub(super) async fn key(recipe: &Recipe) -> io::Result<String> {
     }
     let accelerator = accelerator().await;
     hash.text(accelerator.name());
+    if accelerator == Accelerator::Kvm {
+        hash_processor(&mut hash);
+    }
     if let Some(qemu) = in_path("qemu-system-x86_64") {
         hash.stamp(&qemu);
-    }
-    for word in qemu_args::qemu_opts() {
-        hash.bytes(word.as_bytes());
     }
     // The share is elsewhere for each machine, and is not saved.
     if let Ok(spec) = recipe.start.spec(accelerator, Path::new("/shared")) {
         hash_command(&mut hash, &spec);
         for (name, value) in read_variables(&spec, &recipe.vlans) {
             hash.bytes(name.as_bytes());
-            hash.bytes(value.as_bytes());
+            if name.as_bytes().starts_with(b"NIX_") {
+                // Such files are the machine's to write to.
+                hash.bytes(value.as_bytes());
+            } else {
+                hash_words(&mut hash, &[value]);
+            }
         }
     }
     // Not its key: disks are on top of those of this very one.
@@ -92,16 +117,40 @@ pub(super) async fn key(recipe: &Recipe) -> io::Result<String> {
         hash.number((*vlan).into());
     }
     hash.number(recipe.vlans.len() as u64);
-    for step in &recipe.steps {
+    hash.text(&key_of_steps(&recipe.steps)?);
+    Ok(hash.hex())
+}
+
+/// The same of its preparation alone.
+pub(super) fn key_of_steps(steps: &[Step]) -> io::Result<String> {
+    let mut hash = Hash(Sha256::new());
+    for step in steps {
         step.hash(&mut hash)?;
     }
     Ok(hash.hex())
 }
 
+/// The host's processor, which a guest under KVM sees: another may lack something that it has
+/// found. All are alike.
+fn hash_processor(hash: &mut Hash) {
+    let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let first = processors.split("\n\n").next().unwrap_or_default();
+    for line in first.lines() {
+        if line.starts_with("model name") || line.starts_with("flags") {
+            hash.text(line);
+        }
+    }
+}
+
 /// The command, and the files that its words name.
 fn hash_command(hash: &mut Hash, spec: &CommandSpec) {
     hash_file(hash, Path::new(&spec.program));
-    for word in &spec.args {
+    hash_words(hash, &spec.args);
+}
+
+/// Words, and the files that they name.
+fn hash_words(hash: &mut Hash, words: &[OsString]) {
+    for word in words {
         hash.bytes(word.as_bytes());
         let parts = word.as_bytes().split(|byte| b",= '\"".contains(byte));
         let paths = parts.map(|part| Path::new(OsStr::from_bytes(part)));
@@ -121,7 +170,9 @@ fn hash_file(hash: &mut Hash, path: &Path) {
         && path.file_name().is_some_and(is_start_script)
         && let Ok(entries) = fs::read_dir(image)
     {
-        let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        let files = entries.flatten().map(|entry| entry.path());
+        // Not directories: machines may have theirs there.
+        let mut files: Vec<PathBuf> = files.filter(|path| path.is_file()).collect();
         files.sort();
         for file in &files {
             hash.stamp(file);
@@ -217,6 +268,22 @@ mod tests {
             [true, false, false]
         );
         assert!(!read[0].contains_key(OsStr::new("TMPDIR")));
+    }
+
+    #[test]
+    fn a_file_in_a_word_that_is_written_again_is_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let kernel = dir.path().join("vmlinuz");
+        let word = OsString::from(format!("-x kernel={},y", kernel.display()));
+        let key = || {
+            let mut hash = Hash(Sha256::new());
+            hash_words(&mut hash, std::slice::from_ref(&word));
+            hash.hex()
+        };
+        fs::write(&kernel, "one").unwrap();
+        let first = key();
+        fs::write(&kernel, "another").unwrap();
+        assert_ne!(first, key());
     }
 
     #[test]

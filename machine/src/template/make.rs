@@ -8,72 +8,102 @@ use std::sync::Arc;
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
-use super::cache::Place;
-use super::key::key;
+use super::cache::{self, Place, Workshop};
+use super::key::{key, key_of_steps};
 use super::{Recipe, Template};
 use crate::error::{Error, ErrorKind, Result};
 use crate::saved::{self, Contents, Origin, Ram, Saved};
 use crate::{Builder, Machine, TmpDir, Vlan, sparse};
 
-pub(super) async fn build(recipe: Recipe) -> Result<Template> {
+pub(super) async fn build(mut recipe: Recipe) -> Result<Template> {
+    if let Some(parent) = recipe.parent.take() {
+        recipe.parent = Some(whole(parent).await?);
+    }
     let name = recipe.start.machine_name();
     let name = name.unwrap_or_else(|| "machine".to_owned());
-    let fails = |doing: &str, error: io::Error| {
-        let kind = ErrorKind::Template {
-            doing: doing.to_owned(),
-            reason: error.to_string(),
-        };
-        Error::new(&name, kind)
+    let fails = |doing: &'static str| {
+        let name = name.clone();
+        move |error: io::Error| failure(&name, doing, &error)
     };
-    let key = key(&recipe).await;
-    let key = key.map_err(|error| fails("reading what a template is made from", error))?;
+    let reading = "reading what a template is made from";
+    let key = key(&recipe).await.map_err(fails(reading))?;
+    let prepared_by = key_of_steps(&recipe.steps).map_err(fails(reading))?;
     let place = Place::new(&recipe.cache_dir, &name, key);
-    let place = place.map_err(|error| fails("making the templates' directory", error))?;
+    let place = place.map_err(fails("making the templates' directory"))?;
     let (recipe, home) = (Arc::new(recipe), place.clone());
     let template = |saved| Template {
         recipe: Arc::clone(&recipe),
-        place: home.clone(),
+        place: home,
         saved,
         host_name: None,
         allow_reboot: false,
         ahead: None,
     };
-    if let Some(saved) = place.open() {
+    if let Ok(Some(saved)) = place.open() {
         return Ok(template(saved));
     }
-    let lock = place.lock().await;
-    let _lock = lock.map_err(|error| fails("locking a template", error))?;
+    let _lock = place.lock().await.map_err(fails("locking a template"))?;
     // Somebody else may have made it meanwhile.
-    if let Some(saved) = place.open() {
-        return Ok(template(saved));
+    match place.open() {
+        Ok(Some(saved)) => return Ok(template(saved)),
+        Ok(None) => {}
+        Err(reason) => tracing::warn!(machine = name, "its template is made anew: {reason}"),
     }
 
-    let workshop = place
-        .workshop()
-        .map_err(|error| fails("making a template", error))?;
-    let made = match make(&recipe, workshop.path()).await {
+    let workshop = place.workshop().map_err(fails("making a template"))?;
+    let made = make(&recipe, workshop.path()).await;
+    if key_of_steps(&recipe.steps).map_err(fails(reading))? != prepared_by {
+        let changed = io::Error::other("a file that it copies has changed meanwhile; try again");
+        return Err(fails("making a template")(changed));
+    }
+    let made = match made {
         Ok(contents) => Ok(contents),
         Err(error) => match error.kind() {
             ErrorKind::NotSavable { reason } => Err(reason.clone()),
             _ => return Err(error),
         },
     };
+    let parent = recipe.parent.as_ref().map(|parent| parent.saved.clone());
+    let kept = tokio::task::spawn_blocking(move || keep(&place, workshop, parent.as_ref(), made));
+    let kept = kept.await;
+    let kept = kept.unwrap_or_else(|gone| Err(io::Error::other(gone)));
+    kept.map(template).map_err(fails("keeping a template"))
+}
+
+/// What a template begins as a clone of, made anew if it was damaged.
+async fn whole(parent: Template) -> Result<Template> {
+    if parent.cannot().is_some() {
+        return Ok(parent);
+    }
+    match parent.current() {
+        Ok(saved) => Ok(Template { saved, ..parent }),
+        Err(_) => Box::pin(build(Recipe::clone(&parent.recipe))).await,
+    }
+}
+
+/// Has what was made, or the reason why it can't be, found by others.
+fn keep(
+    place: &Place,
+    workshop: Workshop,
+    parent: Option<&Saved>,
+    made: std::result::Result<Contents, String>,
+) -> io::Result<Saved> {
     if made.is_err() {
         // Nobody needs its RAM.
         let _ = fs::remove_file(saved::ram(workshop.path()));
     }
-    let parent = recipe.parent.as_ref().map(|parent| parent.saved.clone());
-    let kept = tokio::task::spawn_blocking(move || {
-        Saved::seal(workshop.path(), place.key(), parent.as_ref(), made)?;
-        let saved = Saved::open(workshop.path(), place.key()).map_err(io::Error::other)?;
-        place.keep(workshop)?;
-        Ok(saved)
-    });
-    let kept = kept
-        .await
-        .unwrap_or_else(|gone| Err(io::Error::other(gone)));
-    kept.map(template)
-        .map_err(|error| fails("keeping a template", error))
+    Saved::seal(workshop.path(), place.key(), parent, made)?;
+    let saved = Saved::open(workshop.path(), place.key()).map_err(io::Error::other)?;
+    place.keep(workshop)?;
+    Ok(saved)
+}
+
+fn failure(name: &str, doing: &str, error: &io::Error) -> Error {
+    let kind = ErrorKind::Template {
+        doing: doing.to_owned(),
+        reason: error.to_string(),
+    };
+    Error::new(name, kind)
 }
 
 /// Boots or clones the machine, prepares it, and saves it to `dir`.
@@ -109,7 +139,9 @@ async fn make(recipe: &Recipe, dir: &Path) -> Result<Contents> {
     let tmp = [vm.state_dir().to_owned(), vm.shared_dir().to_owned()];
     drop(vm);
     for dir in tmp {
-        let _ = fs::remove_dir_all(dir);
+        if let Err(error) = cache::remove(&dir) {
+            tracing::warn!("can't remove {}: {error}", dir.display());
+        }
     }
     Ok(contents)
 }
@@ -117,13 +149,9 @@ async fn make(recipe: &Recipe, dir: &Path) -> Result<Contents> {
 /// Networks on which the machine is alone, and the directory of their sockets, whose paths
 /// are to be short.
 async fn networks(numbers: &[u32]) -> Result<(Vec<Vlan>, TmpDir)> {
-    let dir = TmpDir::new().map_err(|error| {
-        let kind = ErrorKind::Template {
-            doing: "making a directory for networks".to_owned(),
-            reason: error.to_string(),
-        };
-        Error::new("template", kind)
-    })?;
+    let dir = TmpDir::new();
+    let dir =
+        dir.map_err(|error| failure("template", "making a directory for networks", &error))?;
     let mut vlans = Vec::new();
     for number in numbers {
         vlans.push(Vlan::start(*number, dir.path()).await?);
@@ -168,11 +196,14 @@ async fn cloned(parent: &Template, builder: Builder, file: PathBuf) -> Result<Ma
     let copied = copied.unwrap_or_else(|gone| Err(io::Error::other(gone)));
     copied
         .map_err(|error| vm.template_error("copying the RAM of a template", error.to_string()))?;
-    vm.start().await?;
-    if let Some(contents) = parent.saved.contents() {
-        vm.freshen(contents, None).await?;
-    }
-    Ok(vm)
+    let Err(error) = parent.go_on(&vm, &parent.saved).await else {
+        return Ok(vm);
+    };
+    parent.saved.failed(&error);
+    Err(match parent.current() {
+        Ok(_) => error,
+        Err(reason) => vm.not_savable(format!("its parent can't be: {reason}")),
+    })
 }
 
 /// Asks a QEMU whose guest does not run.

@@ -1,7 +1,6 @@
 //! What a template's guest is prepared by.
 
-use std::fs;
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -61,9 +60,7 @@ fn hash_files(source: &Path, hash: &mut Hash) -> io::Result<()> {
         if !metadata.is_file() {
             continue;
         }
-        let mut content = Vec::new();
-        fs::File::open(entry.path())?.read_to_end(&mut content)?;
-        hash.bytes(&content);
+        hash.content(entry.path())?;
     }
     Ok(())
 }

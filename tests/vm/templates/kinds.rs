@@ -34,7 +34,7 @@ async fn a_line_of_the_shell_and_its_arguments() {
         template.await.unwrap()
     };
     let plain = build("").await;
-    let other = build("-device virtio-balloon-pci").await;
+    let other = build("-device virtio-rng-pci").await;
     assert_ne!(
         dir_of(&plain),
         dir_of(&other),
@@ -98,6 +98,14 @@ async fn a_device_that_can_not_be_saved() {
         disk.display()
     );
     is_booted(of(minimal_with(&nvme), cache.path()), "nvme").await;
+}
+
+/// A clone's guest would free RAM that it shares with others.
+#[tokio::test]
+async fn a_balloon_can_not_be_shared() {
+    let cache = tempfile::tempdir().unwrap();
+    let balloon = "-device virtio-balloon-pci";
+    is_booted(of(minimal_with(balloon), cache.path()), "balloon").await;
 }
 
 #[tokio::test]
