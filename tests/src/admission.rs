@@ -1,14 +1,13 @@
-//! How many tests have machines at once, in however many processes: as many as the host
-//! has cores and memory for.
+//! How many tests have machines at once, in however many processes: as many as there are
+//! places.
 
 use std::cell::RefCell;
 use std::fs::{self, File, TryLockError};
-use std::num::NonZero;
 use std::path::Path;
-use std::process;
+use std::sync::mpsc;
+use std::{io, thread};
 
-/// What a test's machines take, roughly.
-const KIBIBYTES: usize = 1 << 20;
+use crate::places::places;
 
 thread_local! {
     /// The place of this thread's test, which is free again when the thread ends.
@@ -24,38 +23,27 @@ pub(crate) fn admit(images: &Path) {
         return;
     }
     PLACE.with_borrow_mut(|place| {
-        place.get_or_insert_with(|| take_place(&images.join("places")));
+        place.get_or_insert_with(|| take_place(&images.join("places")).expect("a place"));
     });
 }
 
 /// A place is a file that is locked, which ends with who has locked it.
-fn take_place(dir: &Path) -> File {
-    fs::create_dir_all(dir).expect("a directory");
-    let places: Vec<File> = (0..how_many())
-        .map(|number| File::create(dir.join(number.to_string())).expect("a file"))
-        .collect();
-    // Not all of them begin at the same.
-    let first = process::id() as usize % places.len();
-    for number in 0..places.len() {
-        let place = &places[(first + number) % places.len()];
+fn take_place(dir: &Path) -> io::Result<File> {
+    fs::create_dir_all(dir)?;
+    let mut taken = Vec::new();
+    for number in 0..places() {
+        let place = File::create(dir.join(number.to_string()))?;
         match place.try_lock() {
-            Ok(()) => return place.try_clone().expect("a file"),
-            Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(error)) => panic!("{}: {error}", dir.display()),
+            Ok(()) => return Ok(place),
+            Err(TryLockError::WouldBlock) => taken.push(place),
+            Err(TryLockError::Error(error)) => return Err(error),
         }
     }
-    places[first].lock().expect("a lock");
-    places[first].try_clone().expect("a file")
-}
-
-/// Two for each core, as most of a test is waiting, if there is the memory for it.
-fn how_many() -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let all = memory.lines().find_map(|line| {
-        let kibibytes = line.strip_prefix("MemTotal:")?.trim();
-        kibibytes.split(' ').next()?.parse::<usize>().ok()
-    });
-    let fitting = all.map_or(usize::MAX, |kibibytes| kibibytes / KIBIBYTES);
-    fitting.min(2 * cores).max(1)
+    // The first that is free; those that are got later are given back at once.
+    let (got, first) = mpsc::channel();
+    for place in taken {
+        let got = got.clone();
+        thread::spawn(move || got.send(place.lock().map(|()| place)));
+    }
+    first.recv().map_err(io::Error::other)?
 }

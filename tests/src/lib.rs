@@ -8,6 +8,7 @@ mod admission;
 /// Headless Chromium, to look at pages with.
 pub mod browser;
 pub mod failure;
+mod places;
 /// Runs that were recorded, without a machine.
 pub mod recorded;
 mod settling;

@@ -2,16 +2,20 @@
 
 mod failures;
 mod partition;
+// The tests', of which no more have machines at once.
+#[path = "../../tests/src/places.rs"]
+mod places;
 
+use std::io;
 use std::num::NonZero;
 use std::process::Command;
-use std::{fs, io};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum as _;
 use machine::report::Terminal;
 use tracing_subscriber::layer::SubscriberExt as _;
 
+use self::places::places;
 use crate::flags::VmTestFlags;
 use crate::image::{self, Image};
 use crate::util::{cargo, run_loudly, vm_dir};
@@ -176,7 +180,7 @@ fn runner(tests: &Tests<'_>, flags: &VmTestFlags) -> Command {
 fn nextest(runner: &mut Command, tests: &Tests<'_>, flags: &VmTestFlags) {
     runner.args(["nextest", "run", "--package", "vm-tests"]);
     runner.args(["--profile", profile(flags)]);
-    runner.args(["--test-threads", &threads().to_string()]);
+    runner.args(["--test-threads", &places().to_string()]);
     if let Some(part) = &flags.partition {
         runner.args(["--partition", part]);
     }
@@ -203,7 +207,7 @@ fn profile(flags: &VmTestFlags) -> &'static str {
 
 fn cargo_test(runner: &mut Command, tests: &Tests<'_>, flags: &VmTestFlags) {
     runner.args(["test", "--package", "vm-tests", "--"]);
-    let threads = if flags.pause_on_failure { 1 } else { threads() };
+    let threads = if flags.pause_on_failure { 1 } else { places() };
     runner.env("RUST_TEST_THREADS", threads.to_string());
     if flags.pause_on_failure {
         runner.arg("--nocapture");
@@ -217,19 +221,6 @@ fn cargo_test(runner: &mut Command, tests: &Tests<'_>, flags: &VmTestFlags) {
             runner.arg("--exact").args(names);
         }
     }
-}
-
-/// How many tests run at once: two for each core, as most of a test is waiting, if
-/// each may have a gigabyte.
-fn threads() -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let free = memory.lines().find_map(|line| {
-        let kibibytes = line.strip_prefix("MemAvailable:")?.trim();
-        kibibytes.split(' ').next()?.parse::<usize>().ok()
-    });
-    let fitting = free.map_or(usize::MAX, |kibibytes| kibibytes >> 20);
-    fitting.min(2 * cores).max(1)
 }
 
 /// What machines are to run with, probed once.
