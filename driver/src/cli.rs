@@ -76,7 +76,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "DIR", conflicts_with = "keep_vm_state")]
     pub(crate) templates: Option<PathBuf>,
 
-    /// Writes the outcome of each subtest, and of the script, in JUnit's XML
+    /// Writes the outcome of each subtest, and of the script, in JUnit's XML, to a file in
+    /// the output directory
     #[arg(long, value_name = "FILE")]
     pub(crate) junit_xml: Option<PathBuf>,
 

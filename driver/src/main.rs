@@ -11,6 +11,7 @@ mod python;
 mod report;
 mod run;
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     if let Some(shell) = cli.completions {
-        clap_complete::generate(shell, &mut Cli::command(), "driver", &mut std::io::stdout());
+        clap_complete::generate(shell, &mut Cli::command(), "driver", &mut io::stdout());
         return ExitCode::SUCCESS;
     }
     let checked = cli.or_environment(|name| std::env::var_os(name));
@@ -59,8 +60,8 @@ fn run_python(_run: &Run) -> ExitCode {
     fail(&"this driver was built without Python: it runs no scripts")
 }
 
-#[expect(clippy::print_stderr, reason = "what went wrong is the user's to see")]
 fn fail(reason: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("error: {reason}");
+    // Which may be closed.
+    let _ = writeln!(io::stderr(), "error: {reason}");
     run::USAGE.into()
 }

@@ -1,10 +1,8 @@
 //! What is told of a run: the log on the terminal, the trace page, the XML log.
 
-#![expect(clippy::print_stderr, reason = "the end of the log")]
-
 use std::env;
 use std::fs;
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -93,10 +91,10 @@ impl Report {
     /// where the page is.
     pub(crate) fn end(&self, outcome: Outcome, story: &str) {
         let written = self.write(outcome, story);
-        eprintln!("{}", self.recorder.summary());
+        say(&self.recorder.summary().to_string());
         match written {
-            Ok(()) => eprintln!("trace: {}", self.page.display()),
-            Err(error) => eprintln!("no trace: {}: {error}", self.page.display()),
+            Ok(()) => say(&format!("trace: {}", self.page.display())),
+            Err(error) => say(&format!("no trace: {}: {error}", self.page.display())),
         }
     }
 
@@ -104,10 +102,15 @@ impl Report {
     pub(crate) fn write(&self, outcome: Outcome, story: &str) -> io::Result<()> {
         self.recorder.conclude(outcome, story);
         if let Some(Err(error)) = self.xml_log.as_ref().map(XmlLog::close) {
-            eprintln!("the XML log is not whole: {error}");
+            say(&format!("the XML log is not whole: {error}"));
         }
         self.recorder.write_page(&self.page)
     }
+}
+
+/// Says it on standard error, which may be closed.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Removes a report, which would be taken for this run's should that come to none; or

@@ -69,7 +69,8 @@ impl Run {
             None => return Err("a test script is needed, or --interactive".to_owned()),
         }
         check_dir("output directory", &cli.output_directory)?;
-        let junit_xml = cli.junit_xml.as_ref().map(absolute).transpose()?;
+        let in_output = |file: &PathBuf| absolute(&cli.output_directory.join(file));
+        let junit_xml = cli.junit_xml.as_ref().map(in_output).transpose()?;
         if let Some(dir) = junit_xml.as_ref().and_then(|file| file.parent()) {
             check_dir("JUnit report's directory", dir)?;
         }

@@ -7,7 +7,7 @@ from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 import _vmwright
 from test_driver.errors import Terminated
-from test_driver.story import gist, story
+from test_driver.story import gist, story, utf8
 
 
 class LogLevel(IntEnum):
@@ -33,7 +33,7 @@ class Logger:
 
     def log(self, message: str, attributes: Dict[str, str] = {}) -> None:
         """Says `message`; of a machine's if `attributes` has a `machine`."""
-        _vmwright.log("info", str(message), attributes.get("machine"))
+        _vmwright.log("info", utf8(message), attributes.get("machine"))
 
     def debug(self, *args, **kwargs) -> None:  # type: ignore
         if self._level <= LogLevel.DEBUG:
@@ -45,7 +45,7 @@ class Logger:
 
     def warning(self, message: str, attributes: Dict[str, str] = {}) -> None:
         if self._level <= LogLevel.WARNING:
-            _vmwright.log("warning", str(message), attributes.get("machine"))
+            _vmwright.log("warning", utf8(message), attributes.get("machine"))
 
     def error(self, *args, **kwargs) -> None:  # type: ignore
         """Tells of an error, and ends the test."""
@@ -54,7 +54,7 @@ class Logger:
             sys.exit(1)
 
     def log_test_error(self, message: str, attributes: Dict[str, str] = {}) -> None:
-        _vmwright.log("error", str(message), attributes.get("machine"))
+        _vmwright.log("error", utf8(message), attributes.get("machine"))
 
     def set_log_level(self, level: int) -> None:
         """Has what is below a level not told."""
@@ -62,7 +62,7 @@ class Logger:
 
     def log_serial(self, message: str, machine: str) -> None:
         """Says `message` as if a machine's console had."""
-        _vmwright.log("serial", str(message), machine)
+        _vmwright.log("serial", utf8(message), machine)
 
     def print_serial_logs(self, enable: bool) -> None:
         """Whether the lines of all consoles are said."""
@@ -86,13 +86,13 @@ class Logger:
         began = _vmwright.elapsed()
         wrong = None
         try:
-            with self._step("subtest: " + name, attributes, "subtest", gist):
+            with self._step(f"subtest: {name}", attributes, "subtest", gist):
                 yield
         except BaseException as error:
-            wrong = gist(error)
+            wrong = None if _outcome(error) == "ok" else gist(error)
             raise
         finally:
-            self.ended.append((name, began, _vmwright.elapsed(), wrong))
+            self.ended.append((utf8(name), began, _vmwright.elapsed(), wrong))
 
     @contextmanager
     def _step(
@@ -102,7 +102,7 @@ class Logger:
         kind: str,
         tell: Callable[[BaseException], str],
     ) -> Iterator[None]:
-        step = _vmwright.Step(str(what), kind, attributes.get("machine"))
+        step = _vmwright.Step(utf8(what), kind, attributes.get("machine"))
         step.enter()
         try:
             yield

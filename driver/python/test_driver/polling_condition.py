@@ -5,6 +5,7 @@ from typing import Callable, Optional
 
 from test_driver.errors import RequestedAssertionFailed
 from test_driver.logger import rootlog
+from test_driver.story import gist
 
 
 class PollingCondition:
@@ -15,6 +16,8 @@ class PollingCondition:
     description: Optional[str]
     last_called: float
     entry_count: int
+    # Why it did not hold when it was last checked, if it raised that.
+    error: Optional[Exception]
 
     def __init__(
         self,
@@ -27,18 +30,21 @@ class PollingCondition:
         self.description = description or condition.__doc__ or condition.__name__
         self.last_called = float("-inf")
         self.entry_count = 0
+        self.error = None
 
     def check(self, force: bool = False) -> bool:
         """Whether it holds; taken for granted if it was checked lately."""
         if (self.entered or not self.overdue) and not force:
             return True
         with self, rootlog.nested(f"checking: {self.description}"):
+            self.error = None
             try:
                 # A function that returns nothing demands by exceptions.
                 result = self.condition()
                 holds = result is None or bool(result)
             except Exception as error:
-                rootlog.info(str(error))
+                rootlog.info(gist(error))
+                self.error = error
                 holds = False
             self.last_called = time.monotonic()
         return holds
@@ -46,7 +52,8 @@ class PollingCondition:
     def maybe_raise(self) -> None:
         """Fails if the condition does not hold."""
         if not self.check():
-            raise RequestedAssertionFailed(f"does not hold: {self.description}")
+            message = f"does not hold: {self.description}"
+            raise RequestedAssertionFailed(message) from self.error
 
     @property
     def overdue(self) -> bool:

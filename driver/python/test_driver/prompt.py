@@ -57,8 +57,8 @@ def _edit_lines(symbols: Dict[str, Any]) -> Any:
     readline.parse_and_bind("tab: complete")
     try:
         readline.read_history_file(_history_file())
-    except OSError:
-        pass
+    except (OSError, RuntimeError):
+        pass  # There is none, or nowhere to have one.
     return readline
 
 
@@ -67,7 +67,7 @@ def _keep(readline: Any) -> None:
         _history_file().parent.mkdir(parents=True, exist_ok=True)
         readline.set_history_length(1000)
         readline.write_history_file(_history_file())
-    except OSError:
+    except (OSError, RuntimeError):
         pass
 
 

@@ -1,6 +1,7 @@
 """A run, from the command line to the exit status."""
 
 import atexit
+import contextlib
 import faulthandler
 import signal
 import sys
@@ -14,7 +15,7 @@ from test_driver.driver import Driver
 from test_driver.errors import GlobalTimeout, Terminated
 from test_driver.logger import rootlog
 from test_driver.prompt import prompt
-from test_driver.story import printable, story, where
+from test_driver.story import printable, story, tell, where
 
 FAILED = 1
 TIMED_OUT = 124
@@ -45,7 +46,7 @@ def run(
             compile(Path(script).read_bytes(), script, "exec")
     except (SyntaxError, ValueError) as error:
         line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
-        return None, f"{script}{line}: {error.args[0]}"
+        return None, printable(f"{script}{line}: {error.args[0]}")
 
     threading.excepthook = _tell_of_thread
     time_up = _handle_signals(global_timeout)
@@ -62,17 +63,21 @@ def run(
     if status != 0 and not wrong:
         wrong = f"exit status {status}"
     elif wrong:
-        print(wrong, file=sys.stderr)
+        tell(wrong)
     if junit_xml is not None:
         whole = (name, 0.0, _vmwright.elapsed(), wrong or None)
         try:
             _vmwright.write_junit(junit_xml, name, rootlog.ended + [whole])
         except Exception as error:
             status, wrong = status or FAILED, str(error)
-            print(wrong, file=sys.stderr)
-    # This interpreter is not finalised, as threads may wait for anything.
+            tell(wrong)
+    # This interpreter is not finalised, as threads may wait for anything. What the script
+    # wants done at its end may be ended as the script may.
+    _end_by_signals()
     atexit._run_exitfuncs()
-    sys.stdout.flush()
+    _ignore_signals()
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
     return status, wrong
 
 
@@ -107,10 +112,14 @@ def _run_tests_or_pause(driver: Driver) -> None:
     """Runs the script; if it fails, somebody may look at its machines before they go."""
     try:
         driver.run_tests()
-    except Exception as error:
-        print(story(error), file=sys.stderr)
-        print("The script has failed, and its machines wait.", file=sys.stderr)
-        prompt(driver, driver.script_names)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, SystemExit) and not error.code:
+            raise
+        tell(story(error))
+        tell("The script has failed, and its machines wait.")
+        # However somebody leaves the prompt, it has failed.
+        with contextlib.suppress(SystemExit):
+            prompt(driver, driver.script_names)
         raise
 
 
@@ -119,7 +128,7 @@ def _tell_of_thread(failed: threading.ExceptHookArgs) -> None:
     if failed.exc_value is None or isinstance(failed.exc_value, SystemExit):
         return
     name = failed.thread.name if failed.thread else "?"
-    print(f"Exception in thread {name}:\n{story(failed.exc_value)}", file=sys.stderr)
+    tell(f"Exception in thread {name}:\n{story(failed.exc_value)}")
 
 
 class _Quiet:
@@ -133,20 +142,31 @@ class _Quiet:
         return self._driver
 
     def __exit__(self, _: Any, error: Optional[BaseException], *__: Any) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
-            signal.signal(number, signal.SIG_IGN)
+        _ignore_signals()
         is_exit = isinstance(error, SystemExit) and not error.code
         if error is not None and not is_exit:
             self._driver.take_last_pictures()
         self._driver.__exit__()
 
 
-def _handle_signals(global_timeout: Optional[float]) -> List[str]:
-    """Gives a list that is filled when the time is up, with where the script was."""
-    time_up: List[str] = []
+def _end_by_signals() -> None:
+    """Has Ctrl-C and SIGTERM end what runs."""
 
     def terminated(_number: int, _frame: Optional[FrameType]) -> NoReturn:
         raise Terminated
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, terminated)
+
+
+def _ignore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _handle_signals(global_timeout: Optional[float]) -> List[str]:
+    """Gives a list that is filled when the time is up, with where the script was."""
+    time_up: List[str] = []
 
     def timed_out(_number: int, frame: Optional[FrameType]) -> NoReturn:
         error = GlobalTimeout(f"the run took longer than {global_timeout:g} seconds")
@@ -154,8 +174,7 @@ def _handle_signals(global_timeout: Optional[float]) -> List[str]:
             time_up.extend([f"{error}; it was at", where(frame)])
         raise error
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, terminated)
+    _end_by_signals()
     signal.signal(signal.SIGALRM, timed_out)
     # Ends whatever Rust waits for, so that Python sees to it.
     signal.signal(signal.SIGURG, lambda *_: None)

@@ -1,8 +1,10 @@
 """What went wrong, told without what is not the script's."""
 
+import contextlib
+import sys
 import traceback
 from types import FrameType
-from typing import Optional
+from typing import Any, Optional
 
 import _vmwright
 
@@ -10,14 +12,25 @@ import _vmwright
 OURS = "<test_driver/"
 
 
+def utf8(text: Any) -> str:
+    """A text, with its lone surrogates written out: UTF-8 has none."""
+    return str(text).encode("utf-8", "backslashreplace").decode()
+
+
 def gist(error: BaseException) -> str:
     """An exception, without where it was."""
-    return "".join(traceback.format_exception_only(type(error), error)).rstrip()
+    return utf8("".join(traceback.format_exception_only(type(error), error)).rstrip())
 
 
 def printable(text: str) -> str:
     """What may hold a guest's output, without what steers a terminal."""
-    return "\n".join(map(_vmwright.printable, text.split("\n")))
+    return "\n".join(map(_vmwright.printable, utf8(text).split("\n")))
+
+
+def tell(text: str) -> None:
+    """Says it on standard error, which may be closed."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        print(text, file=sys.stderr)
 
 
 def story(error: BaseException) -> str:
@@ -53,3 +66,7 @@ def _leave_out_ours(
     told.stack = traceback.StackSummary.from_list(kept)
     _leave_out_ours(told.__cause__, error.__cause__)
     _leave_out_ours(told.__context__, error.__context__)
+    # Those of a group, which Python has from 3.11 on.
+    parts = zip(getattr(told, "exceptions", None) or (), getattr(error, "exceptions", ()))
+    for part, its_error in parts:
+        _leave_out_ours(part, its_error)

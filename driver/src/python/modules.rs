@@ -90,6 +90,7 @@ fn native(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     module.add_function(wrap_pyfunction!(super::log::show_serial, &module)?)?;
     module.add_function(wrap_pyfunction!(super::log::elapsed, &module)?)?;
     module.add_function(wrap_pyfunction!(super::log::write_junit, &module)?)?;
+    module.add_function(wrap_pyfunction!(super::time_limit::scaled, &module)?)?;
     module.add_function(wrap_pyfunction!(super::waiting::wakeup_fd, &module)?)?;
     module.add("CLEAN_UP_SECONDS", super::waiting::CLEAN_UP.as_secs())?;
     Ok(module)

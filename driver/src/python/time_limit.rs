@@ -5,6 +5,13 @@ use std::time::Duration;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+/// What a limit of so many seconds is on this host.
+#[pyfunction]
+pub(super) fn scaled(seconds: f64) -> f64 {
+    let limit = Duration::try_from_secs_f64(seconds);
+    limit.map_or(seconds, |limit| machine::scaled(limit).as_secs_f64())
+}
+
 /// Seconds; None is endless.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TimeLimit(pub(super) Duration);
@@ -19,7 +26,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for TimeLimit {
 
     fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         if value.is_none() {
-            return Ok(Self(Duration::MAX));
+            return Ok(Self::ENDLESS);
         }
         let seconds: f64 = value.extract()?;
         if seconds.is_nan() || seconds < 0.0 {

@@ -112,6 +112,8 @@ pub(super) fn wakeup_fd(wake: u8) -> PyResult<RawFd> {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     let _ = wake_main_thread(wake);
                 }
+                // A read with a time-out ends so when a process that was stopped goes on.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => break,
             }
         }

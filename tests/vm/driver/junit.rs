@@ -27,6 +27,39 @@ with subtest('that fails'):
     }
 }
 
+/// As the run does, which passes. A relative name is one in the output directory.
+#[test]
+fn a_subtest_that_leaves_passes() {
+    let run = Run::new(&[]);
+    let script = run.script("import sys\nwith subtest('odd: \\udcff'):\n    sys.exit()\n");
+    Ended::of(run.command().args(["--junit-xml", "junit.xml"]).arg(script)).passed();
+    let report = run.out().join("junit.xml");
+    is_valid_junit(&report);
+    let report = std::fs::read_to_string(report).unwrap();
+    for part in [
+        r#"tests="2" skipped="0" errors="0" failures="0""#,
+        r#"<testcase name="odd: \udcff" classname="script""#,
+    ] {
+        assert!(report.contains(part), "no {part} in {report}");
+    }
+}
+
+/// Nobody hears what is wrong, but the report has it.
+#[test]
+fn a_failure_that_can_not_be_told() {
+    let run = Run::new(&[]);
+    let script = "\
+r, w = os.pipe()
+os.close(r)
+os.dup2(w, 2)
+raise Exception('the reason')
+";
+    let (script, report) = (run.script(script), run.out().join("junit.xml"));
+    Ended::of(run.command().arg("--junit-xml").arg(&report).arg(script)).failed(1);
+    let report = std::fs::read_to_string(report).unwrap();
+    assert!(report.contains("Exception: the reason"), "{report}");
+}
+
 /// Nothing begins, and the report of an earlier run is none of this one's.
 #[test]
 fn a_script_in_which_nothing_begins_is_reported() {

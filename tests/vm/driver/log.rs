@@ -27,3 +27,14 @@ finally:
     let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
     assert!(!ended.stderr.contains(steers), "{:?}", ended.stderr);
 }
+
+#[test]
+fn what_is_not_utf8_is_written_out() {
+    let script = r"
+log.info('odd: \udcff')
+raise Exception(os.fsdecode(b'\xfe'))
+";
+    let said = Run::new(&[]).run(script).failed(1);
+    assert!(said.contains(r"odd: \udcff"), "{said}");
+    assert!(said.contains(r"Exception: \udcfe"), "{said}");
+}

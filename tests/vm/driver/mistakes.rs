@@ -29,6 +29,22 @@ fn a_script_with_a_syntax_error() {
     assert!(one_line(&said).contains("null bytes"), "{said}");
 }
 
+/// What was wrong with it is told, too.
+#[test]
+fn a_condition_that_raises() {
+    let script = "\
+@polling_condition
+def holds():
+    raise ValueError('the reason')
+with holds:
+    machine.succeed('true')
+";
+    let said = Run::new(&[("machine", "minimal")]).run(script).failed(1);
+    for part in ["ValueError: the reason", "does not hold: holds"] {
+        assert!(said.contains(part), "no {part} in {said}");
+    }
+}
+
 #[test]
 fn files_that_are_not_there() {
     let run = Run::booting(&[("machine", "minimal")]);

@@ -85,7 +85,7 @@ const SCOPE: &str = "BaseMachine Machine QemuMachine a_machine create_machine de
 fn of_methods() {
     let script = "\
 import inspect
-for name, method in sorted(vars(Machine).items()):
+for name, method in inspect.getmembers(Machine):
     if name.startswith('_') or isinstance(method, property):
         continue
     signature = inspect.signature(getattr(Machine, name))

@@ -170,8 +170,9 @@ fn after_a_failure() {
         .spawn()
         .unwrap();
     let mut lines = driver.stdin.take().unwrap();
+    // However it is left, the script has failed.
     lines
-        .write_all(b"print(found, machine.succeed('echo alive'))\n")
+        .write_all(b"print(found, machine.succeed('echo alive'))\nraise SystemExit\n")
         .unwrap();
     drop(lines);
     let ended = driver.wait_with_output().unwrap();

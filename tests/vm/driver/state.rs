@@ -31,6 +31,19 @@ assert machine.connected and not machine.is_up()
     Run::new(&[("machine", "minimal")]).run(script).passed();
 }
 
+/// Its console can still be read; before it has started, there is nothing on it.
+#[test]
+fn the_last_words_of_a_machine_that_is_off() {
+    let script = "\
+assert machine.get_console_log() == ''
+machine.start()
+machine.shutdown()
+machine.wait_for_console_text('reboot: Power down')
+assert not machine.booted
+";
+    Run::new(&[("machine", "minimal")]).run(script).passed();
+}
+
 #[test]
 fn a_process_is_remembered() {
     let script = "\

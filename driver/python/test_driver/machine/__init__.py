@@ -45,7 +45,7 @@ def retry(
     False; and with True for a last time. `timeout_seconds` is its newer name."""
     if timeout_seconds is not None:
         timeout = timeout_seconds
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + _vmwright.scaled(timeout)
     pause = 0.05
     while (left := deadline - time.monotonic()) > 0:
         if fn(False):

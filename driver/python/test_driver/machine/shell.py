@@ -33,7 +33,8 @@ class Commands:
             # No one is to wait for what has our standard output.
             command = "{ " + command + "\n} >/dev/null &"
         try:
-            status, output = self._vm.execute(command, timeout)
+            # As timeout(1) has it: 0 is no limit.
+            status, output = self._vm.execute(command, timeout or None)
         except MachineError:
             if check_return and check_output:
                 raise
@@ -44,11 +45,11 @@ class Commands:
 
     def succeed(self, *commands: str, timeout: Optional[int] = None) -> str:
         """Runs commands that must all succeed; gives all their output."""
-        return "".join(self._vm.succeed(command, timeout) for command in commands)
+        return "".join(self._vm.succeed(command, timeout or None) for command in commands)
 
     def fail(self, *commands: str, timeout: Optional[int] = None) -> str:
         """Runs commands that must all fail; gives all their output."""
-        return "".join(self._vm.fail(command, timeout) for command in commands)
+        return "".join(self._vm.fail(command, timeout or None) for command in commands)
 
     def wait_until_succeeds(self, command: str, timeout: int = 900) -> str:
         """Repeats a command until it succeeds; gives its output."""

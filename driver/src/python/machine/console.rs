@@ -18,8 +18,9 @@ impl Machine {
     ) -> PyResult<()> {
         let search = &Search::new(search);
         search.outcome(self.wait(py, async |vm| {
-            // Whoever waits for a line may be the first to need the machine.
-            if !vm.is_booted() {
+            // Whoever waits for a line may be the first to need the machine. One that has
+            // ended has shown its last.
+            if vm.pid().is_none() && vm.exit_status().is_none() {
                 vm.start().await?;
             }
             vm.within(timeout.0)
@@ -47,7 +48,11 @@ impl Machine {
     }
 
     fn get_console_log(&self, py: Python<'_>) -> PyResult<String> {
-        self.wait(py, async |vm| vm.get_console_log().await)
+        self.wait(py, async |vm| match vm.get_console_log().await {
+            // Nothing has been shown yet.
+            Err(error) if matches!(error.kind(), ErrorKind::NotRunning { .. }) => Ok(String::new()),
+            log => log,
+        })
     }
 
     fn send_console(&self, py: Python<'_>, chars: &str) -> PyResult<()> {
