@@ -40,12 +40,16 @@ __vm_run() {
 }
 
 # Starting a program costs a guest more than all the rest, so that what is short goes
-# without, if it has come within a second. `read` ends with 0 at a NUL or a full buffer,
-# with 1 at the end, and with more when the second is over.
+# without, if all of it comes within a second of the first. `read` ends with 0 at a NUL or
+# a full buffer, with 1 at the end, and with more when the second is over.
 __vm_encode() {
-    local LC_ALL=C text status=0
+    local LC_ALL=C text rest status=0
     shopt -u lastpipe # an older bash would lose the status of the pipeline that this is of
-    IFS= read -r -d '' -n 512 -t 1 text || status=$?
+    IFS= read -r -d '' -n 1 text || status=$?
+    if [[ $text ]]; then
+        IFS= read -r -d '' -n 511 -t 1 rest || status=$?
+        text+=$rest
+    fi
     if ((status != 1)) && [[ $__vm_on_port ]]; then
         printf '\n@c %s\n' "$1"
         __vm_begin

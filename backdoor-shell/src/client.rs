@@ -177,9 +177,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     }
 
     /// Runs `command` and passes its output on to `writer` as it comes, in
-    /// memory that does not grow with it; what comes in the first second, at that second's
-    /// end, unless it is 512 bytes or more. The time that the writer takes counts as the
-    /// command's, and has no limit of its own.
+    /// memory that does not grow with it; the first of it after a second, unless it is 512
+    /// bytes or more. The time that the writer takes counts as the command's, and has no
+    /// limit of its own.
     ///
     /// # Errors
     /// As [`run`](Self::run), with [`Error::Write`] in place of [`Error::TooMuch`].

@@ -44,6 +44,9 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 /// How much is passed on at once.
 const PIECE: usize = 4096;
 
+/// How long all of that is passed on, of a guest in which somebody goes on to write.
+const MANY_WORDS: Duration = Duration::from_secs(5);
+
 /// End of input, as typed on a terminal.
 const CTRL_D: u8 = 4;
 
@@ -116,8 +119,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         }
         self.running = None;
         // What it said at last is on its way still, or here already.
-        let last_words = async { while show(&mut from_guest, &mut output).await.is_ok() {} };
-        let _ = timeout(LAST_WORDS, last_words).await;
+        let last_words = async {
+            while let Ok(Ok(())) = timeout(LAST_WORDS, show(&mut from_guest, &mut output)).await {}
+        };
+        let _ = timeout(MANY_WORDS, last_words).await;
         Ok(())
     }
 }

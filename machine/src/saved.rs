@@ -234,11 +234,12 @@ impl Saved {
         match error.kind() {
             // It can't be loaded: one that is made now may be.
             ErrorKind::Template { .. } => self.spoil(),
-            // Its guest can't become another, nor could that of the next one.
+            // Its guest can't become another, nor could that of the next one; unless something
+            // was only killed.
             ErrorKind::CommandFailed {
                 exit: Exit::Status(status),
                 ..
-            } => self.give_up(format!(
+            } if *status < 128 => self.give_up(format!(
                 "its guest can't become another: what was to do that ended with {status}"
             )),
             _ => {}

@@ -15,15 +15,16 @@ from test_driver.driver import Driver
 from test_driver.errors import GlobalTimeout, Terminated
 from test_driver.logger import rootlog
 from test_driver.prompt import prompt
-from test_driver.story import printable, story, tell, where
+from test_driver.story import gist, printable, story, tell, where
 
 FAILED = 1
 TIMED_OUT = 124
 INTERRUPTED = 130
 TERMINATED = 143
 
-# How often a script that goes on after its time is interrupted again, in seconds.
-AGAIN = 5
+# How often a script that goes on after its time is interrupted again, in seconds; not at the
+# moment when faulthandler tells of its threads, which can't bear that they change meanwhile.
+AGAIN = 7
 
 
 def run(
@@ -72,9 +73,12 @@ def run(
             status, wrong = status or FAILED, str(error)
             tell(wrong)
     # This interpreter is not finalised, as threads may wait for anything. What the script
-    # wants done at its end may be ended as the script may.
-    _end_by_signals()
-    atexit._run_exitfuncs()
+    # wants done at its end may be ended as the script may, and changes no verdict.
+    try:
+        _end_by_signals()
+        atexit._run_exitfuncs()
+    except BaseException as error:
+        tell(gist(error))
     _ignore_signals()
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stdout.flush()

@@ -6,6 +6,7 @@ use backdoor_shell::{Session, Shell};
 use serde_json::{Value, json};
 use tokio::net::UnixStream;
 use tokio::sync::OwnedMutexGuard;
+use tokio::time::timeout;
 use tracing::Instrument as _;
 use tracing::instrument::WithSubscriber as _;
 
@@ -46,7 +47,7 @@ impl Machine {
         let doing = "taking a snapshot";
         self.step(doing, async {
             let running = self.running(doing)?;
-            let one_at_a_time = Arc::clone(&running.snapshots).lock_owned().await;
+            let one_at_a_time = self.turn_of_snapshots(&running).await?;
             let nodes = self.snapshot_nodes().await?;
             let mut contents = Contents {
                 mounts: self.unmount_shares().await?,
@@ -97,7 +98,7 @@ impl Machine {
                 let reason = "it is of another machine, or of this one before it was started again";
                 return Err(self.snapshot_error(doing, reason));
             }
-            let one_at_a_time = Arc::clone(&running.snapshots).lock_owned().await;
+            let one_at_a_time = self.turn_of_snapshots(&running).await?;
             // It is QEMU's affair alone: the guest may be in no state to help.
             let shell = self.turn(&running).await;
             let mut shell = shell.map_err(|kind| self.error(kind))?;
@@ -118,6 +119,16 @@ impl Machine {
             .await
         })
         .await
+    }
+
+    /// What whoever takes or restores a snapshot holds, when nobody else does: no longer than
+    /// this handle waits.
+    async fn turn_of_snapshots(&self, running: &Running) -> Result<OwnedMutexGuard<()>> {
+        let turn = timeout(self.limit, Arc::clone(&running.snapshots).lock_owned()).await;
+        turn.map_err(|_| {
+            let seen = "another one is being taken or restored";
+            self.error(self.timed_out(running, "the end of another snapshot", 1, seen))
+        })
     }
 
     /// Does what must not end halfway, even if nobody waits for it any more: a guest that
