@@ -74,11 +74,8 @@ impl Hash {
     }
 }
 
-/// The key of what a recipe makes on this host.
-///
-/// # Errors
-/// A file that the preparation copies can't be read.
-pub(super) async fn key(recipe: &Recipe) -> io::Result<String> {
+/// The key of what a recipe makes on this host, with that of its steps.
+pub(super) async fn key(recipe: &Recipe, steps: &str) -> String {
     let mut hash = Hash(Sha256::new());
     // Whatever this crate adds to a machine may be different in another version.
     hash.text(env!("CARGO_PKG_VERSION"));
@@ -117,11 +114,14 @@ pub(super) async fn key(recipe: &Recipe) -> io::Result<String> {
         hash.number((*vlan).into());
     }
     hash.number(recipe.vlans.len() as u64);
-    hash.text(&key_of_steps(&recipe.steps)?);
-    Ok(hash.hex())
+    hash.text(steps);
+    hash.hex()
 }
 
-/// The same of its preparation alone.
+/// The key of a preparation alone.
+///
+/// # Errors
+/// A file that it copies can't be read.
 pub(super) fn key_of_steps(steps: &[Step]) -> io::Result<String> {
     let mut hash = Hash(Sha256::new());
     for step in steps {

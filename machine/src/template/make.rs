@@ -26,9 +26,8 @@ pub(super) async fn build(mut recipe: Recipe) -> Result<Template> {
         move |error: io::Error| failure(&name, doing, &error)
     };
     let reading = "reading what a template is made from";
-    let key = key(&recipe).await.map_err(fails(reading))?;
-    let prepared_by = key_of_steps(&recipe.steps).map_err(fails(reading))?;
-    let place = Place::new(&recipe.cache_dir, &name, key);
+    let steps = key_of_steps(&recipe.steps).map_err(fails(reading))?;
+    let place = Place::new(&recipe.cache_dir, &name, key(&recipe, &steps).await);
     let place = place.map_err(fails("making the templates' directory"))?;
     let (recipe, home) = (Arc::new(recipe), place.clone());
     let template = |saved| Template {
@@ -52,7 +51,7 @@ pub(super) async fn build(mut recipe: Recipe) -> Result<Template> {
 
     let workshop = place.workshop().map_err(fails("making a template"))?;
     let made = make(&recipe, workshop.path()).await;
-    if key_of_steps(&recipe.steps).map_err(fails(reading))? != prepared_by {
+    if key_of_steps(&recipe.steps).map_err(fails(reading))? != steps {
         let changed = io::Error::other("a file that it copies has changed meanwhile; try again");
         return Err(fails("making a template")(changed));
     }

@@ -82,9 +82,7 @@ async fn a_clone_of_what_is_made_anew_is_made_anew() {
 #[tokio::test]
 async fn a_damaged_parent_is_made_anew() {
     let cache = tempfile::tempdir().unwrap();
-    let booted = template("minimal").build().await.unwrap();
-    let base = booted.extend().cache_dir(cache.path()).build();
-    let base = base.await.unwrap();
+    let base = extended_in(cache.path()).await;
     std::fs::write(dir_of(&base).join("devices"), "nonsense").unwrap();
     let extended = base.extend().succeed("echo kept >/tmp/file").build();
     let extended = extended.await.unwrap();
@@ -121,9 +119,7 @@ async fn what_changes_while_it_is_made_is_not_kept() {
 #[tokio::test]
 async fn a_clone_that_does_not_start_spoils_nothing() {
     let cache = tempfile::tempdir().unwrap();
-    let booted = template("minimal").build().await.unwrap();
-    let template = booted.extend().cache_dir(cache.path()).build();
-    let template = template.await.unwrap();
+    let template = extended_in(cache.path()).await;
     let wrong = |builder: Builder| builder.env("QEMU_OPTS", "-no-such-option");
     let error = template.clone_with(wrong).await.unwrap_err();
     assert!(error.to_string().contains("no-such-option"), "{error}");
