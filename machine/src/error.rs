@@ -1,16 +1,16 @@
 //! What can go wrong with a machine, and the story it tells.
 
-mod blame;
+mod infrastructure;
 mod kind;
-mod story;
+mod text;
 
 use std::fmt;
 
-use blame::Blame;
-pub use blame::INFRASTRUCTURE;
+use infrastructure::Blame;
+pub use infrastructure::INFRASTRUCTURE;
 pub use kind::ErrorKind;
-use story::{All, Told};
-pub(crate) use story::{indented, tail};
+use text::{All, Told};
+pub(crate) use text::{indented, tail};
 
 /// The result of an operation on a machine.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

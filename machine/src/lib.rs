@@ -1,45 +1,33 @@
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
 
-mod accel;
 mod error;
-mod guest_tree;
-mod janitor;
-mod last_bytes;
+mod guest;
+mod host;
+mod instance;
 mod machine;
-mod parse;
-mod process;
-mod qemu;
-mod qemu_args;
 #[cfg(feature = "report")]
 pub mod report;
-mod saved;
-mod sparse;
 mod start;
-mod state_dir;
-mod telling;
 mod template;
-mod terminal;
 mod time_scale;
-mod tmp_dir;
+mod trace;
 mod unit;
-mod vlan;
-mod waiting;
-mod watch;
 
-pub use accel::{Accelerator, accelerator};
 pub use backdoor_shell::{Command, DEFAULT_TIMEOUT, Exit, MAX_OUTPUT, Output, TerminalKind, quote};
 pub use error::{Error, ErrorKind, Evidence, INFRASTRUCTURE, Result};
+pub use guest::conditions::PollingCondition;
+pub use guest::console_watch::{Meaning, Trouble};
+pub use host::accelerator::{Accelerator, accelerator};
+pub use host::tmp_dir::TmpDir;
+pub use host::vlan::Vlan;
 #[cfg(feature = "ocr")]
 pub use machine::Button;
-pub use machine::{Builder, DEFAULT_KEY_DELAY, DEFAULT_LIMIT, Machine, PollingCondition, Snapshot};
+pub use machine::{Builder, DEFAULT_KEY_DELAY, DEFAULT_LIMIT, Machine, Snapshot};
 pub use start::{LegacyStartCommand, QemuCommand, ShellCommand, StartCommand, StartScript};
 pub use template::{Template, TemplateBuilder};
 pub use time_scale::scaled;
-pub use tmp_dir::TmpDir;
 pub use unit::Unit;
-pub use vlan::Vlan;
-pub use watch::{Meaning, Trouble};
 
 #[cfg(feature = "ocr")]
 pub use ocr;

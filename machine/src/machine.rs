@@ -3,39 +3,22 @@
 //! The operations are in `machine/`, one concern a file.
 
 mod builder;
-mod conditions;
-mod console;
-mod evidence;
-mod files;
-mod fresh;
-mod from_template;
 mod interact;
-mod jobs;
 mod keyboard;
-mod launch;
 mod lifecycle;
-mod migration;
-mod monitor;
+pub(crate) mod monitor;
 mod network;
-mod passage;
 #[cfg(feature = "ocr")]
 mod pointer;
-mod rest;
 mod save;
 #[cfg(feature = "ocr")]
 mod screen;
 #[cfg(feature = "ocr")]
-mod seen;
-mod shell;
+mod screen_reading;
 mod snapshot;
-mod standstill;
-mod step;
-mod terminal;
 #[cfg(feature = "ocr")]
 mod text;
-mod trouble;
-mod units;
-mod waiter;
+mod virtual_terminals;
 mod windows;
 
 use std::ffi::OsString;
@@ -51,22 +34,20 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 pub use builder::Builder;
-pub use conditions::PollingCondition;
 #[cfg(feature = "ocr")]
 pub use pointer::Button;
 pub use snapshot::Snapshot;
 
-pub(crate) use self::waiter::{PORT as WAITER_PORT, WAITER};
-
-use self::conditions::Conditions;
 use crate::error::{Error, ErrorKind, Result};
-use crate::qemu::Qemu;
-use crate::saved::{Origin, Saved};
+use crate::guest::conditions::Conditions;
+use crate::guest::console_watch::Signs;
+use crate::guest::lifetime::Qemu;
+use crate::guest::waiting::{self, InVain, Look};
+use crate::host::state_dir::StateDir;
+use crate::instance::clone_agent as waiter;
+use crate::instance::saved_state::{Origin, Saved};
 use crate::start::StartCommand;
-use crate::state_dir::StateDir;
 use crate::time_scale::scaled;
-use crate::waiting::{self, InVain, Look};
-use crate::watch::Signs;
 
 /// How long an operation may take unless it is told otherwise: 15 minutes.
 pub const DEFAULT_LIMIT: Duration = backdoor_shell::DEFAULT_TIMEOUT;
@@ -97,58 +78,58 @@ pub const DEFAULT_KEY_DELAY: Duration = Duration::from_millis(10);
 /// [`ErrorKind::Exited`].
 #[derive(Clone, Debug)]
 pub struct Machine {
-    parts: Arc<Parts>,
-    limit: Duration,
-    key_delay: Duration,
+    pub(crate) parts: Arc<Parts>,
+    pub(crate) limit: Duration,
+    pub(crate) key_delay: Duration,
     /// Whether conditions are checked: not while one of them is being.
-    checks_conditions: bool,
+    pub(crate) checks_conditions: bool,
 }
 
 /// What all handles of a machine share.
 #[derive(Debug)]
-struct Parts {
-    name: String,
-    start: Mutex<StartCommand>,
+pub(crate) struct Parts {
+    pub(crate) name: String,
+    pub(crate) start: Mutex<StartCommand>,
     /// For the start command, beside this process's.
-    env: Vec<(OsString, OsString)>,
+    pub(crate) env: Vec<(OsString, OsString)>,
     /// Before the state directory, which must not go before QEMU has.
-    running: Mutex<Option<Arc<Running>>>,
+    pub(crate) running: Mutex<Option<Arc<Running>>>,
     /// Held while the machine is being started.
-    starting: tokio::sync::Mutex<()>,
+    pub(crate) starting: tokio::sync::Mutex<()>,
     /// What the next start begins with.
-    origin: Mutex<Origin>,
+    pub(crate) origin: Mutex<Origin>,
     /// Where the first start is to find a template to go on from, or to make one.
-    templates: Mutex<Option<PathBuf>>,
+    pub(crate) templates: Mutex<Option<PathBuf>>,
     /// What the disks are on top of, and must not go.
-    saved: OnceLock<Saved>,
-    state: StateDir,
-    out_dir: PathBuf,
-    conditions: Conditions,
+    pub(crate) saved: OnceLock<Saved>,
+    pub(crate) state: StateDir,
+    pub(crate) out_dir: PathBuf,
+    pub(crate) conditions: Conditions,
     /// Whether console lines are told of.
-    shows_serial: Arc<AtomicBool>,
+    pub(crate) shows_serial: Arc<AtomicBool>,
     /// What is trouble on the console.
-    signs: Arc<Mutex<Signs>>,
+    pub(crate) signs: Arc<Mutex<Signs>>,
     #[cfg(feature = "ocr")]
-    reader: ocr::Reader,
+    pub(crate) reader: ocr::Reader,
 }
 
 /// A QEMU and our lines to it.
 #[derive(Debug)]
-struct Running {
-    qemu: Qemu,
-    hmp: Hmp,
-    qmp: Qmp,
+pub(crate) struct Running {
+    pub(crate) qemu: Qemu,
+    pub(crate) hmp: Hmp,
+    pub(crate) qmp: Qmp,
     /// What has happened in QEMU and nobody waited for yet.
-    events: tokio::sync::Mutex<Events>,
-    shell: Arc<tokio::sync::Mutex<Shell<UnixStream>>>,
+    pub(crate) events: tokio::sync::Mutex<Events>,
+    pub(crate) shell: Arc<tokio::sync::Mutex<Shell<UnixStream>>>,
     /// Held while a snapshot is taken, or gone back to.
-    snapshots: Arc<tokio::sync::Mutex<()>>,
+    pub(crate) snapshots: Arc<tokio::sync::Mutex<()>>,
     /// To what waits in a guest that is saved.
-    waiter: tokio::sync::Mutex<waiter::Line>,
+    pub(crate) waiter: tokio::sync::Mutex<waiter::Line>,
     /// Whether the shell was connected when somebody last had news of it.
-    is_connected: watch::Sender<bool>,
+    pub(crate) is_connected: watch::Sender<bool>,
     /// Somebody waited for the end and got it: it is news to nobody.
-    end_is_known: AtomicBool,
+    pub(crate) end_is_known: AtomicBool,
 }
 
 impl Machine {
@@ -177,7 +158,7 @@ impl Machine {
     }
 
     /// A handle with just this limit.
-    fn limited(&self, limit: Duration) -> Self {
+    pub(crate) fn limited(&self, limit: Duration) -> Self {
         let mut handle = self.clone();
         handle.limit = limit;
         handle
@@ -215,7 +196,7 @@ impl Machine {
     }
 
     /// QEMU as it was last started, if it was.
-    fn current(&self) -> Option<Arc<Running>> {
+    pub(crate) fn current(&self) -> Option<Arc<Running>> {
         self.parts
             .running
             .lock()
@@ -223,7 +204,7 @@ impl Machine {
             .clone()
     }
 
-    fn set_current(&self, running: Option<Arc<Running>>) {
+    pub(crate) fn set_current(&self, running: Option<Arc<Running>>) {
         *self
             .parts
             .running
@@ -231,7 +212,7 @@ impl Machine {
             .unwrap_or_else(PoisonError::into_inner) = running;
     }
 
-    fn take_origin(&self) -> Origin {
+    pub(crate) fn take_origin(&self) -> Origin {
         let mut origin = self
             .parts
             .origin
@@ -241,12 +222,12 @@ impl Machine {
     }
 
     /// Where the first start finds a template; nothing after it.
-    fn templates(&self) -> MutexGuard<'_, Option<PathBuf>> {
+    pub(crate) fn templates(&self) -> MutexGuard<'_, Option<PathBuf>> {
         let templates = self.parts.templates.lock();
         templates.unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn running(&self, doing: &str) -> Result<Arc<Running>> {
+    pub(crate) fn running(&self, doing: &str) -> Result<Arc<Running>> {
         self.current().ok_or_else(|| {
             self.error(ErrorKind::NotRunning {
                 doing: doing.to_owned(),
@@ -255,7 +236,7 @@ impl Machine {
     }
 
     /// An error, with the trouble that the console has shown.
-    fn error(&self, kind: ErrorKind) -> Error {
+    pub(crate) fn error(&self, kind: ErrorKind) -> Error {
         let error = Error::new(&self.parts.name, kind);
         let trouble: Vec<String> = self.trouble().iter().map(ToString::to_string).collect();
         error
@@ -264,7 +245,7 @@ impl Machine {
     }
 
     /// Why the console's log is not whole on disk, if it is not.
-    fn incomplete_log(&self) -> String {
+    pub(crate) fn incomplete_log(&self) -> String {
         let running = self.current();
         let failure = running.and_then(|running| running.qemu.console.spool_error());
         failure.map_or_else(String::new, |failure| {
@@ -273,7 +254,7 @@ impl Machine {
         })
     }
 
-    fn bad_argument(&self, doing: &str, reason: impl Into<String>) -> Error {
+    pub(crate) fn bad_argument(&self, doing: &str, reason: impl Into<String>) -> Error {
         self.error(ErrorKind::BadArgument {
             doing: doing.to_owned(),
             reason: reason.into(),
@@ -281,7 +262,7 @@ impl Machine {
     }
 
     /// `word` quoted for the guest's shell.
-    fn quote(&self, doing: &str, word: &str) -> Result<String> {
+    pub(crate) fn quote(&self, doing: &str, word: &str) -> Result<String> {
         match backdoor_shell::quote(word) {
             Ok(quoted) => Ok(quoted.into_owned()),
             Err(_) => Err(self.bad_argument(doing, format!("{word:?} holds a NUL byte"))),
@@ -289,7 +270,7 @@ impl Machine {
     }
 
     /// Runs `operation` on the running QEMU, whose end ends it.
-    async fn on_qemu<T>(
+    pub(crate) async fn on_qemu<T>(
         &self,
         doing: &str,
         operation: impl AsyncFnOnce(&Running) -> Result<T, ErrorKind>,
@@ -300,7 +281,7 @@ impl Machine {
     }
 
     /// The same, for as long as this handle waits: QEMU may not answer.
-    async fn ask_qemu<T>(
+    pub(crate) async fn ask_qemu<T>(
         &self,
         doing: &str,
         operation: impl AsyncFnOnce(&Running) -> Result<T, ErrorKind>,
@@ -313,7 +294,7 @@ impl Machine {
     }
 
     /// What QEMU answers, for which it is waited as long as this handle waits.
-    async fn in_time<T>(
+    pub(crate) async fn in_time<T>(
         &self,
         running: &Running,
         what: &str,
@@ -324,7 +305,7 @@ impl Machine {
     }
 
     /// Runs `operation` on the guest, whose end ends it, as does QEMU's.
-    async fn on_guest<T>(
+    pub(crate) async fn on_guest<T>(
         &self,
         doing: &str,
         operation: impl AsyncFnOnce(&Running) -> Result<T, ErrorKind>,
@@ -337,7 +318,7 @@ impl Machine {
 
     /// Looks until `what` has happened, for as long as this handle waits. The guest's
     /// end ends it, and QEMU's. `look` is told how much time is left.
-    async fn wait<T, F>(&self, what: &str, look: impl FnMut(Duration) -> F) -> Result<T>
+    pub(crate) async fn wait<T, F>(&self, what: &str, look: impl FnMut(Duration) -> F) -> Result<T>
     where
         F: Future<Output = Result<Look<T>>>,
     {
@@ -354,13 +335,19 @@ impl Machine {
         }
     }
 
-    fn last_console_lines(&self) -> Vec<String> {
+    pub(crate) fn last_console_lines(&self) -> Vec<String> {
         let running = self.current();
         running.map_or_else(Vec::new, |running| running.qemu.last_console_lines())
     }
 
     /// `what` was waited for in vain, for as long as this handle waits.
-    fn timed_out(&self, running: &Running, what: &str, looks: u32, last_seen: &str) -> ErrorKind {
+    pub(crate) fn timed_out(
+        &self,
+        running: &Running,
+        what: &str,
+        looks: u32,
+        last_seen: &str,
+    ) -> ErrorKind {
         ErrorKind::TimedOut {
             what: what.to_owned(),
             waited: self.limit,

@@ -5,7 +5,6 @@ mod script;
 mod shell;
 mod typed;
 
-use std::ffi::OsString;
 use std::path::Path;
 
 pub use legacy::LegacyStartCommand;
@@ -13,8 +12,9 @@ pub use script::StartScript;
 pub use shell::ShellCommand;
 pub use typed::QemuCommand;
 
-use crate::accel::Accelerator;
 use crate::error::ErrorKind;
+use crate::host::accelerator::Accelerator;
+use crate::host::process::CommandSpec;
 
 /// How a machine's QEMU is started.
 #[derive(Clone, Debug)]
@@ -27,13 +27,6 @@ pub enum StartCommand {
     Shell(ShellCommand),
     /// QEMU itself, described in Rust.
     Qemu(QemuCommand),
-}
-
-/// A process to be spawned, before the driver's own arguments are added.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct CommandSpec {
-    pub(crate) program: OsString,
-    pub(crate) args: Vec<OsString>,
 }
 
 impl StartCommand {

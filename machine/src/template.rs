@@ -2,6 +2,7 @@
 
 mod ahead;
 mod cache;
+mod first_start;
 mod key;
 mod make;
 mod step;
@@ -14,7 +15,7 @@ use self::ahead::Ahead;
 use self::cache::Place;
 use self::step::Step;
 use crate::error::{ErrorKind, Result};
-use crate::saved::{Origin, Saved};
+use crate::instance::saved_state::{Origin, Saved};
 use crate::start::StartCommand;
 use crate::{Builder, Machine, Unit};
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use backdoor_shell::Exit;
 
-use super::story::{Ended, Ending, Lines};
+use super::text::{Ended, Ending, Lines};
+use crate::guest::console_watch::Trouble;
 use crate::unit::Unit;
-use crate::watch::Trouble;
 
 /// What went wrong. Console lines and output are made safe to print: control
 /// characters in them are escaped.

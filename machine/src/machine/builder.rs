@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use super::conditions::Conditions;
-use super::{DEFAULT_KEY_DELAY, DEFAULT_LIMIT, Machine, Parts};
 use crate::error::{Error, Result};
-use crate::saved::Origin;
+use crate::guest::conditions::Conditions;
+use crate::guest::console_watch::Signs;
+use crate::host::state_dir::StateDir;
+use crate::host::vlan::Vlan;
+use crate::instance::saved_state::Origin;
+use crate::machine::{DEFAULT_KEY_DELAY, DEFAULT_LIMIT, Machine, Parts};
 use crate::start::StartCommand;
-use crate::state_dir::StateDir;
 use crate::time_scale::scaled;
-use crate::vlan::Vlan;
-use crate::watch::Signs;
 
 /// A machine that is being described; made by [`Machine::builder`].
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    pub(super) fn new(start: StartCommand) -> Self {
+    pub(crate) fn new(start: StartCommand) -> Self {
         Self {
             start,
             name: None,
@@ -87,7 +87,7 @@ impl Builder {
 
     /// Whether the start command is told of a network of this number.
     pub(crate) fn is_on(&self, vlan: u32) -> bool {
-        let variable = crate::vlan::variable(vlan);
+        let variable = crate::host::vlan::variable(vlan);
         self.env.iter().any(|(name, _)| *name == variable)
     }
 

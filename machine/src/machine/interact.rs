@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use backdoor_shell::TerminalKind;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::Machine;
-use super::shell::shell_error;
 use crate::error::{ErrorKind, Result};
-use crate::terminal::Terminal;
+use crate::guest::commands::shell_error;
+use crate::host::terminal::Terminal;
+use crate::machine::Machine;
 
 /// # Sessions for people
 ///
@@ -36,7 +36,7 @@ impl Machine {
         if let Some(size) = terminal
             .raw
             .as_ref()
-            .and_then(crate::terminal::RawMode::size)
+            .and_then(crate::host::terminal::RawMode::size)
             // One that does not know its size has none.
             .filter(|size| size.ws_row > 0 && size.ws_col > 0)
         {

@@ -5,10 +5,10 @@ use std::time::Duration;
 use qmp_mon::Keys;
 use serde_json::json;
 
-use super::Machine;
-use super::monitor::monitor_error;
 use crate::error::Result;
-use crate::waiting::pause;
+use crate::guest::waiting::pause;
+use crate::machine::Machine;
+use crate::machine::monitor::monitor_error;
 
 /// How long a key is held, and how long it stays up before the next one.
 ///

@@ -10,11 +10,11 @@ use backdoor_shell::Shell;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::monitor::monitor_error;
-use super::shell::shell_error;
-use super::{Machine, Running};
 use crate::error::{ErrorKind, Result};
-use crate::saved::Origin;
+use crate::guest::commands::shell_error;
+use crate::instance::saved_state::Origin;
+use crate::machine::monitor::monitor_error;
+use crate::machine::{Machine, Running};
 use crate::start::StartCommand;
 
 /// How long QEMU may take to quit before it is killed.
@@ -50,7 +50,7 @@ impl Machine {
         *present.unwrap_or_else(PoisonError::into_inner) = start.into();
     }
 
-    pub(super) fn start_command(&self) -> StartCommand {
+    pub(crate) fn start_command(&self) -> StartCommand {
         let start = self.parts.start.lock();
         start.unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -73,7 +73,7 @@ impl Machine {
         }
     }
 
-    pub(super) async fn start_from(&self, origin: &Origin, allow_reboot: bool) -> Result<()> {
+    pub(crate) async fn start_from(&self, origin: &Origin, allow_reboot: bool) -> Result<()> {
         self.step("starting vm", async {
             if let Some(saved) = origin.saved() {
                 self.place_disks(saved)?;
@@ -125,7 +125,7 @@ impl Machine {
     }
 
     /// Starts a machine that was not started, or is off on purpose.
-    pub(super) async fn start_if_off(&self) -> Result<()> {
+    pub(crate) async fn start_if_off(&self) -> Result<()> {
         let is_off = |running: Arc<Running>| running.end_is_known.load(Ordering::Relaxed);
         if self.current().is_none_or(is_off) {
             Box::pin(self.start()).await?;
@@ -134,7 +134,7 @@ impl Machine {
     }
 
     /// Connects a shell that is not connected.
-    pub(super) async fn connect_shell(
+    pub(crate) async fn connect_shell(
         &self,
         running: &Running,
         shell: &mut Shell<UnixStream>,

@@ -7,9 +7,9 @@ use qmp_mon::{Event, Hmp, Qmp};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::Machine;
 use crate::error::{Error, ErrorKind, Result};
-use crate::telling::OUTPUT;
+use crate::machine::Machine;
+use crate::trace::OUTPUT;
 
 /// How the human monitor's replies begin when a command was not carried out
 /// (`monitor/hmp.c` and `hmp_handle_error` in QEMU).
@@ -132,7 +132,7 @@ fn lock(names: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
     names.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub(super) fn monitor_error(doing: &str, source: qmp_mon::Error) -> ErrorKind {
+pub(crate) fn monitor_error(doing: &str, source: qmp_mon::Error) -> ErrorKind {
     ErrorKind::Monitor {
         doing: doing.to_owned(),
         source,
@@ -140,7 +140,7 @@ pub(super) fn monitor_error(doing: &str, source: qmp_mon::Error) -> ErrorKind {
 }
 
 /// Opens both monitors.
-pub(super) async fn open(
+pub(crate) async fn open(
     hmp: tokio::net::UnixStream,
     qmp: tokio::net::UnixStream,
 ) -> Result<(Hmp, Qmp), ErrorKind> {

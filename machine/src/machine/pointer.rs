@@ -3,9 +3,9 @@
 use ocr::Place;
 use serde_json::{Value, json};
 
-use super::Machine;
 use crate::error::{ErrorKind, Result};
-use crate::waiting::{Look, pause};
+use crate::guest::waiting::{Look, pause};
+use crate::machine::Machine;
 
 /// QEMU's absolute axes go from 0 to this (`INPUT_EVENT_ABS_MAX`).
 const AXIS_MAX: u64 = 0x7fff;

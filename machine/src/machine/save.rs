@@ -5,12 +5,13 @@ use std::path::Path;
 use backdoor_shell::Session;
 use serde_json::{Value, json};
 
-use super::monitor::monitor_error;
-use super::shell::shell_error;
-use super::{Machine, Running, migration};
 use crate::error::{ErrorKind, Result};
-use crate::parse::mounts::mounts;
-use crate::saved::{self, Contents, Disk, Mount, Saved};
+use crate::guest::commands::shell_error;
+use crate::guest::parse::mounts::mounts;
+use crate::instance::migration;
+use crate::instance::saved_state::{self, Contents, Disk, Mount, Saved};
+use crate::machine::monitor::monitor_error;
+use crate::machine::{Machine, Running};
 
 /// Unmounts 9p shares, which QEMU can't save, and tells which they were, but for those
 /// that the guest mounts by itself when somebody looks. An error names the one that
@@ -71,14 +72,14 @@ impl Machine {
         let session = suspended.map_err(|source| self.error(shell_error(&running, source)))?;
         self.qmp("stop", Value::Null).await?;
         let disks = self.writable_disks().await?;
-        self.save_devices(&saved::state(dir)).await?;
+        self.save_devices(&saved_state::state(dir)).await?;
         let qemu = running.qmp.greeting().version.to_string();
         drop(shell);
         self.crash().await?;
 
         self.keep_disks(&disks, dir).await?;
         let log = self.parts.state.console_log();
-        self.keep(&log, &saved::console_log(dir))?;
+        self.keep(&log, &saved_state::console_log(dir))?;
         Ok(Contents {
             qemu,
             ram_size,
@@ -91,10 +92,10 @@ impl Machine {
     }
 
     /// Gives the machine disks of its own on top of those that were saved.
-    pub(super) fn place_disks(&self, saved: &Saved) -> Result<()> {
+    pub(crate) fn place_disks(&self, saved: &Saved) -> Result<()> {
         let contents = saved.contents();
         for Disk { name, .. } in contents.into_iter().flat_map(|contents| &contents.disks) {
-            let overlay = saved.dir.join(saved::overlay_name(name));
+            let overlay = saved.dir.join(saved_state::overlay_name(name));
             let copied = std::fs::copy(&overlay, self.parts.state.path().join(name));
             copied.map_err(|source| {
                 self.error(ErrorKind::HostFile {
@@ -107,7 +108,7 @@ impl Machine {
     }
 
     /// Has a QEMU that waits for it take up what was saved, and its guest go on.
-    pub(super) async fn load(&self, running: &Running, saved: &Saved) -> Result<()> {
+    pub(crate) async fn load(&self, running: &Running, saved: &Saved) -> Result<()> {
         let doing = "going on from a template";
         let contents = saved.contents().cloned().unwrap_or_default();
         let version = running.qmp.greeting().version.to_string();
@@ -141,7 +142,7 @@ impl Machine {
         }
     }
 
-    pub(super) async fn unmount_shares(&self) -> Result<Vec<Mount>> {
+    pub(crate) async fn unmount_shares(&self) -> Result<Vec<Mount>> {
         let output = self.execute(UNMOUNT_SHARES).await?;
         if !output.success() {
             let dir = output.text();
@@ -212,13 +213,13 @@ impl Machine {
     /// Moves the disks to `dir`, and makes an empty image on top of each.
     async fn keep_disks(&self, disks: &[Disk], dir: &Path) -> Result<()> {
         for Disk { name, size } in disks {
-            let base = saved::base_name(name);
+            let base = saved_state::base_name(name);
             self.keep(&self.parts.state.path().join(name), &dir.join(&base))?;
             let mut command = tokio::process::Command::new("qemu-img");
             command.args(["create", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b"]);
             command
                 .arg(dir.join(&base))
-                .arg(saved::overlay_name(name))
+                .arg(saved_state::overlay_name(name))
                 .arg(size.to_string());
             let output = command.current_dir(dir).output().await;
             let failure = match output {

@@ -10,10 +10,10 @@ use ocr::Image;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::Machine;
 use crate::error::{ErrorKind, Result};
-use crate::telling::SCREEN;
-use crate::waiting::Look;
+use crate::guest::waiting::Look;
+use crate::machine::Machine;
+use crate::trace::SCREEN;
 
 /// # The screen
 /// The largest screen that is read, and its header: a guest chooses how large it is.
@@ -87,14 +87,14 @@ impl Machine {
         Ok(path)
     }
 
-    pub(super) async fn take_picture(&self) -> Result<Image> {
+    pub(crate) async fn take_picture(&self) -> Result<Image> {
         self.check_conditions().await?;
         let bytes = self.dump("screendump", json!({})).await?;
         Image::from_ppm(&bytes).map_err(|error| self.no_screenshot("a screendump".as_ref(), &error))
     }
 
     /// Has QEMU write a file, and gives what is in it.
-    pub(super) async fn dump(&self, command: &str, mut arguments: Value) -> Result<Vec<u8>> {
+    pub(crate) async fn dump(&self, command: &str, mut arguments: Value) -> Result<Vec<u8>> {
         let file = tempfile::Builder::new()
             .prefix(command)
             .tempfile_in(self.state_dir())
@@ -106,7 +106,7 @@ impl Machine {
             .map_err(|error| self.no_screenshot(file.path(), &error))
     }
 
-    pub(super) fn save(&self, picture: &Image, path: &Path) -> Result<()> {
+    pub(crate) fn save(&self, picture: &Image, path: &Path) -> Result<()> {
         let mut png = Vec::new();
         let written = picture.write_png(&mut png);
         written
@@ -118,7 +118,7 @@ impl Machine {
     }
 
     /// Saves the screen that a wait in vain saw last, beside those of others.
-    pub(super) fn keep_last_screen(&self, picture: &Image) -> Result<PathBuf> {
+    pub(crate) fn keep_last_screen(&self, picture: &Image) -> Result<PathBuf> {
         for number in 1.. {
             let name = format!("{}-last-screen-{number}.png", self.name());
             let path = self.out_dir().join(name);

@@ -10,11 +10,11 @@ use tokio::time::timeout;
 use tracing::Instrument as _;
 use tracing::instrument::WithSubscriber as _;
 
-use super::monitor::monitor_error;
-use super::shell::shell_error;
-use super::{Machine, Running};
 use crate::error::{ErrorKind, Result};
-use crate::saved::Contents;
+use crate::guest::commands::shell_error;
+use crate::instance::saved_state::Contents;
+use crate::machine::monitor::monitor_error;
+use crate::machine::{Machine, Running};
 
 /// A moment of a machine that it can [go back](Machine::restore) to: RAM, devices
 /// and disks.

@@ -8,22 +8,22 @@ use regex::Regex;
 use serde_json::json;
 use tracing::{Level, dispatcher};
 
-use super::Machine;
-use super::seen::Seen;
 use crate::error::{ErrorKind, Result};
-use crate::telling::SCREEN;
-use crate::waiting::Look;
+use crate::guest::waiting::Look;
+use crate::machine::Machine;
+use crate::machine::screen_reading::Seen;
+use crate::trace::SCREEN;
 
 /// Where a VGA in text mode has its text, and how much of it.
 const VGA_MEMORY: (u64, u64) = (0xb8000, 0x8000);
 
 /// A screen, and how to read it.
 #[derive(Clone)]
-pub(super) struct Screen {
-    pub(super) image: Image,
+pub(crate) struct Screen {
+    pub(crate) image: Image,
     /// A text console that was read exactly. A character that the host's fonts have
     /// not is U+FFFD.
-    pub(super) console: Option<console::Screen>,
+    pub(crate) console: Option<console::Screen>,
     reader: Reader,
 }
 
@@ -57,11 +57,11 @@ impl Screen {
     }
 
     /// Tesseract's interpretations, which are begun now.
-    pub(super) fn reading(&self) -> Reading {
+    pub(crate) fn reading(&self) -> Reading {
         self.reader.read(&self.image)
     }
 
-    pub(super) fn text(&self) -> Result<String, ReadError> {
+    pub(crate) fn text(&self) -> Result<String, ReadError> {
         match &self.console {
             Some(console) => Ok(console.text()),
             None => self.reading().text(),
@@ -215,7 +215,7 @@ impl Machine {
 
     /// Adds the text on the screen, and a screenshot, to the error of a wait
     /// that was in vain; or why they are missing.
-    pub(super) async fn with_screen<T>(&self, waited: Result<T>) -> Result<T> {
+    pub(crate) async fn with_screen<T>(&self, waited: Result<T>) -> Result<T> {
         let error = match waited {
             Err(error) if error.is_timeout() => error,
             other => return other,

@@ -1,10 +1,10 @@
 //! X11: the server and its windows.
 
-use super::Machine;
-use super::shell::BUSY;
 use crate::error::{ErrorKind, Result, tail};
-use crate::parse::xwininfo::window_names;
-use crate::waiting::Look;
+use crate::guest::commands::BUSY;
+use crate::guest::parse::xwininfo::window_names;
+use crate::guest::waiting::Look;
+use crate::machine::Machine;
 
 /// What lists the windows, as the root shell's user on display `:0`.
 const LIST_WINDOWS: &str = "xwininfo -root -tree 2>&1";

@@ -12,7 +12,7 @@ use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use super::fields::{Fields, Reading};
 use super::files::Files;
-use crate::telling::STEP;
+use crate::trace::STEP;
 
 /// Somebody who is told of steps, and of what is said in them.
 pub(super) trait Listener: Send + 'static {

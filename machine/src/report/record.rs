@@ -14,7 +14,7 @@ use super::listen::Listener;
 use super::moment::Moment;
 use super::pictures::Pictures;
 use super::said::{Entry, Said};
-use crate::telling::{CONSOLE, OUTPUT};
+use crate::trace::{CONSOLE, OUTPUT};
 
 /// The most steps that are kept.
 const MOST_STEPS: usize = 50_000;

@@ -13,7 +13,7 @@ use tracing_subscriber::registry::LookupSpan;
 use super::fields::Fields;
 use super::kept::safe;
 use super::listen::{Listener, Listening};
-use crate::telling::CONSOLE;
+use crate::trace::CONSOLE;
 
 /// Those of machines' names. Red and yellow are for what is wrong.
 const COLOURS: [u8; 8] = [36, 32, 35, 34, 96, 92, 95, 94];

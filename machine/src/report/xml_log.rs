@@ -15,7 +15,7 @@ use tracing_subscriber::registry::LookupSpan;
 use super::fields::Fields;
 use super::kept::safe;
 use super::listen::{Listener, Listening};
-use crate::telling::CONSOLE;
+use crate::trace::CONSOLE;
 
 /// Writes the log in the NixOS test driver's XML, as it happens: what is done is nested as
 /// `nest` with its `head`, and what is said is a `line`.

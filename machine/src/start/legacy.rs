@@ -4,8 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use super::CommandSpec;
-use crate::qemu_args::doubled_commas;
+use crate::host::process::CommandSpec;
+use crate::host::qemu_option::doubled_commas;
 
 /// A QEMU command line put together from a few arguments, as the reference
 /// driver's `create_machine` does; all are optional.

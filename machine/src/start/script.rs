@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::CommandSpec;
 use crate::error::ErrorKind;
+use crate::host::process::CommandSpec;
 
 /// An executable named `run-NAME-vm` that starts QEMU by `exec`.
 ///

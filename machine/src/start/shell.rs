@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::CommandSpec;
+use crate::host::process::CommandSpec;
 
 /// A line for the shell that starts QEMU, and to which QEMU's further arguments can be
 /// appended: `qemu-system-x86_64 -m 512 -hda "$HOME/disk.qcow2"`.

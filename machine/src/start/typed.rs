@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::CommandSpec;
-use crate::accel::Accelerator;
-use crate::qemu_args::doubled_commas;
+use crate::host::accelerator::Accelerator;
+use crate::host::process::CommandSpec;
+use crate::host::qemu_option::doubled_commas;
 
 /// A QEMU command line built in Rust.
 ///

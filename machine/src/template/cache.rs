@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use rustix::process::geteuid;
 use tokio::sync::oneshot;
 
-use crate::guest_tree::{self, Task};
-use crate::saved::Saved;
+use crate::host::guest_tree::{self, Task};
+use crate::instance::saved_state::Saved;
 
 /// How much of a key is in a name: enough to be the only one.
 const NAMED: usize = 16;
@@ -255,7 +255,7 @@ fn lock_file(cache: &Path, name: &str) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guest_tree::tests::deep_tree;
+    use crate::host::guest_tree::tests::deep_tree;
 
     #[test]
     fn what_is_no_template_stays() {

@@ -13,13 +13,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::Recipe;
 use super::step::Step;
-use crate::accel::{Accelerator, accelerator};
-use crate::machine::WAITER;
-use crate::qemu_args;
-use crate::saved;
-use crate::start::CommandSpec;
-use crate::state_dir::Sockets;
-use crate::vlan;
+use crate::host::accelerator::{Accelerator, accelerator};
+use crate::host::process::CommandSpec;
+use crate::host::state_dir::Sockets;
+use crate::host::vlan;
+use crate::instance::arguments as qemu_args;
+use crate::instance::clone_agent::WAITER;
+use crate::instance::saved_state;
 
 /// How much of a file is read at once.
 const PIECE: usize = 1 << 16;
@@ -79,7 +79,7 @@ pub(super) async fn key(recipe: &Recipe, steps: &str) -> String {
     let mut hash = Hash(Sha256::new());
     // Whatever this crate adds to a machine may be different in another version.
     hash.text(env!("CARGO_PKG_VERSION"));
-    hash.number(saved::FORMAT.into());
+    hash.number(saved_state::FORMAT.into());
     // What waits in the guest for us to go on.
     hash.text(backdoor_shell::AGENT);
     hash.text(WAITER);

@@ -12,8 +12,9 @@ use super::cache::{self, Place, Workshop};
 use super::key::{key, key_of_steps};
 use super::{Recipe, Template};
 use crate::error::{Error, ErrorKind, Result};
-use crate::saved::{self, Contents, Origin, Ram, Saved};
-use crate::{Builder, Machine, TmpDir, Vlan, sparse};
+use crate::host::sparse;
+use crate::instance::saved_state::{self, Contents, Origin, Ram, Saved};
+use crate::{Builder, Machine, TmpDir, Vlan};
 
 pub(super) async fn build(mut recipe: Recipe) -> Result<Template> {
     if let Some(parent) = recipe.parent.take() {
@@ -89,7 +90,7 @@ fn keep(
 ) -> io::Result<Saved> {
     if made.is_err() {
         // Nobody needs its RAM.
-        let _ = fs::remove_file(saved::ram(workshop.path()));
+        let _ = fs::remove_file(saved_state::ram(workshop.path()));
     }
     Saved::seal(workshop.path(), place.key(), parent, made)?;
     let saved = Saved::open(workshop.path(), place.key()).map_err(io::Error::other)?;
@@ -112,7 +113,7 @@ async fn make(recipe: &Recipe, dir: &Path) -> Result<Contents> {
         let builder = Machine::builder(recipe.start.clone()).tmp_dir(dir);
         vlans.iter().fold(builder, Builder::vlan)
     };
-    let file = saved::ram(dir);
+    let file = saved_state::ram(dir);
     let vm = if let Some(parent) = &recipe.parent {
         cloned(parent, builder(), file).await?
     } else {

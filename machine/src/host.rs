@@ -1,0 +1,12 @@
+//! The host: directories, processes, networks, the accelerator and the terminal.
+
+pub(crate) mod accelerator;
+pub(crate) mod guest_tree;
+pub(crate) mod orphan_cleanup;
+pub(crate) mod process;
+pub(crate) mod qemu_option;
+pub(crate) mod sparse;
+pub(crate) mod state_dir;
+pub(crate) mod terminal;
+pub(crate) mod tmp_dir;
+pub(crate) mod vlan;

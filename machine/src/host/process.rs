@@ -1,0 +1,161 @@
+//! QEMU as a process: started, watched, and never left behind.
+
+#[expect(unsafe_code, reason = "system calls between fork and exec")]
+mod supervisor;
+
+use std::ffi::OsString;
+use std::io::{self, Read as _};
+use std::net::Shutdown;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::sync::watch;
+
+use crate::error::ErrorKind;
+
+/// How long [`Process::kill`] waits for the kernel to bury what was killed.
+const BURIAL: Duration = Duration::from_secs(5);
+
+/// A process to be spawned, before the driver's own arguments are added.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct CommandSpec {
+    pub(crate) program: OsString,
+    pub(crate) args: Vec<OsString>,
+}
+
+/// A start command's process, and all that it has spawned.
+///
+/// Between us and it stands a supervisor process, which kills all of them when
+/// the connection to us closes, whatever the reason: this value dropped, or our
+/// own process killed by SIGKILL.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pid: u32,
+    lifeline: UnixStream,
+    exit: watch::Receiver<Option<ExitStatus>>,
+}
+
+/// The standard streams of a spawned start command.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    pub(crate) stdin: ChildStdin,
+    pub(crate) stdout: ChildStdout,
+    pub(crate) stderr: ChildStderr,
+}
+
+impl Process {
+    /// Starts the command in `dir`, with `env` besides our own environment.
+    pub(crate) fn spawn(
+        spec: CommandSpec,
+        dir: &Path,
+        env: Vec<(OsString, OsString)>,
+    ) -> Result<(Self, Streams), ErrorKind> {
+        let program = PathBuf::from(&spec.program);
+        let spawn_error = |source| ErrorKind::Spawn {
+            program: program.clone(),
+            source,
+        };
+        let (lifeline, supervisors_end) = UnixStream::pair().map_err(&spawn_error)?;
+
+        let mut command = Command::new(&spec.program);
+        command
+            .args(spec.args)
+            .current_dir(dir)
+            .envs(env)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        supervisor::stand_between(&mut command, supervisors_end.as_raw_fd());
+        let mut supervisor = command.spawn().map_err(&spawn_error)?;
+        drop(supervisors_end);
+
+        let pid = read_pid(&lifeline).map_err(&spawn_error)?;
+        let missing = || spawn_error(io::Error::other("a standard stream is missing"));
+        let streams = Streams {
+            stdin: supervisor.stdin.take().ok_or_else(missing)?,
+            stdout: supervisor.stdout.take().ok_or_else(missing)?,
+            stderr: supervisor.stderr.take().ok_or_else(missing)?,
+        };
+
+        let (sender, exit) = watch::channel(None);
+        tokio::spawn(async move {
+            // The supervisor ends as its charge did, after burying the rest.
+            if let Ok(status) = supervisor.wait().await {
+                sender.send_replace(Some(status));
+            }
+        });
+        Ok((
+            Self {
+                pid,
+                lifeline,
+                exit,
+            },
+            streams,
+        ))
+    }
+
+    /// The start command's process number; QEMU's, if the contract is kept.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// How the process ended, if it has.
+    pub(crate) fn exit_status(&self) -> Option<ExitStatus> {
+        *self.exit.borrow()
+    }
+
+    /// Waits for the end of the process. Cancel safe.
+    pub(crate) async fn exited(&self) -> ExitStatus {
+        let mut exit = self.exit.clone();
+        let seen = exit.wait_for(Option::is_some).await.map(|status| *status);
+        match seen {
+            Ok(Some(status)) => status,
+            // The runtime is shutting down, and nobody will hear of the end.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Kills the process and all it has spawned, and waits until they are gone:
+    /// milliseconds, and five seconds at most. Does nothing when they are.
+    pub(crate) fn kill(&self) {
+        let gone = self
+            .lifeline
+            .shutdown(Shutdown::Write)
+            .and_then(|()| self.lifeline.set_read_timeout(Some(BURIAL)))
+            .and_then(|()| self.wait_for_supervisor());
+        if let Err(error) = gone
+            && error.kind() != io::ErrorKind::NotConnected
+        {
+            tracing::warn!(pid = self.pid, %error, "a killed QEMU would not go away");
+        }
+    }
+}
+
+impl Process {
+    /// The supervisor's end of the lifeline closes as it exits.
+    fn wait_for_supervisor(&self) -> io::Result<()> {
+        loop {
+            match (&self.lifeline).read(&mut [0]) {
+                Ok(0) => return Ok(()),
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn read_pid(mut lifeline: &UnixStream) -> io::Result<u32> {
+    let mut pid = [0; 4];
+    lifeline.read_exact(&mut pid)?;
+    Ok(u32::from_ne_bytes(pid))
+}

@@ -1,0 +1,366 @@
+//! A machine's directories on the host, for its owner alone.
+
+use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
+use std::io;
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::ErrorKind;
+use crate::host::guest_tree::{self, Task};
+use crate::host::orphan_cleanup::Janitor;
+use crate::host::tmp_dir::TmpDir;
+
+/// A Unix socket's path may have 107 bytes and a NUL (unix(7), `sun_path`).
+const MAX_SOCKET_PATH: usize = 107;
+
+/// Where a machine keeps its state: disk, sockets, console log.
+///
+/// `TMP/vm-state-NAME`, and beside it `TMP/shared-xchg`, which all machines of
+/// one `TMP` share with their guests. Locked against a second driver. The state
+/// is removed on drop, or after our end, unless it is to be kept; the shared directory
+/// with `TMP`.
+/// Sockets are in the state directory, or, where that has too long a path for them,
+/// in one of their own.
+#[derive(Debug)]
+pub(crate) struct StateDir {
+    path: PathBuf,
+    shared: PathBuf,
+    sockets: SocketDir,
+    keep: bool,
+    /// What guests made in the shared directory that could not be removed yet.
+    left_in_share: Mutex<Vec<PathBuf>>,
+    /// The directory, open for the lock on it.
+    _lock: File,
+    /// Removes `TMP` itself, when it was made for this machine only.
+    _own_tmp: Option<TmpDir>,
+    /// Removes the state, if it is not to be kept and we are killed; let go last.
+    _janitor: Option<Janitor>,
+}
+
+/// The directory that the sockets are in.
+#[derive(Debug)]
+enum SocketDir {
+    State,
+    Own(TmpDir),
+}
+
+impl SocketDir {
+    fn own(&self) -> Option<&Path> {
+        match self {
+            Self::State => None,
+            Self::Own(dir) => Some(dir.path()),
+        }
+    }
+}
+
+/// The sockets on which a driver awaits its QEMU.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    pub(crate) monitor: PathBuf,
+    pub(crate) qmp: PathBuf,
+    pub(crate) shell: PathBuf,
+    pub(crate) shell_port: PathBuf,
+    pub(crate) waiter: PathBuf,
+    /// For the state of a machine that is saved, or goes on.
+    pub(crate) migration: PathBuf,
+}
+
+impl Sockets {
+    pub(crate) fn in_dir(dir: &Path) -> Self {
+        Self {
+            monitor: dir.join("monitor"),
+            qmp: dir.join("qmp"),
+            shell: dir.join("shell"),
+            shell_port: dir.join("shell-port"),
+            waiter: dir.join("waiter"),
+            migration: dir.join("migration"),
+        }
+    }
+}
+
+impl StateDir {
+    /// Whether it is an earlier machine's, or for a later one.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.keep
+    }
+
+    /// Makes the directories, empty unless the state is to be kept. Without
+    /// `tmp`, they are in a directory of their own in the system's.
+    pub(crate) fn create(tmp: Option<&Path>, name: &str, keep: bool) -> Result<Self, ErrorKind> {
+        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
+            return Err(ErrorKind::Name {
+                name: name.to_owned(),
+            });
+        }
+        let (tmp, own_tmp) = match tmp {
+            Some(tmp) => (absolute(tmp)?, None),
+            None => own_tmp(keep)?,
+        };
+        let path = tmp.join(format!("vm-state-{name}"));
+        let shared = tmp.join("shared-xchg");
+        let sockets = socket_dir(&path)?;
+
+        make_private(&shared)?;
+        let lock = make_locked(&path)?;
+        if !keep {
+            clear(&path).map_err(at(&path))?;
+        }
+        let janitor = match own_tmp {
+            None if !keep => Some(Janitor::of_locked(&path, &lock).map_err(at(&path))?),
+            _ => None,
+        };
+        Ok(Self {
+            path,
+            shared,
+            sockets,
+            keep,
+            left_in_share: Mutex::default(),
+            _lock: lock,
+            _own_tmp: own_tmp,
+            _janitor: janitor,
+        })
+    }
+
+    /// The state directory itself, in which QEMU is started.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory shared with the guest.
+    pub(crate) fn shared(&self) -> &Path {
+        &self.shared
+    }
+
+    /// Has a directory in the share removed with the machine.
+    pub(crate) fn leave_in_share(&self, dir: PathBuf) {
+        let left = self.left_in_share.lock();
+        left.unwrap_or_else(PoisonError::into_inner).push(dir);
+    }
+
+    pub(crate) fn sockets(&self) -> Sockets {
+        Sockets::in_dir(self.sockets.own().unwrap_or(&self.path))
+    }
+
+    pub(crate) fn console_log(&self) -> PathBuf {
+        self.path.join("console.log")
+    }
+}
+
+impl Drop for StateDir {
+    fn drop(&mut self) {
+        let left = self.left_in_share.get_mut();
+        for dir in left.unwrap_or_else(PoisonError::into_inner) {
+            if let Err(error) = guest_tree::remove(dir, &Task::default()) {
+                tracing::warn!(path = %dir.display(), %error, "could not remove what a guest shared");
+            }
+        }
+        if !self.keep
+            && let Err(error) = fs::remove_dir_all(&self.path)
+        {
+            tracing::warn!(path = %self.path.display(), %error, "could not remove a VM's state directory");
+        }
+    }
+}
+
+fn own_tmp(keep: bool) -> Result<(PathBuf, Option<TmpDir>), ErrorKind> {
+    if keep {
+        // Where the next machine of this name will look.
+        return Ok((absolute(&std::env::temp_dir())?, None));
+    }
+    let dir = TmpDir::new().map_err(at(&std::env::temp_dir()))?;
+    Ok((absolute(dir.path())?, Some(dir)))
+}
+
+pub(crate) fn absolute(tmp: &Path) -> Result<PathBuf, ErrorKind> {
+    DirBuilder::new()
+        .mode(0o700)
+        .recursive(true)
+        .create(tmp)
+        .map_err(at(tmp))?;
+    tmp.canonicalize().map_err(at(tmp))
+}
+
+fn socket_dir(state: &Path) -> Result<SocketDir, ErrorKind> {
+    if check_socket_path(state).is_ok() {
+        return Ok(SocketDir::State);
+    }
+    let dir = TmpDir::new().map_err(at(&std::env::temp_dir()))?;
+    check_socket_path(dir.path())?;
+    Ok(SocketDir::Own(dir))
+}
+
+pub(crate) fn check_socket_path(dir: &Path) -> Result<(), ErrorKind> {
+    let path = Sockets::in_dir(dir).shell_port; // the longest
+    let length = path.as_os_str().len();
+    if length > MAX_SOCKET_PATH {
+        return Err(ErrorKind::SocketPathTooLong {
+            path,
+            length,
+            limit: MAX_SOCKET_PATH,
+        });
+    }
+    Ok(())
+}
+
+/// Makes `dir`, or takes one that is there if it is ours and really there: in a
+/// directory that others may write to, it could be somebody else's, or a link.
+fn make_private(dir: &Path) -> Result<File, ErrorKind> {
+    match DirBuilder::new().mode(0o700).create(dir) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(at(dir)(error)),
+        _ => {}
+    }
+    let flags = libc::O_DIRECTORY | libc::O_NOFOLLOW;
+    let opened = File::options()
+        .read(true)
+        .custom_flags(flags)
+        .open(dir)
+        .map_err(at(dir))?;
+    let us = rustix::process::geteuid().as_raw();
+    if opened.metadata().map_err(at(dir))?.uid() != us {
+        let error = io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "it belongs to somebody else",
+        );
+        return Err(at(dir)(error));
+    }
+    opened
+        .set_permissions(Permissions::from_mode(0o700))
+        .map_err(at(dir))?;
+    Ok(opened)
+}
+
+/// Makes `dir` and locks it, so that no second driver works in it.
+fn make_locked(dir: &Path) -> Result<File, ErrorKind> {
+    loop {
+        let lock = make_private(dir)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(ErrorKind::StateDirInUse {
+                    path: dir.to_owned(),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(at(dir)(error)),
+        }
+        // Its last user may have removed it just before we had the lock.
+        let locked = lock.metadata().map_err(at(dir))?;
+        if dir
+            .metadata()
+            .is_ok_and(|there| there.ino() == locked.ino())
+        {
+            return Ok(lock);
+        }
+    }
+}
+
+fn clear(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// An I/O error at `path`, as ours.
+pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> ErrorKind {
+    let path = path.to_owned();
+    move |source| ErrorKind::StateDir { path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_and_removed() {
+        let state = StateDir::create(None, "vm", false).unwrap();
+        let path = state.path().to_owned();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(
+            state.shared().metadata().unwrap().permissions().mode() & 0o777,
+            0o700
+        );
+        let tmp = path.parent().unwrap().to_owned();
+        drop(state);
+        assert!(!tmp.exists());
+    }
+
+    #[test]
+    fn kept_state_is_found_again_and_other_state_is_not() {
+        let tmp = tempfile::tempdir().unwrap();
+        let create = |keep| StateDir::create(Some(tmp.path()), "vm", keep).unwrap();
+        let disk = create(true).path().join("vm.qcow2");
+        fs::write(&disk, "data").unwrap();
+        drop(create(true));
+        assert!(disk.exists());
+        let _fresh = create(false);
+        assert!(!disk.exists());
+    }
+
+    #[test]
+    fn a_link_is_not_followed() {
+        let tmp = tempfile::tempdir().unwrap();
+        let precious = tmp.path().join("precious");
+        fs::create_dir(&precious).unwrap();
+        fs::write(precious.join("file"), "data").unwrap();
+        std::os::unix::fs::symlink(&precious, tmp.path().join("vm-state-vm")).unwrap();
+        let error = StateDir::create(Some(tmp.path()), "vm", false).unwrap_err();
+        assert!(matches!(error, ErrorKind::StateDir { .. }), "{error}");
+        assert!(precious.join("file").exists());
+    }
+
+    #[test]
+    fn what_is_left_in_the_share_goes_with_the_machine() {
+        let tmp = tempfile::tempdir().unwrap();
+        let state = StateDir::create(Some(tmp.path()), "vm", true).unwrap();
+        let [left, kept] = ["left", "kept"].map(|name| state.shared().join(name));
+        fs::create_dir_all(left.join("of a copy")).unwrap();
+        fs::create_dir(&kept).unwrap();
+        state.leave_in_share(left.clone());
+        drop(state);
+        assert!(!left.exists() && kept.exists());
+    }
+
+    #[test]
+    fn two_drivers_are_kept_apart() {
+        let tmp = tempfile::tempdir().unwrap();
+        let _first = StateDir::create(Some(tmp.path()), "vm", false).unwrap();
+        let second = StateDir::create(Some(tmp.path()), "vm", false);
+        assert!(
+            matches!(second, Err(ErrorKind::StateDirInUse { .. })),
+            "{second:?}"
+        );
+        StateDir::create(Some(tmp.path()), "other", false).unwrap();
+    }
+
+    #[test]
+    fn sockets_of_a_deep_directory_are_elsewhere() {
+        let tmp = tempfile::tempdir().unwrap();
+        let deep = tmp.path().join("d".repeat(90));
+        let state = StateDir::create(Some(&deep), "vm", false).unwrap();
+        let socket = state.sockets().shell_port;
+        std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let dir = socket.parent().unwrap().to_owned();
+        assert_eq!(dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        drop(state);
+        assert!(!dir.exists());
+
+        let shallow = StateDir::create(Some(tmp.path()), "vm", false).unwrap();
+        assert_eq!(shallow.sockets().shell_port.parent(), Some(shallow.path()));
+    }
+
+    #[test]
+    fn names_do_not_lead_elsewhere() {
+        for name in ["", ".", "..", "../x", "a/b"] {
+            let error = StateDir::create(None, name, false).unwrap_err();
+            assert!(matches!(error, ErrorKind::Name { .. }), "{name}: {error}");
+        }
+    }
+}
