@@ -70,7 +70,7 @@ mod rom;
 mod text;
 mod vga;
 
-use crate::Place;
+use crate::Rect;
 
 pub use font::{CellSize, Font};
 pub use fonts::Fonts;
@@ -116,7 +116,7 @@ impl Screen {
 
     /// Where each occurrence of `wanted` is, which is to be on one row: for a click
     /// into the middle of it.
-    pub fn find(&self, wanted: &str) -> impl Iterator<Item = Place> {
+    pub fn find(&self, wanted: &str) -> impl Iterator<Item = Rect> {
         let length = wanted.chars().count();
         let found = self.text.find(wanted);
         found.map(move |(column, row)| self.area(column, row, length))
@@ -124,13 +124,13 @@ impl Screen {
 
     /// Where `count` characters from `column`, `row` (from 0) on are. It may be
     /// outside the picture if the characters are.
-    pub fn area(&self, column: usize, row: usize, count: usize) -> Place {
+    pub fn area(&self, column: usize, row: usize, count: usize) -> Rect {
         let pixels = |cells: usize, each: u32| {
             u32::try_from(cells)
                 .unwrap_or(u32::MAX)
                 .saturating_mul(each)
         };
-        Place {
+        Rect {
             x: pixels(column, self.cell.width),
             y: pixels(row, self.cell.height),
             width: pixels(count, self.cell.width),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use crate::preprocess::Prepared;
 use crate::setup::Setup;
 use crate::tesseract::{Engines, Text};
-use crate::{Engine, Image, ReadError, Variant, words};
+use crate::{Engine, Image, ReadError, Variant, tsv};
 
 /// Each engine over as many pictures.
 const PICTURES: usize = 3;
@@ -193,7 +193,7 @@ impl Passes {
                 None
             }
             Ok(Some(recognized)) => Some(Ok(Arc::new(Variant {
-                words: words::words(&recognized.tsv, &prepared.geometry()),
+                words: tsv::words(&recognized.tsv, &prepared.geometry()),
                 text: recognized.text,
                 picture,
                 engine,

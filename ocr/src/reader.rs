@@ -10,8 +10,8 @@ use crate::passes::{self, Passes};
 use crate::pool::Pool;
 use crate::setup::Setup;
 use crate::tesseract::Source;
-use crate::words::find;
-use crate::{Image, Place, ReadError, Variant, Word};
+use crate::word::find;
+use crate::{Image, ReadError, Rect, Variant, Word};
 
 /// Reads the text of screens, with Tesseract in this process.
 ///
@@ -140,7 +140,7 @@ impl Reading {
     /// The pattern is applied to lines, with one space between two words. A
     /// match may span several words of a line, and its place is that of all
     /// words it touches; a match of no character has none.
-    pub fn find_text(&self, pattern: &Regex) -> Result<Vec<Place>, ReadError> {
+    pub fn find_text(&self, pattern: &Regex) -> Result<Vec<Rect>, ReadError> {
         let mut error = None;
         let mut has_read = false;
         for outcome in self.by_rank() {

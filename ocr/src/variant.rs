@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::Word;
-use crate::words::line_text;
+use crate::word::line_text;
 
 /// What one engine reads in one picture of the screen.
 #[derive(Debug, Clone, PartialEq)]

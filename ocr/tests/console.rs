@@ -15,7 +15,7 @@ mod properties;
 use std::io::Read;
 
 use flate2::read::GzDecoder;
-use ocr::Place;
+use ocr::Rect;
 use ocr::console::{CellSize, Font, Fonts, vga_screen, vga_text};
 
 use pictures::{Canvas, data, image, text};
@@ -171,7 +171,7 @@ fn text_memory() {
 fn text_is_found_where_it_can_be_clicked() {
     let screen = Fonts::host().read(&image("seabios")).unwrap();
     let areas: Vec<_> = screen.find("Boot failed").collect();
-    let area = |row: u32| Place {
+    let area = |row: u32| Rect {
         x: 0,
         y: 16 * row,
         width: 9 * 11,

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
 
-use ocr::{Engine, Image, Picture, Place, ReadError, Reader, Reading};
+use ocr::{Engine, Image, Picture, ReadError, Reader, Reading, Rect};
 use regex::Regex;
 
 /// Of QEMU: its firmware, 720×400 pixels, grey on black.
@@ -106,7 +106,7 @@ fn words_have_places_on_the_screen() {
     let screen = screen(DESKTOP);
     let words = read(&screen).words().unwrap();
     for word in &words {
-        let Place {
+        let Rect {
             x,
             y,
             width,
