@@ -10,7 +10,7 @@
 //!
 //! let image = Image::from_ppm(&std::fs::read("screendump.ppm")?)?;
 //! match Fonts::host().read(&image) {
-//!     Some(screen) => println!("{}", screen.text()),
+//!     Some(console) => println!("{}", console.text()),
 //!     None => println!("not a text console"),
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -56,6 +56,8 @@
 //! as blank. So a blank screen is no console, nor one with nothing but a cursor or
 //! `> `.
 
+mod bitmap;
+mod cell_size;
 mod cp437;
 mod cursor;
 mod font;
@@ -68,73 +70,13 @@ mod psf;
 mod read;
 mod rom;
 mod text;
+mod text_console;
 mod vga;
 
-use crate::Rect;
-
-pub use font::{CellSize, Font};
+pub use cell_size::CellSize;
+pub use font::Font;
 pub use fonts::Fonts;
 pub use psf::FontError;
 pub use text::Text;
+pub use text_console::TextConsole;
 pub use vga::{vga_screen, vga_text};
-
-/// A text console that was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Screen {
-    text: Text,
-    cell: CellSize,
-    unknown: usize,
-}
-
-impl Screen {
-    /// How many characters a row has.
-    pub fn columns(&self) -> usize {
-        self.text.columns()
-    }
-
-    /// The rows from the top, each with all its blanks: the character's number is
-    /// its column.
-    pub fn rows(&self) -> &[String] {
-        self.text.rows()
-    }
-
-    /// The rows without the blanks at their ends and without the empty ones at the
-    /// end, a newline between each two.
-    pub fn text(&self) -> String {
-        self.text.text()
-    }
-
-    /// The size of a character's cell.
-    pub fn cell(&self) -> CellSize {
-        self.cell
-    }
-
-    /// How many cells are not known and read as `�`.
-    pub fn unknown(&self) -> usize {
-        self.unknown
-    }
-
-    /// Where each occurrence of `wanted` is, which is to be on one row: for a click
-    /// into the middle of it.
-    pub fn find(&self, wanted: &str) -> impl Iterator<Item = Rect> {
-        let length = wanted.chars().count();
-        let found = self.text.find(wanted);
-        found.map(move |(column, row)| self.area(column, row, length))
-    }
-
-    /// Where `count` characters from `column`, `row` (from 0) on are. It may be
-    /// outside the picture if the characters are.
-    pub fn area(&self, column: usize, row: usize, count: usize) -> Rect {
-        let pixels = |cells: usize, each: u32| {
-            u32::try_from(cells)
-                .unwrap_or(u32::MAX)
-                .saturating_mul(each)
-        };
-        Rect {
-            x: pixels(column, self.cell.width),
-            y: pixels(row, self.cell.height),
-            width: pixels(count, self.cell.width),
-            height: self.cell.height,
-        }
-    }
-}

@@ -7,9 +7,9 @@
 //! - a VGA fills rows with the text's colour, those from registers `0x0a` to `0x0b`
 //!   of its CRT controller, and what was there cannot be seen.
 
-use super::font::CellSize;
+use super::bitmap::invert;
+use super::cell_size::CellSize;
 use super::fonts::{FaceId, Glyphs};
-use super::grid::invert;
 
 /// The character of a cell that is no glyph of `face` as it is, if it is one but
 /// for a cursor. One that two characters fit but for the rows that the cursor hides

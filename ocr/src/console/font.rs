@@ -1,31 +1,7 @@
 //! A font: glyphs of one size, and the characters they stand for.
 
-/// The size of a cell or of a glyph, in pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CellSize {
-    /// In pixels.
-    pub width: u32,
-    /// In pixels.
-    pub height: u32,
-}
-
-impl CellSize {
-    /// Smaller than this, anything on a screen looks like a glyph; larger glyphs
-    /// than this the Linux kernel does not take (64 × 128 pixels).
-    pub(super) fn is_sensible(self) -> bool {
-        (5..=64).contains(&self.width) && (6..=128).contains(&self.height)
-    }
-
-    /// How many bytes a row of a bitmap has.
-    pub(super) fn stride(self) -> usize {
-        self.width.div_ceil(8) as usize
-    }
-
-    /// How many bytes a bitmap has.
-    pub(super) fn bytes(self) -> usize {
-        self.stride() * self.height as usize
-    }
-}
+use super::bitmap::clear_padding;
+use super::cell_size::CellSize;
 
 /// A console font: a picture of the same size for each of its characters.
 ///
@@ -53,12 +29,7 @@ impl Font {
         mut bitmaps: Vec<u8>,
         chars: impl IntoIterator<Item = (char, usize)>,
     ) -> Self {
-        let padding = size.stride() * 8 - size.width as usize;
-        if padding > 0 {
-            for row in bitmaps.chunks_exact_mut(size.stride()) {
-                row[size.stride() - 1] &= 0xff << padding;
-            }
-        }
+        clear_padding(&mut bitmaps, size);
         let count = bitmaps.len().checked_div(size.bytes()).unwrap_or(0);
         let mut chars: Vec<_> = chars
             .into_iter()

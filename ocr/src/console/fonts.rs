@@ -3,8 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
-use super::font::{CellSize, Font};
-use super::grid::invert;
+use super::bitmap::invert;
+use super::cell_size::CellSize;
+use super::font::Font;
 
 /// Characters that are each other with the colours swapped. In a font that lacks one
 /// of them, or has the middle elsewhere, it would be read as the other, inverse.

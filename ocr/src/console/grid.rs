@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::font::CellSize;
+use super::bitmap::invert;
+use super::cell_size::CellSize;
 use super::fonts::{FaceId, Glyphs, Readings};
-use super::picture::{Cell, Colour, Picture};
+use super::picture::{Cell, Picture};
+use crate::color::Color;
 
 /// So many cells are looked at before a grid that fits badly is given up.
 const ENOUGH: usize = 64;
@@ -45,7 +47,7 @@ pub(super) struct Glyph<'f> {
     /// If it is the other one.
     pub(super) inverse: Option<&'f Readings>,
     /// The colour that is not the corner's.
-    pub(super) other: Colour,
+    pub(super) other: Color,
 }
 
 /// A picture read as a grid in all faces of a size.
@@ -54,7 +56,7 @@ pub(super) struct Survey<'f> {
     /// Those that are not blank, in order.
     pub(super) seen: Vec<Seen<'f>>,
     /// The colour of most blank cells.
-    pub(super) background: Option<Colour>,
+    pub(super) background: Option<Color>,
     /// For each face.
     pub(super) tallies: Vec<Tally>,
 }
@@ -141,7 +143,7 @@ impl Grid {
         let mut seen: Vec<Seen<'f>> = Vec::new();
         let mut misfits = 0;
         let mut below_top = 0;
-        let mut blanks: HashMap<Colour, usize> = HashMap::new();
+        let mut blanks: HashMap<Color, usize> = HashMap::new();
         let mut tallies = vec![Tally::default(); glyphs.face_count()];
         let mut bitmap = Vec::new();
         for row in 0..self.rows {
@@ -195,7 +197,7 @@ impl Grid {
 
 impl Glyph<'_> {
     /// What it is in `face`, if anything.
-    pub(super) fn in_face(&self, face: FaceId, background: Option<Colour>) -> Option<char> {
+    pub(super) fn in_face(&self, face: FaceId, background: Option<Color>) -> Option<char> {
         self.either_way(background, |readings| readings.in_face(face))
     }
 
@@ -204,7 +206,7 @@ impl Glyph<'_> {
         &self,
         glyphs: &Glyphs,
         face: FaceId,
-        background: Option<Colour>,
+        background: Option<Color>,
     ) -> Option<char> {
         self.either_way(background, |readings| glyphs.elsewhere(face, readings))
     }
@@ -213,7 +215,7 @@ impl Glyph<'_> {
     /// background is taken for the cell's.
     fn either_way(
         &self,
-        background: Option<Colour>,
+        background: Option<Color>,
         read: impl Fn(&Readings) -> Option<char>,
     ) -> Option<char> {
         let plain = self.plain.and_then(&read);
@@ -243,15 +245,4 @@ impl Glyph<'_> {
 /// desktop.
 fn is_telling(char: char) -> bool {
     char.is_alphanumeric() || "#$%&?@".contains(char)
-}
-
-/// Swaps the colours of a bitmap, but not of its padding.
-pub(super) fn invert(bitmap: &mut [u8], size: CellSize) {
-    let padding = size.stride() * 8 - size.width as usize;
-    for row in bitmap.chunks_exact_mut(size.stride()) {
-        for byte in &mut *row {
-            *byte = !*byte;
-        }
-        row[size.stride() - 1] &= 0xff << padding;
-    }
 }

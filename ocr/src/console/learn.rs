@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::Image;
 
-use super::font::{CellSize, Font};
-use super::grid::{Grid, invert};
+use super::bitmap::invert;
+use super::cell_size::CellSize;
+use super::font::Font;
+use super::grid::Grid;
 use super::picture::Picture;
 
 /// What a guest has shown is certain; a file may be wrong, or of another font.

@@ -2,10 +2,9 @@
 //! the sizes of cells that are tried.
 
 use crate::Image;
+use crate::color::Color;
 
-use super::font::CellSize;
-
-pub(super) type Colour = [u8; 3];
+use super::cell_size::CellSize;
 
 /// Pixels per word of a set of them.
 const WORD: usize = u64::BITS as usize;
@@ -31,9 +30,9 @@ pub(super) struct Band {
 /// A cell of two colours.
 pub(super) struct Cell {
     /// Its upper left pixel's.
-    pub(super) corner: Colour,
+    pub(super) corner: Color,
     /// The colour of the pixels that are set in the bitmap.
-    pub(super) other: Colour,
+    pub(super) other: Color,
 }
 
 impl<'a> Picture<'a> {
@@ -60,7 +59,7 @@ impl<'a> Picture<'a> {
         }
     }
 
-    pub(super) fn colour(&self, x: usize, y: usize) -> Colour {
+    pub(super) fn colour(&self, x: usize, y: usize) -> Color {
         self.image.pixels()[y * self.width + x]
     }
 
@@ -120,7 +119,7 @@ impl Band {
 }
 
 /// Bit i: `chunk[i]`, which is `row[start + i]`, is not as the pixel before it.
-fn differences(chunk: &[Colour], row: &[Colour], start: usize) -> u64 {
+fn differences(chunk: &[Color], row: &[Color], start: usize) -> u64 {
     if start > 0 {
         return changes(chunk, &row[start - 1..][..chunk.len()]);
     }
@@ -128,7 +127,7 @@ fn differences(chunk: &[Colour], row: &[Colour], start: usize) -> u64 {
     changes(&chunk[1..], &chunk[..chunk.len() - 1]) << 1
 }
 
-fn changes(row: &[Colour], other: &[Colour]) -> u64 {
+fn changes(row: &[Color], other: &[Color]) -> u64 {
     // Most of a console is blank, and comparing bytes is quick.
     if row.as_flattened() == other.as_flattened() {
         return 0;

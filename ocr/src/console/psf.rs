@@ -8,8 +8,9 @@ use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
 
+use super::cell_size::CellSize;
 use super::cp437;
-use super::font::{CellSize, Font};
+use super::font::Font;
 
 /// Why some bytes are not a font.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

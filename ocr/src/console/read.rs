@@ -5,13 +5,13 @@ use std::char::REPLACEMENT_CHARACTER;
 
 use crate::Image;
 
-use super::Screen;
+use super::cell_size::CellSize;
 use super::cursor::char_under;
-use super::font::CellSize;
 use super::fonts::{FaceId, Fonts, Glyphs};
 use super::grid::{Grid, Survey, Tally, What};
 use super::picture::Picture;
 use super::text::Text;
+use super::text_console::TextConsole;
 
 /// Wider or higher pictures are not read: no console is that large.
 const LARGEST: u32 = 8192;
@@ -30,7 +30,7 @@ const LOWER_BARS: &str = "⎽▁‗";
 
 /// A grid that makes sense, with its text.
 struct Reading {
-    screen: Screen,
+    console: TextConsole,
     /// How many cells are letters, digits and the like.
     telling: usize,
 }
@@ -40,7 +40,7 @@ impl Fonts {
     /// fonts. See the [module](super) for what counts as one.
     ///
     /// Pictures of more than 8192 pixels either way are not read.
-    pub fn read(&self, image: &Image) -> Option<Screen> {
+    pub fn read(&self, image: &Image) -> Option<TextConsole> {
         if image.width().max(image.height()) > LARGEST {
             return None;
         }
@@ -51,7 +51,7 @@ impl Fonts {
             grids.filter_map(|grid| grid.survey(&picture, glyphs)?.read(&picture, glyphs))
         });
         let best = readings.max_by_key(|reading| reading.telling);
-        best.map(|reading| reading.screen)
+        best.map(|reading| reading.console)
     }
 }
 
@@ -101,11 +101,7 @@ impl Survey<'_> {
             return None;
         }
         Some(Reading {
-            screen: Screen {
-                text: Text::new(grid.columns, &chars),
-                cell: grid.cell,
-                unknown: unknown.len(),
-            },
+            console: TextConsole::new(Text::new(grid.columns, &chars), grid.cell, unknown.len()),
             telling,
         })
     }

@@ -12,7 +12,8 @@
 //! The Linux kernel's own 8×8, 8×16 and 16×32 fonts are such tables as well. They are found
 //! in a kernel that is not compressed (`vmlinux`).
 
-use super::font::{CellSize, Font};
+use super::cell_size::CellSize;
+use super::font::Font;
 use super::psf::by_code_page;
 
 /// Width and height: a VGA's for 80×50 characters, EGA's and VGA's own; the kernel's

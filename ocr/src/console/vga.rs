@@ -1,8 +1,9 @@
 //! A VGA's text memory.
 
-use super::font::CellSize;
+use super::cell_size::CellSize;
+use super::cp437;
 use super::text::Text;
-use super::{Screen, cp437};
+use super::text_console::TextConsole;
 use crate::Image;
 
 /// A character and its colours.
@@ -39,7 +40,7 @@ pub fn vga_text(memory: &[u8], columns: usize, rows: usize, start: usize) -> Tex
 /// screen. `None` if the picture is not of the size that QEMU draws such a screen
 /// in, no part of the memory has its blanks where the picture has them, or several have
 /// that say different things.
-pub fn vga_screen(image: &Image, memory: &[u8]) -> Option<Screen> {
+pub fn vga_screen(image: &Image, memory: &[u8]) -> Option<TextConsole> {
     const HEIGHT: u32 = 400;
     // 80 columns of 9 or 8 pixels, 40 of twice that.
     let (width, columns) = match image.width() {
@@ -73,11 +74,7 @@ pub fn vga_screen(image: &Image, memory: &[u8]) -> Option<Screen> {
         let mut texts = fitting.map(|start| vga_text(memory, columns, rows, start));
         if let Some(text) = texts.next() {
             let is_sure = texts.all(|other| other == text);
-            return is_sure.then_some(Screen {
-                text,
-                cell,
-                unknown: 0,
-            });
+            return is_sure.then(|| TextConsole::new(text, cell, 0));
         }
     }
     None
