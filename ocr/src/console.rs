@@ -79,4 +79,4 @@ pub use fonts::Fonts;
 pub use psf::FontError;
 pub use text::Text;
 pub use text_console::TextConsole;
-pub use vga::{vga_screen, vga_text};
+pub use vga::{VGA_TEXT_MEMORY, has_vga_text_size, vga_screen, vga_text};

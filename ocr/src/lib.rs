@@ -7,8 +7,8 @@ pub mod console;
 mod error;
 mod flatten;
 mod image;
-mod language;
 mod lines;
+mod mutex;
 mod passes;
 mod png;
 mod pool;
@@ -17,15 +17,16 @@ mod preprocess;
 mod reader;
 mod rect;
 mod setup;
-#[expect(unsafe_code, reason = "Tesseract is a library of C++")]
 mod tesseract;
 mod tsv;
 mod variant;
 mod word;
 
-pub use error::{Error, ReadError};
+pub use error::{Error, OpenError, ReadError};
 pub use image::Image;
 pub use reader::{Reader, Reading, Variants};
 pub use rect::Rect;
 pub use variant::{Engine, Picture, Variant};
 pub use word::Word;
+
+pub use regex;

@@ -1,5 +1,7 @@
 //! A text console that was read.
 
+use regex::Regex;
+
 use super::cell_size::CellSize;
 use super::text::Text;
 use crate::{Rect, Word};
@@ -76,7 +78,7 @@ impl TextConsole {
 
     /// The rectangle of each match of `pattern` that is not empty. A match does not
     /// span rows.
-    pub fn find_pattern(&self, pattern: &regex::Regex) -> Vec<Rect> {
+    pub fn find_pattern(&self, pattern: &Regex) -> Vec<Rect> {
         let mut found = Vec::new();
         for (number, row) in self.rows().iter().enumerate() {
             for part in pattern.find_iter(row).filter(|part| !part.is_empty()) {
