@@ -16,6 +16,7 @@ mod ppm;
 mod preprocess;
 mod reader;
 mod rect;
+mod screen;
 mod setup;
 mod tesseract;
 mod tsv;
@@ -26,6 +27,7 @@ pub use error::{Error, OpenError, ReadError};
 pub use image::Image;
 pub use reader::{Reader, Reading, Variants};
 pub use rect::Rect;
+pub use screen::{Interpretations, Screen};
 pub use variant::{Engine, Picture, Variant};
 pub use word::Word;
 
