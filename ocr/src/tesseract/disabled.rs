@@ -6,6 +6,7 @@ use crate::{Engine, ReadError};
 
 pub(crate) struct Engines;
 
+#[expect(clippy::unused_self, reason = "the signatures are those of `engines`")]
 impl Engines {
     pub(crate) fn new() -> Self {
         Self
