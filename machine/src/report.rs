@@ -40,22 +40,22 @@
 //! part of a report, too.
 
 mod console;
-mod failing;
 mod fields;
 mod files;
-mod kept;
-mod listen;
 mod log;
-mod moment;
+mod log_entry;
 mod page;
 mod pictures;
 mod record;
 mod recorder;
-mod said;
+mod root_cause;
+mod subscriber;
 mod summary;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod timestamp;
+mod truncated;
 mod xml_log;
 
 pub use record::Outcome;

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use tracing::field::{Field, Visit};
 
 use super::files::Files;
-use super::kept::Kept;
+use super::truncated::Kept;
 
 /// What a span or an event says. What is large is only there for those that keep it.
 #[derive(Debug, Default)]

@@ -12,8 +12,8 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::console;
-use super::moment::Moment;
 use super::record::{Machine, Outcome, Record, Step};
+use super::timestamp::Moment;
 
 const STYLE: &str = include_str!("page/page.css");
 

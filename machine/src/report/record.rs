@@ -9,11 +9,11 @@ use tracing::{Level, Metadata};
 use super::console::Console;
 use super::fields::Fields;
 use super::files::Files;
-use super::kept::{room, safe};
-use super::listen::Listener;
-use super::moment::Moment;
+use super::log_entry::{Entry, Said};
 use super::pictures::Pictures;
-use super::said::{Entry, Said};
+use super::subscriber::Listener;
+use super::timestamp::Moment;
+use super::truncated::{room, safe};
 use crate::trace::{CONSOLE, OUTPUT};
 
 /// The most steps that are kept.

@@ -8,10 +8,10 @@ use tracing::{Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::kept::Kept;
-use super::listen::Listening;
 use super::record::{LONGEST_STORY, Outcome, Record};
+use super::subscriber::Listening;
 use super::summary::Summary;
+use super::truncated::Kept;
 use super::{log, page};
 
 /// Remembers what machines do, and makes one HTML page of it.

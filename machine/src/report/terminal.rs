@@ -11,8 +11,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::fields::Fields;
-use super::kept::safe;
-use super::listen::{Listener, Listening};
+use super::subscriber::{Listener, Listening};
+use super::truncated::safe;
 use crate::trace::CONSOLE;
 
 /// Those of machines' names. Red and yellow are for what is wrong.

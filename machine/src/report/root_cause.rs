@@ -1,7 +1,7 @@
 //! Which step it is that a run failed in.
 
-use super::kept::{room, shortened};
 use super::record::{LONGEST_STORY, Outcome, Record, Step};
+use super::truncated::{room, shortened};
 
 /// How much of a failure's first line tells it from others, in bytes.
 const LONGEST_GIST: usize = 512;
