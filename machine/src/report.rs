@@ -18,7 +18,7 @@
 //! tracing::subscriber::with_default(subscriber, || {
 //!     tracing::info!("what a test says is part of the report");
 //! });
-//! recorder.conclude(Outcome::Passed, "");
+//! recorder.conclude(Outcome::Passed, None);
 //! # let dir = tempfile::tempdir()?;
 //! # let trace = dir.path().join("trace.html");
 //! recorder.write_page(&trace)?;
@@ -44,6 +44,7 @@ mod fields;
 mod files;
 mod log;
 mod log_entry;
+mod outcome;
 mod page;
 mod pictures;
 mod record;
@@ -58,7 +59,7 @@ mod timestamp;
 mod truncated;
 mod xml_log;
 
-pub use record::Outcome;
+pub use outcome::{Failure, Outcome};
 pub use recorder::Recorder;
 pub use summary::Summary;
 pub use terminal::Terminal;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::log_entry::{Entry, Said};
-use super::record::{Outcome, Record, Step};
+use super::outcome::Outcome;
+use super::record::{Record, Step};
 use super::timestamp::Moment;
 use super::truncated::Kept;
 

@@ -1,80 +1,82 @@
-//! Which step it is that a run failed in.
+//! Finds the step that a run failed in.
 
-use super::record::{LONGEST_STORY, Outcome, Record, Step};
+use super::fields::Fields;
+use super::outcome::{Failure, Outcome};
+use super::record::{LONGEST_MESSAGE, Record, Step};
 use super::truncated::{room, shortened};
 
-/// How much of a failure's first line tells it from others, in bytes.
-const LONGEST_GIST: usize = 512;
-
-/// Of how many failures, the last ones, the story is kept whole.
-const WHOLE_STORIES: usize = 16;
+/// How many failures have their whole messages on the page. They are the last ones.
+const WHOLE_MESSAGES: usize = 16;
 
 impl Record {
-    /// How the run ended: as was said, or as its last step did.
+    /// How the run ended: as it was concluded, or as the last outermost step did.
     pub(super) fn outcome(&self) -> Outcome {
         let conclusion = self.conclusion.as_ref();
         conclusion.map_or(self.last_outcome, |(outcome, _)| *outcome)
     }
 
-    /// The innermost step that failed, for whose sake those around it did, too. Where a
-    /// run was given up, what it was at then.
-    pub(super) fn failing(&self) -> Option<usize> {
+    /// The failure that the run was concluded with.
+    pub(super) fn failure(&self) -> Option<&Failure> {
+        self.conclusion.as_ref()?.1.as_ref()
+    }
+
+    /// The innermost step with the failure that ended the run. If the run was interrupted or
+    /// timed out, the innermost step that was running.
+    pub(super) fn root_cause(&self) -> Option<usize> {
         if self.outcome() == Outcome::Passed {
             return None;
         }
-        let story = self.conclusion.as_ref().map_or("", |(_, story)| story);
-        let mut failing = self
-            .last(None, |step| step.is_failed() && step.is_part_of(story))
+        let error_id = self.failure().and_then(|failure| failure.error_id);
+        let outermost = self
+            .last(None, |step| step.failed_with(error_id))
             .or_else(|| self.last(None, Step::is_failed))
-            .or_else(|| self.last(None, Step::is_cancelled))?;
-        loop {
-            let inner = self.steps[failing].cause.or_else(|| {
-                let last = self.last(Some(failing), |inner| inner.outcome.is_some())?;
-                self.steps[last].is_cancelled().then_some(last)
-            });
-            match inner {
-                Some(inner) => failing = inner,
-                None => return Some(failing),
-            }
-        }
+            .or_else(|| self.last(None, Step::is_cancelled));
+        std::iter::successors(outermost, |&step| self.cause(step)).last()
     }
 
-    /// The last step that is directly in another, or in none, and as `wanted`.
-    fn last(&self, parent: Option<usize>, wanted: impl Fn(&Step) -> bool) -> Option<usize> {
-        // A step comes before all that are in it.
+    /// The step directly within `step` that made it fail, if one did.
+    fn cause(&self, step: usize) -> Option<usize> {
+        let error_id = self.steps[step].error_id;
+        let failed = self.last(Some(step), |inner| inner.failed_with(error_id));
+        failed.or_else(|| {
+            let last = self.last(Some(step), |inner| inner.outcome.is_some())?;
+            self.steps[last].is_cancelled().then_some(last)
+        })
+    }
+
+    /// The last step directly within `parent`, or at the top level, that matches.
+    fn last(&self, parent: Option<usize>, matches: impl Fn(&Step) -> bool) -> Option<usize> {
+        // A step has a lower number than all steps within it.
         let first = parent.map_or(0, |parent| parent + 1);
         let mut steps = self.steps.iter().enumerate().skip(first);
-        let found = steps.rfind(|(_, step)| step.parent == parent && wanted(step));
+        let found = steps.rfind(|(_, step)| step.parent == parent && matches(step));
         found.map(|(number, _)| number)
     }
 
-    /// Keeps why a step did not pass, and what made it. That is found now that its story is
-    /// whole.
-    pub(super) fn fails(&mut self, number: usize, story: String) {
-        let story = shortened(story, LONGEST_STORY);
-        let cause = self.last(Some(number), |inner| {
-            inner.is_failed() && inner.is_part_of(&story)
-        });
-        let error = self.files.shorten(story.clone(), LONGEST_STORY);
+    /// Records why a step did not pass.
+    pub(super) fn record_failure(&mut self, number: usize, fields: Fields) {
+        let message = shortened(fields.error, LONGEST_MESSAGE);
+        let error = self.files.shorten(message.clone(), LONGEST_MESSAGE);
         self.files.add(room(&error));
-        let gist = story.lines().next().unwrap_or_default();
-        let gist = &gist[..gist.floor_char_boundary(LONGEST_GIST)];
         let step = &mut self.steps[number];
-        (step.gist, step.cause, step.error) = (gist.to_owned(), cause, error);
-        if self.last_failures.len() == WHOLE_STORIES {
+        step.error = error;
+        step.error_id = fields.error_id;
+        step.infrastructure = fields.infrastructure;
+        if self.last_failures.len() == WHOLE_MESSAGES {
             self.last_failures.pop_front();
         }
-        self.last_failures.push_back((number, story));
+        self.last_failures.push_back((number, message));
     }
 
-    /// Makes the stories of the last failures whole, however much text there is.
+    /// Gives the last failures their whole messages, even if the page's text limit is
+    /// reached.
     pub(super) fn restore_last_failures(&mut self) {
-        for (step, story) in &self.last_failures {
-            self.steps[*step].error.clone_from(story);
+        for (step, message) in &self.last_failures {
+            self.steps[*step].error.clone_from(message);
         }
     }
 
-    /// A step, and those that it is in, from the outermost.
+    /// The steps around a step, from the outermost, and the step itself.
     pub(super) fn chain(&self, step: usize) -> Vec<&Step> {
         let outwards = std::iter::successors(Some(step), |&step| self.steps[step].parent);
         let mut chain: Vec<&Step> = outwards.map(|step| &self.steps[step]).collect();
@@ -88,13 +90,13 @@ impl Step {
         self.outcome == Some(Outcome::Failed)
     }
 
-    fn is_cancelled(&self) -> bool {
-        self.outcome == Some(Outcome::Cancelled)
+    /// Whether it failed with that error. Failures without an id match no other.
+    fn failed_with(&self, error_id: Option<u64>) -> bool {
+        self.is_failed() && error_id.is_some() && self.error_id == error_id
     }
 
-    /// Whether its failure is a part of `story`: else somebody got over it.
-    fn is_part_of(&self, story: &str) -> bool {
-        !self.gist.is_empty() && story.contains(&self.gist)
+    fn is_cancelled(&self) -> bool {
+        self.outcome == Some(Outcome::Cancelled)
     }
 }
 
@@ -102,15 +104,19 @@ impl Step {
 mod tests {
     use tracing_subscriber::layer::SubscriberExt as _;
 
-    use crate::INFRASTRUCTURE;
-    use crate::report::tests::{fail, failing_steps, step};
-    use crate::report::{Outcome, Recorder};
+    use crate::report::summary::INFRASTRUCTURE;
+    use crate::report::tests::{FAILURE, fail, failing_steps, step};
+    use crate::report::{Failure, Outcome, Recorder};
 
     fn recorded(work: impl FnOnce()) -> Recorder {
         let recorder = Recorder::new("test");
         let subscriber = tracing_subscriber::registry().with(recorder.layer());
         tracing::subscriber::with_default(subscriber, work);
         recorder
+    }
+
+    fn conclude(recorder: &Recorder, outcome: Outcome, error_id: Option<u64>) {
+        recorder.conclude(outcome, Some(Failure::new("it failed", error_id, false)));
     }
 
     fn summary(recorder: &Recorder) -> String {
@@ -120,14 +126,11 @@ mod tests {
     }
 
     #[test]
-    fn the_innermost_step_is_the_one() {
+    fn the_innermost_step_with_the_failure_is_the_root_cause() {
         let recorder = recorded(failing_steps);
-        // The last step went well.
+        // The last step passed.
         assert_eq!(summary(&recorder), "1 machine (server), 3 steps");
-        recorder.conclude(
-            Outcome::Failed,
-            "Traceback\nException: command `false` failed",
-        );
+        conclude(&recorder, Outcome::Failed, Some(FAILURE));
         assert_eq!(
             summary(&recorder),
             "1 machine (server), 3 steps\n  subtest: one\n    server: must succeed: false"
@@ -135,31 +138,56 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_of_the_host_is_called_one() {
+    fn the_conclusion_selects_the_outermost_step() {
+        let recorder = recorded(|| {
+            fail(&step(None, "first"), "no luck", Some(1));
+            fail(&step(None, "second"), "no luck", Some(2));
+        });
+        conclude(&recorder, Outcome::Failed, Some(1));
+        assert_eq!(summary(&recorder), "no machine, 2 steps\n  first");
+        conclude(&recorder, Outcome::Failed, None);
+        assert_eq!(summary(&recorder), "no machine, 2 steps\n  second");
+    }
+
+    #[test]
+    fn a_failure_of_the_infrastructure_is_named_in_the_summary() {
         let recorder = recorded(|| drop(step(Some("a"), "starting vm")));
-        recorder.conclude(Outcome::Failed, &format!("no QEMU\n  {INFRASTRUCTURE}"));
+        let failure = Failure::new("no QEMU", None, true);
+        recorder.conclude(Outcome::Failed, Some(failure));
         assert!(summary(&recorder).ends_with(INFRASTRUCTURE));
     }
 
     #[test]
-    fn a_failure_that_somebody_got_over_is_not_the_one() {
-        let recorder = recorded(|| {
-            let group = step(None, "group");
-            group.in_scope(|| fail(&step(Some("a"), "tried"), "command `x` failed"));
-            fail(&group, "AssertionError: 1 != 2");
-        });
-        recorder.conclude(Outcome::Failed, "AssertionError: 1 != 2");
-        assert_eq!(summary(&recorder), "1 machine (a), 2 steps\n  group");
+    fn a_message_does_not_make_a_failure_one_of_the_infrastructure() {
+        let recorder = recorded(|| fail(&step(Some("a"), "printing"), INFRASTRUCTURE, None));
+        assert!(!summary(&recorder).contains(INFRASTRUCTURE));
+        let failure = Failure::new(INFRASTRUCTURE, None, false);
+        recorder.conclude(Outcome::Failed, Some(failure));
+        assert!(!summary(&recorder).contains(INFRASTRUCTURE));
     }
 
     #[test]
-    fn a_run_that_was_given_up_was_at_something() {
+    fn a_failure_that_was_caught_is_not_the_root_cause() {
+        for (inner, outer) in [(Some(1), Some(2)), (Some(1), None), (None, None)] {
+            let recorder = recorded(|| {
+                let group = step(None, "group");
+                // Equal texts do not make failures equal.
+                group.in_scope(|| fail(&step(Some("a"), "tried"), "1 != 2", inner));
+                fail(&group, "AssertionError: 1 != 2", outer);
+            });
+            conclude(&recorder, Outcome::Failed, outer);
+            assert_eq!(summary(&recorder), "1 machine (a), 2 steps\n  group");
+        }
+    }
+
+    #[test]
+    fn a_cancelled_run_has_the_running_step_as_root_cause() {
         let recorder = recorded(|| {
             let group = step(None, "group");
             group.in_scope(|| drop(step(Some("a"), "waiting for Godot")));
-            fail(&group, "GlobalTimeout");
+            fail(&group, "GlobalTimeout", None);
         });
-        recorder.conclude(Outcome::TimedOut, "GlobalTimeout");
+        conclude(&recorder, Outcome::TimedOut, None);
         assert!(summary(&recorder).ends_with("  group\n    a: waiting for Godot"));
         let summary = recorder.summary().to_string();
         assert!(summary.starts_with("test ran out of time in "), "{summary}");
