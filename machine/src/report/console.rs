@@ -53,7 +53,7 @@ impl Console {
     pub(super) fn push(&mut self, at: Timestamp, text: &str, files: &mut Files) {
         let text = serial_log::printable(text).into_owned();
         if let Some(whole) = &mut self.whole {
-            // The page is still complete if the file is not.
+            // Without the file, there are still head and tail.
             let _ = writeln!(whole.file, "{text}");
         }
         let max = MAX.half();
