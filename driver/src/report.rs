@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use machine::report::{Outcome, Recorder, Terminal, XmlLog};
+use machine::report::{Failure, Outcome, Recorder, Terminal, XmlLog};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -100,7 +100,9 @@ impl Report {
 
     /// The same for a script in which nothing can begin, without a word.
     pub(crate) fn write(&self, outcome: Outcome, story: &str) -> io::Result<()> {
-        self.recorder.conclude(outcome, story);
+        let failed = outcome != Outcome::Passed;
+        let failure = failed.then(|| Failure::new(story, None, false));
+        self.recorder.conclude(outcome, failure);
         if let Some(Err(error)) = self.xml_log.as_ref().map(XmlLog::close) {
             say(&format!("the XML log is not whole: {error}"));
         }
