@@ -16,8 +16,6 @@ mod tmp_dir;
 mod vlan;
 mod waiting;
 
-pub(crate) use log::shows_consoles;
-
 use ::machine::report::Outcome;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;

@@ -4,6 +4,7 @@ use std::env;
 use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use machine::report::{Outcome, Recorder, Terminal, XmlLog};
@@ -11,7 +12,6 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::junit::{self, Case};
-use crate::python::shows_consoles;
 use crate::run::Run;
 
 /// The page's name in the output directory.
@@ -19,6 +19,14 @@ const PAGE: &str = "trace.html";
 
 /// What the reference driver has its log's path in.
 const LOGFILE: &str = "LOGFILE";
+
+/// Whether the terminal's log has the lines of consoles.
+static SHOWS_CONSOLES: AtomicBool = AtomicBool::new(true);
+
+/// Shows the lines of consoles in the terminal's log, or hides them, from now on.
+pub(crate) fn show_consoles(show: bool) {
+    SHOWS_CONSOLES.store(show, Ordering::Relaxed);
+}
 
 /// The reports of a run.
 #[derive(Clone, Debug)]
@@ -53,7 +61,7 @@ impl Report {
         let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let terminal = Terminal::new(io::stderr)
             .colours(io::stderr().is_terminal() && !no_color)
-            .consoles(shows_consoles);
+            .consoles(|| SHOWS_CONSOLES.load(Ordering::Relaxed));
         tracing_subscriber::registry()
             .with(terminal.layer())
             .with(report.recorder.layer())

@@ -3,17 +3,13 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
 use crate::junit::{self, Case};
-use crate::report::Report;
-
-/// Whether consoles are shown. That of each machine is asked, too.
-static SHOWS_SERIAL: AtomicBool = AtomicBool::new(true);
+use crate::report::{self, Report};
 
 /// The reports of the run.
 static REPORT: OnceLock<Report> = OnceLock::new();
@@ -45,7 +41,7 @@ pub(super) fn printable(line: &str) -> Cow<'_, str> {
 /// Whether consoles are shown from now on.
 #[pyfunction]
 pub(super) fn show_serial(enable: bool) {
-    SHOWS_SERIAL.store(enable, Ordering::Relaxed);
+    report::show_consoles(enable);
 }
 
 /// Seconds since the run's beginning.
@@ -78,9 +74,4 @@ pub(super) fn write_junit(
         }
     });
     junit::write(&path, name, cases.collect()).map_err(PyOSError::new_err)
-}
-
-/// Whether consoles are shown.
-pub(crate) fn shows_consoles() -> bool {
-    SHOWS_SERIAL.load(Ordering::Relaxed)
 }
