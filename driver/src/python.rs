@@ -20,8 +20,9 @@ use ::machine::report::Outcome;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::exit_code;
 use crate::report::Report;
-use crate::run::{INTERRUPTED, Run, TERMINATED, TIMED_OUT};
+use crate::run::Run;
 
 /// Begins Python: before anything else begins.
 pub(crate) fn begin() {
@@ -44,9 +45,9 @@ pub(crate) fn run(run: &Run, report: &Report) -> Result<u8, String> {
         return Err(told.join("\n"));
     };
     let outcome = match status {
-        0 => Outcome::Passed,
-        TIMED_OUT => Outcome::TimedOut,
-        INTERRUPTED | TERMINATED => Outcome::Cancelled,
+        exit_code::PASSED => Outcome::Passed,
+        exit_code::TIMED_OUT => Outcome::TimedOut,
+        exit_code::INTERRUPTED | exit_code::TERMINATED => Outcome::Cancelled,
         _ => Outcome::Failed,
     };
     report.end(outcome, &story);

@@ -11,16 +11,12 @@ from types import FrameType
 from typing import Any, Callable, List, NoReturn, Optional, Tuple
 
 import _vmwright
+from _vmwright import FAILED, INTERRUPTED, PASSED, TERMINATED, TIMED_OUT
 from test_driver.driver import Driver
 from test_driver.errors import GlobalTimeout, Terminated
 from test_driver.logger import rootlog
 from test_driver.prompt import prompt
 from test_driver.story import gist, printable, story, tell, where
-
-FAILED = 1
-TIMED_OUT = 124
-INTERRUPTED = 130
-TERMINATED = 143
 
 # How often a script that goes on after its time is interrupted again, in seconds; not at the
 # moment when faulthandler tells of its threads, which can't bear that they change meanwhile.
@@ -61,7 +57,7 @@ def run(
     if time_up and status != TIMED_OUT:
         # The script has caught what was to end it.
         status, wrong = TIMED_OUT, "\n".join(time_up + [wrong]).rstrip()
-    if status != 0 and not wrong:
+    if status != PASSED and not wrong:
         wrong = f"exit status {status}"
     elif wrong:
         tell(wrong)
@@ -97,11 +93,11 @@ def _run(
                 _run_tests_or_pause(driver)
             else:
                 driver.run_tests()
-        return 0, ""
+        return PASSED, ""
     except SystemExit as error:
         if error.code is None or isinstance(error.code, int):
             # A multiple of 256 is no success.
-            return (error.code or 0) & 0xFF or (FAILED if error.code else 0), ""
+            return (error.code or 0) & 0xFF or (FAILED if error.code else PASSED), ""
         return FAILED, printable(str(error.code))
     except BaseException as error:
         statuses = {

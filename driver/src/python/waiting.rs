@@ -15,8 +15,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::errors::exception;
+use crate::exit_code;
 use crate::report::Report;
-use crate::run::TIMED_OUT;
 
 /// How long after its time is up a run may take to clean up.
 pub(super) const CLEAN_UP: Duration = Duration::from_secs(30);
@@ -142,6 +142,6 @@ pub(super) fn end_after(limit: Duration, report: Report) -> JoinHandle<()> {
             tracing::error!("{error}");
         }
         report.end(Outcome::TimedOut, story);
-        std::process::exit(TIMED_OUT.into());
+        std::process::exit(exit_code::TIMED_OUT.into());
     })
 }
