@@ -11,7 +11,7 @@ pub mod report;
 mod start;
 mod template;
 mod time_scale;
-mod trace;
+pub mod trace;
 mod unit;
 
 pub use backdoor_shell::{Command, DEFAULT_TIMEOUT, Exit, MAX_OUTPUT, Output, TerminalKind, quote};

@@ -1,79 +1,156 @@
-//! What machines tell of themselves, through `tracing`: the targets that it comes under.
+//! The contract of the spans and events that machines emit through [`tracing`].
+//!
+//! # Targets and fields
+//!
+//! | target | span or event | fields |
+//! |---|---|---|
+//! | [`STEP`] | span, INFO: an operation | `machine`, `kind`, `what`; recorded when it ends: `outcome`, `error`, `error_id`, `infrastructure` |
+//! | [`CONSOLE`] | event, DEBUG: a line of the serial console | `machine`, `message` |
+//! | [`OUTPUT`] | event, DEBUG: the result of a guest command or a monitor command | `machine`, `command`, `status`, `output`, `seconds`, `error` |
+//! | [`SCREEN`] | event, TRACE: a screenshot | `machine`, `png`, `path`, `text`, `words` |
+//!
+//! Every field is optional. Other events have a target below `machine`, a `message`, and a
+//! `machine` if they concern one.
+//!
+//! Fields are text except for:
+//!
+//! | field | type | meaning |
+//! |---|---|---|
+//! | `error_id` | `u64` | identifies the failure, see [`next_error_id`] |
+//! | `infrastructure` | `bool` | the failure is caused by the host, QEMU or the image |
+//! | `status` | `i64` | the command's exit status |
+//! | `seconds` | `f64` | how long the command took |
+//! | `png` | bytes | the screenshot as a PNG file |
+//!
+//! # Steps
+//!
+//! `outcome` is `ok`, `failed` or `cancelled`; a step that is closed without one counts as
+//! cancelled. `error` is the message of the failure. If a step and the step around it record
+//! the same `error_id`, the inner step's failure caused that of the outer one.
+//!
+//! `kind` is empty for operations of machines; it names groups of steps, such as subtests.
+//!
+//! Spans with these fields may come from any crate: [`step`] creates one.
 
 use std::fmt::Display;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use backdoor_shell::Output;
 use tracing::Span;
+use tracing::field::Empty;
 
-use crate::error::Result;
+/// The target of spans: an operation, with its outcome.
+pub const STEP: &str = "machine::step";
 
-/// Spans: what is being done, with `machine`, `what`, and at their end `outcome` and `error`.
-pub(crate) const STEP: &str = "machine::step";
+/// The target of events: a line of a serial console.
+pub const CONSOLE: &str = "machine::console";
 
-/// Lines of serial consoles.
-pub(crate) const CONSOLE: &str = "machine::console";
+/// The target of events: the result of a guest command or a monitor command.
+pub const OUTPUT: &str = "machine::output";
 
-/// A command's result, or a monitor's reply.
-pub(crate) const OUTPUT: &str = "machine::output";
+/// The target of events: a screenshot and the text recognized in it.
+pub const SCREEN: &str = "machine::screen";
 
-/// A picture of the screen, and what was read on it.
-#[cfg(feature = "ocr")]
-pub(crate) const SCREEN: &str = "machine::screen";
-
-/// Tells how a step ends; that it was given up, if nothing else was told before.
-pub(crate) struct Ending {
-    span: Span,
-    is_told: bool,
+/// Returns a new identifier of a failure, unique within the process; the first is 1.
+///
+/// An error gets one when it is created and keeps it while it is passed on. So it is
+/// recognized in every step that it ends, whatever text each step adds to it.
+pub fn next_error_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-impl Ending {
+/// Creates the span of a step, whose outcome is still to be recorded.
+pub fn step(machine: Option<&str>, kind: Option<&str>, what: &str) -> Span {
+    tracing::info_span!(
+        target: STEP,
+        "step",
+        machine,
+        kind,
+        what,
+        outcome = Empty,
+        error = Empty,
+        error_id = Empty,
+        infrastructure = Empty,
+    )
+}
+
+/// Records the outcome of a step: `cancelled` if it is dropped.
+pub(crate) struct StepOutcome {
+    span: Span,
+    is_recorded: bool,
+}
+
+impl StepOutcome {
     pub(crate) fn of(span: Span) -> Self {
         Self {
             span,
-            is_told: false,
+            is_recorded: false,
         }
     }
 
-    pub(crate) fn tell<T, E: Display>(mut self, result: &Result<T, E>) {
-        self.is_told = true;
-        match result {
-            Ok(_) => {
-                self.span.record("outcome", "ok");
-            }
-            Err(error) => {
-                let error = tracing::field::display(error);
-                tracing::record_all!(self.span, outcome = "failed", error = error);
-            }
-        }
+    /// Records that the step succeeded.
+    pub(crate) fn ok(mut self) {
+        self.is_recorded = true;
+        self.span.record("outcome", "ok");
+    }
+
+    /// Records that the step failed, and why.
+    pub(crate) fn failed(
+        mut self,
+        error: &dyn Display,
+        error_id: Option<u64>,
+        infrastructure: bool,
+    ) {
+        self.is_recorded = true;
+        let error = tracing::field::display(error);
+        tracing::record_all!(
+            self.span,
+            outcome = "failed",
+            error = error,
+            error_id = error_id,
+            infrastructure = infrastructure,
+        );
     }
 }
 
-impl Drop for Ending {
+impl Drop for StepOutcome {
     fn drop(&mut self) {
-        if !self.is_told {
+        if !self.is_recorded {
             self.span.record("outcome", "cancelled");
         }
     }
 }
 
-/// Tells what a command came to that was begun at `start`.
-pub(crate) fn ran(machine: &str, command: &str, start: Instant, result: &Result<Output>) {
+/// Emits the result of a guest command that was begun at `start`: its exit status and
+/// output, or why there are none.
+pub(crate) fn ran(
+    machine: &str,
+    command: &str,
+    start: Instant,
+    result: Result<(i32, &[u8]), &dyn Display>,
+) {
+    let seconds = start.elapsed().as_secs_f64();
     match result {
-        Ok(output) => tracing::debug!(
+        Ok((status, output)) => tracing::debug!(
             target: OUTPUT,
             machine,
             command,
-            status = output.status(),
-            output = &*String::from_utf8_lossy(&output.stdout),
-            seconds = start.elapsed().as_secs_f64(),
+            status,
+            output = &*String::from_utf8_lossy(output),
+            seconds,
         ),
-        Err(error) => tracing::debug!(
-            target: OUTPUT,
-            machine,
-            command,
-            seconds = start.elapsed().as_secs_f64(),
-            error = %error,
-        ),
+        Err(error) => tracing::debug!(target: OUTPUT, machine, command, seconds, %error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_ids_are_unique() {
+        let (first, second) = (next_error_id(), next_error_id());
+        assert!(0 < first && first < second, "{first}, {second}");
     }
 }

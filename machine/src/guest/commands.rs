@@ -1,5 +1,6 @@
 //! Commands in the guest's root shell.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -105,7 +106,11 @@ impl Machine {
             result.map_err(|source| shell_error(running, source))
         });
         let result = Box::pin(ran).await;
-        trace::ran(self.name(), &script, start, &result);
+        let traced = match &result {
+            Ok(output) => Ok((output.status(), &*output.stdout)),
+            Err(error) => Err(error as &dyn Display),
+        };
+        trace::ran(self.name(), &script, start, traced);
         result
     }
 

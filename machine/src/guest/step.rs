@@ -3,11 +3,10 @@
 use std::fmt::Display;
 
 use tracing::Instrument as _;
-use tracing::field::Empty;
 
 use crate::error::Result;
 use crate::machine::Machine;
-use crate::trace::{Ending, STEP};
+use crate::trace::{self, StepOutcome};
 
 impl Machine {
     /// Does `operation` in a span that tells how it ends. Steps within it are the
@@ -22,17 +21,13 @@ impl Machine {
     ) -> impl Future<Output = Result<T, E>> {
         let operation = Box::pin(operation);
         async move {
-            let span = tracing::info_span!(
-                target: STEP,
-                "step",
-                machine = self.name(),
-                what,
-                outcome = Empty,
-                error = Empty
-            );
-            let ending = Ending::of(span.clone());
+            let span = trace::step(Some(self.name()), None, what);
+            let outcome = StepOutcome::of(span.clone());
             let result = operation.instrument(span).await;
-            ending.tell(&result);
+            match &result {
+                Ok(_) => outcome.ok(),
+                Err(error) => outcome.failed(error, None, false),
+            }
             result
         }
     }
