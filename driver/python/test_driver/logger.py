@@ -7,7 +7,7 @@ from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 import _vmwright
 from test_driver.errors import Terminated
-from test_driver.story import gist, story, utf8
+from test_driver.failure import gist, story, utf8
 
 
 class LogLevel(IntEnum):

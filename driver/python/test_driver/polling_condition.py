@@ -5,7 +5,7 @@ from typing import Callable, Optional
 
 from test_driver.errors import RequestedAssertionFailed
 from test_driver.logger import rootlog
-from test_driver.story import gist
+from test_driver.failure import gist
 
 
 class PollingCondition:

@@ -9,7 +9,7 @@ from typing import Any, Dict
 from test_driver.driver import Driver
 from test_driver.errors import GlobalTimeout, Terminated
 from test_driver.logger import rootlog
-from test_driver.story import story
+from test_driver.failure import story
 
 BANNER = """\
 {machines}

@@ -16,7 +16,7 @@ from test_driver.driver import Driver
 from test_driver.errors import GlobalTimeout, Terminated
 from test_driver.logger import rootlog
 from test_driver.prompt import prompt
-from test_driver.story import gist, printable, story, tell, where
+from test_driver.failure import gist, printable, story, tell, where
 
 # How often a script that goes on after its time is interrupted again, in seconds; not at the
 # moment when faulthandler tells of its threads, which can't bear that they change meanwhile.

@@ -18,7 +18,7 @@ macro_rules! files {
 const FILES: [(&str, &str); 24] = files![
     "__init__",
     "errors",
-    "story",
+    "failure",
     "logger",
     "polling_condition",
     "start_command",
