@@ -18,7 +18,7 @@
 //! tracing::subscriber::with_default(subscriber, || {
 //!     tracing::info!("what a test says is part of the report");
 //! });
-//! recorder.conclude(Outcome::Passed, "");
+//! recorder.conclude(Outcome::Passed, None);
 //! # let dir = tempfile::tempdir()?;
 //! # let trace = dir.path().join("trace.html");
 //! recorder.write_page(&trace)?;
@@ -40,25 +40,26 @@
 //! part of a report, too.
 
 mod console;
-mod failing;
 mod fields;
 mod files;
-mod kept;
-mod listen;
 mod log;
-mod moment;
+mod log_entry;
+mod outcome;
 mod page;
 mod pictures;
 mod record;
 mod recorder;
-mod said;
+mod root_cause;
+mod subscriber;
 mod summary;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod timestamp;
+mod truncated;
 mod xml_log;
 
-pub use record::Outcome;
+pub use outcome::{Failure, Outcome};
 pub use recorder::Recorder;
 pub use summary::Summary;
 pub use terminal::Terminal;

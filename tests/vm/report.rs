@@ -52,7 +52,7 @@ with subtest('outer'):
         (&trace["title"], &trace["outcome"]),
         (&"script".into(), &"failed".into())
     );
-    let failing = &steps(&trace)[usize::try_from(trace["failing"].as_u64().unwrap()).unwrap()];
+    let failing = &steps(&trace)[usize::try_from(trace["root_cause"].as_u64().unwrap()).unwrap()];
     assert_eq!(failing["what"], "must succeed: echo a reason; exit 3");
     let mut chain = Vec::new();
     let mut step = failing;
@@ -98,7 +98,7 @@ fn the_failing_example() {
     let gist = "    client: must succeed: curl";
     assert!(said.contains(gist), "{said}");
     let trace = trace(run.out());
-    let failing = usize::try_from(trace["failing"].as_u64().unwrap()).unwrap();
+    let failing = usize::try_from(trace["root_cause"].as_u64().unwrap()).unwrap();
     let story = steps(&trace)[failing]["error"].as_str().unwrap();
     assert!(
         story.contains("curl: (7) Failed to connect to server port 80"),
@@ -154,12 +154,12 @@ fn every_run_leaves_a_page() {
     let failed = trace(run.out());
     assert_eq!(failed["outcome"], "failed");
     assert!(
-        failed["story"].as_str().unwrap().contains("line 1"),
+        failed["message"].as_str().unwrap().contains("line 1"),
         "{failed}"
     );
 
     run.run("if True\n    pass\n").failed(2);
-    let story = trace(run.out())["story"].to_string();
+    let story = trace(run.out())["message"].to_string();
     assert!(story.contains("script.py:1: expected ':'"), "{story}");
 
     // What a script catches is no failure of the run; threads have steps of their own.
@@ -182,7 +182,7 @@ except Exception:
     run.run(script).passed();
     let caught = trace(run.out());
     assert_eq!(
-        (&caught["outcome"], &caught["failing"]),
+        (&caught["outcome"], &caught["root_cause"]),
         (&"passed".into(), &Value::Null)
     );
     assert_eq!(step(&caught, "subtest: tried")["outcome"], "failed");
@@ -202,6 +202,6 @@ fn a_run_whose_time_is_up_shows_what_it_was_at() {
     assert!(said.contains("script ran out of time in "), "{said}");
     let trace = trace(run.out());
     assert_eq!(trace["outcome"], "timed-out");
-    let failing = usize::try_from(trace["failing"].as_u64().unwrap()).unwrap();
+    let failing = usize::try_from(trace["root_cause"].as_u64().unwrap()).unwrap();
     assert_eq!(steps(&trace)[failing]["what"], "subtest: endless");
 }

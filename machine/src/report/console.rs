@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct as _, Serializer};
 
 use super::files::Files;
-use super::kept::room;
-use super::moment::Moment;
+use super::timestamp::Moment;
+use super::truncated::room;
 
 /// The most lines that are kept, and the most bytes; on a page, of all consoles together.
 const MOST: (usize, usize) = (200_000, 16 << 20);

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use tracing::field::{Field, Visit};
 
 use super::files::Files;
-use super::kept::Kept;
+use super::truncated::Kept;
 
 /// What a span or an event says. What is large is only there for those that keep it.
 #[derive(Debug, Default)]
@@ -16,6 +16,8 @@ pub(super) struct Fields {
     pub(super) kind: String,
     pub(super) outcome: String,
     pub(super) error: String,
+    pub(super) error_id: Option<u64>,
+    pub(super) infrastructure: bool,
     pub(super) command: String,
     pub(super) command_line: String,
     pub(super) path: String,
@@ -75,6 +77,18 @@ impl Visit for Reading<'_> {
     fn record_i64(&mut self, field: &Field, value: i64) {
         if field.name() == "status" {
             self.fields.status = Some(value);
+        }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == "error_id" {
+            self.fields.error_id = Some(value);
+        }
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        if field.name() == "infrastructure" {
+            self.fields.infrastructure = value;
         }
     }
 

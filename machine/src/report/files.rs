@@ -7,7 +7,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use super::kept::{Kept, shortened};
+use super::truncated::{Kept, shortened};
 use crate::TmpDir;
 
 /// The longest text that is kept whole, in bytes.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::kept::Kept;
-use super::moment::Moment;
-use super::record::{Outcome, Record, Step};
-use super::said::{Entry, Said};
+use super::log_entry::{Entry, Said};
+use super::outcome::Outcome;
+use super::record::{Record, Step};
+use super::timestamp::Moment;
+use super::truncated::Kept;
 
 /// The longest log, in bytes.
 const LIMIT: usize = 256 * 1024;

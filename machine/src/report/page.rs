@@ -12,8 +12,9 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::console;
-use super::moment::Moment;
-use super::record::{Machine, Outcome, Record, Step};
+use super::outcome::Outcome;
+use super::record::{Machine, Record, Step};
+use super::timestamp::Moment;
 
 const STYLE: &str = include_str!("page/page.css");
 
@@ -50,12 +51,12 @@ struct Data<'a> {
     title: &'a str,
     version: &'static str,
     outcome: Outcome,
-    story: &'a str,
+    message: &'a str,
     /// Milliseconds since 1970.
     date: u128,
     took: Moment,
     /// The number of the step that failed.
-    failing: Option<usize>,
+    root_cause: Option<usize>,
     left_out: usize,
     /// The directory beside the page, of the files that it names.
     files: String,
@@ -102,14 +103,14 @@ fn data(record: &Record, files: String) -> io::Result<String> {
         title: &record.title,
         version: env!("CARGO_PKG_VERSION"),
         outcome: record.outcome(),
-        story: record.conclusion.as_ref().map_or("", |(_, story)| story),
+        message: record.failure().map_or("", |failure| &failure.message),
         date: record
             .date
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
             .as_millis(),
         took: record.now(),
-        failing: record.failing(),
+        root_cause: record.root_cause(),
         left_out: record.left_out,
         files,
         machines: &record.machines,
@@ -126,15 +127,16 @@ mod tests {
     use serde_json::Value;
     use tracing_subscriber::layer::SubscriberExt as _;
 
-    use crate::report::tests::{fail, failing_steps, step};
-    use crate::report::{Outcome, Recorder};
+    use crate::report::tests::{FAILURE, fail, failing_steps, step};
+    use crate::report::{Failure, Outcome, Recorder};
 
     /// The page that comes of something, and what its program gets.
-    fn page(work: impl FnOnce(), story: &str) -> (String, Value) {
+    fn page(work: impl FnOnce(), message: &str) -> (String, Value) {
         let recorder = Recorder::new("<title>");
         let subscriber = tracing_subscriber::registry().with(recorder.layer());
         tracing::subscriber::with_default(subscriber, work);
-        recorder.conclude(Outcome::Failed, story);
+        let failure = Failure::new(message, Some(FAILURE), false);
+        recorder.conclude(Outcome::Failed, Some(failure));
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("trace.html");
         recorder.write_page(&path).unwrap();
@@ -152,7 +154,7 @@ mod tests {
         let (page, data) = page(failing_steps, "Exception: command `false` failed");
         assert!(page.contains("<title>&#60;title&#62;</title>"), "{page}");
         assert_eq!(data["outcome"], "failed");
-        assert_eq!(data["failing"], 2);
+        assert_eq!(data["root_cause"], 2);
         let step = &data["steps"][2];
         assert_eq!(step["parent"], 0);
         assert_eq!(step["what"], "must succeed: false");
@@ -175,7 +177,7 @@ mod tests {
         );
         assert!(!page.contains("alert(1)</"), "{page}");
         assert_eq!(data["steps"][0]["what"], evil);
-        assert_eq!(data["story"], evil);
+        assert_eq!(data["message"], evil);
     }
 
     #[test]
@@ -221,7 +223,7 @@ mod tests {
                     let (command, output) = (&*long, format!("{number} {long}"));
                     tracing::debug!(target: "machine::output", machine = "a", command, output);
                 });
-                fail(&step, &format!("{number} {long}"));
+                fail(&step, &format!("{number} {long}"), None);
             }
         };
         let (page, data) = page(much, &long.repeat(100));
@@ -249,13 +251,13 @@ mod tests {
             });
             let group = step(None, "group");
             group.in_scope(|| {
-                fail(&step(Some("a"), "in it"), &inner);
+                fail(&step(Some("a"), "in it"), &inner, Some(FAILURE));
                 step(Some("a"), "afterwards").record("outcome", "ok");
             });
-            fail(&group, &outer);
+            fail(&group, &outer, Some(FAILURE));
         };
         let (_, data) = page(much, &outer);
-        let failing = usize::try_from(data["failing"].as_u64().unwrap()).unwrap();
+        let failing = usize::try_from(data["root_cause"].as_u64().unwrap()).unwrap();
         let failing = &data["steps"][failing];
         assert_eq!(failing["what"], "in it");
         assert_eq!(failing["error"], *inner, "its whole story");
@@ -298,19 +300,19 @@ mod tests {
                 step(Some("a"), "passes").record("outcome", "ok");
             }
             let group = step(None, "group");
-            group.in_scope(|| fail(&step(Some("a"), "in it"), "no luck"));
-            fail(&group, "Exception: no luck");
+            group.in_scope(|| fail(&step(Some("a"), "in it"), "no luck", Some(FAILURE)));
+            fail(&group, "Exception: no luck", Some(FAILURE));
         };
         let (_, data) = page(many, "Exception: no luck");
         assert_eq!(data["left_out"], 80_000);
-        assert_eq!(data["failing"], 40_001);
+        assert_eq!(data["root_cause"], 40_001);
         assert_eq!(data["steps"][40_001]["what"], "in it");
     }
 
     #[test]
     fn a_page_of_nothing_is_a_page() {
         let (_, data) = page(|| (), "error: no such file");
-        assert_eq!(data["failing"], Value::Null);
-        assert_eq!(data["story"], "error: no such file");
+        assert_eq!(data["root_cause"], Value::Null);
+        assert_eq!(data["message"], "error: no such file");
     }
 }

@@ -9,11 +9,12 @@ use tracing::{Level, Metadata};
 use super::console::Console;
 use super::fields::Fields;
 use super::files::Files;
-use super::kept::{room, safe};
-use super::listen::Listener;
-use super::moment::Moment;
+use super::log_entry::{Entry, Said};
+use super::outcome::{Failure, Outcome};
 use super::pictures::Pictures;
-use super::said::{Entry, Said};
+use super::subscriber::Listener;
+use super::timestamp::Moment;
+use super::truncated::{room, safe};
 use crate::trace::{CONSOLE, OUTPUT};
 
 /// The most steps that are kept.
@@ -29,25 +30,11 @@ const MOST_ENTRIES: usize = 200_000;
 /// The longest text of a step or of what is said, in bytes.
 const LONGEST: usize = 8 * 1024;
 
-/// The longest story of a failure, in bytes.
-pub(super) const LONGEST_STORY: usize = 64 * 1024;
+/// The longest message of a failure, in bytes.
+pub(super) const LONGEST_MESSAGE: usize = 64 * 1024;
 
 /// The most that is kept of the words on a picture, in bytes.
 const LONGEST_WORDS: usize = 512 * 1024;
-
-/// How a run, or a step of it, ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Outcome {
-    /// As it should.
-    Passed,
-    /// Something was not as it should be.
-    Failed,
-    /// It was given up, for another's sake or on demand.
-    Cancelled,
-    /// Its time was up.
-    TimedOut,
-}
 
 /// Everything that is known of a run.
 #[derive(Debug)]
@@ -55,7 +42,7 @@ pub(super) struct Record {
     pub(super) title: String,
     pub(super) began: Instant,
     pub(super) date: SystemTime,
-    pub(super) conclusion: Option<(Outcome, String)>,
+    pub(super) conclusion: Option<(Outcome, Option<Failure>)>,
     pub(super) machines: Vec<Machine>,
     pub(super) steps: Vec<Step>,
     pub(super) pictures: Pictures,
@@ -67,7 +54,7 @@ pub(super) struct Record {
     pub(super) left_out: usize,
     /// What the last step came to that was in no other.
     pub(super) last_outcome: Outcome,
-    /// Steps that failed last, with their stories.
+    /// Steps that failed last, with their messages.
     pub(super) last_failures: VecDeque<(usize, String)>,
 }
 
@@ -95,12 +82,10 @@ pub(super) struct Step {
     pub(super) outcome: Option<Outcome>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) error: String,
-    /// The error's first line, or its beginning, however little of it is in `error`.
     #[serde(skip)]
-    pub(super) gist: String,
-    /// The step in it that made it fail.
+    pub(super) error_id: Option<u64>,
     #[serde(skip)]
-    pub(super) cause: Option<usize>,
+    pub(super) infrastructure: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) entries: Vec<Entry>,
 }
@@ -122,8 +107,8 @@ impl Step {
             end: None,
             outcome: None,
             error: String::new(),
-            gist: String::new(),
-            cause: None,
+            error_id: None,
+            infrastructure: false,
             entries: Vec::new(),
         }
     }
@@ -273,7 +258,7 @@ impl Listener for Record {
         }
         match outcome {
             Outcome::Passed => self.vacate(step),
-            _ => self.fails(step, fields.error),
+            _ => self.record_failure(step, fields),
         }
     }
 
@@ -295,7 +280,7 @@ impl Listener for Record {
                 command: files.shorten(fields.command, LONGEST),
                 status: fields.status,
                 output: fields.output,
-                error: files.shorten(fields.error, LONGEST_STORY),
+                error: files.shorten(fields.error, LONGEST_MESSAGE),
                 times: 1,
             }
         } else if fields.png.is_empty() {
@@ -308,7 +293,7 @@ impl Listener for Record {
             Said::Picture {
                 picture: self.pictures.add(fields.png),
                 path: safe(&fields.path),
-                text: files.shorten(fields.text, LONGEST_STORY),
+                text: files.shorten(fields.text, LONGEST_MESSAGE),
                 words: files.whole(fields.words, LONGEST_WORDS),
             }
         };

@@ -8,10 +8,11 @@ use tracing::{Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::kept::Kept;
-use super::listen::Listening;
-use super::record::{LONGEST_STORY, Outcome, Record};
+use super::outcome::{Failure, Outcome};
+use super::record::{LONGEST_MESSAGE, Record};
+use super::subscriber::Listening;
 use super::summary::Summary;
+use super::truncated::Kept;
 use super::{log, page};
 
 /// Remembers what machines do, and makes one HTML page of it.
@@ -40,12 +41,15 @@ impl Recorder {
         self.record.layer(Level::TRACE)
     }
 
-    /// How the run ended, and if not well, the story: a panic's message, a traceback. Without
-    /// this the page says what the last step came to.
-    pub fn conclude(&self, outcome: Outcome, story: &str) {
-        let conclusion = (outcome, Kept::of(story, LONGEST_STORY).into_text());
+    /// Sets how the run ended, and if it did not pass, why. Without this, the outcome of
+    /// the last step is that of the run.
+    pub fn conclude(&self, outcome: Outcome, failure: Option<Failure>) {
+        let failure = failure.map(|mut failure| {
+            failure.message = Kept::of(&failure.message, LONGEST_MESSAGE).into_text();
+            failure
+        });
         self.record
-            .with(|record| record.conclusion = Some(conclusion));
+            .with(|record| record.conclusion = Some((outcome, failure)));
     }
 
     /// The run in a few lines.

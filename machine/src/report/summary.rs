@@ -3,8 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::record::{Outcome, Record};
-use crate::INFRASTRUCTURE;
+use super::outcome::Outcome;
+use super::record::Record;
+
+/// The last line of the summary of a run that the infrastructure failed.
+pub(super) const INFRASTRUCTURE: &str =
+    "the host, QEMU or the image caused this failure, not what is tested";
 
 /// A run in a few lines: its `Display` form is for the end of a log.
 ///
@@ -20,17 +24,16 @@ pub struct Summary {
     took: Duration,
     machines: Vec<String>,
     steps: usize,
-    /// The step that failed, in those that it is in.
-    failing: Vec<String>,
-    /// Whether what is under test has nothing to do with it.
+    /// The step that failed, after those around it.
+    failed_steps: Vec<String>,
     is_infrastructure: bool,
 }
 
 impl Summary {
     pub(super) fn of(record: &Record) -> Self {
-        let failing_step = record.failing();
-        let chain = failing_step.map(|step| record.chain(step));
-        let failing = chain.into_iter().flatten().map(|step| {
+        let root_cause = record.root_cause();
+        let chain = root_cause.map(|step| record.chain(step));
+        let failed_steps = chain.into_iter().flatten().map(|step| {
             let what = step.what.lines().next().unwrap_or_default();
             match step.machine {
                 Some(machine) => format!("{}: {what}", record.machines[machine].name),
@@ -38,8 +41,10 @@ impl Summary {
             }
         });
         let machines = record.machines.iter().map(|machine| machine.name.clone());
-        let story = record.conclusion.as_ref().map(|(_, story)| story);
-        let story = story.or_else(|| Some(&record.steps[failing_step?].error));
+        let is_infrastructure = match &record.conclusion {
+            Some((_, failure)) => failure.as_ref().is_some_and(|it| it.infrastructure),
+            None => root_cause.is_some_and(|step| record.steps[step].infrastructure),
+        };
         let done = record.steps.iter().filter(|step| step.outcome.is_some());
         Self {
             title: record.title.clone(),
@@ -47,9 +52,8 @@ impl Summary {
             took: record.now().0,
             machines: machines.collect(),
             steps: done.count(),
-            failing: failing.collect(),
-            is_infrastructure: record.outcome() != Outcome::Passed
-                && story.is_some_and(|story| story.contains(INFRASTRUCTURE)),
+            failed_steps: failed_steps.collect(),
+            is_infrastructure,
         }
     }
 }
@@ -73,7 +77,7 @@ impl fmt::Display for Summary {
             1 => f.write_str(", 1 step")?,
             steps => write!(f, ", {steps} steps")?,
         }
-        for (what, depth) in self.failing.iter().zip(1..) {
+        for (what, depth) in self.failed_steps.iter().zip(1..) {
             write!(f, "\n{:1$}{what}", "", 2 * depth)?;
         }
         if self.is_infrastructure {

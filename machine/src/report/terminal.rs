@@ -11,8 +11,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::fields::Fields;
-use super::kept::safe;
-use super::listen::{Listener, Listening};
+use super::subscriber::{Listener, Listening};
+use super::truncated::safe;
 use crate::trace::CONSOLE;
 
 /// Those of machines' names. Red and yellow are for what is wrong.
@@ -38,8 +38,8 @@ struct Open {
     machine: String,
     what: String,
     start: Instant,
-    /// What went wrong in it, as was told already.
-    told: String,
+    /// The failure of an inner step, whose message is in the log already.
+    logged_failure: Option<u64>,
 }
 
 impl<W> Terminal<W>
@@ -111,7 +111,7 @@ where
             machine: fields.machine,
             what: fields.what,
             start: Instant::now(),
-            told: String::new(),
+            logged_failure: None,
         };
         self.open.insert(step, open);
     }
@@ -127,14 +127,13 @@ where
         };
         let seconds = open.start.elapsed().as_secs_f64();
         let mut line = format!("({outcome}: {}, in {seconds:.2} seconds)", open.what);
-        // The whole story is for whoever gets the error; the gist is told where it arose.
-        let gist = gist(&fields.error);
-        if open.told.is_empty() || !fields.error.contains(&open.told) {
-            line = format!("{line} {gist}");
+        // The caller gets the whole message. The log has one line of it, at the innermost step.
+        if fields.error_id.is_none() || fields.error_id != open.logged_failure {
+            line = format!("{line} {}", summary_line(&fields.error));
         }
         self.write(&open.machine, ": ", style, line.trim_end());
         if let Some(parent) = open.parent.and_then(|id| self.open.get_mut(&id)) {
-            gist.clone_into(&mut parent.told);
+            parent.logged_failure = fields.error_id.or(parent.logged_failure);
         }
     }
 
@@ -167,9 +166,10 @@ impl<W> fmt::Debug for Terminal<W> {
     }
 }
 
-/// The line that says what is wrong: of a traceback the last that is not indented.
-fn gist(story: &str) -> &str {
-    let mut lines = story.lines();
+/// The line of a message that states the failure: of a traceback, the last that is not
+/// indented.
+fn summary_line(message: &str) -> &str {
+    let mut lines = message.lines();
     let first = lines.next().unwrap_or_default();
     if first.starts_with("Traceback ") {
         return lines.rfind(|line| !line.starts_with(' ')).unwrap_or(first);

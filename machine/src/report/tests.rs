@@ -3,9 +3,10 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
-use tracing::field::Empty;
-use tracing::{Span, info_span};
+use tracing::Span;
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::trace;
 
 /// Somewhere to write to.
 #[derive(Clone, Default)]
@@ -35,13 +36,16 @@ impl MakeWriter<'_> for Sink {
     }
 }
 
+/// The id of the failure in [`failing_steps`].
+pub(super) const FAILURE: u64 = 7;
+
 pub(super) fn step(machine: Option<&str>, what: &str) -> Span {
-    info_span!(target: "machine::step", "step", machine, what, outcome = Empty, error = Empty)
+    trace::step(machine, None, what)
 }
 
-/// Ends a step that fails.
-pub(super) fn fail(step: &Span, error: &str) {
-    tracing::record_all!(step, outcome = "failed", error = error);
+/// Ends a step with a failure.
+pub(super) fn fail(step: &Span, error: &str, error_id: Option<u64>) {
+    tracing::record_all!(step, outcome = "failed", error = error, error_id = error_id);
 }
 
 /// A group in which a step fails, and another that ends well.
@@ -55,12 +59,11 @@ pub(super) fn failing_steps() {
             let (command, status, output) = ("false", 1, "<\x1b>");
             tracing::debug!(target: "machine::output", machine = "server", command, status, output);
         });
-        fail(&inner, "command `false` failed\n  its output:\n    <");
+        let error = "command `false` failed\n  its output:\n    <";
+        fail(&inner, error, Some(FAILURE));
     });
-    fail(
-        &group,
-        "Exception: command `false` failed\n  its output:\n    <",
-    );
+    let error = "Exception: command `false` failed\n  its output:\n    <";
+    fail(&group, error, Some(FAILURE));
     let last = step(Some("server"), "waiting");
     last.record("outcome", "ok");
 }

@@ -13,8 +13,8 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::fields::Fields;
-use super::kept::safe;
-use super::listen::{Listener, Listening};
+use super::subscriber::{Listener, Listening};
+use super::truncated::safe;
 use crate::trace::CONSOLE;
 
 /// Writes the log in the NixOS test driver's XML, as it happens: what is done is nested as

@@ -6,8 +6,8 @@ const LAST_LINES = 12;
 /** Shows which step failed, why, and what was to be seen then; nothing if all went well. */
 function showFailure(go) {
   const box = document.getElementById("failure");
-  const step = run.steps[run.failing];
-  if (run.outcome === "passed" || (!step && !run.story)) return;
+  const step = run.steps[run.root_cause];
+  if (run.outcome === "passed" || (!step && !run.message)) return;
   box.hidden = false;
   box.append(
     element("div", { className: "report" }, ...(step ? failedStep(step, go) : []), ...storyOf(step)),
@@ -38,13 +38,13 @@ function failedStep(step, go) {
 function storyOf(step) {
   const own = step?.error ?? "";
   const [gist] = own.split("\n");
-  const rest = own ? run.story.replace(own, () => gist) : run.story;
+  const rest = own ? run.message.replace(own, () => gist) : run.message;
   const isMore = rest && rest !== gist && rest !== own;
   return [
-    ...(own && own !== run.story ? [element("pre", { className: "story", tabIndex: 0 }, own)] : []),
-    ...(isMore && own && own !== run.story ? [element("h3", null, "where the script was")] : []),
-    ...(isMore ? [element("pre", { className: own && own !== run.story ? "" : "story", tabIndex: 0 }, rest)] : []),
-    ...(run.story && !isMore && own === run.story ? [element("pre", { className: "story", tabIndex: 0 }, own)] : []),
+    ...(own && own !== run.message ? [element("pre", { className: "story", tabIndex: 0 }, own)] : []),
+    ...(isMore && own && own !== run.message ? [element("h3", null, "where the script was")] : []),
+    ...(isMore ? [element("pre", { className: own && own !== run.message ? "" : "story", tabIndex: 0 }, rest)] : []),
+    ...(run.message && !isMore && own === run.message ? [element("pre", { className: "story", tabIndex: 0 }, own)] : []),
   ];
 }
 

@@ -76,7 +76,7 @@ function showRun() {
 const KEYS = {
   "/": () => search.focus(),
   "?": () => document.getElementById("help").showModal(),
-  f: () => goTo(run.steps[run.failing]),
+  f: () => goTo(run.steps[run.root_cause]),
   j: () => select(tree.beside(1)),
   k: () => select(tree.beside(-1)),
   ArrowDown: () => select(tree.beside(1)),
@@ -126,4 +126,4 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", timeline.r
 
 showRun();
 showFailure(goTo);
-select(run.steps[run.failing] ?? run.roots[0], { isMiddle: true });
+select(run.steps[run.root_cause] ?? run.roots[0], { isMiddle: true });

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::kept::{Kept, room};
-use super::moment::Moment;
+use super::timestamp::Moment;
+use super::truncated::{Kept, room};
 
 /// What is said in a step.
 #[derive(Debug, Serialize)]

@@ -1,0 +1,41 @@
+//! How a run, or a step of it, ended.
+
+use serde::Serialize;
+
+/// How a run, or a step of it, ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It succeeded.
+    Passed,
+    /// It failed.
+    Failed,
+    /// It was interrupted, or the step around it ended first.
+    Cancelled,
+    /// Its time limit was exceeded.
+    TimedOut,
+}
+
+/// Why a run did not pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Failure {
+    /// The message: a panic's, or a traceback.
+    pub message: String,
+    /// The `error_id` that the failed steps recorded, if known. See
+    /// [`next_error_id`](crate::trace::next_error_id).
+    pub error_id: Option<u64>,
+    /// Whether the host, QEMU or the image caused it, rather than what is tested.
+    pub infrastructure: bool,
+}
+
+impl Failure {
+    /// A failure with these fields.
+    pub fn new(message: impl Into<String>, error_id: Option<u64>, infrastructure: bool) -> Self {
+        Self {
+            message: message.into(),
+            error_id,
+            infrastructure,
+        }
+    }
+}
