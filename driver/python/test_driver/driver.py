@@ -125,12 +125,12 @@ class Driver:
             if self._own_tmp_dir is not None:
                 self._own_tmp_dir.cleanup()
 
-    def take_last_pictures(self) -> None:
-        """Takes a picture of each machine that runs, for the story of a failure."""
-        # Which wait for nothing that hangs.
+    def take_last_screenshots(self) -> None:
+        """Takes a screenshot of each machine that runs, for the report of a failure."""
+        # Conditions must not delay it: they may hang.
         self._is_over = True
         for machine in self.machines + self._created:
-            machine._vm.take_last_picture()
+            machine._vm.take_last_screenshot()
 
     def subtest(self, name: str) -> ContextManager[None]:
         """Groups what is in it under a name."""

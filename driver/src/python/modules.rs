@@ -91,6 +91,7 @@ fn native(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     module.add_function(wrap_pyfunction!(super::log::printable, &module)?)?;
     module.add_function(wrap_pyfunction!(super::log::show_serial, &module)?)?;
     module.add_function(wrap_pyfunction!(super::log::elapsed, &module)?)?;
+    module.add_function(wrap_pyfunction!(super::log::next_error_id, &module)?)?;
     module.add_function(wrap_pyfunction!(super::log::write_junit, &module)?)?;
     module.add_function(wrap_pyfunction!(super::time_limit::scaled, &module)?)?;
     module.add_function(wrap_pyfunction!(super::waiting::wakeup_fd, &module)?)?;
