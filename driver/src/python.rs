@@ -4,6 +4,7 @@
 //! layer over the native module `_vmwright`, which is defined here.
 
 mod address;
+mod callback;
 mod errors;
 mod locale;
 mod log;
