@@ -7,15 +7,13 @@ use std::time::Duration;
 use clap::Parser;
 use clap_complete::Shell;
 
+use crate::exit_code;
+
 /// The longest time limit, which Python's and the system's clocks can still count.
 const MOST_SECONDS: u64 = 1_000_000_000;
 
-/// The variables that people set; `docs/environment.md` lists all.
-const AFTER_HELP: &str = "\
-Exit status: 0 if the script passed, 1 if it failed, what it gave sys.exit, 2 for a wrong
-command line or a script that is not Python, 124 if the time was up, 130 after Ctrl-C, 143
-after SIGTERM.
-
+/// The variables that users set; `docs/environment.md` lists all.
+const ENVIRONMENT: &str = "\
 Environment:
   LOGFILE           a file for the log in the NixOS test driver's XML
   NO_COLOR          if it is not empty, the log has no colours
@@ -25,13 +23,21 @@ Environment:
   VM_TIMEOUT_SCALE  multiplies time limits (2.5, say), but not --global-timeout
   XDG_STATE_HOME    where the prompt's history is kept [default: ~/.local/state]";
 
+fn after_help() -> String {
+    let codes: String = exit_code::ALL
+        .iter()
+        .map(|listed| format!("  {:<4} {}\n", listed.code, listed.help))
+        .collect();
+    format!("Exit status, unless the script chooses one by sys.exit:\n{codes}\n{ENVIRONMENT}")
+}
+
 /// Runs a Python test script on virtual machines: those that the NixOS test driver runs,
 /// as they are, from the same start scripts.
 ///
 /// The script has a name for each machine (NAME of its start script run-NAME-vm), and
 /// all other names that scripts know, from `start_all` to `t`.
 #[derive(Debug, Parser)]
-#[command(version, args_override_self = true, after_help = AFTER_HELP)]
+#[command(version, args_override_self = true, after_help = after_help())]
 pub(crate) struct Cli {
     /// Keeps the machines' state, in `$XDG_RUNTIME_DIR` or the directory for temporary
     /// files, and begins with what an earlier run kept there

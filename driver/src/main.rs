@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod exit_code;
 #[cfg(feature = "python")]
 mod junit;
 #[cfg(feature = "python")]
@@ -63,5 +64,5 @@ fn run_python(_run: &Run) -> ExitCode {
 fn fail(reason: &dyn std::fmt::Display) -> ExitCode {
     // Which may be closed.
     let _ = writeln!(io::stderr(), "error: {reason}");
-    run::USAGE.into()
+    exit_code::USAGE.into()
 }

@@ -1,9 +1,10 @@
 //! Test scripts, in an embedded Python.
 //!
-//! What scripts see is written in Python, in `driver/python/test_driver`. It is thin,
-//! over the module `_vmwright`, which is written here: machines, networks, the log.
+//! The names that scripts use are defined in Python, in `driver/python/test_driver`: a thin
+//! layer over the native module `_vmwright`, which is defined here.
 
 mod address;
+mod callback;
 mod errors;
 mod locale;
 mod log;
@@ -16,47 +17,59 @@ mod tmp_dir;
 mod vlan;
 mod waiting;
 
-pub(crate) use log::shows_consoles;
-
-use ::machine::report::Outcome;
+use ::machine::report::{Failure, Outcome};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::exit_code;
 use crate::report::Report;
-use crate::run::{INTERRUPTED, Run, TERMINATED, TIMED_OUT};
+use crate::run::Run;
 
-/// Begins Python: before anything else begins.
+/// Initializes Python. It may replace this process, so call it before anything else starts.
 pub(crate) fn begin() {
     Python::initialize();
     locale::ensure_utf8();
 }
 
-/// Runs a script, or a prompt: the exit status. What is wrong if nothing can begin.
+/// Runs a script or a prompt; returns the exit code, or an error if nothing could begin.
 pub(crate) fn run(run: &Run, report: &Report) -> Result<u8, String> {
     let _kill = run
         .global_timeout
         .map(|limit| waiting::end_after(limit, report.clone()));
-    let (status, story) = call(run, report).unwrap_or_else(|error| (None, error.to_string()));
+    let (status, failure) = call(run, report).unwrap_or_else(|error| {
+        let failure = Failure::new(error.to_string(), None, false);
+        (None, Some(failure))
+    });
     let Some(status) = status else {
-        // The reason is all there is to say.
-        let junit = report.write_junit(&story).err();
-        let trace = report.write(Outcome::Failed, &story).err();
-        let trace = trace.map(|error| format!("no trace: {error}"));
-        let told: Vec<String> = [Some(story), junit, trace].into_iter().flatten().collect();
-        return Err(told.join("\n"));
+        return Err(report_unstarted(report, failure));
     };
     let outcome = match status {
-        0 => Outcome::Passed,
-        TIMED_OUT => Outcome::TimedOut,
-        INTERRUPTED | TERMINATED => Outcome::Cancelled,
+        exit_code::PASSED => Outcome::Passed,
+        exit_code::TIMED_OUT => Outcome::TimedOut,
+        exit_code::INTERRUPTED | exit_code::TERMINATED => Outcome::Cancelled,
         _ => Outcome::Failed,
     };
-    report.end(outcome, &story);
+    report.end(outcome, failure);
     Ok(status)
 }
 
-/// The exit status, if something began, and what there is to say of it.
-fn call(run: &Run, report: &Report) -> PyResult<(Option<u8>, String)> {
+/// Writes the reports of a run that could not begin; returns what to print instead of a
+/// summary.
+fn report_unstarted(report: &Report, failure: Option<Failure>) -> String {
+    let failure = failure.unwrap_or_else(|| Failure::new("", None, false));
+    let message = failure.message.clone();
+    let junit = report.write_junit(&failure).err();
+    let trace = report.write(Outcome::Failed, Some(failure)).err();
+    let trace = trace.map(|error| format!("no trace: {error}"));
+    let lines: Vec<String> = [Some(message), junit, trace]
+        .into_iter()
+        .flatten()
+        .collect();
+    lines.join("\n")
+}
+
+/// Calls `test_driver.run`. There is no exit code if nothing could begin.
+fn call(run: &Run, report: &Report) -> PyResult<(Option<u8>, Option<Failure>)> {
     Python::attach(|py| {
         modules::add(py)?;
         log::set_report(report.clone());
@@ -74,6 +87,7 @@ fn call(run: &Run, report: &Report) -> PyResult<(Option<u8>, String)> {
         arguments.set_item("junit_xml", &run.junit_xml)?;
         arguments.set_item("name", run.name())?;
         let run = py.import("test_driver.run")?.getattr("run")?;
-        run.call((), Some(&arguments))?.extract()
+        let (status, failure) = run.call((), Some(&arguments))?.extract()?;
+        Ok((status, Option::map(failure, errors::failure)))
     })
 }

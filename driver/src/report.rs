@@ -1,9 +1,10 @@
-//! What is told of a run: the log on the terminal, the trace page, the XML log.
+//! The reports of a run: the terminal's log, the trace page, the XML log, JUnit XML.
 
 use std::env;
 use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use machine::report::{Failure, Outcome, Recorder, Terminal, XmlLog};
@@ -11,14 +12,21 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::junit::{self, Case};
-use crate::python::shows_consoles;
 use crate::run::Run;
 
-/// The page's name in the output directory.
+/// The name of the trace page in the output directory.
 const PAGE: &str = "trace.html";
 
-/// What the reference driver has its log's path in.
+/// The environment variable with the path of the XML log, as for the reference driver.
 const LOGFILE: &str = "LOGFILE";
+
+/// Whether the terminal's log has the lines of consoles.
+static SHOWS_CONSOLES: AtomicBool = AtomicBool::new(true);
+
+/// Shows the lines of consoles in the terminal's log, or hides them, from now on.
+pub(crate) fn show_consoles(show: bool) {
+    SHOWS_CONSOLES.store(show, Ordering::Relaxed);
+}
 
 /// The reports of a run.
 #[derive(Clone, Debug)]
@@ -31,8 +39,8 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Begins them: from here on, all that is told is in them. The terminal's is in colours
-    /// if it is one, and `NO_COLOR` is not set.
+    /// Subscribes the reports to all spans and events from now on. The log has colours if
+    /// standard error is a terminal and `NO_COLOR` is not set.
     pub(crate) fn begin(run: &Run) -> Result<Self, String> {
         let path = env::var_os(LOGFILE).filter(|path| !path.is_empty());
         let xml_log = path.map(|path| {
@@ -40,7 +48,7 @@ impl Report {
             XmlLog::create(&path).map_err(|error| format!("{}: {error}", path.display()))
         });
         if let Some(path) = &run.junit_xml {
-            forget(path)?;
+            remove_old(path)?;
         }
         let name = run.name();
         let report = Self {
@@ -53,7 +61,7 @@ impl Report {
         let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let terminal = Terminal::new(io::stderr)
             .colours(io::stderr().is_terminal() && !no_color)
-            .consoles(shows_consoles);
+            .consoles(|| SHOWS_CONSOLES.load(Ordering::Relaxed));
         tracing_subscriber::registry()
             .with(terminal.layer())
             .with(report.recorder.layer())
@@ -62,18 +70,18 @@ impl Report {
         Ok(report)
     }
 
-    /// Seconds since the run's beginning.
+    /// The time since the begin of the run.
     pub(crate) fn elapsed(&self) -> Duration {
         self.recorder.elapsed()
     }
 
-    /// What was told between two times.
+    /// The log between two times of [`elapsed`](Self::elapsed).
     pub(crate) fn log(&self, from: Duration, to: Duration) -> String {
         self.recorder.log(from, to)
     }
 
-    /// Has a run without parts in JUnit's report, if there is to be one.
-    pub(crate) fn write_junit(&self, story: &str) -> Result<(), String> {
+    /// Writes JUnit XML for a run that failed before any of its parts ended, if requested.
+    pub(crate) fn write_junit(&self, failure: &Failure) -> Result<(), String> {
         let Some(path) = &self.junit_xml else {
             return Ok(());
         };
@@ -81,43 +89,41 @@ impl Report {
         let whole = Case {
             name: self.name.clone(),
             time,
-            wrong: Some(story.to_owned()),
+            failure: Some(failure.clone()),
             output: self.log(Duration::ZERO, time),
         };
         junit::write(path, &self.name, vec![whole])
     }
 
-    /// Ends them, with the story of what went wrong, if something did. The last line says
-    /// where the page is.
-    pub(crate) fn end(&self, outcome: Outcome, story: &str) {
-        let written = self.write(outcome, story);
-        say(&self.recorder.summary().to_string());
+    /// Writes the trace page and closes the XML log, then prints the summary and the path of
+    /// the page.
+    pub(crate) fn end(&self, outcome: Outcome, failure: Option<Failure>) {
+        let written = self.write(outcome, failure);
+        print(&self.recorder.summary().to_string());
         match written {
-            Ok(()) => say(&format!("trace: {}", self.page.display())),
-            Err(error) => say(&format!("no trace: {}: {error}", self.page.display())),
+            Ok(()) => print(&format!("trace: {}", self.page.display())),
+            Err(error) => print(&format!("no trace: {}: {error}", self.page.display())),
         }
     }
 
-    /// The same for a script in which nothing can begin, without a word.
-    pub(crate) fn write(&self, outcome: Outcome, story: &str) -> io::Result<()> {
-        let failed = outcome != Outcome::Passed;
-        let failure = failed.then(|| Failure::new(story, None, false));
+    /// Writes the trace page and closes the XML log.
+    pub(crate) fn write(&self, outcome: Outcome, failure: Option<Failure>) -> io::Result<()> {
         self.recorder.conclude(outcome, failure);
         if let Some(Err(error)) = self.xml_log.as_ref().map(XmlLog::close) {
-            say(&format!("the XML log is not whole: {error}"));
+            print(&format!("the XML log is incomplete: {error}"));
         }
         self.recorder.write_page(&self.page)
     }
 }
 
-/// Says it on standard error, which may be closed.
-fn say(line: &str) {
+/// Prints to standard error, which may be closed.
+fn print(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Removes a report, which would be taken for this run's should that come to none; or
-/// empties it, if others hold it there.
-fn forget(path: &Path) -> Result<(), String> {
+/// Removes the report of an earlier run, which could be mistaken for this run's if this one
+/// writes none. If the file can't be removed, it is emptied.
+fn remove_old(path: &Path) -> Result<(), String> {
     if !fs::metadata(path).is_ok_and(|there| there.is_file()) || fs::remove_file(path).is_ok() {
         return Ok(());
     }

@@ -10,21 +10,6 @@ use machine::StartScript;
 
 use crate::cli::Cli;
 
-/// The exit status of a run whose time is up.
-#[cfg(feature = "python")]
-pub(crate) const TIMED_OUT: u8 = 124;
-
-/// The exit status after Ctrl-C.
-#[cfg(feature = "python")]
-pub(crate) const INTERRUPTED: u8 = 130;
-
-/// The exit status after SIGTERM.
-#[cfg(feature = "python")]
-pub(crate) const TERMINATED: u8 = 143;
-
-/// The exit status of a wrong command line.
-pub(crate) const USAGE: u8 = 2;
-
 /// A run that can begin.
 #[derive(Debug)]
 #[cfg_attr(

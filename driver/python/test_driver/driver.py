@@ -43,6 +43,20 @@ def pythonize_name(name: str) -> str:
     return re.sub(r"^[^A-Za-z_]|[^A-Za-z0-9_]", "_", name)
 
 
+class _ConditionCheck:
+    """A machine's callback, which checks the polling conditions. It is false while there
+    are none, so that nothing needs to call it."""
+
+    def __init__(self, driver: "Driver"):
+        self._driver = driver
+
+    def __bool__(self) -> bool:
+        return bool(self._driver.polling_conditions)
+
+    def __call__(self) -> None:
+        self._driver.check_polling_conditions()
+
+
 class Driver:
     """The machines of a run, from their start to their end: `driver` in scripts."""
 
@@ -105,7 +119,7 @@ class Driver:
                     start_command=command,
                     name=command.machine_name,
                     keep_vm_state=self._keep_vm_state,
-                    callbacks=[self.check_polling_conditions],
+                    callbacks=[_ConditionCheck(self)],
                     templates=self._templates,
                 )
             )
@@ -125,12 +139,12 @@ class Driver:
             if self._own_tmp_dir is not None:
                 self._own_tmp_dir.cleanup()
 
-    def take_last_pictures(self) -> None:
-        """Takes a picture of each machine that runs, for the story of a failure."""
-        # Which wait for nothing that hangs.
+    def take_last_screenshots(self) -> None:
+        """Takes a screenshot of each machine that runs, for the report of a failure."""
+        # Conditions must not delay it: they may hang.
         self._is_over = True
         for machine in self.machines + self._created:
-            machine._vm.take_last_picture()
+            machine._vm.take_last_screenshot()
 
     def subtest(self, name: str) -> ContextManager[None]:
         """Groups what is in it under a name."""
@@ -258,7 +272,7 @@ class Driver:
             start_command=command,
             name=name,
             keep_vm_state=keep_vm_state,
-            callbacks=[self.check_polling_conditions],
+            callbacks=[_ConditionCheck(self)],
             templates=None if keep_vm_state else self._templates,
         )
         self._created.append(machine)
@@ -296,6 +310,9 @@ class Driver:
 
             def __enter__(self) -> None:
                 driver.polling_conditions.append(self.condition)
+                # Other threads may already wait for something.
+                for machine in driver.machines + driver._created:
+                    machine._vm.update_callbacks()
 
             def __exit__(self, *_: Any) -> None:
                 driver.polling_conditions.remove(self.condition)

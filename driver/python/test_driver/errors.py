@@ -1,22 +1,25 @@
-"""What goes wrong, as a script may catch it."""
+"""The exceptions that scripts may catch."""
 
 
 class MachineError(Exception):
-    """A machine, or what drives it, failed: the test itself may be right."""
+    """A machine or the driver failed; the test itself may be correct."""
+
+    # Whether the host, QEMU or the image caused it.
+    infrastructure = False
 
 
 class RequestedAssertionFailed(AssertionError):
-    """What the script demands does not hold: a command failed, a wait was in vain."""
+    """An assertion of the script failed: a command's status, say, or a wait timed out."""
 
 
 class GlobalTimeout(BaseException):
-    """The time for the whole run is up. No `except Exception` is to stop it."""
+    """The run took longer than its time limit. `except Exception` does not catch it."""
 
 
 class Terminated(BaseException):
-    """The driver was told to end, by SIGTERM."""
+    """The driver received SIGTERM."""
 
 
-# In a traceback they have no other name than in a script.
+# Tracebacks then show the names without a module, as scripts use them.
 for _error in (MachineError, RequestedAssertionFailed, GlobalTimeout, Terminated):
     _error.__module__ = "builtins"

@@ -1,4 +1,4 @@
-"""The log: what machines and scripts say, in order, on standard error."""
+"""The log of machines and scripts, on standard error."""
 
 import sys
 from contextlib import contextmanager
@@ -7,11 +7,11 @@ from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 import _vmwright
 from test_driver.errors import Terminated
-from test_driver.story import gist, story, utf8
+from test_driver.failure import Failure, exception_text, script_traceback, utf8
 
 
 class LogLevel(IntEnum):
-    """How much is told of."""
+    """The severity of a log message."""
 
     DEBUG = 1
     INFO = 2
@@ -20,19 +20,19 @@ class LogLevel(IntEnum):
 
 
 class Logger:
-    """Where scripts and machines say what they do; `log` in scripts."""
+    """The log: `log` in scripts."""
 
     def __init__(self) -> None:
-        # Whether an error that a script tells of ends the test.
+        # Whether `error` ends the test.
         self.exit_on_error = True
-        # The least level that is told of.
+        # Messages below it are dropped.
         self._level = LogLevel.INFO
-        # The subtests that have ended: name, when they began and ended, in seconds of
-        # the run's, and what is wrong.
-        self.ended: List[Tuple[str, float, float, Optional[str]]] = []
+        # The subtests that have ended: name, begin and end in seconds since the begin of
+        # the run, and the failure, if any.
+        self.ended: List[Tuple[str, float, float, Optional[Failure]]] = []
 
     def log(self, message: str, attributes: Dict[str, str] = {}) -> None:
-        """Says `message`; of a machine's if `attributes` has a `machine`."""
+        """Logs `message`, under the name of the `machine` in `attributes`, if any."""
         _vmwright.log("info", utf8(message), attributes.get("machine"))
 
     def debug(self, *args, **kwargs) -> None:  # type: ignore
@@ -48,7 +48,7 @@ class Logger:
             _vmwright.log("warning", utf8(message), attributes.get("machine"))
 
     def error(self, *args, **kwargs) -> None:  # type: ignore
-        """Tells of an error, and ends the test."""
+        """Logs an error and ends the test."""
         self.log_test_error(*args, **kwargs)
         if self.exit_on_error:
             sys.exit(1)
@@ -57,42 +57,43 @@ class Logger:
         _vmwright.log("error", utf8(message), attributes.get("machine"))
 
     def set_log_level(self, level: int) -> None:
-        """Has what is below a level not told."""
+        """Drops messages below `level` from now on."""
         self._level = LogLevel(level)
 
     def log_serial(self, message: str, machine: str) -> None:
-        """Says `message` as if a machine's console had."""
+        """Logs `message` as a line of a machine's console."""
         _vmwright.log("serial", utf8(message), machine)
 
     def print_serial_logs(self, enable: bool) -> None:
-        """Whether the lines of all consoles are said."""
+        """Shows or hides the lines of all consoles."""
         _vmwright.show_serial(enable)
 
     @contextmanager
     def nested(self, message: str, attributes: Dict[str, str] = {}) -> Iterator[None]:
-        """Says what is begun, and how long it took; what is done meanwhile is within it."""
-        with self._step(message, attributes, "nested", gist):
+        """Logs the begin and end of a group of steps, with its duration."""
+        with self._step(message, attributes, "nested", exception_text):
             yield
 
     @contextmanager
     def script(self) -> Iterator[None]:
-        """The script itself, whose failure is told with where it was."""
-        with self._step("run the VM test script", {}, "script", _of_script):
+        """The script itself, whose failure is logged with its traceback."""
+        with self._step("run the VM test script", {}, "script", _script_failure):
             yield
 
     @contextmanager
     def subtest(self, name: str, attributes: Dict[str, str] = {}) -> Iterator[None]:
-        """A part of the test, with a name."""
+        """A named part of the test."""
         began = _vmwright.elapsed()
-        wrong = None
+        failure = None
         try:
-            with self._step(f"subtest: {name}", attributes, "subtest", gist):
+            with self._step(f"subtest: {name}", attributes, "subtest", exception_text):
                 yield
         except BaseException as error:
-            wrong = None if _outcome(error) == "ok" else gist(error)
+            if _outcome(error) != "ok":
+                failure = Failure.of(error, exception_text(error))
             raise
         finally:
-            self.ended.append((utf8(name), began, _vmwright.elapsed(), wrong))
+            self.ended.append((utf8(name), began, _vmwright.elapsed(), failure))
 
     @contextmanager
     def _step(
@@ -100,21 +101,24 @@ class Logger:
         what: str,
         attributes: Dict[str, str],
         kind: str,
-        tell: Callable[[BaseException], str],
+        describe: Callable[[BaseException], str],
     ) -> Iterator[None]:
         step = _vmwright.Step(utf8(what), kind, attributes.get("machine"))
         step.enter()
         try:
             yield
         except BaseException as error:
-            step.exit(_outcome(error), tell(error))
+            outcome = _outcome(error)
+            is_ok = outcome == "ok"
+            step.exit(outcome, None if is_ok else Failure.of(error, describe(error)))
             raise
-        step.exit("ok", "")
+        step.exit("ok", None)
 
 
-def _of_script(error: BaseException) -> str:
-    # Whoever leaves is not wrong at some place.
-    return gist(error) if isinstance(error, SystemExit) else story(error)
+def _script_failure(error: BaseException) -> str:
+    # Where a script calls sys.exit is not of interest.
+    is_exit = isinstance(error, SystemExit)
+    return exception_text(error) if is_exit else script_traceback(error)
 
 
 def _outcome(error: BaseException) -> str:

@@ -5,7 +5,7 @@ from typing import Callable, Optional
 
 from test_driver.errors import RequestedAssertionFailed
 from test_driver.logger import rootlog
-from test_driver.story import gist
+from test_driver.failure import exception_text
 
 
 class PollingCondition:
@@ -43,7 +43,7 @@ class PollingCondition:
                 result = self.condition()
                 holds = result is None or bool(result)
             except Exception as error:
-                rootlog.info(gist(error))
+                rootlog.info(exception_text(error))
                 self.error = error
                 holds = False
             self.last_called = time.monotonic()

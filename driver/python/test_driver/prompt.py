@@ -9,7 +9,7 @@ from typing import Any, Dict
 from test_driver.driver import Driver
 from test_driver.errors import GlobalTimeout, Terminated
 from test_driver.logger import rootlog
-from test_driver.story import story
+from test_driver.failure import script_traceback
 
 BANNER = """\
 {machines}
@@ -42,7 +42,7 @@ class _Console(code.InteractiveConsole):
         except (SystemExit, GlobalTimeout, Terminated):
             raise
         except BaseException as error:
-            self.write(story(error) + "\n")
+            self.write(script_traceback(error) + "\n")
 
 
 def _edit_lines(symbols: Dict[str, Any]) -> Any:

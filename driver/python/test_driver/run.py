@@ -1,4 +1,4 @@
-"""A run, from the command line to the exit status."""
+"""A run, from the command line to the exit code."""
 
 import atexit
 import contextlib
@@ -11,19 +11,22 @@ from types import FrameType
 from typing import Any, Callable, List, NoReturn, Optional, Tuple
 
 import _vmwright
+from _vmwright import FAILED, INTERRUPTED, PASSED, TERMINATED, TIMED_OUT
 from test_driver.driver import Driver
 from test_driver.errors import GlobalTimeout, Terminated
 from test_driver.logger import rootlog
 from test_driver.prompt import prompt
-from test_driver.story import gist, printable, story, tell, where
+from test_driver.failure import (
+    Failure,
+    exception_text,
+    print_error,
+    printable,
+    script_stack,
+    script_traceback,
+)
 
-FAILED = 1
-TIMED_OUT = 124
-INTERRUPTED = 130
-TERMINATED = 143
-
-# How often a script that goes on after its time is interrupted again, in seconds; not at the
-# moment when faulthandler tells of its threads, which can't bear that they change meanwhile.
+# How often a script that continues after its time is interrupted again, in seconds. Not at
+# the moment when faulthandler prints the threads: they must not change meanwhile.
 AGAIN = 7
 
 
@@ -39,19 +42,19 @@ def run(
     global_timeout: Optional[float],
     junit_xml: Optional[Path],
     name: str,
-) -> Tuple[Optional[int], str]:
-    """Runs a script, or a prompt: the exit status, and what went wrong; None if nothing
-    can begin."""
+) -> Tuple[Optional[int], Optional[Failure]]:
+    """Runs a script or a prompt; returns the exit code, None if nothing could begin, and
+    the failure."""
     try:
         if script is not None:
             compile(Path(script).read_bytes(), script, "exec")
     except (SyntaxError, ValueError) as error:
         line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
-        return None, printable(f"{script}{line}: {error.args[0]}")
+        return None, Failure(printable(f"{script}{line}: {error.args[0]}"))
 
-    threading.excepthook = _tell_of_thread
+    threading.excepthook = _print_thread_exception
     time_up = _handle_signals(global_timeout)
-    status, wrong = _run(
+    status, failure = _run(
         lambda: Driver(
             start_scripts, vlans, script or "", out_dir, keep_vm_state, templates
         ),
@@ -59,36 +62,38 @@ def run(
         pause_on_failure,
     )
     if time_up and status != TIMED_OUT:
-        # The script has caught what was to end it.
-        status, wrong = TIMED_OUT, "\n".join(time_up + [wrong]).rstrip()
-    if status != 0 and not wrong:
-        wrong = f"exit status {status}"
-    elif wrong:
-        tell(wrong)
+        # The script has caught the exception that was to end it.
+        status, failure = TIMED_OUT, failure or Failure("")
+        message = "\n".join([*time_up, failure.message]).rstrip()
+        failure = failure._replace(message=message)
+    if failure is not None and not failure.message:
+        failure = failure._replace(message=f"exit status {status}")
+    elif failure is not None:
+        print_error(failure.message)
     if junit_xml is not None:
-        whole = (name, 0.0, _vmwright.elapsed(), wrong or None)
+        whole = (name, 0.0, _vmwright.elapsed(), failure)
         try:
             _vmwright.write_junit(junit_xml, name, rootlog.ended + [whole])
         except Exception as error:
-            status, wrong = status or FAILED, str(error)
-            tell(wrong)
-    # This interpreter is not finalised, as threads may wait for anything. What the script
-    # wants done at its end may be ended as the script may, and changes no verdict.
+            status, failure = status or FAILED, Failure.of(error, str(error))
+            print_error(failure.message)
+    # The interpreter is not finalised, as threads may wait for anything. Signals may
+    # interrupt exit handlers as they may the script; this does not change the verdict.
     try:
         _end_by_signals()
         atexit._run_exitfuncs()
     except BaseException as error:
-        tell(gist(error))
+        print_error(exception_text(error))
     _ignore_signals()
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stdout.flush()
-    return status, wrong
+    return status, failure
 
 
 def _run(
     make_driver: Callable[[], Driver], interactive: bool, pause_on_failure: bool
-) -> Tuple[int, str]:
-    """The exit status, and what there is to say of it."""
+) -> Tuple[int, Optional[Failure]]:
+    """The exit code, and the failure; one without a message if the script chose a code."""
     try:
         with _Quiet(make_driver()) as driver:
             if interactive:
@@ -97,47 +102,49 @@ def _run(
                 _run_tests_or_pause(driver)
             else:
                 driver.run_tests()
-        return 0, ""
+        return PASSED, None
     except SystemExit as error:
         if error.code is None or isinstance(error.code, int):
-            # A multiple of 256 is no success.
-            return (error.code or 0) & 0xFF or (FAILED if error.code else 0), ""
-        return FAILED, printable(str(error.code))
+            # A multiple of 256 is not a success.
+            status = (error.code or 0) & 0xFF or (FAILED if error.code else PASSED)
+            return status, None if status == PASSED else Failure.of(error, "")
+        return FAILED, Failure.of(error, printable(str(error.code)))
     except BaseException as error:
         statuses = {
             KeyboardInterrupt: INTERRUPTED,
             Terminated: TERMINATED,
             GlobalTimeout: TIMED_OUT,
         }
-        return statuses.get(type(error), FAILED), story(error)
+        status = statuses.get(type(error), FAILED)
+        return status, Failure.of(error, script_traceback(error))
 
 
 def _run_tests_or_pause(driver: Driver) -> None:
-    """Runs the script; if it fails, somebody may look at its machines before they go."""
+    """Runs the script; if it fails, opens a prompt while its machines still run."""
     try:
         driver.run_tests()
     except (Exception, SystemExit) as error:
         if isinstance(error, SystemExit) and not error.code:
             raise
-        tell(story(error))
-        tell("The script has failed, and its machines wait.")
-        # However somebody leaves the prompt, it has failed.
+        print_error(script_traceback(error))
+        print_error("The script has failed, and its machines wait.")
+        # It has failed even if the prompt is left by sys.exit.
         with contextlib.suppress(SystemExit):
             prompt(driver, driver.script_names)
         raise
 
 
-def _tell_of_thread(failed: threading.ExceptHookArgs) -> None:
-    """Tells of what a thread of the script's did not catch."""
+def _print_thread_exception(failed: threading.ExceptHookArgs) -> None:
+    """Prints an exception that a thread of the script did not catch."""
     if failed.exc_value is None or isinstance(failed.exc_value, SystemExit):
         return
     name = failed.thread.name if failed.thread else "?"
-    tell(f"Exception in thread {name}:\n{story(failed.exc_value)}")
+    print_error(f"Exception in thread {name}:\n{script_traceback(failed.exc_value)}")
 
 
 class _Quiet:
-    """A driver whose clean-up no signal interrupts. After a failure it has pictures of the
-    machines taken first."""
+    """Cleans up a driver without being interrupted by signals; after a failure, takes
+    screenshots of the machines first."""
 
     def __init__(self, driver: Driver):
         self._driver = driver
@@ -149,12 +156,12 @@ class _Quiet:
         _ignore_signals()
         is_exit = isinstance(error, SystemExit) and not error.code
         if error is not None and not is_exit:
-            self._driver.take_last_pictures()
+            self._driver.take_last_screenshots()
         self._driver.__exit__()
 
 
 def _end_by_signals() -> None:
-    """Has Ctrl-C and SIGTERM end what runs."""
+    """Raises an exception on Ctrl-C and on SIGTERM."""
 
     def terminated(_number: int, _frame: Optional[FrameType]) -> NoReturn:
         raise Terminated
@@ -169,24 +176,25 @@ def _ignore_signals() -> None:
 
 
 def _handle_signals(global_timeout: Optional[float]) -> List[str]:
-    """Gives a list that is filled when the time is up, with where the script was."""
+    """Installs the handlers, and starts the timer if there is a time limit. The returned
+    list is filled when the time is up, with the script's stack at that moment."""
     time_up: List[str] = []
 
     def timed_out(_number: int, frame: Optional[FrameType]) -> NoReturn:
         error = GlobalTimeout(f"the run took longer than {global_timeout:g} seconds")
         if not time_up:
-            time_up.extend([f"{error}; it was at", where(frame)])
+            time_up.extend([f"{error}; it was at", script_stack(frame)])
         raise error
 
     _end_by_signals()
     signal.signal(signal.SIGALRM, timed_out)
-    # Ends whatever Rust waits for, so that Python sees to it.
+    # Interrupts system calls of the main thread, so that Python runs the other handlers.
     signal.signal(signal.SIGURG, lambda *_: None)
     wakeup_fd = _vmwright.wakeup_fd(signal.SIGURG)
     signal.set_wakeup_fd(wakeup_fd, warn_on_full_buffer=False)
     if global_timeout:
         rootlog.info(f"Test will time out and terminate in {global_timeout:g} seconds")
         signal.setitimer(signal.ITIMER_REAL, global_timeout, AGAIN)
-        # The last word on a run that does not end: the process is ended, then.
+        # Shows where a script hangs that does not end; the process is killed soon after.
         faulthandler.dump_traceback_later(global_timeout + _vmwright.CLEAN_UP_SECONDS)
     return time_up

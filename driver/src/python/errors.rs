@@ -1,13 +1,35 @@
-//! A machine's errors, as exceptions.
+//! Errors of machines as Python's exceptions, and exceptions as failures of a report.
 
-use machine::{Error, ErrorKind, serial_log};
+use machine::report::Failure;
+use machine::{Error, ErrorKind, serial_log, trace};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
-/// The exception of `test_driver.errors` that tells the same story.
+/// A `test_driver.failure.Failure`: message, error id, infrastructure.
+pub(super) type FailureFields = (String, Option<u64>, bool);
+
+/// Converts a failure that Python describes.
+pub(super) fn failure((message, error_id, infrastructure): FailureFields) -> Failure {
+    Failure::new(message, error_id, infrastructure)
+}
+
+/// The exception of `test_driver.errors` for `error`.
 pub(super) fn exception(py: Python<'_>, error: &Error) -> PyErr {
-    // What was demanded does not hold; or else something is broken.
-    let class = match error.kind() {
+    let message = error.to_string();
+    build(py, error, &message).unwrap_or_else(|_| PyRuntimeError::new_err(message))
+}
+
+fn build(py: Python<'_>, error: &Error, message: &str) -> PyResult<PyErr> {
+    let errors = py.import("test_driver.errors")?;
+    let value = errors.getattr(class(error.kind()))?.call1((message,))?;
+    value.setattr("_vmwright_error_id", trace::next_error_id())?;
+    value.setattr("infrastructure", error.is_infrastructure())?;
+    Ok(PyErr::from_value(value))
+}
+
+fn class(kind: &ErrorKind) -> &'static str {
+    match kind {
+        // An assertion of the script does not hold.
         ErrorKind::CommandFailed { .. }
         | ErrorKind::CommandSucceeded { .. }
         | ErrorKind::TimedOut { .. }
@@ -16,12 +38,5 @@ pub(super) fn exception(py: Python<'_>, error: &Error) -> PyErr {
         | ErrorKind::Systemctl { .. }
         | ErrorKind::UnitState { .. } => "RequestedAssertionFailed",
         _ => "MachineError",
-    };
-    let made = py
-        .import("test_driver.errors")
-        .and_then(|errors| errors.getattr(class)?.call1((error.to_string(),)));
-    made.map_or_else(
-        |_| PyRuntimeError::new_err(error.to_string()),
-        PyErr::from_value,
-    )
+    }
 }

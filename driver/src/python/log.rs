@@ -1,54 +1,52 @@
-//! What scripts say.
+//! What scripts log and report.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use machine::trace::{self, CONSOLE};
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
+use super::errors::{FailureFields, failure};
 use crate::junit::{self, Case};
-use crate::report::Report;
+use crate::report::{self, Report};
 
-/// Whether consoles are shown. That of each machine is asked, too.
-static SHOWS_SERIAL: AtomicBool = AtomicBool::new(true);
-
-/// The reports of the run.
+/// The report of the run.
 static REPORT: OnceLock<Report> = OnceLock::new();
 
-/// Has scripts know the reports of their run.
+/// Sets the report that scripts write to.
 pub(super) fn set_report(report: Report) {
-    // There is one run.
+    // There is one run per process.
     REPORT.get_or_init(|| report);
 }
 
-/// Says something, of a machine's if it is named.
+/// Logs a message, under the name of a machine if it is given.
 #[pyfunction]
 pub(super) fn log(level: &str, message: &str, machine: Option<&str>) {
     let machine = machine.unwrap_or_default();
     match level {
         "error" => tracing::error!(machine, "{message}"),
         "warning" => tracing::warn!(machine, "{message}"),
-        "serial" => tracing::debug!(target: "machine::console", machine, "{message}"),
+        "serial" => tracing::debug!(target: CONSOLE, machine, "{message}"),
         _ => tracing::info!(machine, "{message}"),
     }
 }
 
-/// A line without what steers a terminal.
+/// Escapes control characters in a line.
 #[pyfunction]
 pub(super) fn printable(line: &str) -> Cow<'_, str> {
     machine::serial_log::printable(line)
 }
 
-/// Whether consoles are shown from now on.
+/// Shows or hides the lines of consoles from now on.
 #[pyfunction]
 pub(super) fn show_serial(enable: bool) {
-    SHOWS_SERIAL.store(enable, Ordering::Relaxed);
+    report::show_consoles(enable);
 }
 
-/// Seconds since the run's beginning.
+/// Seconds since the begin of the run.
 #[pyfunction]
 pub(super) fn elapsed() -> f64 {
     REPORT
@@ -56,14 +54,20 @@ pub(super) fn elapsed() -> f64 {
         .map_or(0.0, |report| report.elapsed().as_secs_f64())
 }
 
-/// Writes the outcome of a run: each part's name, when it began and ended, and what is
-/// wrong.
+/// A new identifier for a failure in the trace.
+#[pyfunction]
+pub(super) fn next_error_id() -> u64 {
+    trace::next_error_id()
+}
+
+/// Writes the outcome of a run. For each part: its name, begin and end in seconds since the
+/// begin of the run, and its failure.
 #[pyfunction]
 #[expect(clippy::needless_pass_by_value, reason = "pyo3 gives values")]
 pub(super) fn write_junit(
     path: PathBuf,
     name: &str,
-    cases: Vec<(String, f64, f64, Option<String>)>,
+    cases: Vec<(String, f64, f64, Option<FailureFields>)>,
 ) -> PyResult<()> {
     let seconds = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
     let cases = cases.into_iter().map(|(name, began, ended, wrong)| {
@@ -71,16 +75,11 @@ pub(super) fn write_junit(
         Case {
             name,
             time: ended.saturating_sub(began),
-            wrong,
+            failure: wrong.map(failure),
             output: REPORT
                 .get()
                 .map_or_else(String::new, |report| report.log(began, ended)),
         }
     });
     junit::write(&path, name, cases.collect()).map_err(PyOSError::new_err)
-}
-
-/// Whether consoles are shown.
-pub(crate) fn shows_consoles() -> bool {
-    SHOWS_SERIAL.load(Ordering::Relaxed)
 }

@@ -1,4 +1,4 @@
-//! The class `Machine` of the module `_vmwright`, on which that of scripts is built.
+//! The class `Machine` of the module `_vmwright`, the base of the one that scripts use.
 
 mod console;
 mod files;
@@ -13,6 +13,7 @@ mod trouble;
 mod units;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,35 +21,40 @@ use machine::PollingCondition;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
+use super::callback::Raised;
 use super::errors::exception;
-use super::waiting::{call, runtime, wait};
+use super::waiting::{runtime, wait};
 
 /// A virtual machine.
 #[pyclass(frozen, module = "_vmwright")]
 pub(super) struct Machine {
     name: String,
-    /// Nothing, once its state directory is gone.
+    /// None once its state directory was removed.
     parts: Mutex<Option<Parts>>,
-    /// Gives the start command, which a script may have changed.
+    /// Returns the start command, which a script may have changed.
     start_command: Py<PyAny>,
-    /// What a callback raised, which ends the operation that it was called before.
-    raised: Arc<Mutex<Option<PyErr>>>,
+    /// Returns whether there are callbacks.
+    has_callbacks: Py<PyAny>,
+    /// Its last answer, so that the many checks within a wait need not attach to Python.
+    calls_back: Arc<AtomicBool>,
+    /// The exception of a callback, which ends the operation.
+    raised: Raised,
 }
 
 struct Parts {
     vm: machine::Machine,
-    /// Has Python called before each command.
+    /// Calls Python before each command.
     _callbacks: PollingCondition,
 }
 
 #[pymethods]
 impl Machine {
-    /// `callbacks` is called before each command, key and look at the screen, those of
-    /// waits included.
+    /// If `has_callbacks` returns true, `run_callbacks` is called before each command, key
+    /// and look at the screen, also within waits.
     #[new]
     #[expect(
         clippy::too_many_arguments,
-        reason = "all that there is to say of a machine"
+        reason = "called from one place, with all settings of a machine"
     )]
     fn new(
         py: Python<'_>,
@@ -58,7 +64,8 @@ impl Machine {
         tmp_dir: PathBuf,
         keep_vm_state: bool,
         templates: Option<PathBuf>,
-        callbacks: Py<PyAny>,
+        has_callbacks: Py<PyAny>,
+        run_callbacks: Py<PyAny>,
     ) -> PyResult<Self> {
         let _in_runtime = runtime().enter();
         let mut vm = machine::Machine::builder(start::command(py, &start_command)?)
@@ -70,22 +77,9 @@ impl Machine {
             vm = vm.templates(cache_dir);
         }
         let vm = vm.build().map_err(|error| exception(py, &error))?;
-        let raised = Arc::new(Mutex::new(None));
-        let check = {
-            let raised = Arc::clone(&raised);
-            move || match call(|py| callbacks.call0(py)) {
-                Ok(_) => true,
-                Err(error) => {
-                    *lock(&raised) = Some(error);
-                    false
-                }
-            }
-        };
-        let check = Arc::new(check);
-        let callbacks = vm.polling_condition("of the script", Duration::ZERO, move |_| {
-            let check = Arc::clone(&check);
-            async move { Ok(check()) }
-        });
+        let calls_back = Arc::new(AtomicBool::new(false));
+        let raised = Raised::default();
+        let callbacks = call_back(&vm, &calls_back, &raised, run_callbacks);
         Ok(Self {
             name: name.to_owned(),
             parts: Mutex::new(Some(Parts {
@@ -93,8 +87,18 @@ impl Machine {
                 _callbacks: callbacks,
             })),
             start_command,
+            has_callbacks,
+            calls_back,
             raised,
         })
+    }
+
+    /// Looks again whether there are callbacks, for operations that already run in other
+    /// threads.
+    fn update_callbacks(&self, py: Python<'_>) -> PyResult<()> {
+        let calls_back = self.has_callbacks.call0(py)?.is_truthy(py)?;
+        self.calls_back.store(calls_back, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Kills QEMU and removes the state directory.
@@ -118,22 +122,41 @@ impl Machine {
         })
     }
 
-    /// Waits for an operation.
+    /// Runs an operation to its end.
     fn wait<T: Send>(
         &self,
         py: Python<'_>,
         operation: impl AsyncFnOnce(&machine::Machine) -> machine::Result<T> + Send,
     ) -> PyResult<T> {
         let vm = self.vm()?;
+        self.update_callbacks(py)?;
         if vm.pid().is_none() {
             vm.set_start_command(start::command(py, &self.start_command)?);
         }
         let result = wait(py, async move || operation(&vm).await);
-        match lock(&self.raised).take() {
+        match self.raised.take() {
             Some(raised) if result.is_err() => Err(raised),
             _ => result,
         }
     }
+}
+
+/// Calls `run_callbacks` before each command of `vm` while `calls_back` is set.
+fn call_back(
+    vm: &machine::Machine,
+    calls_back: &Arc<AtomicBool>,
+    raised: &Raised,
+    run_callbacks: Py<PyAny>,
+) -> PollingCondition {
+    let (calls_back, raised) = (Arc::clone(calls_back), raised.clone());
+    let check = move || {
+        !calls_back.load(Ordering::Relaxed) || raised.call(|py| run_callbacks.call0(py)).is_some()
+    };
+    let check = Arc::new(check);
+    vm.polling_condition("of the script", Duration::ZERO, move |_| {
+        let check = Arc::clone(&check);
+        async move { Ok(check()) }
+    })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -5,6 +5,8 @@ use std::ffi::CString;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
+use crate::exit_code;
+
 /// Files of the package `test_driver`, with their text.
 macro_rules! files {
     ($($path:literal),* $(,)?) => {
@@ -16,7 +18,7 @@ macro_rules! files {
 const FILES: [(&str, &str); 24] = files![
     "__init__",
     "errors",
-    "story",
+    "failure",
     "logger",
     "polling_condition",
     "start_command",
@@ -89,9 +91,13 @@ fn native(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     module.add_function(wrap_pyfunction!(super::log::printable, &module)?)?;
     module.add_function(wrap_pyfunction!(super::log::show_serial, &module)?)?;
     module.add_function(wrap_pyfunction!(super::log::elapsed, &module)?)?;
+    module.add_function(wrap_pyfunction!(super::log::next_error_id, &module)?)?;
     module.add_function(wrap_pyfunction!(super::log::write_junit, &module)?)?;
     module.add_function(wrap_pyfunction!(super::time_limit::scaled, &module)?)?;
     module.add_function(wrap_pyfunction!(super::waiting::wakeup_fd, &module)?)?;
     module.add("CLEAN_UP_SECONDS", super::waiting::CLEAN_UP.as_secs())?;
+    for listed in exit_code::ALL {
+        module.add(listed.name, listed.code)?;
+    }
     Ok(module)
 }

@@ -1,73 +1,61 @@
 //! Python's regular expressions, in waits.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 
-use super::waiting::call;
+use super::callback::Raised;
 
-/// A function of Python's that says where in a text something is.
+/// A Python function that returns where it finds something in a text.
 #[derive(Clone)]
 pub(super) struct Search {
     function: Arc<Py<PyAny>>,
-    /// What it raised, which ends the wait.
-    raised: Arc<Mutex<Option<PyErr>>>,
+    raised: Raised,
 }
 
 impl Search {
     pub(super) fn new(function: Py<PyAny>) -> Self {
         Self {
             function: Arc::new(function),
-            raised: Arc::default(),
+            raised: Raised::default(),
         }
     }
 
-    /// The range of bytes where it is.
+    /// The range of bytes of the match. An exception counts as a match, to end the wait.
     pub(super) fn find(&self, text: &str) -> Option<Range<usize>> {
-        let found = call(|py| {
+        let found = self.raised.call(|py| {
             let found = self.function.call1(py, (text,))?;
             found.extract::<Option<(usize, usize)>>(py)
         });
-        match found {
-            Ok(span) => span.map(|(start, end)| bytes(text, start)..bytes(text, end)),
-            Err(error) => {
-                *self.slot() = Some(error);
-                Some(0..0)
-            }
-        }
+        let (start, end) = found.unwrap_or(Some((0, 0)))?;
+        Some(byte_offset(text, start)..byte_offset(text, end))
     }
 
-    /// Whether it is there.
+    /// Whether there is a match.
     pub(super) fn matches(&self, text: &str) -> bool {
         self.find(text).is_some()
     }
 
-    /// The outcome of the wait, unless the function raised.
+    /// The outcome of the wait: the exception, if the function raised one.
     pub(super) fn outcome<T>(&self, waited: PyResult<T>) -> PyResult<()> {
-        match self.slot().take() {
-            Some(error) => Err(error),
-            None => waited.map(drop),
-        }
-    }
-
-    fn slot(&self) -> std::sync::MutexGuard<'_, Option<PyErr>> {
-        self.raised.lock().unwrap_or_else(PoisonError::into_inner)
+        self.raised.take().map_or(waited.map(drop), Err)
     }
 }
 
-/// Python counts characters.
-fn bytes(text: &str, characters: usize) -> usize {
+/// Converts an offset in characters, as Python counts.
+fn byte_offset(text: &str, characters: usize) -> usize {
     let mut starts = text.char_indices().map(|(at, _)| at);
     starts.nth(characters).unwrap_or(text.len())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::bytes;
+    use super::byte_offset;
 
     #[test]
-    fn characters_are_counted_not_bytes() {
-        assert_eq!([0, 1, 2, 3].map(|at| bytes("éa€", at)), [0, 2, 3, 6]);
+    fn offsets_in_characters_are_converted_to_bytes() {
+        let offsets = [0, 1, 2, 3].map(|at| byte_offset("éa€", at));
+        assert_eq!(offsets, [0, 2, 3, 6]);
     }
 }

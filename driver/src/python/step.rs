@@ -1,17 +1,19 @@
-//! What scripts do, as steps that those of machines are within.
+//! Steps of scripts, in which the steps of machines are nested.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 
+use machine::trace;
 use pyo3::prelude::*;
 use tracing::Span;
-use tracing::field::Empty;
 
-/// A step of a script's, on the thread that does it.
+use super::errors::FailureFields;
+
+/// A step of a script, on the thread that runs it.
 #[pyclass(frozen, module = "_vmwright")]
 pub(super) struct Step {
     span: Span,
-    /// Who is in it.
+    /// The thread that has entered it.
     thread: Mutex<Option<ThreadId>>,
 }
 
@@ -19,20 +21,13 @@ pub(super) struct Step {
 impl Step {
     #[new]
     fn new(what: &str, kind: &str, machine: Option<&str>) -> Self {
-        let span = tracing::info_span!(
-            target: "machine::step",
-            "step",
-            machine,
-            kind,
-            what,
-            outcome = Empty,
-            error = Empty
-        );
-        let thread = Mutex::default();
-        Self { span, thread }
+        Self {
+            span: trace::step(machine, Some(kind), what),
+            thread: Mutex::default(),
+        }
     }
 
-    /// Begins it: what this thread does from now on is within it.
+    /// Begins it: steps that this thread begins from now on are nested in it.
     fn enter(&self) {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         *thread = Some(thread::current().id());
@@ -40,11 +35,19 @@ impl Step {
             .with_subscriber(|(id, subscriber)| subscriber.enter(id));
     }
 
-    /// Ends it, and says how.
-    fn exit(&self, outcome: &str, error: &str) {
-        tracing::record_all!(self.span, outcome = outcome, error = error);
+    /// Ends it and records its outcome.
+    fn exit(&self, outcome: &str, failure: Option<FailureFields>) {
+        let (error, error_id, infrastructure) = failure.unwrap_or_default();
+        // All at once: subscribers take the step as ended when they see its outcome.
+        tracing::record_all!(
+            self.span,
+            outcome = outcome,
+            error = error,
+            error_id = error_id,
+            infrastructure = infrastructure,
+        );
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        // Python may close a generator on a thread that was never in it.
+        // Python may close a generator on a thread that did not enter it.
         if thread.take() == Some(thread::current().id()) {
             self.span
                 .with_subscriber(|(id, subscriber)| subscriber.exit(id));

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use machine::report::Outcome;
+use machine::report::{Failure, Outcome};
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use tokio::runtime::Runtime;
@@ -15,8 +15,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::errors::exception;
+use crate::exit_code;
 use crate::report::Report;
-use crate::run::TIMED_OUT;
 
 /// How long after its time is up a run may take to clean up.
 pub(super) const CLEAN_UP: Duration = Duration::from_secs(30);
@@ -136,12 +136,13 @@ pub(super) fn end_after(limit: Duration, report: Report) -> JoinHandle<()> {
         let never = std::future::pending::<()>();
         let limit = limit.saturating_add(CLEAN_UP).saturating_add(LAST_WORDS);
         let _ = tokio::time::timeout(limit, never).await;
-        let story = "the script did not end when its time was up";
-        tracing::error!("{story}");
-        if let Err(error) = report.write_junit(story) {
+        let message = "the script did not end when its time was up";
+        tracing::error!("{message}");
+        let failure = Failure::new(message, None, false);
+        if let Err(error) = report.write_junit(&failure) {
             tracing::error!("{error}");
         }
-        report.end(Outcome::TimedOut, story);
-        std::process::exit(TIMED_OUT.into());
+        report.end(Outcome::TimedOut, Some(failure));
+        std::process::exit(exit_code::TIMED_OUT.into());
     })
 }

@@ -1,6 +1,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use machine::INFRASTRUCTURE;
+
 use super::{Ended, Run};
 
 #[test]
@@ -78,6 +80,46 @@ fn a_script_in_which_nothing_begins_is_reported() {
         "{report}"
     );
     assert!(report.contains("script.py:1: "), "{report}");
+}
+
+/// Output of a guest is not evidence against the host.
+#[test]
+fn a_command_that_prints_the_note_on_infrastructure_is_a_failure() {
+    let run = Run::new(&[("machine", "minimal")]);
+    let script = format!("machine.succeed('echo {INFRASTRUCTURE}; false')\n");
+    assert_counts_as(&run, &script, "errors=\"0\" failures=\"1\"");
+}
+
+#[test]
+fn an_exception_with_the_note_on_infrastructure_is_a_failure() {
+    let script = format!("raise Exception('{INFRASTRUCTURE}')\n");
+    assert_counts_as(&Run::new(&[]), &script, "errors=\"0\" failures=\"1\"");
+}
+
+/// Also if the script wraps the exception.
+#[test]
+fn a_machine_that_can_not_start_is_an_error() {
+    let script = "create_machine('/no/such/run-x-vm').start()\n";
+    assert_counts_as(&Run::new(&[]), script, "errors=\"1\" failures=\"0\"");
+    let script = "\
+try:
+    create_machine('/no/such/run-x-vm').start()
+except Exception as error:
+    raise ValueError('no machine') from error
+";
+    assert_counts_as(&Run::new(&[]), script, "errors=\"1\" failures=\"0\"");
+}
+
+/// Runs a script that fails, and compares its JUnit report and its summary.
+fn assert_counts_as(run: &Run, script: &str, counts: &str) {
+    let (script, report) = (run.script(script), run.out().join("junit.xml"));
+    let log = Ended::of(run.command().arg("--junit-xml").arg(&report).arg(script)).failed(1);
+    is_valid_junit(&report);
+    let report = std::fs::read_to_string(report).unwrap();
+    assert!(report.contains(counts), "no {counts} in {report}");
+    let (_, summary) = log.rsplit_once("\nscript failed in ").unwrap();
+    let blames_host = summary.contains("\n  the host, QEMU or the image");
+    assert_eq!(blames_host, counts.contains("errors=\"1\""), "{log}");
 }
 
 /// By the schema that CI systems go by; `cargo xtask vm-test` fetches it.

@@ -119,6 +119,7 @@ class Machine(
             self.tmp_dir,
             keep_vm_state,
             templates,
+            self._has_callbacks,
             self.run_callbacks,
         )
         self.shared_dir = self._vm.shared_dir
@@ -181,9 +182,13 @@ class Machine(
         return rootlog.nested(msg, {"machine": self.name, **attrs})
 
     def run_callbacks(self) -> None:
-        """Calls what is to be called before each command."""
+        """Calls the callbacks, as before each command."""
         for callback in self.callbacks:
             callback()
+
+    def _has_callbacks(self) -> bool:
+        # Functions are true; the driver's own callback is false while it has nothing to do.
+        return any(self.callbacks)
 
 
 # Names that scripts for newer drivers know it by.

@@ -1,19 +1,17 @@
 //! QEMU's monitors.
 
-use std::sync::Mutex;
-
 use machine::ErrorKind;
 use machine::qmp_mon::Event;
 use pyo3::prelude::*;
 use serde_json::json;
 
-use super::{Machine, lock};
+use super::Machine;
+use crate::python::callback::Raised;
 use crate::python::time_limit::TimeLimit;
-use crate::python::waiting::call;
 
 #[pymethods]
 impl Machine {
-    /// A reply that tells of an error is a reply to a script, as under the reference.
+    /// A reply that reports an error is returned, as by the reference driver.
     fn send_monitor_command(&self, py: Python<'_>, command: &str) -> PyResult<String> {
         self.wait(py, async |vm| {
             let replied = vm.send_monitor_command(command).await;
@@ -33,22 +31,19 @@ impl Machine {
         wanted: &Bound<'_, PyAny>,
         timeout: TimeLimit,
     ) -> PyResult<Py<PyAny>> {
-        let (wanted, raised) = (&wanted.clone().unbind(), &Mutex::new(None));
+        let (wanted, raised) = (&wanted.clone().unbind(), &Raised::default());
         let event = self.wait(py, async |vm| {
             let picks = |event: &Event| {
-                let picks = call(|py| {
+                let picks = raised.call(|py| {
                     let picks = wanted.call1(py, (as_python(py, event)?,))?;
                     picks.is_truthy(py)
                 });
-                // What it raised ends the wait.
-                picks.unwrap_or_else(|error| {
-                    *lock(raised) = Some(error);
-                    true
-                })
+                // An exception ends the wait.
+                picks.unwrap_or(true)
             };
             vm.within(timeout.0).wait_for_qmp_event(picks).await
         });
-        if let Some(error) = lock(raised).take() {
+        if let Some(error) = raised.take() {
             return Err(error);
         }
         as_python(py, &event?)

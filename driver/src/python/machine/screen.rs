@@ -10,8 +10,8 @@ use crate::python::search::Search;
 use crate::python::time_limit::TimeLimit;
 use crate::python::waiting::runtime;
 
-/// How long a failure may be held up for a picture of it.
-const LAST_PICTURE: Duration = Duration::from_secs(10);
+/// Time limit for the screenshot after a failure.
+const LAST_SCREENSHOT_LIMIT: Duration = Duration::from_secs(10);
 
 #[pymethods]
 impl Machine {
@@ -19,16 +19,16 @@ impl Machine {
         self.wait(py, async |vm| vm.screenshot(name).await.map(drop))
     }
 
-    /// Takes a picture of the screen, if the machine runs, for the story of a failure. It
-    /// is not to make that worse: what goes wrong with it is left at that.
-    fn take_last_picture(&self, py: Python<'_>) {
+    /// Takes a screenshot for the report of a failure, if the machine runs. Errors are
+    /// ignored: the failure itself is what matters.
+    fn take_last_screenshot(&self, py: Python<'_>) {
         let Ok(vm) = self.vm() else {
             return;
         };
         let picture = format!("{}-at-failure", vm.name());
         py.detach(|| {
             if vm.pid().is_some() {
-                let taken = async { timeout(LAST_PICTURE, vm.screenshot(&picture)).await };
+                let taken = async { timeout(LAST_SCREENSHOT_LIMIT, vm.screenshot(&picture)).await };
                 let _ = runtime().block_on(taken);
             }
         });

@@ -1,0 +1,31 @@
+//! Calls of Python's functions within operations of machines.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pyo3::prelude::*;
+
+use super::waiting::call;
+
+/// The exception that a callback raised.
+///
+/// Operations of `machine` can't carry it in their errors, so it is kept here until the
+/// operation has ended.
+#[derive(Clone, Default)]
+pub(super) struct Raised(Arc<Mutex<Option<PyErr>>>);
+
+impl Raised {
+    /// Calls Python: the result, or None if it raised.
+    pub(super) fn call<T>(&self, f: impl FnOnce(Python<'_>) -> PyResult<T>) -> Option<T> {
+        let result = call(f);
+        result.map_err(|error| *self.slot() = Some(error)).ok()
+    }
+
+    /// Takes the exception, if any.
+    pub(super) fn take(&self) -> Option<PyErr> {
+        self.slot().take()
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<PyErr>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
