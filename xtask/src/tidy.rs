@@ -1,5 +1,8 @@
 //! `cargo xtask tidy`: the rules that code can check.
 
+mod circles;
+mod floors;
+mod imports;
 mod tables;
 
 use std::collections::BTreeSet;
@@ -54,6 +57,9 @@ pub(crate) fn run_all() -> Result<()> {
     let progress = Progress::new("tidy");
     progress.step("who uses whom");
     dependencies()?;
+    progress.step("imports go down, and in no circle");
+    floors::check()?;
+    circles::check()?;
     progress.step("codecs without I/O");
     sans_io()?;
     progress.step("short files");
