@@ -5,31 +5,13 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use clap::ValueEnum;
+use clap::ValueEnum as _;
 
+use crate::flags::{Bench, Image};
 use crate::host::{self, Package};
-use crate::image::{self, Image};
+use crate::image;
 use crate::util::{cargo, run_loudly, vm_dir};
 use crate::vm_test::{self, accelerator};
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum Bench {
-    /// How long a clone takes, beside a boot, and what sixteen of them cost
-    Clone,
-    /// How long a command takes, beside the reference's way to run it
-    Commands,
-    /// How long it takes until a fault is seen
-    Faults,
-    /// How well and how fast screens are read, beside `convert` and `tesseract`
-    Ocr,
-    /// How fast a console is logged
-    SerialLog,
-    /// How long all VM tests take, with a boot for each machine, with clones of templates
-    /// that are made within that time, and with clones of those; two hours
-    Suite,
-    /// How large the trace page of a long run is, and how fast a browser shows it
-    Trace,
-}
 
 /// Runs a benchmark, with all that it needs installed and built before.
 pub(crate) fn run(bench: Bench, yes: bool) -> Result<()> {

@@ -3,10 +3,7 @@
 use std::num::NonZero;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum as _};
-
-use crate::bench::Bench;
-use crate::image::Image;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// vmwright's own tool: guest images, VM tests, checks.
 #[derive(Debug, Parser)]
@@ -38,6 +35,17 @@ pub(crate) enum Task {
     Soak(SoakFlags),
     /// Checks the rules that code can check: dependencies, codecs, formatting, lints
     Tidy,
+}
+
+/// A guest image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Image {
+    /// Debian's kernel, busybox and bash in an initramfs: boots in seconds
+    Minimal,
+    /// Debian 12 with systemd
+    Systemd,
+    /// Debian 12 with an X server, a window manager and xterm
+    Desktop,
 }
 
 #[derive(Debug, Args)]
@@ -104,6 +112,26 @@ pub(crate) struct TestFlags {
     /// Installs missing host packages without asking, as with `CI` in the environment
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+/// A benchmark.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Bench {
+    /// How long a clone takes, beside a boot, and what sixteen of them cost
+    Clone,
+    /// How long a command takes, beside the reference's way to run it
+    Commands,
+    /// How long it takes until a fault is seen
+    Faults,
+    /// How well and how fast screens are read, beside `convert` and `tesseract`
+    Ocr,
+    /// How fast a console is logged
+    SerialLog,
+    /// How long all VM tests take, with a boot for each machine, with clones of templates
+    /// that are made within that time, and with clones of those; two hours
+    Suite,
+    /// How large the trace page of a long run is, and how fast a browser shows it
+    Trace,
 }
 
 #[derive(Debug, Args)]

@@ -12,22 +12,10 @@ mod systemd;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use clap::ValueEnum;
 
-use crate::flags::ImageFlags;
+use crate::flags::{Image, ImageFlags};
 use crate::host;
 use crate::util::{Progress, vm_dir};
-
-/// A guest image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Image {
-    /// Debian's kernel, busybox and bash in an initramfs: boots in seconds
-    Minimal,
-    /// Debian 12 with systemd
-    Systemd,
-    /// Debian 12 with an X server, a window manager and xterm
-    Desktop,
-}
 
 /// What an image is made from.
 struct Recipe {

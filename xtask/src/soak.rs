@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 
-use crate::flags::SoakFlags;
+use crate::flags::{Image, SoakFlags};
 use crate::host;
-use crate::image::{self, Image};
+use crate::image;
 use crate::util::{cargo, run_loudly, vm_dir};
 use crate::vm_test::accelerator;
 

@@ -16,8 +16,8 @@ use machine::report::Terminal;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use self::places::places;
-use crate::flags::VmTestFlags;
-use crate::image::{self, Image};
+use crate::flags::{Image, VmTestFlags};
+use crate::image;
 use crate::util::{cargo, run_loudly, vm_dir};
 use crate::{host, junit};
 
