@@ -45,6 +45,9 @@ pub(crate) const BROWSER: [Package; 2] = [
 /// What the schema of reports is fetched and used with.
 const SCHEMA: [Package; 2] = [package("curl", "curl"), package("libxml2-utils", "xmllint")];
 
+/// The linter of shell scripts.
+pub(crate) const LINT: [Package; 1] = [package("shellcheck", "shellcheck")];
+
 /// What all of this repository is built and tested with.
 pub(crate) fn all() -> Vec<Package> {
     [&RUN[..], &VLAN, &OCR, &PYTHON, &BROWSER, &SCHEMA].concat()

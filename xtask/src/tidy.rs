@@ -3,6 +3,7 @@
 mod circles;
 mod floors;
 mod imports;
+mod shell;
 mod tables;
 
 use std::collections::BTreeSet;
@@ -67,6 +68,8 @@ pub(crate) fn run_all() -> Result<()> {
     progress.step("every operation has a test, and every fault");
     tables::operations()?;
     tables::faults()?;
+    progress.step("shell scripts");
+    shell::check()?;
     progress.step("formatting");
     check(&["fmt", "--all", "--check"], "run `cargo fmt --all`")?;
     progress.step("machine without ocr");
@@ -180,7 +183,7 @@ fn check_sans_io(file: &Path) -> Result<()> {
 
 /// No source file is a drawer for everything.
 fn short_files() -> Result<()> {
-    let python = files(&workspace().join("driver/python"), "py")?;
+    let python = files_ending(&workspace().join("driver/python"), "py")?;
     for file in sources(&workspace())?.into_iter().chain(python) {
         let lines = fs::read_to_string(&file)?.lines().count();
         if lines > LONGEST_FILE {
@@ -195,22 +198,27 @@ fn short_files() -> Result<()> {
 
 /// All Rust files below `dir`.
 fn sources(dir: &Path) -> Result<Vec<PathBuf>> {
-    files(dir, "rs")
+    files_ending(dir, "rs")
 }
 
-/// All files of a kind below `dir`, but for what is built and what is hidden.
-fn files(dir: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+fn files_ending(dir: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    files(dir, &|path| {
+        path.extension().is_some_and(|it| it == extension)
+    })
+}
+
+/// The files below `dir` that are `wanted`, but for those in `target` and in hidden
+/// directories.
+fn files(dir: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).with_context(|| format!("can't read {}", dir.display()))? {
         let path = entry?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        if path.is_dir() && name != "target" && !name.starts_with('.') {
-            found.extend(files(&path, extension)?);
-        } else if path.extension().is_some_and(|its| its == extension) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if path.is_dir() {
+            if name != "target" && !name.starts_with('.') {
+                found.extend(files(&path, wanted)?);
+            }
+        } else if wanted(&path) {
             found.push(path);
         }
     }
