@@ -10,6 +10,12 @@ use crate::util::workspace;
 
 const OPERATIONS: &str = "docs/operations.md";
 
+/// Where operations are: one file for each group.
+const OPERATION_DIRS: [&str; 2] = ["machine/src/machine", "machine/src/guest"];
+
+/// The types whose public functions are operations.
+const OPERATION_TYPES: [&str; 2] = ["Machine", "Guest"];
+
 const FAULTS: &str = "docs/faults.md";
 
 /// No operation is missing, and none is shown by a test that is not there.
@@ -22,16 +28,32 @@ pub(super) fn operations() -> Result<()> {
             bail!("{OPERATIONS}: `{operation}` is shown by `{test}`, which is not in tests/vm");
         }
     }
-    // Whatever a machine can do has a file of its concern here.
-    for operation in functions("machine/src/machine", |line| {
-        line.strip_prefix("    pub ").unwrap_or_default()
-    })? {
-        let (file, name) = operation.split_once("::").unwrap_or_default();
-        if file != "builder" && !table.iter().any(|(listed, _)| *listed == name) {
-            bail!("{OPERATIONS} does not list `{name}` of machine/src/machine/{file}.rs");
+    for dir in OPERATION_DIRS {
+        let mut is_operation = false;
+        let operations = functions(dir, |line| {
+            if line.starts_with("impl") {
+                is_operation = OPERATION_TYPES.contains(&implemented(line));
+            }
+            let public = line.strip_prefix("    pub ").filter(|_| is_operation);
+            public.unwrap_or_default()
+        })?;
+        for operation in operations {
+            let (module, name) = operation.rsplit_once("::").unwrap_or_default();
+            if !table.iter().any(|(listed, _)| *listed == name) {
+                let file = module.replace("::", "/");
+                bail!("{OPERATIONS} does not list `{name}` of {dir}/{file}.rs");
+            }
         }
     }
     Ok(())
+}
+
+/// The type of a line `impl TYPE {`.
+fn implemented(line: &str) -> &str {
+    let name = line
+        .strip_prefix("impl ")
+        .and_then(|it| it.strip_suffix(" {"));
+    name.unwrap_or_default()
 }
 
 /// The tests in the table of faults are those in `tests/vm/fault`.
@@ -104,6 +126,13 @@ mod tests {
             Some("x::y")
         );
         assert_eq!(last_cell("| Fault | What is seen | After | Test |"), None);
+    }
+
+    #[test]
+    fn an_implementation_is_of_a_type() {
+        assert_eq!(implemented("impl Guest {"), "Guest");
+        assert_eq!(implemented("impl Drop for Guest {"), "Drop for Guest");
+        assert_eq!(implemented("fn f() {"), "");
     }
 
     #[test]
