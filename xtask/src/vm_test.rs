@@ -46,7 +46,7 @@ pub(crate) fn run(flags: &VmTestFlags) -> Result<()> {
         if flags.repeat.get() > 1 {
             eprintln!("round {round} of {}", flags.repeat);
         }
-        failures::forget()?;
+        failures::remove()?;
         junit::forget(profile(flags))?;
         let mut runner = runner(&tests, flags);
         runner
@@ -70,7 +70,7 @@ pub(crate) fn run(flags: &VmTestFlags) -> Result<()> {
             }
         };
         eprintln!("error: {error:#}");
-        failures::tell()?;
+        failures::print()?;
         return Err(Told.into());
     }
     Ok(())
