@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: the rules that code can check.
 
 mod circles;
+mod features;
 mod floors;
 mod imports;
 mod shell;
@@ -72,36 +73,8 @@ pub(crate) fn run_all() -> Result<()> {
     shell::check()?;
     progress.step("formatting");
     check(&["fmt", "--all", "--check"], "run `cargo fmt --all`")?;
-    progress.step("machine without ocr");
-    let without_ocr = [
-        "check",
-        "--quiet",
-        "--package",
-        "machine",
-        "--no-default-features",
-    ];
-    check(
-        &without_ocr,
-        "the feature `ocr` of `machine` must be optional",
-    )?;
-    progress.step("machine with report alone");
-    let with_report = [&without_ocr[..], &["--features", "report"]].concat();
-    check(
-        &with_report,
-        "the feature `report` of `machine` must need no other",
-    )?;
-    progress.step("driver without Python");
-    let without_python = [
-        "check",
-        "--quiet",
-        "--package",
-        "driver",
-        "--no-default-features",
-    ];
-    check(
-        &without_python,
-        "the feature `python` of `driver` must be optional",
-    )?;
+    progress.step("features");
+    features::check()?;
     progress.step("clippy");
     let clippy = [
         "clippy",
@@ -112,10 +85,10 @@ pub(crate) fn run_all() -> Result<()> {
         "-D",
         "warnings",
     ];
-    check(&clippy, "mend what clippy found")?;
+    check(&clippy, "fix the clippy warnings")?;
     progress.step("documentation");
     let doc = ["doc", "--quiet", "--workspace", "--no-deps"];
-    check(&doc, "mend what rustdoc found")
+    check(&doc, "fix the rustdoc warnings")
 }
 
 /// A member uses only the members that it may.
