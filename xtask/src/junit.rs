@@ -28,7 +28,7 @@ fn written(profile: &str) -> PathBuf {
 
 /// Removes the report of an earlier run, which would be taken for that of a run that comes
 /// to none.
-pub(crate) fn forget(profile: &str) -> Result<()> {
+pub(crate) fn remove(profile: &str) -> Result<()> {
     let written = written(profile);
     match fs::remove_file(&written) {
         Err(error) if error.kind() != ErrorKind::NotFound => {

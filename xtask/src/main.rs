@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            if !error.is::<vm_test::Told>() {
+            if !error.is::<vm_test::AlreadyPrinted>() {
                 eprintln!("error: {error:#}");
             }
             ExitCode::FAILURE

@@ -9,12 +9,12 @@ mod tables;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
-use crate::util::{Progress, cargo, run, workspace};
+use crate::util::{Progress, cargo, files_ending, run, sources, workspace};
 
 /// The crates that are each useful alone.
 const PROTOCOL_CRATES: [&str; 4] = ["backdoor-shell", "ocr", "qmp-mon", "serial-log"];
@@ -167,35 +167,6 @@ fn short_files() -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// All Rust files below `dir`.
-fn sources(dir: &Path) -> Result<Vec<PathBuf>> {
-    files_ending(dir, "rs")
-}
-
-fn files_ending(dir: &Path, extension: &str) -> Result<Vec<PathBuf>> {
-    files(dir, &|path| {
-        path.extension().is_some_and(|it| it == extension)
-    })
-}
-
-/// The files below `dir` that are `wanted`, but for those in `target` and in hidden
-/// directories.
-fn files(dir: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).with_context(|| format!("can't read {}", dir.display()))? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if path.is_dir() {
-            if name != "target" && !name.starts_with('.') {
-                found.extend(files(&path, wanted)?);
-            }
-        } else if wanted(&path) {
-            found.push(path);
-        }
-    }
-    Ok(found)
 }
 
 fn check(arguments: &[&str], advice: &'static str) -> Result<()> {

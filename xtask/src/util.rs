@@ -1,6 +1,7 @@
 //! What all tasks need: where things are, running programs, telling of progress.
 
 use std::env;
+use std::fs;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -25,6 +26,36 @@ pub(crate) fn cargo() -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(workspace());
     cargo
+}
+
+/// The Rust files below `dir`.
+pub(crate) fn sources(dir: &Path) -> Result<Vec<PathBuf>> {
+    files_ending(dir, "rs")
+}
+
+/// The files below `dir` with an extension.
+pub(crate) fn files_ending(dir: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    files(dir, &|path| {
+        path.extension().is_some_and(|it| it == extension)
+    })
+}
+
+/// The files below `dir` that are `wanted`, but for those in `target` and in hidden
+/// directories.
+pub(crate) fn files(dir: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).with_context(|| format!("can't read {}", dir.display()))? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if path.is_dir() {
+            if name != "target" && !name.starts_with('.') {
+                found.extend(files(&path, wanted)?);
+            }
+        } else if wanted(&path) {
+            found.push(path);
+        }
+    }
+    Ok(found)
 }
 
 /// A hash, as it is written.

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow, bail};
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 
-use super::sources;
-use crate::util::workspace;
+use crate::util::{sources, workspace};
 
 /// A crate, as far as its own modules import each other. Tests and documentation are left out.
 pub(super) struct Crate {

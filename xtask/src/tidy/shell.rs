@@ -6,8 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::files;
-use crate::util::{run, workspace};
+use crate::util::{files, run, workspace};
 
 /// Where scripts are: in files that end in `.sh` or `.bash`, or begin with `#!` and a shell.
 const DIRECTORIES: [&str; 4] = [".ci", "backdoor-shell/src", "machine/src", "xtask/images"];

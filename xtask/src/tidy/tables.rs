@@ -5,8 +5,7 @@ use std::fs;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::sources;
-use crate::util::workspace;
+use crate::util::{sources, workspace};
 
 const OPERATIONS: &str = "docs/operations.md";
 
