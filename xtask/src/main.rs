@@ -4,7 +4,7 @@
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a command line tool talks"
+    reason = "a command line tool prints"
 )]
 
 mod bench;

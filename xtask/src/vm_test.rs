@@ -21,7 +21,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use self::runner::{Tests, profile, scale_timeouts};
 use crate::flags::{Image, VmTestFlags};
 use crate::image;
-use crate::util::{cargo, run_loudly, vm_dir};
+use crate::util::{cargo, run_visibly, vm_dir};
 use crate::{host, junit};
 
 /// Installs and builds what the tests need, and runs those that the flags select.
@@ -69,7 +69,7 @@ fn run_rounds(
         if let Some(schema) = schema {
             runner.env("VM_JUNIT_SCHEMA", schema);
         }
-        let outcome = run_loudly(&mut runner);
+        let outcome = run_visibly(&mut runner);
         let reported = match &flags.junit_xml {
             Some(path) => rounds.take_report(profile(flags), path, schema),
             None => Ok(()),
@@ -109,8 +109,8 @@ fn check_for_nextest(flags: &VmTestFlags) -> Result<()> {
 
 /// Builds the tests, and the driver that some of them run.
 pub(crate) fn build() -> Result<()> {
-    run_loudly(cargo().args(["build", "--package", "driver"]))?;
-    run_loudly(cargo().args(["test", "--package", "vm-tests", "--no-run"]))
+    run_visibly(cargo().args(["build", "--package", "driver"]))?;
+    run_visibly(cargo().args(["test", "--package", "vm-tests", "--no-run"]))
 }
 
 /// Makes the templates of the images before all tests are run, with visible progress. Which
@@ -125,7 +125,7 @@ fn make_templates(tests: &Tests<'_>, flags: &VmTestFlags, accelerator: &str) -> 
     task.args(["template", "--all"])
         .env("VM_ACCEL", accelerator);
     scale_timeouts(&mut task, flags);
-    if let Err(error) = run_loudly(&mut task) {
+    if let Err(error) = run_visibly(&mut task) {
         eprintln!("the tests make the templates themselves: {error:#}");
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! `docs/operations.md` lists every operation, `docs/faults.md` every fault, each with a
-//! test that there is.
+//! `docs/operations.md` lists every operation and `docs/faults.md` every fault, each with an
+//! existing test.
 
 use std::fs;
 
@@ -17,14 +17,14 @@ const OPERATION_TYPES: [&str; 2] = ["Machine", "Guest"];
 
 const FAULTS: &str = "docs/faults.md";
 
-/// No operation is missing, and none is shown by a test that is not there.
+/// Every operation is listed, and every listed test exists.
 pub(super) fn operations() -> Result<()> {
     let text = fs::read_to_string(workspace().join(OPERATIONS)).context(OPERATIONS)?;
     let table: Vec<(&str, &str)> = text.lines().filter_map(row).collect();
     let tests = functions("tests/vm", |line| line)?;
     for (operation, test) in &table {
         if !tests.iter().any(|name| name == test) {
-            bail!("{OPERATIONS}: `{operation}` is shown by `{test}`, which is not in tests/vm");
+            bail!("{OPERATIONS}: the test `{test}` of `{operation}` is not in tests/vm");
         }
     }
     for dir in OPERATION_DIRS {
@@ -55,7 +55,7 @@ fn implemented(line: &str) -> &str {
     name.unwrap_or_default()
 }
 
-/// The tests in the table of faults are those in `tests/vm/fault`.
+/// The tests listed in the table of faults are those in `tests/vm/fault`.
 pub(super) fn faults() -> Result<()> {
     let text = fs::read_to_string(workspace().join(FAULTS)).context(FAULTS)?;
     let listed: Vec<&str> = text.lines().filter_map(last_cell).collect();
@@ -91,8 +91,8 @@ fn row(line: &str) -> Option<(&str, &str)> {
     Some((operation, test))
 }
 
-/// The functions in a directory's files, `module::function`, where `part` of a line
-/// begins with one.
+/// The functions in a directory's files, as `module::function`. `part` returns the part of a
+/// line that may begin with one.
 fn functions(dir: &str, mut part: impl FnMut(&str) -> &str) -> Result<Vec<String>> {
     let mut found = Vec::new();
     let dir = workspace().join(dir);
