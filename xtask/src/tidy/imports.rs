@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 
 use crate::util::{sources, workspace};
 
-/// A crate, as far as its own modules import each other. Tests and documentation are left out.
+/// The imports between a crate's own modules, without those in tests and documentation.
 pub(super) struct Crate {
     /// The top-level modules.
     pub(super) modules: BTreeSet<String>,
@@ -52,11 +52,9 @@ impl Crate {
         let mut root = Source::default();
         let mut others = Vec::new();
         for (path, text) in files {
-            let module = module(path);
-            let mut source = Source::default();
-            let tokens = text.parse().map_err(|error| anyhow!("{error}"));
-            let tokens = tokens.with_context(|| dir.join(path).display().to_string())?;
-            source.read(tokens, &module);
+            let path = dir.join(path).display().to_string();
+            let module = module(Path::new(&path).strip_prefix(dir)?);
+            let source = Source::parse(text, &module).context(path.clone())?;
             if module.is_empty() {
                 root = source;
             } else {
@@ -64,7 +62,6 @@ impl Crate {
             }
         }
         let tests: Vec<&Vec<String>> = others.iter().flat_map(|(.., it)| &it.tests).collect();
-        let modules = root.modules.iter().cloned().collect();
         let reexported = root.reexported();
         let mut imports = Vec::new();
         for (path, module, source) in &others {
@@ -72,25 +69,19 @@ impl Crate {
                 continue;
             }
             for used in &source.paths {
-                let place = format!("{}:{}", dir.join(path).display(), used.line);
-                let path = match used.path.split_first() {
-                    Some((name, _)) if name == "*" => {
-                        bail!("{place}: import each item from its module, not all of the root")
-                    }
-                    Some((name, rest)) if !root.modules.contains(name) => {
-                        let Some(module) = reexported.get(name) else {
-                            continue; // an item of the root, or of another crate
-                        };
-                        [module, rest].concat()
-                    }
-                    _ => used.path.clone(),
-                };
-                if path[0] != module[0] {
+                let place = format!("{path}:{}", used.line);
+                ensure!(
+                    used.path[0] != "*",
+                    "{place}: import each item from its module, not all of the root"
+                );
+                let path = root.resolve(&used.path, &reexported);
+                if let Some(path) = path.filter(|path| path[0] != module[0]) {
                     let from = module[0].clone();
                     imports.push(Import { place, from, path });
                 }
             }
         }
+        let modules = root.modules;
         Ok(Self { modules, imports })
     }
 }
@@ -127,6 +118,13 @@ struct Used {
 }
 
 impl Source {
+    fn parse(text: &str, module: &[String]) -> Result<Self> {
+        let mut source = Self::default();
+        let tokens = text.parse().map_err(|error| anyhow!("{error}"))?;
+        source.read(tokens, module);
+        Ok(source)
+    }
+
     /// Reads the tokens of a module.
     fn read(&mut self, tokens: TokenStream, module: &[String]) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
@@ -196,7 +194,20 @@ impl Source {
         rest.get(1..).unwrap_or_default()
     }
 
-    /// What a root re-exports from its modules: names, and where they are from.
+    /// Where a path leads to, in a root: `None` for an item of its own, or of another crate.
+    fn resolve(
+        &self,
+        path: &[String],
+        reexported: &BTreeMap<String, Vec<String>>,
+    ) -> Option<Vec<String>> {
+        let (name, rest) = path.split_first()?;
+        if self.modules.contains(name) {
+            return Some(path.to_owned());
+        }
+        Some([reexported.get(name)?, rest].concat())
+    }
+
+    /// What a root re-exports from its modules: the names, and the paths to the items.
     fn reexported(&self) -> BTreeMap<String, Vec<String>> {
         let of_modules = self.uses.iter().chain(&self.paths).filter(|it| {
             it.path
@@ -210,7 +221,8 @@ impl Source {
 }
 
 fn is_cfg_test(attribute: &Group) -> bool {
-    attribute.stream().to_string().replace(' ', "") == "cfg(test)"
+    let text = attribute.stream().to_string().replace(' ', "");
+    text == "cfg(test)" || text.starts_with("cfg(all(test,")
 }
 
 /// Adds the paths that begin with the first token, relative to the path `from`, and gives the
@@ -248,7 +260,7 @@ fn follow<'a>(tokens: &'a [TokenTree], from: &[String], found: &mut Vec<Used>) -
         [TokenTree::Ident(it), TokenTree::Ident(name), ..] if it == "as" => Some(name.to_string()),
         _ => path.last().cloned(),
     };
-    if let Some(name) = name {
+    if let Some(name) = name.filter(|_| !path.is_empty()) {
         found.push(Used { path, name, line });
     }
     rest
@@ -319,7 +331,7 @@ pub(super) mod tests {
             const TEXT: &str = "crate::b::X";
             #[cfg(test)]
             mod tests { use crate::b::X; }
-            #[cfg(test)]
+            #[cfg(all(test, feature = "c"))]
             use crate::b::Y;
             mod own;
         "#;
