@@ -8,6 +8,8 @@ mod admission;
 /// Headless Chromium, to look at pages with.
 pub mod browser;
 pub mod failure;
+/// Whether a test failed because of the host, QEMU or an image.
+pub mod infrastructure;
 mod places;
 /// Runs that were recorded, without a machine.
 pub mod recorded;
@@ -230,6 +232,7 @@ pub fn show_steps() {
         static LISTENING: DefaultGuard = tracing_subscriber::registry()
             .with(Terminal::new(TestWriter::default()).layer())
             .with(failure::recorder().as_ref().map(Recorder::layer))
+            .with(infrastructure::ErrorLayer)
             .set_default();
     }
     failure::keep_evidence();

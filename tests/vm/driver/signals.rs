@@ -54,6 +54,7 @@ fn end_by(run: &Run, command: &mut Command, signal: Signal) -> Ended {
         status,
         stdout: rest,
         stderr,
+        report: None,
     }
 }
 
