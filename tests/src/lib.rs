@@ -10,10 +10,10 @@ pub mod browser;
 pub mod failure;
 /// Whether a test failed because of the host, QEMU or an image.
 pub mod infrastructure;
-mod places;
+mod permits;
+mod polling;
 /// Runs that were recorded, without a machine.
 pub mod recorded;
-mod settling;
 mod suite;
 
 use std::os::unix::fs::symlink;
@@ -33,7 +33,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub use machine::scaled;
-pub use settling::{descriptors, settled, soon};
+pub use polling::{descriptors, settled, soon};
 
 /// How long a test waits for what must happen soon, on a host as slow as most; machines
 /// stretch it by `VM_TIMEOUT_SCALE`, others by [`scaled`].

@@ -3,8 +3,8 @@
 mod failures;
 mod partition;
 // The tests', of which no more have machines at once.
-#[path = "../../tests/src/places.rs"]
-mod places;
+#[path = "../../tests/src/permits.rs"]
+mod permits;
 
 use std::io;
 use std::num::NonZero;
@@ -15,7 +15,7 @@ use clap::ValueEnum as _;
 use machine::report::Terminal;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use self::places::places;
+use self::permits::permits;
 use crate::flags::VmTestFlags;
 use crate::image::{self, Image};
 use crate::util::{cargo, run_loudly, vm_dir};
@@ -180,7 +180,7 @@ fn runner(tests: &Tests<'_>, flags: &VmTestFlags) -> Command {
 fn nextest(runner: &mut Command, tests: &Tests<'_>, flags: &VmTestFlags) {
     runner.args(["nextest", "run", "--package", "vm-tests"]);
     runner.args(["--profile", profile(flags)]);
-    runner.args(["--test-threads", &places().to_string()]);
+    runner.args(["--test-threads", &permits().to_string()]);
     if let Some(part) = &flags.partition {
         runner.args(["--partition", part]);
     }
@@ -207,7 +207,7 @@ fn profile(flags: &VmTestFlags) -> &'static str {
 
 fn cargo_test(runner: &mut Command, tests: &Tests<'_>, flags: &VmTestFlags) {
     runner.args(["test", "--package", "vm-tests", "--"]);
-    let threads = if flags.pause_on_failure { 1 } else { places() };
+    let threads = if flags.pause_on_failure { 1 } else { permits() };
     runner.env("RUST_TEST_THREADS", threads.to_string());
     if flags.pause_on_failure {
         runner.arg("--nocapture");
