@@ -4,8 +4,8 @@ mod failures;
 mod ignored;
 mod partition;
 // Shared with the tests: how many of them may have machines at the same time.
-#[path = "../../tests/src/places.rs"]
-mod places;
+#[path = "../../tests/src/permits.rs"]
+mod permits;
 mod runner;
 
 use std::io;

@@ -197,7 +197,7 @@ async fn small_pictures_are_enlarged() {
 }
 
 #[tokio::test]
-async fn what_was_cut_is_a_click_away() {
+async fn truncated_output_is_linked() {
     look(&flooded_run(), &[], async |page| {
         let link = page.find(Locator::Css("#details .gap a")).await.unwrap();
         assert_eq!(link.text().await.unwrap(), "show all");

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 
-use super::places::places;
+use super::permits::permits;
 use crate::flags::VmTestFlags;
 use crate::host;
 use crate::util::{cargo, run};
@@ -51,7 +51,7 @@ pub(super) fn command(
 fn nextest(runner: &mut Command, tests: &Tests<'_>, excluded: &[String], flags: &VmTestFlags) {
     runner.args(["nextest", "run", "--package", "vm-tests"]);
     runner.args(["--profile", profile(flags)]);
-    runner.args(["--test-threads", &places().to_string()]);
+    runner.args(["--test-threads", &permits().to_string()]);
     if let Some(part) = &flags.partition {
         runner.args(["--partition", part]);
     }
@@ -84,7 +84,7 @@ fn cargo_test(
     flags: &VmTestFlags,
 ) -> Result<()> {
     runner.args(["test", "--package", "vm-tests", "--"]);
-    let threads = if flags.pause_on_failure { 1 } else { places() };
+    let threads = if flags.pause_on_failure { 1 } else { permits() };
     runner.env("RUST_TEST_THREADS", threads.to_string());
     if flags.pause_on_failure {
         runner.arg("--nocapture");
