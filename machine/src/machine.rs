@@ -34,7 +34,7 @@ pub use snapshot::Snapshot;
 
 use self::boot::Boot;
 use crate::error::{ErrorKind, Result};
-use crate::guest::Guest;
+use crate::guest::{Guest, PollingCondition};
 use crate::instance::{Ask, Instance};
 use crate::start::StartCommand;
 use crate::sync::Mutex;
@@ -117,6 +117,21 @@ impl Machine {
     #[must_use]
     pub fn within(&self, limit: Duration) -> Self {
         self.with_guest(self.guest.limited(scaled(limit)))
+    }
+
+    /// As [`Guest::polling_condition`], with a machine for the check.
+    pub fn polling_condition<F>(
+        &self,
+        description: impl Into<String>,
+        interval: Duration,
+        check: impl Fn(Self) -> F + Send + Sync + 'static,
+    ) -> PollingCondition
+    where
+        F: Future<Output = Result<bool>> + Send + 'static,
+    {
+        let vm = self.clone();
+        let check = move |guest| check(vm.with_guest(guest));
+        self.guest.polling_condition(description, interval, check)
     }
 
     /// A handle whose operations check no polling conditions.
