@@ -130,7 +130,7 @@ async fn a_guest_that_cannot_get_an_identity_boots() {
     assert!(has_booted(&first.clone_machine().await.unwrap()).await);
     let known = build().await.unwrap();
     let reason = known.cannot().unwrap();
-    assert!(reason.contains("can't become another"), "{reason}");
+    assert!(reason.contains("can't take another identity"), "{reason}");
     let extended = first.extend().cache_dir(cache.path()).build();
     let extended = extended.await.unwrap();
     let reason = extended.cannot().unwrap();
