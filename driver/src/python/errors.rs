@@ -1,7 +1,7 @@
 //! Errors of machines as Python's exceptions, and exceptions as failures of a report.
 
 use machine::report::Failure;
-use machine::{Error, ErrorKind, serial_log, trace};
+use machine::{Error, ErrorKind, serial_log};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
