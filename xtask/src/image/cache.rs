@@ -24,7 +24,9 @@ pub(crate) fn ensure(
     inputs: &[&str],
     build: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
-    let images = image.parent().context("an image has a directory")?;
+    let images = image
+        .parent()
+        .context("the image has no parent directory")?;
     fs::create_dir_all(images)?;
     let lock = File::create(image.with_extension("lock"))?;
     lock.lock()?;
@@ -33,7 +35,7 @@ pub(crate) fn ensure(
     if is_complete(image, &hash) {
         return Ok(());
     }
-    let name = image.file_name().context("an image has a name")?;
+    let name = image.file_name().context("the image has no name")?;
     let prefix = format!(".{}.new-", name.to_string_lossy());
     remove_leftovers(images, &prefix)?;
     let new = tempfile::Builder::new()

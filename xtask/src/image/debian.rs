@@ -122,11 +122,15 @@ impl Debian {
         let files = self.files.iter().copied().flatten();
         for (path, text) in files.copied().chain([("root/setup", setup.as_str())]) {
             let path = dir.join(path);
-            fs::create_dir_all(path.parent().context("a file has a directory")?)?;
+            fs::create_dir_all(path.parent().context("the file has no parent directory")?)?;
             fs::write(path, text)?;
         }
         let modules = dir.join("usr/lib/modules").join(kernel.version());
-        fs::create_dir_all(modules.parent().context("modules have a directory")?)?;
+        fs::create_dir_all(
+            modules
+                .parent()
+                .context("the modules have no parent directory")?,
+        )?;
         fs::rename(kernel.modules_dir(), &modules)?;
         for unused in UNUSED_MODULES {
             let dir = modules.join("kernel").join(unused);

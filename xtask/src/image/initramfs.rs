@@ -71,7 +71,7 @@ impl Initramfs {
     pub(super) fn modules(&mut self, list: &str, modules: &[PathBuf]) -> Result<()> {
         let mut names = String::new();
         for module in modules {
-            let name = module.file_name().context("a module is a file")?;
+            let name = module.file_name().context("the module has no file name")?;
             let name = name.to_string_lossy();
             self.file(&format!("lib/modules/{name}"), fs::read(module)?);
             names.push_str(&name);
