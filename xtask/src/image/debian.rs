@@ -126,11 +126,7 @@ impl Debian {
             fs::write(path, text)?;
         }
         let modules = dir.join("usr/lib/modules").join(kernel.version());
-        fs::create_dir_all(
-            modules
-                .parent()
-                .context("the modules have no parent directory")?,
-        )?;
+        fs::create_dir_all(modules.parent().context("no directory for modules")?)?;
         fs::rename(kernel.modules_dir(), &modules)?;
         for unused in UNUSED_MODULES {
             let dir = modules.join("kernel").join(unused);
