@@ -70,7 +70,7 @@ mod tests {
 
     use super::*;
     use crate::Nonce;
-    use crate::client::Stage;
+    use crate::shell::Stage;
 
     #[tokio::test]
     async fn output_without_an_end_is_not_kept() {

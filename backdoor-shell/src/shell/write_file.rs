@@ -10,8 +10,8 @@ use futures_util::SinkExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::time::timeout;
 
-use crate::client::Running;
 use crate::error::lost;
+use crate::shell::Running;
 use crate::{Encoding, Error, Event, Nonce, Request, Shell};
 
 /// How much of a file is sent at once. Each piece costs the guest a process or three,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::client::{Running, Stage};
+use crate::shell::{Running, Stage};
 use crate::{Error, Nonce, Shell};
 
 /// A guest's shell, as a saved virtual machine holds it: what a [`Shell`] over

@@ -9,10 +9,10 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{interval, timeout};
 use tokio_util::codec::Framed;
 
-use crate::client::Running;
 use crate::codec::{Event, ShellCodec};
 use crate::error::lost;
 use crate::quote::ansi_c;
+use crate::shell::Running;
 use crate::{Error, Nonce, Request, Shell};
 
 /// What the guest's terminal is to know about ours.

@@ -1,5 +1,10 @@
 //! `Shell`: the guest's root shell as an async client.
 
+mod collect;
+mod interact;
+mod session;
+mod write_file;
+
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -11,11 +16,14 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::codec::Framed;
 
 use crate::codec::{Event, ShellCodec};
-use crate::collected::MAX_OUTPUT;
 use crate::error::lost;
 use crate::greeting::greets;
-use crate::put::Put;
 use crate::{Command, Error, Exit, Nonce, Output, Request, Signal};
+
+pub use collect::MAX_OUTPUT;
+pub use interact::TerminalKind;
+pub use session::{NotASession, Session};
+use write_file::Put;
 
 /// How long a command has to tidy up after SIGTERM before SIGKILL.
 const TERM_GRACE: Duration = Duration::from_secs(2);
