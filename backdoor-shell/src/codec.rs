@@ -16,13 +16,13 @@ const MAX_SAID: usize = 4096;
 pub enum Event {
     /// A line, or a piece of a long one, that is not of the protocol: the
     /// guest's greeting, or something else that writes to the line.
-    Said(String),
+    OtherLine(String),
     /// The agent runs, or takes the pieces of a file.
     Ready(Nonce),
     /// Some of a script's standard output, in order; or why a file can't be written.
     Output(Nonce, Bytes),
     /// Output that is not base64 where it should be, or into which something else was
-    /// written; what can't be base64 of that is [`Said`](Self::Said).
+    /// written; what can't be base64 of that is [`Said`](Self::OtherLine).
     Damaged(Nonce),
     /// A script has ended and all its output has come, or a file is closed.
     End {
@@ -165,7 +165,7 @@ impl Decoder for ShellCodec {
 
 impl ShellCodec {
     /// `running` may have output that comes as it is, and what ran before no more.
-    pub(crate) fn runs_now(&mut self, running: Option<Nonce>) {
+    pub(crate) fn set_running(&mut self, running: Option<Nonce>) {
         self.running = running;
         if matches!(self.place, Place::Contents { .. }) {
             self.place = Place::LineStart;
@@ -337,7 +337,7 @@ fn take_said(src: &mut BytesMut, searched: &mut usize) -> Option<Said> {
 fn said(piece: &[u8]) -> Option<Event> {
     let text = String::from_utf8_lossy(piece);
     let text = text.trim_end_matches('\r');
-    (!text.is_empty()).then(|| Event::Said(text.to_owned()))
+    (!text.is_empty()).then(|| Event::OtherLine(text.to_owned()))
 }
 
 /// Undoes the escapes of a text frame; `escaped`: the last piece ended in a backslash.
@@ -359,8 +359,8 @@ impl Encoder<Request<'_>> for ShellCodec {
     fn encode(&mut self, request: Request<'_>, dst: &mut BytesMut) -> Result<(), Self::Error> {
         match request {
             // What ran before has ended, or nobody waits for it any more.
-            Request::Run { nonce, .. } => self.runs_now(Some(nonce)),
-            Request::Bootstrap(_) => self.runs_now(None),
+            Request::Run { nonce, .. } => self.set_running(Some(nonce)),
+            Request::Bootstrap(_) => self.set_running(None),
             Request::Put { .. } | Request::Piece { .. } | Request::Stop { .. } => {}
         }
         request.encode(dst);

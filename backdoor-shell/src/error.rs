@@ -120,7 +120,7 @@ pub enum Error {
 }
 
 /// The error that a failing line is.
-pub(crate) fn lost(error: io::Error, doing: &str) -> Error {
+pub(crate) fn io_error(error: io::Error, doing: &str) -> Error {
     use io::ErrorKind::{BrokenPipe, ConnectionReset};
     match error.kind() {
         BrokenPipe | ConnectionReset => Error::Closed {

@@ -5,7 +5,7 @@ pub const GREETING: &str = "Spawning backdoor root shell...";
 
 /// Whether a line is a greeting. If it was glued to base64, that has all of it that could
 /// be base64.
-pub(crate) fn greets(line: &str) -> bool {
+pub(crate) fn is_greeting(line: &str) -> bool {
     let tail = GREETING.find(' ').map_or(GREETING, |at| &GREETING[at..]);
     line.contains(GREETING) || line.starts_with(tail)
 }
@@ -16,8 +16,8 @@ mod tests {
 
     #[test]
     fn whole_within_a_line_or_behind_base64() {
-        assert!(greets("[  3.1] Spawning backdoor root shell..."));
-        assert!(greets(" backdoor root shell..."));
-        assert!(!greets("a backdoor root shell..."));
+        assert!(is_greeting("[  3.1] Spawning backdoor root shell..."));
+        assert!(is_greeting(" backdoor root shell..."));
+        assert!(!is_greeting("a backdoor root shell..."));
     }
 }

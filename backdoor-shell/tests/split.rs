@@ -114,7 +114,7 @@ proptest! {
                 | Event::Ready(nonce)
                 | Event::Damaged(nonce)
                 | Event::End { nonce, .. } => *nonce == mine,
-                Event::Said(_) => false,
+                Event::OtherLine(_) => false,
             })
             .collect();
         prop_assert_eq!(ours, vec![

@@ -43,7 +43,7 @@ fn a_guests_session_however_it_is_cut() {
             buffer.extend_from_slice(piece);
             while let Ok(Some(event)) = codec.decode(&mut buffer) {
                 match event {
-                    Event::Said(line) => said.push(line),
+                    Event::OtherLine(line) => said.push(line),
                     Event::Output(nonce, bytes) => {
                         outputs.entry(nonce.to_string()).or_default().extend(bytes);
                     }

@@ -1,62 +1,62 @@
-//! A shell that goes on over other connections.
+//! A shell that continues over other connections.
 
 use std::fmt;
 use std::str::FromStr;
 
-use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::shell::{Running, Stage};
-use crate::{Error, Nonce, Shell};
+use super::link::Line;
+use super::{InFlight, Shell, Stage};
+use crate::{Error, Nonce};
 
-/// A guest's shell, as a saved virtual machine holds it: what a [`Shell`] over
-/// other connections has to know to [resume](Shell::resume) it.
+/// The state of a guest's shell, as contained in a saved virtual machine: what a [`Shell`]
+/// over other connections needs to [resume](Shell::resume) it.
 ///
-/// It can be kept as text.
+/// It can be stored as text: see its `Display` and `FromStr`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Session {
     nonce: Nonce,
-    on_port: bool,
+    line: Line,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
-    /// Ends what a dropped future has left in the guest, so that its shell waits
-    /// for the next command, and gives what it takes to resume it.
+    /// Stops what a dropped future has left in the guest, so that its shell waits for the
+    /// next command, and returns what is needed to resume it.
     ///
     /// # Errors
     /// [`NotConnected`](Error::NotConnected), or as [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    /// Cancel safe: the next call continues where this one stopped.
     pub async fn suspend(&mut self) -> Result<Session, Error> {
-        let nonce = self.settle().await?;
-        Ok(Session {
-            nonce,
-            on_port: self.on_port,
-        })
+        let nonce = self.finish_abandoned().await?;
+        let line = self.link.line();
+        Ok(Session { nonce, line })
     }
 
-    /// Takes up a shell that was suspended, over the connections of this one: it
-    /// is connected then.
+    /// Resumes a suspended shell over the connections of this one, which is connected then.
     pub fn resume(&mut self, session: Session) {
         self.stage = Stage::Ready(session.nonce);
-        self.on_port = session.on_port;
-        self.running = None;
+        self.link.use_line(session.line);
+        self.in_flight = None;
     }
 
-    /// Takes up a shell whose guest has gone back to where it was suspended: it is
-    /// connected then, whatever had become of it.
+    /// Resumes a shell whose guest was reset to the moment of its suspension. This one is
+    /// connected then, whatever its state was.
     ///
-    /// What the guest said since is dropped. What is on its way to it since may reach
-    /// it yet: the next call ends a command that is.
+    /// Output that has arrived since is discarded. A request that was being sent may still
+    /// reach the guest: the next call stops it.
     pub fn rewind(&mut self, session: Session) {
-        while let Some(Ok(_)) = self.event("going back").now_or_never() {}
-        for line in self.port.iter_mut().chain([&mut self.console]) {
-            line.codec_mut().runs_now(None);
-        }
+        self.link.discard_received();
         self.stage = Stage::Ready(session.nonce);
-        self.on_port = session.on_port;
-        self.running = match self.running.take() {
-            Some(Running::Put(put)) => Some(Running::Command(put.nonce)),
-            running => running,
-        };
+        self.link.use_line(session.line);
+        // The guest no longer knows the file, but confirms the end of any command.
+        if let Some(InFlight::Upload(upload)) = self.in_flight {
+            self.in_flight = Some(InFlight::Command {
+                nonce: upload.nonce(),
+                damaged: false,
+            });
+        }
     }
 }
 
@@ -65,14 +65,18 @@ const CONSOLE: &str = "console";
 
 impl fmt::Display for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = if self.on_port { PORT } else { CONSOLE };
+        let line = match self.line {
+            Line::Port => PORT,
+            Line::Console => CONSOLE,
+        };
         write!(f, "{line}:{}", self.nonce)
     }
 }
 
-/// The text is not a session's.
+/// A text is not that of a [`Session`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no session of a shell: expected `port:` or `console:` and 16 hexadecimal digits")]
+#[error("not a shell session: expected `port:` or `console:` and 16 hexadecimal digits")]
+#[non_exhaustive]
 pub struct NotASession;
 
 impl FromStr for Session {
@@ -80,18 +84,16 @@ impl FromStr for Session {
 
     fn from_str(text: &str) -> Result<Self, NotASession> {
         let (line, nonce) = text.split_once(':').ok_or(NotASession)?;
-        let on_port = match line {
-            PORT => true,
-            CONSOLE => false,
+        let line = match line {
+            PORT => Line::Port,
+            CONSOLE => Line::Console,
             _ => return Err(NotASession),
         };
         let is_nonce = nonce.len() == Nonce::LEN && nonce.bytes().all(|b| b.is_ascii_hexdigit());
         let nonce = u64::from_str_radix(nonce, 16).map_err(|_| NotASession)?;
         is_nonce.then_some(()).ok_or(NotASession)?;
-        Ok(Self {
-            nonce: Nonce::from(nonce),
-            on_port,
-        })
+        let nonce = Nonce::from(nonce);
+        Ok(Self { nonce, line })
     }
 }
 
@@ -100,12 +102,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_is_kept_as_text() {
-        for on_port in [true, false] {
-            let session = Session {
-                nonce: Nonce::random(),
-                on_port,
-            };
+    fn a_session_survives_as_text() {
+        for line in [Line::Port, Line::Console] {
+            let nonce = Nonce::random();
+            let session = Session { nonce, line };
             assert_eq!(session.to_string().parse(), Ok(session));
         }
         for text in [

@@ -1,41 +1,42 @@
 //! `Shell::write_file`: a file of any size into the guest.
 
 use std::future::poll_fn;
+use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{BufMut as _, BytesMut};
-use futures_util::SinkExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::time::timeout;
 
-use crate::error::lost;
-use crate::shell::Running;
-use crate::{Encoding, Error, Event, Nonce, Request, Shell};
+use super::link::Line;
+use super::{InFlight, Shell};
+use crate::error::io_error;
+use crate::{Encoding, Error, Event, Nonce, Request};
 
-/// How much of a file is sent at once. Each piece costs the guest a process or three,
-/// and is held whole by it and by us.
+/// How many bytes of a file are sent at once. Each piece takes the guest one to three
+/// processes, and is held in memory by both sides.
 const PIECE: usize = 1024 * 1024;
 
-/// The longest reason of a guest's that is kept.
+/// The longest reason for a failure that is accepted from the guest.
 const MAX_REASON: usize = 4096;
 
-/// How long the guest has to take the rest of a piece whose file was abandoned.
+/// How long the guest may take to end an abandoned file.
 const END_GRACE: Duration = Duration::from_secs(30);
 
-/// A file on its way, as the next call must know it if this one is dropped.
+/// A file that is being written: what the next call needs if the future is dropped.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Put {
-    pub(crate) nonce: Nonce,
+pub(super) struct Upload {
+    nonce: Nonce,
     encoding: Encoding,
-    /// The guest waits for pieces. Before, a terminal might give them to bash.
-    ready: bool,
-    /// That no more pieces come is sent, or in the line's buffer.
-    ended: bool,
+    /// The guest is ready for pieces. Earlier ones could be read by bash from a terminal.
+    is_ready: bool,
+    /// The piece that ends the file is sent or in the send buffer.
+    is_end_queued: bool,
 }
 
-/// What the guest has said of a file so far.
+/// What the guest has answered so far.
 #[derive(Debug)]
 struct Answer<'a> {
     path: &'a [u8],
@@ -45,23 +46,22 @@ struct Answer<'a> {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
-    /// Writes all that `reader` gives to `path` in the guest, byte for byte, and
-    /// tells how much that was. The file is made, or emptied first; its directory
-    /// must exist. A relative path is one of the guest's shell's own directory.
+    /// Writes everything from `reader` to `path` in the guest and returns the number of
+    /// bytes. The file is created or truncated; its directory must exist. A relative path
+    /// is resolved against the working directory of the guest's shell.
     ///
-    /// Needs memory for two pieces of 1 MiB, however large the file. Has no time
-    /// limit: a FIFO that nobody reads blocks the shell.
-    ///
-    /// Cancel safe in that the shell stays in step: the next call sends the rest
-    /// of the piece that is on its way, and no more of the file. What the file then
-    /// has is a beginning of what `reader` gave, and what else it gave is lost.
+    /// Needs memory for two pieces of 1 MiB, however large the file. There is no time
+    /// limit: a FIFO without a reader blocks the shell.
     ///
     /// # Errors
-    /// [`Error::File`] if the guest can't write the file, [`Error::Read`] if
-    /// `reader` fails, [`Error::NulInPath`]; and what a lost shell gives:
-    /// [`Error::Closed`], [`Error::Io`], [`Error::Restarted`],
-    /// [`Error::Unresponsive`], [`Error::NotConnected`]. The file may then be there
-    /// in part.
+    /// [`Error::File`] if the guest can't write the file, [`Error::Read`] if `reader`
+    /// fails, [`Error::NulInPath`]; [`Error::NotConnected`], and [`Error::Closed`],
+    /// [`Error::Io`], [`Error::Restarted`], [`Error::Unresponsive`] if the shell doesn't
+    /// answer. The file may then exist in part.
+    ///
+    /// # Cancel safety
+    /// The next call completes the piece that is being sent, and ends the file there. What
+    /// else was read from `reader` is lost.
     pub async fn write_file<R>(
         &mut self,
         path: impl AsRef<[u8]>,
@@ -76,46 +76,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
                 path: String::from_utf8_lossy(path).replace('\0', "\\0"),
             });
         }
-        let session = self.settle().await?;
+        let session = self.finish_abandoned().await?;
 
-        let nonce = Nonce::random();
-        let encoding = self.encoding();
-        let put = Put {
-            nonce,
-            encoding,
-            ready: false,
-            ended: false,
-        };
-        self.running = Some(Running::Put(put));
-        self.feed(Request::Put {
-            session,
-            nonce,
-            encoding,
-            path,
-        });
-
-        let mut answer = Answer::to(path, nonce);
+        let upload = self.start_upload(session, path);
+        let mut answer = Answer::new(path, upload.nonce);
         self.until_ready(&mut answer).await?;
-        let mut piece = BytesMut::with_capacity(PIECE);
-        let mut written = 0;
-        let read = loop {
-            piece.clear();
-            let read = self.fill(&mut piece, reader, &mut answer).await?;
-            if read.is_err() || piece.is_empty() || answer.is_bad() {
-                break read;
-            }
-            written += piece.len() as u64;
-            self.feed(Request::Piece {
-                nonce,
-                encoding,
-                bytes: &piece,
-            });
-            if piece.len() < PIECE {
-                break read;
-            }
-            self.deliver(&mut answer, false).await?;
-        };
-        self.end(&mut answer).await?;
+        let (written, read) = self.send_pieces(upload, reader, &mut answer).await?;
+        self.end_upload(&mut answer).await?;
         match (answer.status, read) {
             (Some(0), Ok(())) => Ok(written),
             (Some(0), Err(error)) => Err(Error::Read {
@@ -129,46 +96,82 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         }
     }
 
-    /// Ends the file whose future was dropped.
-    pub(crate) async fn abandon(&mut self, put: Put) -> Result<(), Error> {
-        let mut answer = Answer::to(b"an abandoned file", put.nonce);
-        timeout(END_GRACE, self.end(&mut answer))
+    /// Ends the file of a dropped future.
+    pub(super) async fn finish_upload(&mut self, upload: Upload) -> Result<(), Error> {
+        let mut answer = Answer::new(b"an abandoned file", upload.nonce);
+        timeout(END_GRACE, self.end_upload(&mut answer))
             .await
             .unwrap_or(Err(Error::Unresponsive { after: END_GRACE }))
     }
 
-    /// Whatever reads a console when the agent is gone takes what comes for
-    /// commands; a port is read by agents alone.
-    fn encoding(&self) -> Encoding {
-        if self.on_port {
-            Encoding::Raw
-        } else {
-            Encoding::Base64
+    fn start_upload(&mut self, session: Nonce, path: &[u8]) -> Upload {
+        let nonce = Nonce::random();
+        let encoding = match self.link.line() {
+            // Only agents read from a port.
+            Line::Port => Encoding::Raw,
+            // If the agent exits, the console's next reader evaluates what it receives.
+            Line::Console => Encoding::Base64,
+        };
+        let upload = Upload {
+            nonce,
+            encoding,
+            is_ready: false,
+            is_end_queued: false,
+        };
+        self.in_flight = Some(InFlight::Upload(upload));
+        self.link.queue(Request::Put {
+            session,
+            nonce,
+            encoding,
+            path,
+        });
+        upload
+    }
+
+    /// Sends pieces until the end of `reader`, its failure, or the guest's refusal. Returns
+    /// the number of bytes sent and what became of `reader`.
+    async fn send_pieces<R>(
+        &mut self,
+        upload: Upload,
+        reader: &mut R,
+        answer: &mut Answer<'_>,
+    ) -> Result<(u64, io::Result<()>), Error>
+    where
+        R: AsyncRead + Unpin,
+    {
+        let mut piece = BytesMut::with_capacity(PIECE);
+        let mut written = 0;
+        loop {
+            piece.clear();
+            let read = self.read_piece(&mut piece, reader, answer).await?;
+            if read.is_err() || piece.is_empty() || answer.is_refusal() {
+                return Ok((written, read));
+            }
+            written += piece.len() as u64;
+            self.link.queue(upload.piece(&piece));
+            if piece.len() < PIECE {
+                return Ok((written, read));
+            }
+            self.flush_upload(answer, false).await?;
         }
     }
 
-    /// Has `request` sent with all that is not sent yet. Not asynchronous: it is
-    /// fed whole or not at all, and goes out whole even if our future is dropped.
-    fn feed(&mut self, request: Request<'_>) {
-        request.encode(self.line().write_buffer_mut());
-    }
-
-    /// Reads a piece, or less at the end of the file, or if the guest refuses it.
-    async fn fill<R>(
+    /// Fills `piece`; less at the end of the file, or if the guest refuses it.
+    async fn read_piece<R>(
         &mut self,
         piece: &mut BytesMut,
         reader: &mut R,
         answer: &mut Answer<'_>,
-    ) -> Result<std::io::Result<()>, Error>
+    ) -> Result<io::Result<()>, Error>
     where
         R: AsyncRead + Unpin,
     {
-        while piece.len() < PIECE && !answer.is_bad() {
+        while piece.len() < PIECE && !answer.is_refusal() {
             let room = PIECE - piece.len();
             let mut rest = (&mut *piece).limit(room);
             tokio::select! {
-                // A guest that can't have the file says so before all is read.
-                heard = poll_fn(|cx| self.poll_exchange(cx, answer)) => heard?,
+                // The guest may refuse the file before all of it is read.
+                event = poll_fn(|cx| self.poll_exchange(cx, answer)) => event?,
                 read = reader.read_buf(&mut rest) => match read {
                     Ok(0) => break,
                     Ok(_) => {}
@@ -179,87 +182,96 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         Ok(Ok(()))
     }
 
-    /// Tells the guest that this was the file, and waits until it has it.
-    async fn end(&mut self, answer: &mut Answer<'_>) -> Result<(), Error> {
+    /// Sends the end of the file and waits until the guest has closed it.
+    async fn end_upload(&mut self, answer: &mut Answer<'_>) -> Result<(), Error> {
         self.until_ready(answer).await?;
-        if let Some(Running::Put(put)) = &mut self.running
-            && !put.ended
+        if let Some(InFlight::Upload(upload)) = &mut self.in_flight
+            && !upload.is_end_queued
         {
-            put.ended = true;
-            let (nonce, encoding) = (put.nonce, put.encoding);
-            self.feed(Request::Piece {
-                nonce,
-                encoding,
-                bytes: &[],
-            });
+            upload.is_end_queued = true;
+            self.link.queue(upload.piece(&[]));
         }
-        self.deliver(answer, true).await
+        self.flush_upload(answer, true).await
     }
 
-    /// Waits until the guest takes pieces, or has ended the file instead.
+    /// Waits until the guest is ready for pieces, or has ended the file instead.
     async fn until_ready(&mut self, answer: &mut Answer<'_>) -> Result<(), Error> {
-        while let Some(Running::Put(Put { ready: false, .. })) = self.running {
+        while self.is_upload_pending() {
             poll_fn(|cx| self.poll_exchange(cx, answer)).await?;
         }
         Ok(())
     }
 
-    /// Sends all that was fed; with `to_the_end`, until the guest has ended the file.
-    async fn deliver(&mut self, answer: &mut Answer<'_>, to_the_end: bool) -> Result<(), Error> {
+    fn is_upload_pending(&self) -> bool {
+        matches!(self.in_flight, Some(InFlight::Upload(upload)) if !upload.is_ready)
+    }
+
+    /// Sends everything that is queued; with `to_end`, until the guest has ended the file.
+    async fn flush_upload(&mut self, answer: &mut Answer<'_>, to_end: bool) -> Result<(), Error> {
         poll_fn(|cx| {
             loop {
-                let heard = self.poll_exchange(cx, answer)?;
-                let sent = self.line().write_buffer().is_empty();
-                if answer.status.is_some() || (sent && !to_the_end) {
+                let event = self.poll_exchange(cx, answer)?;
+                if answer.status.is_some() || (self.link.is_flushed() && !to_end) {
                     return Poll::Ready(Ok(()));
                 }
-                ready!(heard);
+                ready!(event);
             }
         })
         .await
     }
 
-    /// Sends what the line takes, and ready when it has heard something: a guest
-    /// that waits for us to read what it prints would not read what we send.
+    /// Sends as much as possible; ready after an event. Does both, because a guest that is
+    /// blocked on its output does not read its input.
     fn poll_exchange(
         &mut self,
         cx: &mut Context<'_>,
         answer: &mut Answer<'_>,
     ) -> Poll<Result<(), Error>> {
-        if let Poll::Ready(Err(error)) = self.line().poll_flush_unpin(cx) {
-            return Poll::Ready(Err(lost(error, &answer.doing())));
+        if let Poll::Ready(Err(error)) = self.link.poll_flush(cx) {
+            return Poll::Ready(Err(io_error(error, &answer.doing())));
         }
-        let (_, event) = ready!(self.poll_event(cx, || answer.doing()))?;
-        self.restarted(&event, || answer.doing())?;
+        let (_, event) = ready!(self.link.poll_event(cx, || answer.doing()))?;
+        self.check_restart(&event, || answer.doing())?;
         match event {
-            Event::Output(whose, bytes) if whose == answer.nonce => {
+            Event::Output(id, bytes) if id == answer.nonce => {
                 let room = MAX_REASON.saturating_sub(answer.reason.len());
                 answer.reason.extend(bytes.iter().take(room));
             }
-            Event::Ready(whose) if whose == answer.nonce => {
-                if let Some(Running::Put(put)) = &mut self.running {
-                    put.ready = true;
+            Event::Ready(id) if id == answer.nonce => {
+                if let Some(InFlight::Upload(upload)) = &mut self.in_flight {
+                    upload.is_ready = true;
                 }
             }
             Event::End {
-                nonce: whose,
-                status,
-                ..
-            } if whose == answer.nonce => {
-                self.running = None;
-                // Nobody waits for what may be left of it.
-                self.line().write_buffer_mut().clear();
+                nonce: id, status, ..
+            } if id == answer.nonce => {
+                self.in_flight = None;
+                self.link.discard_unsent();
                 answer.status = Some(status);
             }
-            // An earlier command's late output, or something else on the line.
+            // Late output of an earlier command, or unrelated output.
             _ => {}
         }
         Poll::Ready(Ok(()))
     }
 }
 
+impl Upload {
+    pub(super) fn nonce(&self) -> Nonce {
+        self.nonce
+    }
+
+    fn piece<'a>(&self, bytes: &'a [u8]) -> Request<'a> {
+        Request::Piece {
+            nonce: self.nonce,
+            encoding: self.encoding,
+            bytes,
+        }
+    }
+}
+
 impl<'a> Answer<'a> {
-    fn to(path: &'a [u8], nonce: Nonce) -> Self {
+    fn new(path: &'a [u8], nonce: Nonce) -> Self {
         Self {
             path,
             nonce,
@@ -268,8 +280,8 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// The guest will not have more of the file.
-    fn is_bad(&self) -> bool {
+    /// Whether the guest does not accept more of the file.
+    fn is_refusal(&self) -> bool {
         !self.reason.is_empty() || self.status.is_some()
     }
 
@@ -280,7 +292,7 @@ impl<'a> Answer<'a> {
     fn reason(&self) -> String {
         match (self.reason.trim_ascii_end(), self.status) {
             (b"", Some(status)) => format!("status {status}"),
-            // It is the guest's, and shown to people.
+            // Control characters could affect the user's terminal.
             (reason, _) => String::from_utf8_lossy(reason).replace(char::is_control, "\u{fffd}"),
         }
     }
