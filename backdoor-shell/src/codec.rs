@@ -13,6 +13,7 @@ const MAX_SAID: usize = 4096;
 
 /// What arrives from the guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
     /// A line, or a piece of a long one, that is not of the protocol: the
     /// guest's greeting, or something else that writes to the line.

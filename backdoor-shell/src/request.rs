@@ -11,6 +11,7 @@ use crate::{Nonce, agent};
 
 /// What is sent to the guest.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Request<'a> {
     /// Turns the guest's bash into the agent, which answers [`Event::Ready`].
     Bootstrap(Nonce),
@@ -61,6 +62,7 @@ pub enum Request<'a> {
 
 /// How a running script is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Signal {
     /// SIGTERM: it may tidy up, and what it wrote still arrives.
     Term,
@@ -70,6 +72,7 @@ pub enum Signal {
 
 /// How a file's bytes are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Encoding {
     /// As they are. Only where nothing but an agent ever reads the line.
     Raw,

@@ -87,7 +87,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         matches!(self.stage, Stage::Ready(_))
     }
 
-    /// Waits for the guest's [`GREETING`](crate::GREETING), passes each line before it to
+    /// Waits for the guest's [`GREETING`](crate::GREETING), passes each line from the guest to
     /// `on_line` and prepares the guest's shell. Returns at once if already connected.
     ///
     /// There is no time limit: the caller decides how long a guest may take to boot.

@@ -114,7 +114,7 @@ proptest! {
                 | Event::Ready(nonce)
                 | Event::Damaged(nonce)
                 | Event::End { nonce, .. } => *nonce == mine,
-                Event::OtherLine(_) => false,
+                _ => false,
             })
             .collect();
         prop_assert_eq!(ours, vec![
