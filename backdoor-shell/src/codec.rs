@@ -129,21 +129,7 @@ impl Decoder for ShellCodec {
                     }
                     event
                 }
-                Position::Base64 { .. } | Position::InvalidBase64 => {
-                    let run = src.iter().position(|byte| !is_base64(*byte));
-                    match run.unwrap_or(src.len()) {
-                        0 if src.starts_with(b"\n") => {
-                            src.advance(1);
-                            self.end_base64();
-                            None
-                        }
-                        0 => self.leave_base64(),
-                        run => {
-                            let piece = without_cr(src.split_to(run));
-                            self.output(&piece)
-                        }
-                    }
-                }
+                Position::Base64 { .. } | Position::InvalidBase64 => self.base64(src),
             };
             if event.is_some() {
                 return Ok(event);
@@ -200,6 +186,23 @@ impl ShellCodec {
         };
         src.advance(length);
         self.begin(&head)
+    }
+
+    /// Decodes what has arrived of a line of base64.
+    fn base64(&mut self, src: &mut BytesMut) -> Option<Event> {
+        let end = src.iter().position(|byte| !is_base64(*byte));
+        match end.unwrap_or(src.len()) {
+            0 if src.starts_with(b"\n") => {
+                src.advance(1);
+                self.end_base64();
+                None
+            }
+            0 => self.leave_base64(),
+            length => {
+                let piece = without_cr(src.split_to(length));
+                self.output(&piece)
+            }
+        }
     }
 
     /// Ends the line of base64.

@@ -148,7 +148,7 @@ proptest! {
             .unwrap();
         let results = runtime.block_on(async {
             let (line, guest) = tokio::io::duplex(1 << 16);
-            let ours = async {
+            let host = async {
                 let mut shell = Shell::new(line);
                 shell.connect(|_| ()).await.unwrap();
                 let mut results = Vec::new();
@@ -158,7 +158,7 @@ proptest! {
                 }
                 results
             };
-            tokio::join!(ours, agent(guest, &scenarios)).0
+            tokio::join!(host, agent(guest, &scenarios)).0
         });
         for (result, scenario) in results.iter().zip(&scenarios) {
             prop_assert!(is_correct(result, scenario), "{result:?} of {scenario:?}");

@@ -107,7 +107,7 @@ proptest! {
         let answer = format!("\n@t {mine} right\\n\n@e {mine} 3 0\n");
         let mut bytes = parts.concat();
         bytes.extend_from_slice(answer.as_bytes());
-        let ours: Vec<Event> = events(MINE, [&bytes[..]])
+        let mine_only: Vec<Event> = events(MINE, [&bytes[..]])
             .into_iter()
             .filter(|event| match event {
                 Event::Output(nonce, _)
@@ -117,7 +117,7 @@ proptest! {
                 _ => false,
             })
             .collect();
-        prop_assert_eq!(ours, vec![
+        prop_assert_eq!(mine_only, vec![
             Event::Output(mine, "right\n".into()),
             Event::End { nonce: mine, status: 3, encoder: 0 },
         ]);

@@ -234,7 +234,7 @@ async fn a_future_dropped_anywhere_leaves_the_shell_in_step() {
             drop(writing);
             is_in_step(&mut guest).await;
             let part = std::fs::read(&path).unwrap_or_default();
-            assert!(content.starts_with(&part), "{} bytes of it", part.len());
+            assert!(content.starts_with(&part), "a file of {} bytes", part.len());
         }
         let to = bytes_of(&path);
         guest.shell.write_file(to, &mut &*content).await.unwrap();

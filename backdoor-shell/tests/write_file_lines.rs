@@ -78,12 +78,12 @@ async fn a_slow_line_and_a_guest_that_prints() {
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let (ours, theirs) = tokio::io::duplex(64);
-    let (mut from_us, mut to_us) = tokio::io::split(theirs);
+    let (host, guest) = tokio::io::duplex(64);
+    let (mut from_host, mut to_host) = tokio::io::split(guest);
     let (mut input, mut output) = (bash.stdin.take().unwrap(), bash.stdout.take().unwrap());
-    tokio::spawn(async move { tokio::io::copy(&mut from_us, &mut input).await });
-    tokio::spawn(async move { tokio::io::copy(&mut output, &mut to_us).await });
-    let mut shell = Shell::new(ours);
+    tokio::spawn(async move { tokio::io::copy(&mut from_host, &mut input).await });
+    tokio::spawn(async move { tokio::io::copy(&mut output, &mut to_host).await });
+    let mut shell = Shell::new(host);
     shell.connect(|_| ()).await.unwrap();
 
     let content = noise(1_200_000);

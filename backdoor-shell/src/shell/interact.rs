@@ -10,7 +10,6 @@ use tokio::time::{interval, timeout};
 use tokio_util::codec::Framed;
 
 use super::Shell;
-use super::link::Line;
 use crate::codec::{Event, ShellCodec};
 use crate::error::io_error;
 use crate::quote::ansi_c;
@@ -80,7 +79,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     {
         let doing = "using it interactively";
         let session = self.finish_abandoned().await?;
-        if self.link.line() != Line::Port {
+        if self.link.free_console().is_none() {
             return Err(Error::NoTerminal);
         }
         let nonce = self.start_command();
