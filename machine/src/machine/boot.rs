@@ -32,13 +32,13 @@ pub(super) struct Boot {
 /// What the next start begins with. Every later start boots.
 #[derive(Clone)]
 pub(super) enum Next {
-    Source(BootSource),
+    Source(Box<BootSource>),
     Provided(SharedSource),
 }
 
 impl Default for Next {
     fn default() -> Self {
-        Self::Source(BootSource::Boot)
+        Self::Source(Box::default())
     }
 }
 
