@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::ErrorKind;
 use crate::host::guest_tree::{self, Task};
-use crate::host::orphan_cleanup::Janitor;
+use crate::host::orphan_cleanup::OrphanCleanup;
 use crate::host::tmp_dir::TmpDir;
 use crate::sync::Mutex;
 
@@ -37,7 +37,7 @@ pub(crate) struct StateDir {
     /// Removes `TMP` itself, when it was made for this machine only.
     _own_tmp: Option<TmpDir>,
     /// Removes the state, if it is not to be kept and we are killed; let go last.
-    _janitor: Option<Janitor>,
+    _orphan_cleanup: Option<OrphanCleanup>,
 }
 
 /// The directory that the sockets are in.
@@ -108,8 +108,8 @@ impl StateDir {
         if !keep {
             clear(&path).map_err(at(&path))?;
         }
-        let janitor = match own_tmp {
-            None if !keep => Some(Janitor::of_locked(&path, &lock).map_err(at(&path))?),
+        let orphan_cleanup = match own_tmp {
+            None if !keep => Some(OrphanCleanup::remove_locked_dir(&path, &lock).map_err(at(&path))?),
             _ => None,
         };
         Ok(Self {
@@ -120,7 +120,7 @@ impl StateDir {
             left_in_share: Mutex::default(),
             _lock: lock,
             _own_tmp: own_tmp,
-            _janitor: janitor,
+            _orphan_cleanup: orphan_cleanup,
         })
     }
 

@@ -9,7 +9,7 @@ use std::path::{self, Path, PathBuf};
 use uuid::Uuid;
 
 use crate::host::guest_tree::{self, Task};
-use crate::host::orphan_cleanup::Janitor;
+use crate::host::orphan_cleanup::OrphanCleanup;
 
 /// How much of a random number is in a name: sockets are in there, and their paths are
 /// to be short.
@@ -20,7 +20,7 @@ const RANDOM: usize = 10;
 #[derive(Debug)]
 pub struct TmpDir {
     path: PathBuf,
-    janitor: Janitor,
+    orphan_cleanup: OrphanCleanup,
 }
 
 impl TmpDir {
@@ -33,9 +33,9 @@ impl TmpDir {
         let system = path::absolute(env::temp_dir())?;
         let path = system.join(format!("vm-{}", &random[..RANDOM]));
         // At no time is it there without somebody to remove it.
-        let janitor = Janitor::of(&path)?;
+        let orphan_cleanup = OrphanCleanup::remove_dir(&path)?;
         DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self { path, janitor })
+        Ok(Self { path, orphan_cleanup })
     }
 
     /// Where it is.
@@ -50,7 +50,7 @@ impl Drop for TmpDir {
         let to_its_end = Task::default();
         if guest_tree::remove(&self.path, &to_its_end).is_err() {
             // This process may have no file descriptors left.
-            self.janitor.clean();
+            self.orphan_cleanup.run();
         }
     }
 }

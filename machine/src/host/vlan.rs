@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::time::timeout;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::host::orphan_cleanup::Janitor;
+use crate::host::orphan_cleanup::OrphanCleanup;
 use crate::host::process::CommandSpec;
 use crate::host::process::{Process, Streams};
 use crate::host::state_dir::{absolute, at, check_socket_path};
@@ -34,7 +34,7 @@ pub struct Vlan {
     /// A switch ends when its console does.
     _streams: Streams,
     /// A switch that is killed with us leaves its sockets.
-    _janitor: Janitor,
+    _orphan_cleanup: OrphanCleanup,
 }
 
 impl Vlan {
@@ -62,7 +62,7 @@ impl Vlan {
             program: "vde_switch".into(),
             args,
         };
-        let janitor = Janitor::of(&socket_dir).map_err(at(&socket_dir))?;
+        let orphan_cleanup = OrphanCleanup::remove_dir(&socket_dir).map_err(at(&socket_dir))?;
         let (process, mut streams) = Process::spawn(spec, &dir, Vec::new())?;
         let answered = timeout(START_LIMIT, answer(&mut streams)).await;
         if !matches!(answered, Ok(Ok(true))) || !socket_dir.join("ctl").exists() {
@@ -82,7 +82,7 @@ impl Vlan {
             socket_dir,
             process,
             _streams: streams,
-            _janitor: janitor,
+            _orphan_cleanup: orphan_cleanup,
         })
     }
 
