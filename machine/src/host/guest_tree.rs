@@ -29,8 +29,8 @@ use pending::Pending;
 pub(crate) use remove::remove;
 pub(crate) use task::Task;
 
+use crate::host::files::remove_file_if_exists;
 use crate::host::sparse;
-use crate::host::state_dir::remove_file_if_exists;
 
 /// Paths within a copy by their modes.
 pub(crate) type Modes = BTreeMap<u32, Vec<PathBuf>>;

@@ -109,7 +109,9 @@ impl StateDir {
             clear(&path).map_err(at(&path))?;
         }
         let orphan_cleanup = match own_tmp {
-            None if !keep => Some(OrphanCleanup::remove_locked_dir(&path, &lock).map_err(at(&path))?),
+            None if !keep => {
+                Some(OrphanCleanup::remove_locked_dir(&path, &lock).map_err(at(&path))?)
+            }
             _ => None,
         };
         Ok(Self {
@@ -270,14 +272,6 @@ fn clear(dir: &Path) -> io::Result<()> {
 pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> ErrorKind {
     let path = path.to_owned();
     move |source| ErrorKind::StateDir { path, source }
-}
-
-/// Removes a file; succeeds if there is none.
-pub(crate) fn remove_file_if_exists(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -35,7 +35,10 @@ impl TmpDir {
         // At no time is it there without somebody to remove it.
         let orphan_cleanup = OrphanCleanup::remove_dir(&path)?;
         DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self { path, orphan_cleanup })
+        Ok(Self {
+            path,
+            orphan_cleanup,
+        })
     }
 
     /// Where it is.
