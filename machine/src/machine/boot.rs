@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 
 use super::Machine;
 use crate::error::Result;
-use crate::host::state_dir::remove_file_if_exists;
+use crate::host::files::remove_file_if_exists;
 use crate::instance::boot_source::BootSource;
 use crate::instance::disks::Disk;
 use crate::instance::saved_state::SavedState;
