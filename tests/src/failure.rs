@@ -169,7 +169,8 @@ fn keep(dir: &Path, test: &str, story: &str, recorder: Option<Recorder>) -> io::
     fs::create_dir_all(dir)?;
     fs::write(dir.join("test"), test)?;
     fs::write(dir.join("story.txt"), story)?;
-    if infrastructure::is_cause_of(story) {
+    let is_infrastructure = infrastructure::is_cause_of(story);
+    if is_infrastructure {
         fs::write(dir.join(INFRASTRUCTURE), "")?;
     }
     let machines = machines_of(test);
@@ -187,7 +188,8 @@ fn keep(dir: &Path, test: &str, story: &str, recorder: Option<Recorder>) -> io::
     let Some(recorder) = recorder else {
         return Ok(());
     };
-    recorder.conclude(Outcome::Failed, Some(Failure::new(story, None, false)));
+    let failure = Failure::new(story, None, is_infrastructure);
+    recorder.conclude(Outcome::Failed, Some(failure));
     recorder.write_page(dir.join(TRACE))
 }
 
