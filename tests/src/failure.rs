@@ -2,7 +2,7 @@
 //! test, with its story, the trace of all it did, and of each machine of its the console's
 //! log, a picture of the screen and QEMU's command line.
 
-mod last_words;
+mod monitor;
 mod prompt;
 
 use std::any::Any;
@@ -37,7 +37,7 @@ const TRACE_FILES: &str = "trace-files";
 /// A machine, with what it takes to see it when the test has failed.
 pub(crate) fn leaving_evidence(builder: Builder) -> Builder {
     let mut options = std::env::var_os("QEMU_OPTS").unwrap_or_default();
-    options.push(last_words::QEMU_OPTS);
+    options.push(monitor::QEMU_OPTS);
     let builder = builder.env("QEMU_OPTS", options);
     match current_test() {
         Some(test) => builder.env(TEST, test),
@@ -181,7 +181,7 @@ fn keep(dir: &Path, test: &str, story: &str, recorder: Option<Recorder>) -> io::
         let of_machine = keep_console(&machine.state, dir)?;
         fs::write(of_machine.join("qemu-command-line"), machine.command_line())?;
         let screen = of_machine.join("screen.png");
-        if last_words::screenshot(&machine.state, &screen).is_ok() {
+        if monitor::screenshot(&machine.state, &screen).is_ok() {
             show_in_trace(&machine.name(), &screen);
         }
     }

@@ -18,7 +18,7 @@ mod panics;
 /// The end of QEMU under each operation.
 mod qemu_dies;
 /// QEMU that does not run.
-mod qemu_stands_still;
+mod qemu_hangs;
 
 use std::path::{Path, PathBuf};
 

@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _};
 use serde_json::json;
 
 use super::Running;
-use super::last_words::Monitor;
+use super::monitor::Monitor;
 
 /// Until Ctrl-D, lines `MACHINE COMMAND` are commands of QEMU's human monitor.
 #[expect(clippy::print_stderr, reason = "somebody sits there")]
