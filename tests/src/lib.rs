@@ -159,7 +159,7 @@ pub fn ready(image: &str) -> TemplateBuilder {
     suite::ready(&images(), image)
 }
 
-/// A connected machine whose guest is ready: a clone, or, with `VM_TEMPLATES=off`, booted.
+/// A machine whose guest is ready: a clone, or, with `VM_TEMPLATES=off`, booted.
 ///
 /// # Panics
 /// If the image was not built, or the machine does not start.

@@ -74,7 +74,7 @@ thread.join()
 
 /// As in a sandbox: text is UTF-8 all the same.
 #[test]
-fn a_script_without_a_locale() {
+fn text_is_utf8_without_a_locale() {
     let run = Run::new(&[]);
     let script = run.script("print('é ✔')\nopen('file', 'w').write('é')\n");
     for locale in ["", "C", "no_SUCH"] {
@@ -121,7 +121,7 @@ except AssertionError:
 }
 
 #[test]
-fn errors_that_scripts_log() {
+fn a_logged_error_fails_the_script() {
     let run = Run::new(&[]);
     let script = "\
 log.set_log_level(3)
@@ -147,7 +147,7 @@ print('it is over')
 }
 
 #[test]
-fn exceptions_are_those_that_scripts_catch() {
+fn errors_have_the_documented_exception_types() {
     let run = Run::new(&[("machine", "minimal")]);
     let script = "\
 import re, sys
@@ -212,7 +212,7 @@ print(*sorted(stories), sep='\\n')
 }
 
 #[test]
-fn conditions_and_consoles_and_the_end() {
+fn scripts_can_use_conditions_and_switch_consoles() {
     let run = Run::new(&[("machine", "minimal")]);
     let script = "\
 @polling_condition(seconds_interval=0)
@@ -262,7 +262,7 @@ assert machine.process.returncode == 0
 }
 
 #[test]
-fn machines_made_by_the_script() {
+fn scripts_can_create_machines() {
     let run = Run::booting(&[]);
     let minimal = start_script("minimal");
     let script = format!(

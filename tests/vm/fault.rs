@@ -12,7 +12,7 @@ mod guest;
 /// The host lacks something, or the test itself ends.
 mod host;
 /// Lines to QEMU and to the guest that break.
-mod lines;
+mod connections;
 /// The guest's kernel panics, whatever is waited for.
 mod panics;
 /// The end of QEMU under each operation.

@@ -101,7 +101,7 @@ async fn the_failure_is_at_the_top() {
 }
 
 #[tokio::test]
-async fn steps_are_walked_and_searched_by_keys() {
+async fn keys_select_and_search_steps() {
     look(&failing_run(), &[], async |page| {
         let chosen = async |what: &str| until(&page, &format!("{CHOSEN} === {what:?}")).await;
         chosen("must succeed: curl").await;
@@ -177,7 +177,7 @@ async fn steps_are_walked_and_searched_by_keys() {
 }
 
 #[tokio::test]
-async fn finds_are_walked_through_steps_and_consoles() {
+async fn enter_visits_all_matches() {
     look(&failing_run(), &[], async |page| {
         let step = format!("{CHOSEN} === 'waiting for unit nginx.service'");
         let line = "document.querySelector('#lines .chosen')\
@@ -227,7 +227,7 @@ async fn drawn(page: &Client) -> Value {
 }
 
 #[tokio::test]
-async fn consoles_are_changed_by_keys() {
+async fn keys_switch_consoles() {
     look(&failing_run(), &[], async |page| {
         let console = "document.querySelector('#tabs [aria-selected=true]').textContent";
         let first = value(&page, console).await;
@@ -240,7 +240,7 @@ async fn consoles_are_changed_by_keys() {
 }
 
 #[tokio::test]
-async fn a_line_of_a_console_leads_to_its_step() {
+async fn a_console_line_selects_its_step() {
     look(&failing_run(), &[], async |page| {
         until(&page, "document.querySelector('#tree .chosen') !== null").await;
         page.execute(
@@ -330,7 +330,7 @@ async fn a_dark_color_scheme_is_followed() {
 }
 
 #[tokio::test]
-async fn ten_thousand_steps_and_a_hundred_thousand_lines() {
+async fn a_page_with_ten_thousand_steps_is_usable() {
     look(&long_run(10_000, 100_000), &[], async |page| {
         until(&page, &format!("{CHOSEN} === 'must succeed: make test-9998'")).await;
         press(&page, "j").await.unwrap();

@@ -90,7 +90,7 @@ with subtest('outer'):
 }
 
 #[test]
-fn the_failing_example() {
+fn the_failing_example_shows_its_error() {
     let run = Run::new(&[("client", "systemd"), ("server", "systemd")]);
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../driver/examples/fails.py");
     let command = &mut run.command();

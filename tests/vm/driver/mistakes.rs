@@ -31,7 +31,7 @@ fn a_syntax_error_is_one_line() {
 
 /// What was wrong with it is told, too.
 #[test]
-fn a_condition_that_raises() {
+fn an_exception_in_a_condition_is_shown() {
     let script = "\
 @polling_condition
 def holds():
@@ -62,7 +62,7 @@ fn missing_files_are_errors() {
 }
 
 #[test]
-fn start_scripts_against_the_contract() {
+fn invalid_start_scripts_are_refused() {
     let run = Run::booting(&[("machine", "minimal")]);
     let named_otherwise = run.out().join("machine.sh");
     fs::copy(&run.start_scripts[0], &named_otherwise).unwrap();
@@ -120,7 +120,7 @@ fn unknown_options_are_refused() {
 
 /// Nix sets these for a test without machines or networks, and for one with two.
 #[test]
-fn words_of_the_environment() {
+fn environment_variables_are_split_into_words() {
     let run = Run::booting(&[("a", "minimal"), ("b", "minimal")]);
     let started_with = |names: &str, vlans: &str| {
         let mut command = Command::new(driver());

@@ -82,7 +82,7 @@ const SCOPE: &str = "BaseMachine Machine QemuMachine a_machine create_machine de
     test_script vlan7 vlans";
 
 #[test]
-fn of_methods() {
+fn methods_and_parameters_are_complete() {
     let script = "\
 import inspect
 for name, method in inspect.getmembers(Machine):
@@ -96,7 +96,7 @@ for name, method in inspect.getmembers(Machine):
 }
 
 #[test]
-fn of_properties_and_in_scope() {
+fn properties_and_globals_are_complete() {
     let run = Run::booting(&[("a-machine", "minimal")]);
     let script = run.script(&format!(
         "\
@@ -123,7 +123,7 @@ assert calls == [True]
 }
 
 #[test]
-fn of_what_operations_give() {
+fn operations_return_the_documented_values() {
     let script = "\
 status, output = machine.execute('echo out; exit 3')
 assert (status, output) == (3, 'out\\n')
@@ -167,7 +167,7 @@ assert machine.pid is None and not machine.booted and not machine.connected
 }
 
 #[test]
-fn of_what_operations_take() {
+fn operations_accept_the_documented_arguments() {
     let script = "\
 import re, socket
 machine.succeed('dmesg -n 1; echo Once again >/dev/console')
@@ -197,7 +197,7 @@ machine.forward_port(str(host_port), '80')
 }
 
 #[test]
-fn of_a_start_that_fails() {
+fn execute_raises_the_error_of_a_failed_start() {
     let script = "\
 bad = create_machine('exit 3', name='bad')
 for demand in [dict(check_return=False), dict(check_output=False), dict()]:
@@ -216,7 +216,7 @@ for demand in [dict(check_return=False), dict(check_output=False), dict()]:
 
 /// Somebody waits at an address for a shell, as the manual tells.
 #[test]
-fn of_shells_elsewhere() {
+fn shell_interact_connects_to_a_socket() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let person = thread::spawn(move || {

@@ -19,7 +19,7 @@ fn left(run: &Run) -> Vec<String> {
 }
 
 #[test]
-fn lines_are_run_and_errors_survived() {
+fn an_error_does_not_end_the_prompt() {
     let run = Run::new(&[("machine", "minimal")]);
     let mut driver = run
         .command()

@@ -5,7 +5,7 @@ use vm_tests::start_script;
 use super::{Ended, Run};
 
 #[test]
-fn state_that_scripts_assign() {
+fn scripts_can_assign_state() {
     let script = "\
 machine.start()
 first = machine.pid
@@ -45,7 +45,7 @@ assert not machine.booted
 }
 
 #[test]
-fn a_process_is_remembered() {
+fn a_process_keeps_its_return_code() {
     let script = "\
 import signal, subprocess
 assert machine.process is None
@@ -83,7 +83,7 @@ assert machine.process.wait() == 0
 }
 
 #[test]
-fn the_lines_of_the_console() {
+fn last_lines_is_a_queue_of_console_lines() {
     let script = "\
 import queue
 assert machine.last_lines.empty()
@@ -124,7 +124,7 @@ assert machine.last_lines is not first
 }
 
 #[test]
-fn a_start_command_that_was_patched() {
+fn a_patched_start_command_is_used() {
     let run = Run::booting(&[("machine", "minimal")]);
     let script = "\
 first, second = (f'11111111-2222-3333-4444-55555555555{n}' for n in (1, 2))
@@ -142,7 +142,7 @@ assert second in machine.send_monitor_command('info uuid')
 }
 
 #[test]
-fn a_second_machine_of_one_name() {
+fn a_second_machine_can_reuse_a_state_directory() {
     let run = Run::booting(&[("minimal", "minimal")]);
     let script = format!(
         "\
@@ -175,7 +175,7 @@ join_all()
 }
 
 #[test]
-fn state_in_the_directory_where_scripts_look_for_it() {
+fn the_output_directory_can_contain_the_state() {
     let run = Run::booting(&[("machine", "minimal")]);
     let dir = run.out().join("build");
     fs::create_dir(&dir).unwrap();

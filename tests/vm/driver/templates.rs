@@ -7,7 +7,7 @@ print(machine.succeed('cat /proc/sys/kernel/random/boot_id /etc/machine-id; host
 ";
 
 #[test]
-fn scripts_go_on_where_a_template_was_saved() {
+fn machines_continue_from_a_template() {
     let run = Run::new(&[("machine", "systemd")]);
     let [one, other] = [(); 2].map(|()| run.run(TELLS).passed());
     let [one, other]: [Vec<&str>; 2] = [&one, &other].map(|told| told.lines().collect());

@@ -127,7 +127,7 @@ impl Person {
 }
 
 #[test]
-fn sessions_have_the_terminal_and_give_it_back() {
+fn sessions_restore_the_terminal() {
     let run = Run::new(&[("machine", "minimal")]);
     let mut person = Person::at(&run);
     person.begins("shell_interact");
@@ -156,7 +156,7 @@ fn sessions_have_the_terminal_and_give_it_back() {
 }
 
 #[test]
-fn a_driver_that_is_ended_gives_the_terminal_back() {
+fn a_terminated_driver_restores_the_terminal() {
     let run = Run::new(&[("machine", "minimal")]);
     let mut person = Person::at(&run);
     person.begins("shell_interact");
@@ -168,7 +168,7 @@ fn a_driver_that_is_ended_gives_the_terminal_back() {
 }
 
 #[test]
-fn a_driver_that_is_killed_gives_the_terminal_back() {
+fn a_killed_driver_restores_the_terminal() {
     let run = Run::new(&[("machine", "minimal")]);
     let mut person = Person::at(&run);
     person.types("machine.connect()\r");

@@ -107,7 +107,7 @@ const PHASES: [&str; 8] = [
 /// What is left of the template is where templates are, and goes when it is made again:
 /// `templates::cache::killed_while_saving_leaves_nothing`.
 #[test]
-fn interrupted_while_making_a_template() {
+fn an_interrupted_template_leaves_nothing_behind() {
     for signal in [Signal::INT, Signal::KILL] {
         let cache = tempfile::tempdir().unwrap();
         let dir = cache.path().canonicalize().unwrap();
@@ -120,21 +120,21 @@ fn interrupted_while_making_a_template() {
 }
 
 #[test]
-fn interrupted_in_every_phase() {
+fn sigint_leaves_nothing_behind() {
     for phase in PHASES {
         driver_ended_when(phase, Signal::INT);
     }
 }
 
 #[test]
-fn terminated_in_every_phase() {
+fn sigterm_leaves_nothing_behind() {
     for phase in PHASES {
         driver_ended_when(phase, Signal::TERM);
     }
 }
 
 #[test]
-fn killed_in_every_phase() {
+fn sigkill_leaves_nothing_behind() {
     for phase in PHASES {
         driver_ended_when(phase, Signal::KILL);
     }

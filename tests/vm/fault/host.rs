@@ -15,7 +15,7 @@ use crate::driver::Run;
 /// On a small file system that only this test's other process sees: an ordinary user may
 /// mount it there, too.
 #[test]
-fn the_disk_is_full() {
+fn a_full_host_disk_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let probe = apart().arg("true").output().unwrap();
     assert!(
@@ -51,7 +51,7 @@ fn apart() -> Command {
 }
 
 #[tokio::test]
-#[ignore = "run by the_disk_is_full"]
+#[ignore = "run by a_full_host_disk_is_an_error"]
 async fn fills_the_disk() {
     let Some(dir) = std::env::var_os("VICTIM_DIR").map(PathBuf::from) else {
         return;

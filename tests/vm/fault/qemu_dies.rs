@@ -21,7 +21,7 @@ fn assert_reports_the_signal(vm: &Machine, error: &Error, doing: &str) {
 }
 
 #[tokio::test]
-async fn killed_during_a_command() {
+async fn a_kill_ends_a_command() {
     let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
     // The command tells through the console that it runs.
@@ -36,7 +36,7 @@ async fn killed_during_a_command() {
 }
 
 #[tokio::test]
-async fn killed_during_waits() {
+async fn a_kill_ends_waits() {
     let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
     let shutdown = vm.wait_for_shutdown();
@@ -53,7 +53,7 @@ async fn killed_during_waits() {
 }
 
 #[tokio::test]
-async fn killed_while_booting() {
+async fn a_kill_ends_a_boot() {
     let vm = minimal();
     vm.start().await.unwrap();
     let (booting, boots) = oneshot::channel();
@@ -71,7 +71,7 @@ async fn killed_while_booting() {
 }
 
 #[tokio::test]
-async fn killed_before_a_monitor_command() {
+async fn monitor_commands_fail_after_a_kill() {
     let vm = minimal();
     vm.start().await.unwrap();
     vm.wait_for_console_text("Linux version").await.unwrap();
@@ -86,7 +86,7 @@ async fn killed_before_a_monitor_command() {
 }
 
 #[tokio::test]
-async fn crashed_and_started_again() {
+async fn a_machine_starts_again_after_a_crash() {
     let vm = fresh("minimal").await;
     let command = vm.execute("echo command runs >/dev/ttyS0; sleep 1000");
     let fault = async {

@@ -100,7 +100,7 @@ async fn zoom(page: &Client, place: (f64, f64), delta_y: i64) {
 }
 
 #[tokio::test]
-async fn a_step_on_the_timeline_is_chosen() {
+async fn a_click_on_the_timeline_selects_a_step() {
     look_at_nine_seconds(async |page| {
         until(&page, &format!("{CHOSEN} === 'must succeed: make test-7'")).await;
         let three = point(&page, 3.5 / 9.0).await;
@@ -121,7 +121,7 @@ async fn a_step_on_the_timeline_is_chosen() {
 }
 
 #[tokio::test]
-async fn the_timeline_is_dragged() {
+async fn dragging_moves_the_timeline() {
     look_at_nine_seconds(async |page| {
         let all = drawn(&page).await;
         press(&page, "+").await.unwrap();
@@ -150,7 +150,7 @@ async fn the_timeline_is_dragged() {
 }
 
 #[tokio::test]
-async fn the_timeline_is_zoomed() {
+async fn the_wheel_zooms_the_timeline() {
     look_at_nine_seconds(async |page| {
         let three = point(&page, 3.5 / 9.0).await;
         perform(&page, [to(three)]).await;
@@ -173,7 +173,7 @@ async fn the_timeline_is_zoomed() {
 }
 
 #[tokio::test]
-async fn small_pictures_are_enlarged() {
+async fn a_click_enlarges_a_screenshot() {
     look(&failing_run(), &[], async |page| {
         for place in ["#failure", "#details"] {
             let thumbnail = page.find(Locator::Css(&format!("{place} .shot"))).await;

@@ -47,7 +47,7 @@ fn detour(socket: &str, ours: &Path) -> String {
 }
 
 #[tokio::test]
-async fn the_monitor_is_closed() {
+async fn a_closed_monitor_is_an_error() {
     let Cuttable { vm, line, _dir } = Cuttable::start("monitor").await;
     vm.connect().await.unwrap();
     line.abort();
@@ -61,7 +61,7 @@ async fn the_monitor_is_closed() {
 }
 
 #[tokio::test]
-async fn qmp_is_closed() {
+async fn a_closed_qmp_connection_is_an_error() {
     let Cuttable { vm, line, _dir } = Cuttable::start("qmp").await;
     vm.connect().await.unwrap();
     let cut = async {
@@ -79,7 +79,7 @@ async fn qmp_is_closed() {
 
 /// QEMU lets go of its end of the line.
 #[tokio::test]
-async fn the_shell_is_closed() {
+async fn a_closed_shell_is_an_error() {
     let vm = fresh("systemd").await;
     let nothing = json!({ "type": "null", "data": {} });
     let cut = async {
