@@ -6,7 +6,7 @@ use vm_tests::{fresh, minimal};
 use super::signal;
 
 #[track_caller]
-fn assert_reports_the_signal(vm: &Machine, error: &Error, doing: &str) {
+fn assert_reports_the_signal(vm: &Machine, error: &Error, operation: &str) {
     let ErrorKind::Exited {
         status, console, ..
     } = error.kind()
@@ -15,16 +15,19 @@ fn assert_reports_the_signal(vm: &Machine, error: &Error, doing: &str) {
     };
     assert!(status.to_string().contains("SIGKILL"), "{status}");
     assert!(!console.is_empty(), "{error}");
-    let story = error.to_string();
-    assert!(story.starts_with(&format!("{}: ", vm.name())), "{story}");
-    assert!(story.contains(doing), "{story}");
+    let message = error.to_string();
+    assert!(
+        message.starts_with(&format!("{}: ", vm.name())),
+        "{message}"
+    );
+    assert!(message.contains(operation), "{message}");
 }
 
 #[tokio::test]
 async fn a_kill_ends_a_command() {
     let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
-    // The command tells through the console that it runs.
+    // The command reports on the console that it runs.
     let command = vm.execute("echo command runs >/dev/ttyS0; sleep 1000");
     let killer = async {
         vm.wait_for_console_text("command runs").await.unwrap();
@@ -99,7 +102,6 @@ async fn a_machine_starts_again_after_a_crash() {
         panic!("{error}")
     };
     assert!(status.to_string().contains("SIGSEGV"), "{error}");
-    // It can be started again.
     vm.release();
     assert_eq!(vm.succeed("echo again").await.unwrap(), "again\n");
 }
