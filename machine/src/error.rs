@@ -2,6 +2,8 @@
 
 mod infrastructure;
 mod kind;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::fmt;

@@ -6,7 +6,6 @@ pub(crate) mod boot_source;
 mod clone_agent;
 mod diagnosis;
 pub(crate) mod disks;
-pub(crate) mod event_history;
 mod event_watch;
 mod launch;
 mod migration;
@@ -19,9 +18,8 @@ pub(crate) mod snapshots;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use qmp_mon::{Hmp, Qmp};
+use qmp_mon::{EventHistory, Hmp, Qmp};
 
-use self::event_history::EventHistory;
 use crate::guest::Running;
 
 pub(crate) use self::arguments::connections;

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backdoor_shell::Shell;
-use qmp_mon::{Hmp, Qmp};
+use qmp_mon::{EventHistory, Hmp, Qmp};
 use tokio::io::BufReader;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
 use super::boot_source::BootSource;
-use super::event_history::EventHistory;
 use super::{Instance, arguments, clone_agent, diagnosis, event_watch, monitor_error};
 use crate::error::{ErrorKind, Result};
 use crate::guest::console_watch::ConsoleWatch;
@@ -75,7 +74,7 @@ impl Instance {
                 gate: ShellGate::new(shell),
             }),
             hmp,
-            events: EventHistory::record(qmp.events()),
+            events: EventHistory::new(qmp.events()),
             qmp,
             agent: tokio::sync::Mutex::new(agent),
             snapshots: Arc::default(),

@@ -6,7 +6,6 @@ use tokio::time::timeout;
 
 use super::Machine;
 use crate::error::{ErrorKind, Result};
-use crate::instance::event_history::Skipped;
 use crate::instance::monitor_error;
 use crate::sync::Mutex;
 use crate::trace::OUTPUT;
@@ -14,6 +13,9 @@ use crate::trace::OUTPUT;
 /// How the human monitor's reply begins if a command failed (`monitor/hmp.c` and
 /// `hmp_handle_error` in QEMU).
 const FAILED: [&str; 3] = ["unknown command: ", "Error: ", "invalid parameter: "];
+
+/// How many events the error of a wait for another one lists.
+const MAX_SEEN: usize = 100;
 
 /// # QEMU's monitors
 impl Machine {
@@ -69,18 +71,25 @@ impl Machine {
         let doing = "waiting for an event of QEMU's";
         self.step(doing, async {
             let instance = self.instance(doing)?;
-            let skipped = Mutex::new(Skipped::default());
+            let seen = Mutex::new(Vec::new());
             let event = async {
-                let found = instance.events.wait_for(wanted, &skipped);
+                let found = instance.events.wait_for(|next| match next {
+                    Ok(event) if wanted(event) => true,
+                    Ok(event) => note(&seen, event.name.clone()),
+                    Err(lost) => note(&seen, lost.to_string()),
+                });
                 match timeout(self.limit(), found).await {
-                    Ok(Some(event)) => Ok(event),
-                    Ok(None) => Err(monitor_error(doing, instance.qmp.closed().await)),
+                    Ok(found) => found.map_err(|source| monitor_error(doing, source)),
                     Err(_) => {
-                        let skipped = skipped.lock();
                         let what = "an event of QEMU's";
                         let lifetime = &instance.running.lifetime;
-                        let (count, seen) = (skipped.count(), skipped.list());
-                        Err(lifetime.timed_out(self.limit(), what, count, &seen))
+                        let seen = seen.lock();
+                        let looks = u32::try_from(seen.len()).unwrap_or(u32::MAX);
+                        let last_seen = match &seen[..] {
+                            [] => "no event at all".to_owned(),
+                            seen => seen.join(", "),
+                        };
+                        Err(lifetime.timed_out(self.limit(), what, looks, &last_seen))
                     }
                 }
             };
@@ -96,4 +105,13 @@ impl Machine {
     pub fn qmp_client(&self) -> Result<Qmp> {
         Ok(self.instance("using QMP")?.qmp.clone())
     }
+}
+
+/// Notes what a wait has passed over.
+fn note(seen: &Mutex<Vec<String>>, name: String) -> bool {
+    let mut seen = seen.lock();
+    if seen.len() < MAX_SEEN {
+        seen.push(name);
+    }
+    false
 }

@@ -26,7 +26,7 @@ async fn a_panic_ends_all_waits() {
         vm.wait_for_console_text("never printed"),
         vm.wait_for_open_port(1),
         vm.wait_for_text("never shown"),
-        vm.retry("what never comes", async || Ok(false)),
+        vm.retry("something impossible", async || Ok(false)),
         vm.wait_for_shutdown(),
         vm.execute(PANIC),
     );
