@@ -46,7 +46,7 @@ try:
 except BaseException:
     traceback.print_exc()
 sys.stdout.flush()
-# `release` kills the shell that has started QEMU, and may wait for QEMU forever.
+# The reference's own clean-up kills only the shell that has started QEMU, and may wait forever.
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 os.killpg(0, signal.SIGTERM)
 os._exit(status)
