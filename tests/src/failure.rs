@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use machine::Builder;
-use machine::report::{Outcome, Recorder};
+use machine::report::{Failure, Outcome, Recorder};
+use machine::trace;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry;
@@ -178,7 +179,7 @@ fn keep(dir: &Path, test: &str, story: &str, recorder: Option<Recorder>) -> io::
     let Some(recorder) = recorder else {
         return Ok(());
     };
-    recorder.conclude(Outcome::Failed, story);
+    recorder.conclude(Outcome::Failed, Some(Failure::new(story, None, false)));
     recorder.write_page(dir.join(TRACE))
 }
 
@@ -232,7 +233,7 @@ fn name_of(state: &Path) -> String {
 fn show_in_trace(machine: &str, picture: &Path) {
     let png = fs::read(picture).unwrap_or_default();
     let path = picture.display();
-    tracing::trace!(target: "machine::screen", machine, %path, png = &png[..]);
+    tracing::trace!(target: trace::SCREEN, machine, %path, png = &png[..]);
 }
 
 /// A QEMU of this process's.

@@ -1,6 +1,6 @@
-use machine::report::{Outcome, Recorder};
-use tracing::field::Empty;
-use tracing::{Span, info_span};
+use machine::report::{Failure, Outcome, Recorder};
+use machine::trace;
+use tracing::Span;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 /// What is markup, and would be noticed if it were taken for it; and what steers terminals.
@@ -9,6 +9,9 @@ pub const HOSTILE: &str = "</script><script>document.title='owned'</script><img 
 
 /// A picture of one pixel.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9bU\0\0\0\nIDATx\x9cc`\0\0\0\x02\0\x01H\xaf\xa4q\0\0\0\0IEND\xaeB`\x82";
+
+/// The id of the failure of a run that fails.
+const FAILURE: u64 = 1;
 
 /// Has a recorder hear what `work` tells.
 pub fn record(title: &str, work: impl FnOnce()) -> Recorder {
@@ -42,7 +45,7 @@ pub fn failing_run() -> Recorder {
     });
     let story =
         "Traceback:\n  line 7\nException: client: command `curl` failed\n  its output:\n    (7)";
-    recorder.conclude(Outcome::Failed, story);
+    conclude(&recorder, story);
     recorder
 }
 
@@ -85,36 +88,42 @@ pub fn long_run(steps: usize, lines: usize) -> Recorder {
             );
         }
     });
-    recorder.conclude(Outcome::Failed, "it broke");
+    conclude(&recorder, "it broke");
     recorder
 }
 
-fn span(machine: Option<&str>, what: &str) -> Span {
-    info_span!(target: "machine::step", "step", machine, what, outcome = Empty, error = Empty)
+fn conclude(recorder: &Recorder, message: &str) {
+    let failure = Failure::new(message, Some(FAILURE), false);
+    recorder.conclude(Outcome::Failed, Some(failure));
+}
+
+fn end(span: &Span, outcome: &str, error: &str) {
+    let error_id = (outcome == "failed").then_some(FAILURE);
+    tracing::record_all!(span, outcome = outcome, error = error, error_id = error_id);
 }
 
 fn group(what: &str, error: Option<&str>, inside: impl FnOnce()) {
-    let span = span(None, what);
+    let span = trace::step(None, None, what);
     span.in_scope(inside);
     let outcome = if error.is_some() { "failed" } else { "ok" };
-    tracing::record_all!(span, outcome = outcome, error = error.unwrap_or_default());
+    end(&span, outcome, error.unwrap_or_default());
 }
 
 fn step(machine: &str, what: &str, outcome: &str, error: &str, inside: impl FnOnce()) {
-    let span = span(Some(machine), what);
+    let span = trace::step(Some(machine), None, what);
     span.in_scope(inside);
-    tracing::record_all!(span, outcome = outcome, error = error);
+    end(&span, outcome, error);
 }
 
 fn console(machine: &str, line: &str) {
-    tracing::debug!(target: "machine::console", machine, "{line}");
+    tracing::debug!(target: trace::CONSOLE, machine, "{line}");
 }
 
 fn output(machine: &str, command: &str, status: i32, output: &str) {
-    tracing::debug!(target: "machine::output", machine, command, status, output);
+    tracing::debug!(target: trace::OUTPUT, machine, command, status, output);
 }
 
 fn picture(machine: &str) {
     let (text, words) = ("login:", r#"[["login:",0,0,1,1,95.0]]"#);
-    tracing::trace!(target: "machine::screen", machine, png = PNG, text, words);
+    tracing::trace!(target: trace::SCREEN, machine, png = PNG, text, words);
 }
