@@ -1,39 +1,41 @@
-//! What can go wrong with a machine, and the story it tells.
+//! Errors of operations on machines, and their messages.
 
 mod infrastructure;
 mod kind;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::fmt;
 
-use infrastructure::Blame;
 pub use infrastructure::INFRASTRUCTURE;
 pub use kind::ErrorKind;
-use text::{All, Told};
-pub(crate) use text::{indented, tail};
+use text::{Chain, Lines, Printable};
+pub(crate) use text::{chain, indented, tail};
+
+use crate::trace;
 
 /// The result of an operation on a machine.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An operation on a machine that failed.
 ///
-/// Its `Debug` form is the same story as its `Display` form, because that is
-/// what a test that unwraps it shows.
-#[derive(thiserror::Error)]
-#[error("{}", Told(format!("{machine}: {kind}{}{}", All(evidence), Blame(kind))))]
+/// The message names the machine, what failed and all causes, then the evidence. It
+/// includes the texts of all sources, so [`source`](std::error::Error::source) is `None`;
+/// [`kind`](Self::kind) gives access to them. The `Debug` form is the same message, since
+/// it is what a test that unwraps a result prints.
 pub struct Error {
+    id: u64,
     machine: String,
-    #[source]
     kind: Box<ErrorKind>,
     evidence: Vec<Evidence>,
 }
 
-/// What was found out about a failure after it had happened, such as a unit's
-/// journal or the text on the screen.
+/// Information about a failure, such as a unit's journal or the text on the screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Evidence {
-    /// What it is, in a few words.
+    /// A title of a few words.
     pub what: String,
     /// Its lines, safe to print.
     pub lines: Vec<String>,
@@ -42,19 +44,26 @@ pub struct Evidence {
 impl Error {
     pub(crate) fn new(machine: &str, kind: ErrorKind) -> Self {
         Self {
+            id: trace::next_error_id(),
             machine: machine.to_owned(),
             kind: Box::new(kind),
             evidence: Vec::new(),
         }
     }
 
-    /// Adds the last lines of `text`, if there are any.
+    /// Adds the last lines of `text`, unless it is empty.
     pub(crate) fn with_evidence(mut self, what: impl Into<String>, text: &str) -> Self {
         let (what, lines) = (what.into(), tail(text.as_bytes()));
         if !lines.is_empty() {
             self.evidence.push(Evidence { what, lines });
         }
         self
+    }
+
+    /// A number that identifies this failure in this process: the field `error_id` of the
+    /// [steps](crate::trace::STEP) that it ended.
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     /// The machine's name.
@@ -67,24 +76,24 @@ impl Error {
         &self.kind
     }
 
-    /// What was found out about it; part of the message, too.
+    /// What was collected after the failure; the message includes it.
     pub fn evidence(&self) -> &[Evidence] {
         &self.evidence
     }
 
-    /// Whether the host, QEMU or the guest's image is to blame, rather than what is
-    /// tested. The message then ends with [`INFRASTRUCTURE`].
+    /// Whether the host, QEMU or the guest's image caused the failure, rather than the
+    /// software under test. The message then ends with [`INFRASTRUCTURE`].
     pub fn is_infrastructure(&self) -> bool {
         self.kind.is_infrastructure()
     }
 
-    /// What went wrong, in a line.
-    pub(crate) fn gist(&self) -> String {
-        let story = self.kind.to_string();
-        story.lines().next().unwrap_or_default().to_owned()
+    /// The failure and its causes in one line.
+    pub(crate) fn summary_line(&self) -> String {
+        let text = chain(&*self.kind);
+        text.lines().next().unwrap_or_default().to_owned()
     }
 
-    /// Whether the guest's shell went away and another came.
+    /// Whether the guest's shell was replaced by another one.
     pub(crate) fn is_shell_restart(&self) -> bool {
         matches!(
             *self.kind,
@@ -95,9 +104,28 @@ impl Error {
         )
     }
 
-    /// Whether it was waited for in vain: [`ErrorKind::TimedOut`].
+    /// Whether this is [`ErrorKind::TimedOut`].
     pub fn is_timeout(&self) -> bool {
         matches!(*self.kind, ErrorKind::TimedOut { .. })
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { machine, kind, .. } = self;
+        let mut message = format!("{machine}: {}", Chain(&**kind));
+        for (title, lines) in kind.details() {
+            message += &Lines(title, lines).to_string();
+        }
+        for Evidence { what, lines } in &self.evidence {
+            message += &Lines(what, lines).to_string();
+        }
+        if self.is_infrastructure() {
+            message += &format!("\n  {INFRASTRUCTURE}");
+        }
+        Printable(&message).fmt(f)
     }
 }
 

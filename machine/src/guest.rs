@@ -1,20 +1,312 @@
-//! A running Linux guest, driven through its root shell.
+//! A running Linux guest, driven through its root shell. Knows nothing of QEMU.
 
-pub(crate) mod commands;
-pub(crate) mod conditions;
-pub(crate) mod console;
+mod commands;
+mod conditions;
+mod console;
 pub(crate) mod console_watch;
 mod evidence;
 mod files;
 pub(crate) mod identity;
 mod idle;
 mod jobs;
-pub(crate) mod last_bytes;
+mod last_bytes;
 pub(crate) mod lifetime;
+pub(crate) mod mounts;
 pub(crate) mod parse;
 mod ports;
-pub(crate) mod shared_dir;
+pub(crate) mod script;
+mod shared_dir;
+pub(crate) mod shell_gate;
 mod step;
+mod systemctl;
 mod trouble;
 mod units;
 pub(crate) mod waiting;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+pub use conditions::PollingCondition;
+
+use self::conditions::Conditions;
+use self::console_watch::Signs;
+use self::lifetime::Lifetime;
+use self::shell_gate::ShellGate;
+use self::waiting::{Probe, Waited};
+use crate::error::{Error, ErrorKind, Result};
+use crate::host::state_dir::StateDir;
+use crate::sync::Mutex;
+use crate::time_scale::scaled;
+
+/// The default time limit of an operation: 15 minutes.
+pub const DEFAULT_LIMIT: Duration = backdoor_shell::DEFAULT_TIMEOUT;
+
+/// A Linux guest and its root shell: a handle, cheap to clone.
+///
+/// It offers what any Linux guest can do, whatever runs it; a
+/// [`Machine`](crate::Machine) dereferences to it. Operations take `&self` and may run at
+/// the same time, but commands queue for the guest's one root shell.
+///
+/// # Cancellation
+///
+/// Unless an operation says otherwise, dropping its future cancels it: a command is ended
+/// in the guest before the next one runs, a wait has no effect, and a copy leaves at most
+/// an incomplete target. The machine stays usable.
+#[derive(Clone)]
+pub struct Guest {
+    shared: Arc<Shared>,
+    limit: Duration,
+    /// Whether polling conditions are checked: not while one of them is being checked.
+    checks_conditions: bool,
+}
+
+/// What all handles of a guest share.
+struct Shared {
+    name: String,
+    /// Before the state directory, which must be removed after the process has exited.
+    running: Mutex<Option<Arc<Running>>>,
+    state: StateDir,
+    out_dir: PathBuf,
+    start: OnceLock<Start>,
+    conditions: Conditions,
+    /// Whether console lines are emitted.
+    shows_serial: Arc<AtomicBool>,
+    /// What counts as trouble on the console.
+    signs: Arc<Mutex<Signs>>,
+}
+
+/// Starts the machine of a guest that is off.
+type Start = Box<dyn Fn(Guest) -> BoxFuture<'static, Result<()>> + Send + Sync>;
+
+/// A guest from one start to its end.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) lifetime: Lifetime,
+    pub(crate) gate: ShellGate,
+}
+
+impl Running {
+    pub(crate) fn shell_error(&self, source: backdoor_shell::Error) -> ErrorKind {
+        ErrorKind::Shell {
+            source,
+            console: self.lifetime.last_console_lines(),
+        }
+    }
+}
+
+impl Guest {
+    pub(crate) fn new(name: String, state: StateDir, out_dir: PathBuf) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                name,
+                running: Mutex::default(),
+                state,
+                out_dir,
+                start: OnceLock::new(),
+                conditions: Conditions::default(),
+                shows_serial: Arc::new(AtomicBool::new(true)),
+                signs: Arc::default(),
+            }),
+            limit: scaled(DEFAULT_LIMIT),
+            checks_conditions: true,
+        }
+    }
+
+    /// Sets how a machine that is off is started by an operation that needs its guest.
+    pub(crate) fn set_start(
+        &self,
+        start: impl Fn(Self) -> BoxFuture<'static, Result<()>> + Send + Sync + 'static,
+    ) {
+        self.shared.start.get_or_init(|| Box::new(start));
+    }
+
+    /// A handle whose operations have this time limit: waits, copies, and commands without
+    /// a [time-out](backdoor_shell::Command::timeout) of their own. Time spent queueing for
+    /// the shell does not count.
+    ///
+    /// The environment variable `VM_TIMEOUT_SCALE` (2.5, say) multiplies all limits, for
+    /// slow hosts.
+    #[must_use]
+    pub fn within(&self, limit: Duration) -> Self {
+        self.limited(scaled(limit))
+    }
+
+    /// A handle with exactly this limit.
+    pub(crate) fn limited(&self, limit: Duration) -> Self {
+        let mut handle = self.clone();
+        handle.limit = limit;
+        handle
+    }
+
+    /// A handle whose operations check no polling conditions.
+    pub(crate) fn unchecked(&self) -> Self {
+        let mut handle = self.clone();
+        handle.checks_conditions = false;
+        handle
+    }
+
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// The machine's name: the one given to its builder, or NAME of its `run-NAME-vm`, or
+    /// `machine`.
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// The directory of the machine's state: disk, sockets, `console.log`.
+    pub fn state_dir(&self) -> &Path {
+        self.shared.state.path()
+    }
+
+    /// The host's side of the directory shared with the guest.
+    pub fn shared_dir(&self) -> &Path {
+        self.shared.state.shared()
+    }
+
+    /// The directory for screenshots and copies from the guest.
+    pub fn out_dir(&self) -> &Path {
+        &self.shared.out_dir
+    }
+
+    pub(crate) fn state(&self) -> &StateDir {
+        &self.shared.state
+    }
+
+    pub(crate) fn shows_serial(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.shared.shows_serial)
+    }
+
+    pub(crate) fn signs(&self) -> &Arc<Mutex<Signs>> {
+        &self.shared.signs
+    }
+
+    /// The process id of the guest's QEMU, if it runs.
+    pub fn pid(&self) -> Option<u32> {
+        let running = self.current()?;
+        let lifetime = &running.lifetime;
+        lifetime.exit_status().is_none().then(|| lifetime.pid())
+    }
+
+    /// QEMU's exit status, if it was started and has exited; until the machine is
+    /// [released](crate::Machine::release).
+    pub fn exit_status(&self) -> Option<ExitStatus> {
+        self.current()?.lifetime.exit_status()
+    }
+
+    /// Whether the machine was started, and was not released since, nor shut down or
+    /// crashed on purpose.
+    pub fn is_booted(&self) -> bool {
+        let running = self.current();
+        running.is_some_and(|running| !running.lifetime.exit_is_expected())
+    }
+
+    /// Whether the machine runs and its root shell is connected.
+    pub fn is_up(&self) -> bool {
+        self.current().is_some_and(|running| {
+            running.gate.is_connected() && running.lifetime.exit_status().is_none()
+        })
+    }
+
+    /// The guest as it was last started, if it was.
+    pub(crate) fn current(&self) -> Option<Arc<Running>> {
+        self.shared.running.lock().clone()
+    }
+
+    pub(crate) fn set_current(&self, running: Option<Arc<Running>>) {
+        *self.shared.running.lock() = running;
+    }
+
+    pub(crate) fn running(&self, doing: &str) -> Result<Arc<Running>> {
+        self.current().ok_or_else(|| {
+            self.error(ErrorKind::NotRunning {
+                doing: doing.to_owned(),
+            })
+        })
+    }
+
+    /// Starts a machine that was not started, or is off on purpose.
+    pub(crate) async fn start_if_off(&self) -> Result<()> {
+        match self.shared.start.get() {
+            Some(start) if !self.is_booted() => start(self.clone()).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs `operation`, which the guest's death ends, as does its process's exit.
+    pub(crate) async fn until_guest_end<T>(
+        &self,
+        running: &Running,
+        doing: &str,
+        operation: impl Future<Output = Result<T, ErrorKind>>,
+    ) -> Result<T> {
+        let lifetime = &running.lifetime;
+        let result = lifetime.until_guest_end(doing, operation).await;
+        self.with_diagnosis(running, result).await
+    }
+
+    /// Runs `operation`, which only the exit of the guest's process ends.
+    pub(crate) async fn until_exit<T>(
+        &self,
+        running: &Running,
+        doing: &str,
+        operation: impl Future<Output = Result<T, ErrorKind>>,
+    ) -> Result<T> {
+        let result = running.lifetime.until_exit(doing, operation).await;
+        self.with_diagnosis(running, result).await
+    }
+
+    /// Probes until `what` has happened, for as long as this handle waits, or until the
+    /// guest dies. `probe` is passed the time that is left.
+    pub(crate) async fn wait<T, F>(&self, what: &str, probe: impl FnMut(Duration) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<Probe<T>>>,
+    {
+        let running = self.running(what)?;
+        // The errors of probes are complete; those of the guest's end are made here.
+        let wait = async { Ok(waiting::wait(self.limit, probe).await) };
+        match self.until_guest_end(&running, what, wait).await?? {
+            Waited::Ready(value) => Ok(value),
+            Waited::TimedOut { looks, last_seen } => {
+                let lifetime = &running.lifetime;
+                let timed_out = lifetime.timed_out(self.limit, what, looks, &last_seen);
+                self.with_diagnosis(&running, Err(timed_out)).await
+            }
+        }
+    }
+
+    /// `word` quoted for the guest's shell.
+    pub(crate) fn quote(&self, doing: &str, word: &str) -> Result<String> {
+        match backdoor_shell::quote(word) {
+            Ok(quoted) => Ok(quoted.into_owned()),
+            Err(_) => Err(self.nul_byte(doing, word)),
+        }
+    }
+
+    pub(crate) fn nul_byte(&self, doing: &str, word: &str) -> Error {
+        self.bad_argument(doing, format!("{word:?} holds a NUL byte"))
+    }
+
+    pub(crate) fn bad_argument(&self, doing: &str, reason: impl Into<String>) -> Error {
+        self.error(ErrorKind::BadArgument {
+            doing: doing.to_owned(),
+            reason: reason.into(),
+        })
+    }
+}
+
+impl fmt::Debug for Guest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guest")
+            .field("name", &self.name())
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}

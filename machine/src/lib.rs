@@ -9,26 +9,28 @@ mod machine;
 #[cfg(feature = "report")]
 pub mod report;
 mod start;
+mod sync;
 mod template;
 mod time_scale;
 pub mod trace;
+mod trouble;
 mod unit;
 
 pub use backdoor_shell::{Command, DEFAULT_TIMEOUT, Exit, MAX_OUTPUT, Output, TerminalKind, quote};
 pub use error::{Error, ErrorKind, Evidence, INFRASTRUCTURE, Result};
-pub use guest::conditions::PollingCondition;
-pub use guest::console_watch::{Meaning, Trouble};
+pub use guest::{DEFAULT_LIMIT, Guest, PollingCondition};
 pub use host::accelerator::{Accelerator, accelerator};
 pub use host::tmp_dir::TmpDir;
 pub use host::vlan::Vlan;
-#[cfg(feature = "ocr")]
+#[cfg(feature = "screen")]
 pub use machine::Button;
-pub use machine::{Builder, DEFAULT_KEY_DELAY, DEFAULT_LIMIT, Machine, Snapshot};
+pub use machine::{Builder, DEFAULT_KEY_DELAY, Machine, Snapshot};
 pub use start::{LegacyStartCommand, QemuCommand, ShellCommand, StartCommand, StartScript};
 pub use template::{Template, TemplateBuilder};
 pub use time_scale::scaled;
+pub use trouble::{Meaning, Trouble};
 pub use unit::Unit;
 
-#[cfg(feature = "ocr")]
+#[cfg(feature = "screen")]
 pub use ocr;
-pub use {qmp_mon, serial_log};
+pub use {backdoor_shell, qmp_mon, serial_log};

@@ -1,66 +1,58 @@
-//! `Machine`: its parts, and the plumbing that all operations share.
+//! `Machine`: a guest and the QEMU that runs it.
 //!
-//! The operations are in `machine/`, one concern a file.
+//! The operations on the guest are those of [`Guest`](crate::Guest), to which a machine
+//! dereferences; those on QEMU are in `machine/`, one concern a file.
 
+mod boot;
 mod builder;
 mod interact;
 mod keyboard;
 mod lifecycle;
-pub(crate) mod monitor;
+mod monitor;
 mod network;
-#[cfg(feature = "ocr")]
+#[cfg(feature = "screen")]
 mod pointer;
 mod save;
-#[cfg(feature = "ocr")]
+#[cfg(feature = "screen")]
 mod screen;
-#[cfg(feature = "ocr")]
-mod screen_reading;
 mod snapshot;
-#[cfg(feature = "ocr")]
+#[cfg(feature = "screen")]
 mod text;
 mod virtual_terminals;
 mod windows;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
-use backdoor_shell::Shell;
-use qmp_mon::{Events, Hmp, Qmp};
-use tokio::net::UnixStream;
-use tokio::sync::watch;
-use tokio::time::timeout;
-
 pub use builder::Builder;
-#[cfg(feature = "ocr")]
+#[cfg(feature = "screen")]
 pub use pointer::Button;
 pub use snapshot::Snapshot;
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::guest::conditions::Conditions;
-use crate::guest::console_watch::Signs;
-use crate::guest::lifetime::Qemu;
-use crate::guest::waiting::{self, InVain, Look};
-use crate::host::state_dir::StateDir;
-use crate::instance::clone_agent as waiter;
-use crate::instance::saved_state::{Origin, Saved};
+use self::boot::Boot;
+use crate::error::{ErrorKind, Result};
+use crate::guest::{Guest, PollingCondition};
+use crate::instance::{Ask, Instance};
 use crate::start::StartCommand;
+use crate::sync::Mutex;
 use crate::time_scale::scaled;
 
-/// How long an operation may take unless it is told otherwise: 15 minutes.
-pub const DEFAULT_LIMIT: Duration = backdoor_shell::DEFAULT_TIMEOUT;
-
-/// How long [`Machine::send_key`] waits after a key unless it is told otherwise.
+/// The default pause of [`Machine::send_key`] after a key.
 pub const DEFAULT_KEY_DELAY: Duration = Duration::from_millis(10);
 
 /// One virtual machine: a handle, cheap to clone.
 ///
+/// It dereferences to its [`Guest`], which has the operations that go through the guest's
+/// root shell and serial console: commands, units, files, ports. The machine's own
+/// operations are those of QEMU: power, monitors, keyboard, screen, snapshots.
+///
 /// Operations take `&self` and may run at the same time: a wait on the console
 /// beside a command, say. Commands queue for the guest's one root shell.
 ///
-/// What an operation may take, and other habits, belong to the handle:
+/// The time limit of operations and the pace of typing belong to the handle:
 ///
 /// ```no_run
 /// # use std::time::Duration;
@@ -71,69 +63,39 @@ pub const DEFAULT_KEY_DELAY: Duration = Duration::from_millis(10);
 /// # }
 /// ```
 ///
-/// Dropping the last handle kills QEMU and all that the start command has
+/// Dropping the last handle kills QEMU and every process that the start command has
 /// spawned, as does the end of this process, whatever its cause.
 ///
-/// Whichever operation runs when QEMU ends, it ends at once with
-/// [`ErrorKind::Exited`].
-#[derive(Clone, Debug)]
+/// If QEMU exits, every running operation fails at once with [`ErrorKind::Exited`].
+///
+/// # Cancellation
+///
+/// Unless an operation says otherwise, dropping its future cancels it: a wait has no
+/// effect, a command is ended in the guest before the next one runs. A request that was
+/// sent to QEMU already may still be carried out. The machine stays usable.
+#[derive(Clone)]
 pub struct Machine {
-    pub(crate) parts: Arc<Parts>,
-    pub(crate) limit: Duration,
-    pub(crate) key_delay: Duration,
-    /// Whether conditions are checked: not while one of them is being.
-    pub(crate) checks_conditions: bool,
+    parts: Arc<Parts>,
+    guest: Guest,
+    key_delay: Duration,
 }
 
-/// What all handles of a machine share.
-#[derive(Debug)]
-pub(crate) struct Parts {
-    pub(crate) name: String,
-    pub(crate) start: Mutex<StartCommand>,
-    /// For the start command, beside this process's.
-    pub(crate) env: Vec<(OsString, OsString)>,
-    /// Before the state directory, which must not go before QEMU has.
-    pub(crate) running: Mutex<Option<Arc<Running>>>,
-    /// Held while the machine is being started.
-    pub(crate) starting: tokio::sync::Mutex<()>,
-    /// What the next start begins with.
-    pub(crate) origin: Mutex<Origin>,
-    /// Where the first start is to find a template to go on from, or to make one.
-    pub(crate) templates: Mutex<Option<PathBuf>>,
-    /// What the disks are on top of, and must not go.
-    pub(crate) saved: OnceLock<Saved>,
-    pub(crate) state: StateDir,
-    pub(crate) out_dir: PathBuf,
-    pub(crate) conditions: Conditions,
-    /// Whether console lines are told of.
-    pub(crate) shows_serial: Arc<AtomicBool>,
-    /// What is trouble on the console.
-    pub(crate) signs: Arc<Mutex<Signs>>,
-    #[cfg(feature = "ocr")]
-    pub(crate) reader: ocr::Reader,
-}
-
-/// A QEMU and our lines to it.
-#[derive(Debug)]
-pub(crate) struct Running {
-    pub(crate) qemu: Qemu,
-    pub(crate) hmp: Hmp,
-    pub(crate) qmp: Qmp,
-    /// What has happened in QEMU and nobody waited for yet.
-    pub(crate) events: tokio::sync::Mutex<Events>,
-    pub(crate) shell: Arc<tokio::sync::Mutex<Shell<UnixStream>>>,
-    /// Held while a snapshot is taken, or gone back to.
-    pub(crate) snapshots: Arc<tokio::sync::Mutex<()>>,
-    /// To what waits in a guest that is saved.
-    pub(crate) waiter: tokio::sync::Mutex<waiter::Line>,
-    /// Whether the shell was connected when somebody last had news of it.
-    pub(crate) is_connected: watch::Sender<bool>,
-    /// Somebody waited for the end and got it: it is news to nobody.
-    pub(crate) end_is_known: AtomicBool,
+/// What all handles of a machine share, besides its guest.
+struct Parts {
+    start: Mutex<StartCommand>,
+    /// Environment variables for the start command, besides this process's.
+    env: Vec<(OsString, OsString)>,
+    /// QEMU as it was last started.
+    instance: Mutex<Option<Arc<Instance>>>,
+    /// Locked while the machine is being started.
+    starting: tokio::sync::Mutex<()>,
+    boot: Mutex<Boot>,
+    #[cfg(feature = "screen")]
+    reader: ocr::Reader,
 }
 
 impl Machine {
-    /// A machine of its own, with all else left at its default; not started yet.
+    /// A machine with default settings; not started yet.
     ///
     /// # Errors
     /// As [`Builder::build`].
@@ -141,219 +103,117 @@ impl Machine {
         Self::builder(start).build()
     }
 
-    /// A machine to be described further.
+    /// A machine to be configured further.
     pub fn builder(start: impl Into<StartCommand>) -> Builder {
         Builder::new(start.into())
     }
 
-    /// A handle whose waits take `limit` at most. So do commands that were given
-    /// no [time-out](backdoor_shell::Command::timeout) of their own, and copies, from when
-    /// it is their turn.
-    ///
-    /// On a slow host, the environment variable `VM_TIMEOUT_SCALE` (2.5, say)
-    /// multiplies all limits.
+    /// The guest, which a machine also dereferences to.
+    pub fn guest(&self) -> &Guest {
+        &self.guest
+    }
+
+    /// A handle whose operations have this time limit: see [`Guest::within`].
     #[must_use]
     pub fn within(&self, limit: Duration) -> Self {
-        self.limited(scaled(limit))
+        self.with_guest(self.guest.limited(scaled(limit)))
     }
 
-    /// A handle with just this limit.
-    pub(crate) fn limited(&self, limit: Duration) -> Self {
-        let mut handle = self.clone();
-        handle.limit = limit;
-        handle
+    /// As [`Guest::polling_condition`], with a machine for the check.
+    pub fn polling_condition<F>(
+        &self,
+        description: impl Into<String>,
+        interval: Duration,
+        check: impl Fn(Self) -> F + Send + Sync + 'static,
+    ) -> PollingCondition
+    where
+        F: Future<Output = Result<bool>> + Send + 'static,
+    {
+        let vm = self.clone();
+        let check = move |guest| check(vm.with_guest(guest));
+        self.guest.polling_condition(description, interval, check)
     }
 
-    /// The machine's name: what it was given, or NAME of its `run-NAME-vm`, or
-    /// `machine`.
-    pub fn name(&self) -> &str {
-        &self.parts.name
+    /// A handle whose operations check no polling conditions.
+    fn unchecked(&self) -> Self {
+        self.with_guest(self.guest.unchecked())
     }
 
-    /// Where the machine keeps its state: disk, sockets, `console.log`.
-    pub fn state_dir(&self) -> &Path {
-        self.parts.state.path()
+    fn with_guest(&self, guest: Guest) -> Self {
+        Self {
+            guest,
+            ..self.clone()
+        }
     }
 
-    /// The host's side of the directory shared with the guest.
-    pub fn shared_dir(&self) -> &Path {
-        self.parts.state.shared()
-    }
-
-    /// Where screenshots go.
-    pub fn out_dir(&self) -> &Path {
-        &self.parts.out_dir
-    }
-
-    /// The process number of QEMU, if it runs.
-    pub fn pid(&self) -> Option<u32> {
-        let running = self.current()?;
-        running
-            .qemu
-            .exit_status()
-            .is_none()
-            .then(|| running.qemu.pid())
-    }
-
-    /// QEMU as it was last started, if it was.
-    pub(crate) fn current(&self) -> Option<Arc<Running>> {
-        self.parts
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    pub(crate) fn set_current(&self, running: Option<Arc<Running>>) {
-        *self
-            .parts
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = running;
-    }
-
-    pub(crate) fn take_origin(&self) -> Origin {
-        let mut origin = self
-            .parts
-            .origin
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut origin)
-    }
-
-    /// Where the first start finds a template; nothing after it.
-    pub(crate) fn templates(&self) -> MutexGuard<'_, Option<PathBuf>> {
-        let templates = self.parts.templates.lock();
-        templates.unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn running(&self, doing: &str) -> Result<Arc<Running>> {
-        self.current().ok_or_else(|| {
+    fn instance(&self, doing: &str) -> Result<Arc<Instance>> {
+        let instance = self.parts.instance.lock().clone();
+        instance.ok_or_else(|| {
             self.error(ErrorKind::NotRunning {
                 doing: doing.to_owned(),
             })
         })
     }
 
-    /// An error, with the trouble that the console has shown.
-    pub(crate) fn error(&self, kind: ErrorKind) -> Error {
-        let error = Error::new(&self.parts.name, kind);
-        let trouble: Vec<String> = self.trouble().iter().map(ToString::to_string).collect();
-        error
-            .with_evidence("trouble seen on the console", &trouble.join("\n"))
-            .with_evidence("the console's log", &self.incomplete_log())
+    fn set_instance(&self, instance: Option<Arc<Instance>>) {
+        let running = instance.as_ref().map(|it| Arc::clone(&it.running));
+        *self.parts.instance.lock() = instance;
+        self.guest.set_current(running);
     }
 
-    /// Why the console's log is not whole on disk, if it is not.
-    pub(crate) fn incomplete_log(&self) -> String {
-        let running = self.current();
-        let failure = running.and_then(|running| running.qemu.console.spool_error());
-        failure.map_or_else(String::new, |failure| {
-            let log = self.parts.state.console_log();
-            format!("{} is incomplete: {failure}", log.display())
-        })
-    }
-
-    pub(crate) fn bad_argument(&self, doing: &str, reason: impl Into<String>) -> Error {
-        self.error(ErrorKind::BadArgument {
-            doing: doing.to_owned(),
-            reason: reason.into(),
-        })
-    }
-
-    /// `word` quoted for the guest's shell.
-    pub(crate) fn quote(&self, doing: &str, word: &str) -> Result<String> {
-        match backdoor_shell::quote(word) {
-            Ok(quoted) => Ok(quoted.into_owned()),
-            Err(_) => Err(self.bad_argument(doing, format!("{word:?} holds a NUL byte"))),
-        }
-    }
-
-    /// Runs `operation` on the running QEMU, whose end ends it.
-    pub(crate) async fn on_qemu<T>(
+    /// Runs an operation on QEMU: checks the polling conditions first. QEMU's exit ends it.
+    async fn on_qemu<T>(
         &self,
         doing: &str,
-        operation: impl AsyncFnOnce(&Running) -> Result<T, ErrorKind>,
+        operation: impl AsyncFnOnce(Ask<'_>) -> Result<T, ErrorKind>,
     ) -> Result<T> {
-        let running = self.running(doing)?;
-        let result = running.qemu.or_exit(doing, operation(&running)).await;
-        self.told(&running, result).await
+        self.check_conditions().await?;
+        let instance = self.instance(doing)?;
+        self.on_instance(&instance, doing, operation).await
     }
 
-    /// The same, for as long as this handle waits: QEMU may not answer.
-    pub(crate) async fn ask_qemu<T>(
+    /// The same on an instance that may not be the current one yet, without conditions.
+    async fn on_instance<T>(
         &self,
+        instance: &Instance,
         doing: &str,
-        operation: impl AsyncFnOnce(&Running) -> Result<T, ErrorKind>,
+        operation: impl AsyncFnOnce(Ask<'_>) -> Result<T, ErrorKind>,
     ) -> Result<T> {
-        self.on_qemu(doing, async |running| {
-            let what = format!("QEMU to answer ({doing})");
-            self.in_time(running, &what, operation(running)).await
-        })
-        .await
+        let limit = self.limit();
+        let operation = operation(Ask { instance, limit });
+        self.until_exit(&instance.running, doing, operation).await
     }
 
-    /// What QEMU answers, for which it is waited as long as this handle waits.
-    pub(crate) async fn in_time<T>(
+    /// Runs `operation` to completion, even if this future is dropped.
+    async fn to_completion<T: Send + 'static>(
         &self,
-        running: &Running,
-        what: &str,
-        operation: impl Future<Output = Result<T, ErrorKind>>,
-    ) -> Result<T, ErrorKind> {
-        let answered = timeout(self.limit, operation).await;
-        answered.unwrap_or_else(|_| Err(self.timed_out(running, what, 1, "no answer")))
-    }
-
-    /// Runs `operation` on the guest, whose end ends it, as does QEMU's.
-    pub(crate) async fn on_guest<T>(
-        &self,
-        doing: &str,
-        operation: impl AsyncFnOnce(&Running) -> Result<T, ErrorKind>,
+        operation: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        let running = self.running(doing)?;
-        let operation = operation(&running);
-        let result = running.qemu.or_guests_end(doing, operation).await;
-        self.told(&running, result).await
-    }
-
-    /// Looks until `what` has happened, for as long as this handle waits. The guest's
-    /// end ends it, and QEMU's. `look` is told how much time is left.
-    pub(crate) async fn wait<T, F>(&self, what: &str, look: impl FnMut(Duration) -> F) -> Result<T>
-    where
-        F: Future<Output = Result<Look<T>>>,
-    {
-        let running = self.running(what)?;
-        // The looks' own errors pass through beside those of QEMU's end.
-        let wait = async { Ok(waiting::wait(self.limit, look).await) };
-        let waited = running.qemu.or_guests_end(what, wait).await;
-        match self.told(&running, waited).await?? {
-            Ok(value) => Ok(value),
-            Err(InVain { looks, last_seen }) => {
-                let in_vain = self.timed_out(&running, what, looks, &last_seen);
-                self.told(&running, Err(in_vain)).await
-            }
+        use tracing::Instrument as _;
+        use tracing::instrument::WithSubscriber as _;
+        let operation = operation.in_current_span().with_current_subscriber();
+        match tokio::spawn(operation).await {
+            Ok(result) => result,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The runtime is shutting down, and this task with it.
+            Err(_) => std::future::pending().await,
         }
     }
+}
 
-    pub(crate) fn last_console_lines(&self) -> Vec<String> {
-        let running = self.current();
-        running.map_or_else(Vec::new, |running| running.qemu.last_console_lines())
+impl Deref for Machine {
+    type Target = Guest;
+
+    fn deref(&self) -> &Guest {
+        &self.guest
     }
+}
 
-    /// `what` was waited for in vain, for as long as this handle waits.
-    pub(crate) fn timed_out(
-        &self,
-        running: &Running,
-        what: &str,
-        looks: u32,
-        last_seen: &str,
-    ) -> ErrorKind {
-        ErrorKind::TimedOut {
-            what: what.to_owned(),
-            waited: self.limit,
-            looks,
-            last_seen: last_seen.to_owned(),
-            console: running.qemu.last_console_lines(),
-        }
+impl fmt::Debug for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Machine")
+            .field("guest", &self.guest)
+            .field("key_delay", &self.key_delay)
+            .finish_non_exhaustive()
     }
 }

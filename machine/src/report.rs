@@ -1,11 +1,11 @@
-//! Reports of what machines do: a log for a terminal, a page of a whole run, an XML log.
+//! Reports of runs: a log for a terminal, an HTML page, an XML log.
 //!
-//! A machine tells of everything through [`tracing`], and prints nothing. These are
-//! consumers of that, each a [`Layer`](tracing_subscriber::Layer) of a subscriber:
+//! Machines print nothing: they emit spans and events through [`tracing`]. Each report is a
+//! [`Layer`](tracing_subscriber::Layer) of a subscriber:
 //!
-//! - [`Terminal`] writes a log as it happens, in the form of the NixOS test driver's;
-//! - [`Recorder`] remembers everything, and makes one HTML page of it;
-//! - [`XmlLog`] writes the NixOS test driver's XML, as it happens.
+//! - [`Terminal`] writes a live log in the format of the NixOS test driver;
+//! - [`Recorder`] records the run, and writes it as one HTML page;
+//! - [`XmlLog`] writes a live log in the XML format of the NixOS test driver.
 //!
 //! ```
 //! use machine::report::{Outcome, Recorder, Terminal};
@@ -16,28 +16,17 @@
 //!     .with(Terminal::new(std::io::stderr).layer())
 //!     .with(recorder.layer());
 //! tracing::subscriber::with_default(subscriber, || {
-//!     tracing::info!("what a test says is part of the report");
+//!     tracing::info!("a message of a test");
 //! });
 //! recorder.conclude(Outcome::Passed, None);
 //! # let dir = tempfile::tempdir()?;
 //! # let trace = dir.path().join("trace.html");
 //! recorder.write_page(&trace)?;
-//! # assert!(std::fs::read_to_string(trace)?.contains("what a test says"));
+//! # assert!(std::fs::read_to_string(trace)?.contains("a message of a test"));
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! # What is told
-//!
-//! | target | is | has |
-//! |---|---|---|
-//! | `machine::step` | a span at INFO: something that is done | `machine`, `what`; at its end `outcome` (`ok`, `failed`, `cancelled`) and `error` |
-//! | `machine::console` | an event at DEBUG: a line of the serial console | `machine`, `message` |
-//! | `machine::output` | an event at DEBUG: what a command came to | `machine`, `command`, `status`, `output`, `seconds`, `error` |
-//! | `machine::screen` | an event at TRACE: a picture that was kept, or read | `machine`, `png`, `path`, `text`, `words` |
-//!
-//! A span of your own with the target `machine::step` and these fields groups the steps
-//! in it; it needs no `machine`. Everything else that is told at INFO or above is
-//! part of a report, too.
+//! Reports show what [`trace`](crate::trace) describes, and all other events at INFO and above.
 
 mod console;
 mod fields;
@@ -50,6 +39,7 @@ mod pictures;
 mod record;
 mod recorder;
 mod root_cause;
+mod step;
 mod subscriber;
 mod summary;
 mod terminal;

@@ -1,26 +1,29 @@
-//! Machines that are booted once, and cloned.
+//! Templates: machines that are booted once, then cloned.
 
-mod ahead;
 mod cache;
 mod first_start;
+mod hash;
 mod key;
 mod make;
+mod prefetch;
 mod step;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use self::ahead::Ahead;
-use self::cache::Place;
+use self::cache::CacheEntry;
+use self::prefetch::Prefetch;
 use self::step::Step;
 use crate::error::{ErrorKind, Result};
-use crate::instance::saved_state::{Origin, Saved};
+use crate::instance::boot_source::BootSource;
+use crate::instance::saved_state::SavedState;
+use crate::machine::{Builder, Machine};
 use crate::start::StartCommand;
-use crate::{Builder, Machine, Unit};
+use crate::unit::Unit;
 
-/// A machine that was booted, prepared and saved, of which clones take a fiftieth of
-/// its boot: a handle, cheap to clone.
+/// A machine that was booted, prepared and saved: a handle, cheap to clone. Cloning it
+/// takes a fiftieth of its boot time.
 ///
 /// ```no_run
 /// use machine::{StartScript, Template};
@@ -36,28 +39,27 @@ use crate::{Builder, Machine, Unit};
 /// # }
 /// ```
 ///
-/// Clones share the template's RAM and disks and copy what they change, on the host's
-/// disk and in its memory. Each has its own state directory, clock, random numbers,
-/// machine id, and hardware addresses on networks with others. Its console log begins
-/// anew, and a start after a shutdown boots.
+/// Clones share the template's RAM and disks copy-on-write. Each has its own state
+/// directory, clock, random numbers, machine id, and hardware addresses on networks with
+/// other machines. Its console log starts empty, and a start after a shutdown boots.
 ///
-/// A machine that can't be saved is booted and prepared instead, each time, and the
-/// reason is told at WARN.
+/// A machine that can't be saved is booted and prepared for each clone instead, with a
+/// warning.
 #[derive(Clone, Debug)]
 pub struct Template {
     recipe: Arc<Recipe>,
-    place: Place,
-    saved: Saved,
+    entry: CacheEntry,
+    saved: SavedState,
     host_name: Option<String>,
     allow_reboot: bool,
-    ahead: Option<Ahead>,
+    prefetch: Option<Prefetch>,
 }
 
-/// All that makes a template.
+/// Everything that a template is made from.
 #[derive(Clone, Debug)]
 struct Recipe {
     start: StartCommand,
-    /// What the machine is a clone of, if it is not booted.
+    /// The template that this one extends, if any.
     parent: Option<Template>,
     steps: Vec<Step>,
     /// The numbers of the networks it is on.
@@ -66,7 +68,7 @@ struct Recipe {
 }
 
 impl Template {
-    /// A template that is booted by a start command, to be described further.
+    /// A template of a machine with this start command, to be configured further.
     pub fn builder(start: impl Into<StartCommand>) -> TemplateBuilder {
         TemplateBuilder {
             recipe: Recipe {
@@ -79,7 +81,7 @@ impl Template {
         }
     }
 
-    /// A template that begins as a clone of this one, and shares its disks with it.
+    /// A template that starts as a clone of this one, and shares its disks.
     pub fn extend(&self) -> TemplateBuilder {
         TemplateBuilder {
             recipe: Recipe {
@@ -96,7 +98,7 @@ impl Template {
         }
     }
 
-    /// Removes the templates that are kept in `cache_dir`, but for those in use.
+    /// Removes the templates in `cache_dir` that are not in use.
     ///
     /// # Errors
     /// The operating system's.
@@ -104,7 +106,7 @@ impl Template {
         cache::clear(cache_dir.as_ref())
     }
 
-    /// A handle whose clones call themselves `name` on the network.
+    /// A handle whose clones have the host name `name`.
     #[must_use]
     pub fn host_name(&self, name: impl Into<String>) -> Self {
         Self {
@@ -113,8 +115,8 @@ impl Template {
         }
     }
 
-    /// A handle whose clones may reboot, as
-    /// [`start_allowing_reboot`](Machine::start_allowing_reboot) has it.
+    /// A handle whose clones may reboot, as after
+    /// [`start_allowing_reboot`](Machine::start_allowing_reboot).
     #[must_use]
     pub fn allowing_reboot(&self) -> Self {
         Self {
@@ -123,7 +125,7 @@ impl Template {
         }
     }
 
-    /// What the serial console showed from the boot to the saving; no such file if
+    /// The log of the serial console up to the saving; the file does not exist if
     /// the machine [can't be saved](Self::cannot).
     pub fn console_log(&self) -> PathBuf {
         self.saved.console_log()
@@ -131,22 +133,24 @@ impl Template {
 
     /// Why clones are booted, if that was known when this handle was made.
     pub fn cannot(&self) -> Option<&str> {
-        self.saved.manifest.cannot.as_deref()
+        self.saved.manifest.unsupported_reason.as_deref()
     }
 
-    /// A machine of its own that goes on where this one was saved; connected.
+    /// Makes a clone: a new machine that continues where this one was saved; connected.
     ///
     /// # Errors
-    /// As [`Machine::connect`], and those of the preparation where it is done anew.
+    /// As [`Guest::connect`](crate::Guest::connect), and those of the preparation if it is repeated.
+    ///
+    /// # Cancellation
+    /// The clone is dropped.
     pub async fn clone_machine(&self) -> Result<Machine> {
-        match &self.ahead {
-            Some(ahead) => self.take_ahead(ahead).await,
+        match &self.prefetch {
+            Some(prefetch) => self.take_prefetched(prefetch).await,
             None => self.clone_with(|builder| builder).await,
         }
     }
 
-    /// The same, with its name and directories chosen; never [made
-    /// ahead](Self::ahead).
+    /// The same with a name and directories of choice; never [made ahead](Self::ahead).
     ///
     /// # Errors
     /// As [`clone_machine`](Self::clone_machine).
@@ -160,58 +164,64 @@ impl Template {
                 "the template is on network {number}; say on which its clone is: \
                  `clone_with(|builder| builder.vlan(&vlan))`"
             );
-            return Err(builder.build()?.template_error("cloning", reason));
+            let kind = ErrorKind::Template {
+                doing: "cloning".to_owned(),
+                reason,
+                misuse: true,
+            };
+            return Err(builder.build()?.error(kind));
         }
         let saved = match self.current() {
             Ok(saved) => saved,
             Err(reason) => {
                 let vm = builder.build()?;
-                tracing::warn!(machine = vm.name(), "it is booted, not cloned: {reason}");
+                tracing::warn!(machine = vm.name(), "booted, not cloned: {reason}");
                 return self.boot(vm).await;
             }
         };
-        // With other devices, say, or a name, which are no fault of the template's.
-        let is_another = builder.env_len() > self.recipe.vlans.len() || self.host_name.is_some();
-        let origin = Origin::Saved(saved.clone());
-        let vm = builder.clone().origin(origin).build()?;
-        let Err(error) = self.go_on(&vm, &saved).await else {
+        // Other devices or a name may be why it fails, rather than the template.
+        let is_another =
+            builder.start_env().len() > self.recipe.vlans.len() || self.host_name.is_some();
+        let source = BootSource::Saved(saved.clone());
+        let vm = builder.clone().boot_source(source).build()?;
+        let Err(error) = self.resume(&vm, &saved).await else {
             return Ok(vm);
         };
-        // A boot would not help.
+        // Booting would not help.
         if matches!(error.kind(), ErrorKind::BadArgument { .. }) {
             return Err(error);
         }
-        tracing::warn!(machine = vm.name(), "it is booted, not cloned: {error}");
+        tracing::warn!(machine = vm.name(), "booted, not cloned: {error}");
         if !is_another {
             saved.failed(&error);
         }
-        // With its disks.
+        // Removes its disks.
         drop(vm);
         self.boot(builder.build()?).await
     }
 
-    /// Has a machine go on where this one was saved, as another.
-    async fn go_on(&self, vm: &Machine, saved: &Saved) -> Result<()> {
+    /// Starts a machine where this one was saved, with another identity.
+    async fn resume(&self, vm: &Machine, saved: &SavedState) -> Result<()> {
         self.start(vm).await?;
-        match saved.contents() {
-            Some(contents) => vm.freshen(contents, self.host_name.as_deref()).await,
+        match saved.vm() {
+            Some(saved) => vm.become_clone(saved, self.host_name.as_deref()).await,
             None => Ok(()),
         }
     }
 
-    /// What was saved: by somebody else, if this was damaged meanwhile.
+    /// The saved state; if it was damaged since, the one that another process made.
     ///
     /// # Errors
-    /// Why there is nothing.
-    pub(crate) fn current(&self) -> std::result::Result<Saved, String> {
+    /// Why there is none.
+    pub(crate) fn current(&self) -> std::result::Result<SavedState, String> {
         let saved = match self.saved.check() {
             Ok(()) => self.saved.clone(),
             Err(reason) => {
-                self.saved.spoil();
-                self.place.open().ok().flatten().ok_or(reason)?
+                self.saved.invalidate();
+                self.entry.open().ok().flatten().ok_or(reason)?
             }
         };
-        match saved.cannot() {
+        match saved.unsupported_reason() {
             Some(reason) => Err(reason),
             None => Ok(saved),
         }
@@ -225,7 +235,7 @@ impl Template {
         }
     }
 
-    /// Boots and prepares a machine without what was saved.
+    /// Boots and prepares a machine without the saved state.
     async fn boot(&self, vm: Machine) -> Result<Machine> {
         self.start(&vm).await?;
         vm.connect().await?;
@@ -238,7 +248,7 @@ impl Template {
         Ok(vm)
     }
 
-    /// Its parents' first.
+    /// The parents' steps first.
     fn all_steps(&self) -> Vec<&Step> {
         let mut steps = match &self.recipe.parent {
             Some(parent) => parent.all_steps(),
@@ -249,8 +259,8 @@ impl Template {
     }
 }
 
-/// A template that is being described; made by [`Template::builder`] and
-/// [`Template::extend`]. What its guest is prepared by is done in the order given.
+/// The configuration of a template; made by [`Template::builder`] and
+/// [`Template::extend`]. The steps that prepare its guest are run in the order given.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct TemplateBuilder {
@@ -258,23 +268,24 @@ pub struct TemplateBuilder {
 }
 
 impl TemplateBuilder {
-    /// Where templates are kept: `target/vm/templates` by default. It must be on a
-    /// disk with room for the guest's RAM, and this user's; not everybody may write to it.
+    /// The cache directory. Default: `target/vm/templates`. It must be on a disk with room
+    /// for the guest's RAM, belong to this user, and not be writable by others.
     pub fn cache_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.recipe.cache_dir = dir.into();
         self
     }
 
-    /// Puts the machine on a network of this number, where it is alone while it is
-    /// prepared. Each clone is to be put on one of its own choice, by
+    /// Connects the machine to a network of this number, on which it is alone while it is
+    /// prepared. Each clone must be connected to a network, by
     /// [`clone_with`](Template::clone_with) and [`Builder::vlan`]. Until it reboots, it has
-    /// another hardware address there, but the network addresses that the template had.
+    /// another hardware address there, but the template's network addresses.
     pub fn vlan(mut self, number: u32) -> Self {
         self.recipe.vlans.push(number);
         self
     }
 
-    /// Waits until a unit is active, as [`Machine::wait_for_unit`] does.
+    /// Waits until a unit is active, as
+    /// [`wait_for_unit`](crate::Guest::wait_for_unit) does.
     pub fn wait_for_unit(self, unit: impl Into<Unit>) -> Self {
         self.step(Step::WaitForUnit(unit.into()))
     }
@@ -297,14 +308,16 @@ impl TemplateBuilder {
         self
     }
 
-    /// Takes the template from where it is kept, or makes it: boots the machine,
-    /// prepares it, waits until it has nothing to do (half a minute at most), saves it.
-    /// Of several processes that want the same one, one makes it, and the others wait,
-    /// however long that takes.
+    /// Opens the template in the cache, or makes it: boots the machine, prepares it, waits
+    /// until it is idle (half a minute at most), saves it. If several processes need the
+    /// same one, one of them makes it, and the others wait, however long that takes.
     ///
     /// # Errors
     /// Those of booting and preparing; [`Template`](crate::ErrorKind::Template) if it
-    /// can't be kept. Nothing is kept then.
+    /// can't be saved to the cache, which then is unchanged.
+    ///
+    /// # Cancellation
+    /// The machine is dropped, and the cache is unchanged.
     pub async fn build(self) -> Result<Template> {
         make::build(self.recipe).await
     }

@@ -53,8 +53,8 @@ pub const SCREEN: &str = "machine::screen";
 
 /// Returns a new identifier of a failure, unique within the process; the first is 1.
 ///
-/// An error gets one when it is created and keeps it while it is passed on. So it is
-/// recognized in every step that it ends, whatever text each step adds to it.
+/// An error has the same id in every step that it makes fail, even if a step changes the
+/// message.
 pub fn next_error_id() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)

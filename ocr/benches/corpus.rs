@@ -1,6 +1,5 @@
-//! How well and how fast the corpus is read, beside a driver that runs `convert`
-//! and `tesseract` as its shell commands do: both read the same screens, turn
-//! about, in one run.
+//! The errors and the time of reading the corpus, compared with another driver's pipeline
+//! of `convert` and `tesseract`. Both read the same screens in one run, alternating.
 
 #![expect(clippy::print_stdout, reason = "the figures are the output")]
 
@@ -18,20 +17,21 @@ use corpus::{CLASSES, Screen};
 use ocr::console::Fonts;
 use ocr::{Image, Reader};
 
-/// The reference's: only the threads are left to Tesseract, which is faster.
+/// The reference's arguments, but without its limit on Tesseract's threads, which is
+/// slower.
 const CONVERT: &str = "-filter Catrom -density 72 -resample 300 -contrast -normalize \
     -despeckle -type grayscale -sharpen 1 -posterize 3 -negate -gamma 100 -blur 1x65535";
 const TESSERACT: &str = "- -c debug_file=/dev/null --psm 11 --oem 1";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // `cargo test --benches` runs this, too, to see that it starts.
+    // `cargo test --benches` only checks that this starts.
     if !std::env::args().any(|arg| arg == "--bench") {
         return Ok(());
     }
     let reader = Reader::new();
-    // What is done once: fonts are loaded, engines started.
+    // Loads the fonts and starts the engines, which is done once.
     Fonts::host();
-    reader.read(&Image::from_ppm(b"P6 1 1 255 abc")?).text()?;
+    reader.read(&Image::from_rgb(1, 1, vec![[0; 3]])?).text()?;
     println!("errors in % of characters; each screen is read once by each");
     println!(
         "{:<36} {:>7} {:>9}  {:>9} {:>10} {:>6}",
@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What reading a screen gave and took.
+/// The errors and times of a screen.
 #[derive(Default)]
 struct Score {
     characters: usize,
@@ -116,7 +116,7 @@ impl Score {
 
 fn subprocesses(png: &Path) -> Result<String, Box<dyn Error>> {
     let tiff = png.with_extension("tiff");
-    // There may be others of that name in the PATH.
+    // The PATH may have other programs of that name.
     let mut convert = Command::new("/usr/bin/convert");
     convert.args(CONVERT.split_whitespace()).arg(png);
     output(convert.arg(format!("tiff:{}", tiff.display())))?;

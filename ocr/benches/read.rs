@@ -1,5 +1,4 @@
-//! How long it takes to read a screen by Tesseract. How that compares with
-//! other programs says `corpus.rs`.
+//! The time to read a screen with Tesseract. `corpus.rs` compares it with other programs.
 
 use divan::Bencher;
 use ocr::{Image, Reader};
@@ -17,7 +16,7 @@ fn main() {
     divan::main();
 }
 
-/// The best text of a screen that is new.
+/// The best interpretation of a new screen.
 #[divan::bench(args = SCREENS.map(|(name, _)| name), sample_count = 10)]
 fn text(bencher: Bencher<'_, '_>, name: &str) {
     let reader = Reader::new();
@@ -41,8 +40,8 @@ fn screen(name: &str) -> Image {
     image.and_then(Result::ok).unwrap_or_else(other)
 }
 
-/// One without text, so that the reader forgets the one before.
+/// A screen without text, which makes the reader forget the previous one.
 #[expect(clippy::unwrap_used, reason = "it is a picture")]
 fn other() -> Image {
-    Image::from_ppm(b"P6 1 1 255 abc").unwrap()
+    Image::from_rgb(1, 1, vec![[0; 3]]).unwrap()
 }

@@ -1,5 +1,4 @@
-//! Reads a screenshot, a PPM or PNG file: all its interpretations, with the
-//! time that each took to come.
+//! Prints all of Tesseract's interpretations of a PPM or PNG file, with the time of each.
 
 #![expect(clippy::print_stdout, reason = "the text is the output")]
 
@@ -9,13 +8,8 @@ use std::time::Instant;
 use ocr::{Image, Reader};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let path = std::env::args_os().nth(1).ok_or("which file?")?;
-    let file = std::fs::read(path)?;
-    let image = if file.starts_with(b"P6") {
-        Image::from_ppm(&file)?
-    } else {
-        Image::from_png(&file)?
-    };
+    let path = std::env::args_os().nth(1).ok_or("usage: read FILE")?;
+    let image = Image::open(path)?;
     let reader = Reader::new();
     let start = Instant::now();
     for variant in reader.read(&image).variants() {

@@ -1,22 +1,22 @@
-//! What is fuzzed, and what `tests/replay.rs` replays: what must hold of any input.
+//! Properties of any input, checked by the fuzz targets and by `tests/replay.rs`.
 
-#![allow(dead_code, reason = "each target has its own")]
+#![allow(dead_code, reason = "each target uses one of them")]
 
 use std::sync::LazyLock;
 
 use ocr::Image;
 use ocr::console::{Font, Fonts, vga_screen, vga_text};
 
-/// Any bytes are a picture that survives being written, or are refused.
+/// Any bytes are refused, or are a picture that is the same after writing and reading it.
 ///
 /// # Panics
-/// If that is not so.
+/// If the property does not hold.
 pub(crate) fn pictures(file: &[u8]) {
     let images = [Image::from_ppm(file), Image::from_png(file)];
     for image in images.into_iter().flatten() {
         let pixels = u64::from(image.width()) * u64::from(image.height());
         assert_eq!(pixels, image.pixels().len() as u64);
-        // Small ones only: a little file can be a large picture.
+        // A small file can be a large picture, which takes too long to write.
         if pixels < 1 << 16 {
             let mut png = Vec::new();
             image.write_png(&mut png).expect("memory");
@@ -25,10 +25,10 @@ pub(crate) fn pictures(file: &[u8]) {
     }
 }
 
-/// Any bytes are a font whose glyphs are all there, or are refused.
+/// Any bytes are refused, or are a font with all glyphs of its characters.
 ///
 /// # Panics
-/// If that is not so.
+/// If the property does not hold.
 pub(crate) fn fonts(file: &[u8]) {
     let Ok(font) = Font::from_psf(file) else {
         return;
@@ -44,18 +44,18 @@ pub(crate) fn fonts(file: &[u8]) {
     assert!(fonts.sizes().all(|known| known == size));
 }
 
-/// A screen that a guest draws: the first three bytes are its width and height in cells
-/// of 8×8 pixels, and what is left over; each other byte is a character, or, from 0x80
-/// on, some pixels. It is read as a console that fits into it, or not at all.
+/// A screen that a guest draws is not read, or is read as a console that fits into it. The
+/// first three bytes are its width and height in cells of 8×8 pixels, and the remaining
+/// pixels; each other byte is a character or, from 0x80 on, an unknown pattern.
 ///
 /// # Panics
-/// If that is not so.
+/// If the property does not hold.
 pub(crate) fn console(input: &[u8]) {
-    let [width, height, over, drawn @ ..] = input else {
+    let [width, height, extra, drawn @ ..] = input else {
         return;
     };
     let [columns, rows] = [width, height].map(|cells| usize::from(*cells % 32));
-    let [right, below] = [over & 15, over >> 4].map(usize::from);
+    let [right, below] = [extra & 15, extra >> 4].map(usize::from);
     let (width, height) = (8 * columns + right, 8 * rows + below);
     let mut pixels = vec![[0_u8; 3]; width * height];
     for (place, &byte) in drawn.iter().enumerate().take(columns * rows) {
@@ -66,10 +66,10 @@ pub(crate) fn console(input: &[u8]) {
             }
         }
     }
-    let header = format!("P6 {width} {height} 255\n");
-    let file = [header.as_bytes(), pixels.as_flattened()].concat();
-    let Ok(image) = Image::from_ppm(&file) else {
-        return assert!(pixels.is_empty());
+    let is_empty = pixels.is_empty();
+    let size = [width, height].map(|side| u32::try_from(side).expect("few cells"));
+    let Ok(image) = Image::from_rgb(size[0], size[1], pixels) else {
+        return assert!(is_empty);
     };
     if let Some(screen) = FONTS.read(&image) {
         let (cell, rows) = (screen.cell(), screen.rows());
@@ -85,12 +85,12 @@ pub(crate) fn console(input: &[u8]) {
                 .contains(|c: char| c.is_control() && c != '\n')
         );
     }
-    let text = vga_text(drawn, columns, rows, usize::from(*over));
+    let text = vga_text(drawn, columns, rows, usize::from(*extra));
     assert!(!text.text().contains(|c: char| c.is_control() && c != '\n'));
     let _ = vga_screen(&image, drawn);
 }
 
-/// Characters that differ from each other, in 8×8 pixels.
+/// 256 different glyphs of 8×8 pixels.
 static GLYPHS: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let hash = |byte: u64| (byte + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let glyph = |byte: u64| match byte {
@@ -100,7 +100,7 @@ static GLYPHS: LazyLock<Vec<u8>> = LazyLock::new(|| {
     (0..256).flat_map(glyph).collect()
 });
 
-/// The first half of them.
+/// A font of the first 128 glyphs.
 static FONTS: LazyLock<Fonts> = LazyLock::new(|| {
     let mut glyphs = GLYPHS.clone();
     glyphs[128 * 8..].fill(0);

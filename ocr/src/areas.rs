@@ -1,51 +1,51 @@
-//! The flat areas of a screen: connected pixels of one colour, or of one that
-//! changes slowly, too large and too solid to be text.
+//! The flat areas of a screen: connected pixels of one colour, or of a slowly changing
+//! one, too large and too solid to be text.
 
 use crate::Image;
-use crate::flatten::distance;
+use crate::color::{Color, distance};
 
-/// Neighbours that differ by no more are of one area.
-const SAME: u8 = 6;
+/// Neighbours whose colours differ by at most this belong to the same area.
+const MAX_DIFFERENCE: u8 = 6;
 
-/// In pixels: a background has rows with such a stretch between or beside its
-/// text …
+/// In pixels. Backgrounds have rows with such a long run between or beside their
+/// text, …
 const LONG: usize = 24;
 
-/// … and so many of them; lines that are drawn are thinner.
-const LONG_RUNS: usize = 3;
+/// … and at least this many of them; drawn lines are thinner.
+const MIN_LONG_RUNS: usize = 3;
 
-/// In pixels: a letter has fewer …
+/// In pixels. A letter has fewer than this, …
 const SMALL: usize = 500;
 
-/// … or it has fewer than these, and leaves more of the rectangle around it
-/// free than one that is drawn behind a word does: 2 of 5.
+/// … or it has fewer than this and leaves more of its bounding rectangle free (2/5)
+/// than a rectangle drawn behind a word does.
 const LARGE: usize = 4000;
 
 /// Pixels of one colour in one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Run {
     pub(crate) start: usize,
-    /// Behind the last pixel.
+    /// Exclusive.
     pub(crate) end: usize,
-    pub(crate) color: [u8; 3],
-    /// Part of a flat area.
+    pub(crate) color: Color,
+    /// Whether it is part of a flat area.
     pub(crate) is_background: bool,
 }
 
 pub(crate) struct Areas {
     runs: Vec<Run>,
-    /// Where in `runs` each row ends.
+    /// The end of each row in `runs`.
     ends: Vec<usize>,
 }
 
 impl Areas {
-    /// `None` if less than half of the screen is flat.
+    /// Returns `None` if less than half of the screen is flat.
     pub(crate) fn find(image: &Image) -> Option<Self> {
         let mut areas = Self::runs(image)?;
-        let mut union = Union::new(areas.runs.len());
-        areas.connect(&mut union);
-        let covered = areas.mark(&mut union);
-        (covered * 2 >= image.pixels().len()).then_some(areas)
+        let mut sets = DisjointSets::new(areas.runs.len());
+        areas.connect(&mut sets);
+        let flat_pixels = areas.mark_background(&mut sets);
+        (flat_pixels * 2 >= image.pixels().len()).then_some(areas)
     }
 
     pub(crate) fn rows(&self) -> impl Iterator<Item = &[Run]> {
@@ -55,7 +55,8 @@ impl Areas {
             .map(|(start, &end)| &self.runs[start..end])
     }
 
-    /// `None` for a picture rather than a screen: runs of three pixels and less.
+    /// Returns `None` for a photo-like picture, whose runs have less than three pixels
+    /// on average.
     fn runs(image: &Image) -> Option<Self> {
         let (mut runs, mut ends) = (Vec::<Run>::new(), Vec::new());
         for row in image.pixels().chunks_exact(image.width() as usize) {
@@ -78,22 +79,22 @@ impl Areas {
         Some(Self { runs, ends })
     }
 
-    /// Joins runs that touch and hardly differ.
-    fn connect(&self, union: &mut Union) {
-        let similar = |a: &Run, b: &Run| distance(a.color, b.color) <= SAME;
+    /// Unites neighbouring runs of similar colours.
+    fn connect(&self, sets: &mut DisjointSets) {
+        let similar = |a: &Run, b: &Run| distance(a.color, b.color) <= MAX_DIFFERENCE;
         let (mut above, mut start) = (0..0, 0);
         for &end in &self.ends {
             let row = start..end;
             for index in row.clone().skip(1) {
                 if similar(&self.runs[index - 1], &self.runs[index]) {
-                    union.join(index - 1, index);
+                    sets.unite(index - 1, index);
                 }
             }
             let (mut upper, mut lower) = (above.start, row.start);
             while upper < above.end && lower < row.end {
                 let (a, b) = (&self.runs[upper], &self.runs[lower]);
                 if similar(a, b) {
-                    union.join(upper, lower);
+                    sets.unite(upper, lower);
                 }
                 upper += usize::from(a.end <= b.end);
                 lower += usize::from(b.end <= a.end);
@@ -103,28 +104,28 @@ impl Areas {
         }
     }
 
-    /// Marks what is background, and counts its pixels.
-    fn mark(&mut self, union: &mut Union) -> usize {
+    /// Marks the runs of flat areas and returns their number of pixels.
+    fn mark_background(&mut self, sets: &mut DisjointSets) -> usize {
         let mut shapes = vec![Shape::default(); self.runs.len()];
         let mut index = 0;
         for (y, &end) in self.ends.iter().enumerate() {
             for run in &self.runs[index..end] {
-                shapes[union.find(index)].add(y, run);
+                shapes[sets.find(index)].add(y, run);
                 index += 1;
             }
         }
-        let mut covered = 0;
+        let mut flat_pixels = 0;
         for (index, run) in self.runs.iter_mut().enumerate() {
-            run.is_background = shapes[union.find(index)].is_background();
+            run.is_background = shapes[sets.find(index)].is_background();
             if run.is_background {
-                covered += run.end - run.start;
+                flat_pixels += run.end - run.start;
             }
         }
-        covered
+        flat_pixels
     }
 }
 
-/// What is known of an area.
+/// The measurements of an area.
 #[derive(Debug, Clone, Default)]
 struct Shape {
     pixels: usize,
@@ -148,21 +149,22 @@ impl Shape {
     }
 
     fn is_background(&self) -> bool {
-        let around = (self.right - self.left) * (self.bottom - self.top);
-        self.long_runs >= LONG_RUNS
-            && (self.pixels >= LARGE || self.pixels >= SMALL && self.pixels * 5 >= around * 3)
+        let bounding_rect = (self.right - self.left) * (self.bottom - self.top);
+        self.long_runs >= MIN_LONG_RUNS
+            && (self.pixels >= LARGE
+                || self.pixels >= SMALL && self.pixels * 5 >= bounding_rect * 3)
     }
 }
 
-/// Which of many belong together.
-struct Union(Vec<usize>);
+/// A union–find structure over the indices of runs.
+struct DisjointSets(Vec<usize>);
 
-impl Union {
+impl DisjointSets {
     fn new(len: usize) -> Self {
         Self((0..len).collect())
     }
 
-    /// The one that stands for all that belong to `index`.
+    /// The representative of the set that contains `index`.
     fn find(&mut self, mut index: usize) -> usize {
         while self.0[index] != index {
             self.0[index] = self.0[self.0[index]];
@@ -171,9 +173,10 @@ impl Union {
         index
     }
 
-    fn join(&mut self, a: usize, b: usize) {
+    fn unite(&mut self, a: usize, b: usize) {
         let (a, b) = (self.find(a), self.find(b));
-        // The first stands for all, so that the picture alone decides.
+        // The lowest index is the representative: the result does not depend on the order
+        // of calls.
         self.0[a.max(b)] = a.min(b);
     }
 }

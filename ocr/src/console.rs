@@ -1,16 +1,16 @@
-//! Text consoles, read exactly.
+//! Exact reading of text consoles.
 //!
-//! A text console is a grid of cells, and in each cell is a glyph of a font that is
-//! known: no need to guess, as one must with any other picture. [`Fonts::read`]
-//! finds the grid and looks the cells up, in milliseconds and without Tesseract.
+//! A text console is a grid of cells, each with a glyph of a known font, so it can be read
+//! without guessing. [`Fonts::read`] finds the grid and looks up its cells, in milliseconds
+//! and without Tesseract.
 //!
 //! ```no_run
 //! use ocr::Image;
 //! use ocr::console::Fonts;
 //!
-//! let image = Image::from_ppm(&std::fs::read("screendump.ppm")?)?;
+//! let image = Image::open("screendump.ppm")?;
 //! match Fonts::host().read(&image) {
-//!     Some(screen) => println!("{}", screen.text()),
+//!     Some(console) => println!("{}", console.text()),
 //!     None => println!("not a text console"),
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -19,43 +19,43 @@
 //! # What is read
 //!
 //! - A VGA's text modes, whose cells are 9 or 8 pixels wide, and the Linux kernel's
-//!   framebuffer console, from the upper left corner of the picture; what is left
-//!   over at its right and lower edge is not looked at.
-//! - Any two colours per cell, so coloured and inverse text as well.
-//! - The character under a cursor of any shape. A VGA's hides a part of it; where
-//!   another character differs in that part only, it reads as unknown.
+//!   framebuffer console, from the upper left corner of the picture. Pixels at the right
+//!   and lower edge that do not fill a cell are ignored.
+//! - Any two colours per cell, including inverse text.
+//! - The character under a cursor of any shape. A VGA's cursor hides a part of the
+//!   character; if another character differs only in that part, the cell is unknown.
 //!
-//! Each cell is one character. A cell of one colour is a space: full blocks (`█`)
-//! cannot be told from a coloured background. Where one glyph stands
-//! for several characters (Latin A, Cyrillic А), [`Fonts`] says which is read. Where a
-//! glyph is another one with its colours swapped (`▀` and `▄`), the background is
-//! taken to be the colour of most blank cells. A single bar at the foot of a cell (`⎽`,
-//! `▁` or `‗`) is taken for the cursor on a blank. But in a font whose underscore is
-//! the lowest row of the cell (Debian's 8×8 one on a framebuffer), the kernel's
-//! underline cursor is exactly that and reads as `_`, and a half-block cursor, where a
-//! guest asks for one, as `▄`.
+//! Each cell is one character. A cell of one colour is a space: a full block (`█`) looks
+//! like a coloured background. For glyphs that stand for several characters (Latin A,
+//! Cyrillic А), see [`Fonts`]. Where a glyph is the inverse of another one (`▀` and `▄`), the
+//! background is assumed to be the colour of most blank cells. A single bar at the bottom
+//! of a cell (`⎽`, `▁` or `‗`) is assumed to be the cursor on a blank. But in a font whose
+//! underscore is the lowest row of the cell (Debian's 8×8 font on a framebuffer), the
+//! kernel's underline cursor looks the same and is read as `_`, and a half-block cursor, if
+//! the guest chooses one, as `▄`.
 //!
 //! # The kernel's own fonts
 //!
-//! A framebuffer console that no `setfont` has touched shows fonts that are in the
-//! kernel. Of its 8×16 one (Linux 6.1, compared on a guest's screen), 41 glyphs of
-//! code page 437 differ from the VGA's, `0MTVWXYZfmvwx` among them; Debian's package
-//! `console-setup-linux` has all the ASCII and all but these:
-//! `Ç ç Å æ ₧ ƒ ª º ½ ¼ π Σ µ Φ Θ ± ⌡ ÷ · ⁿ ² ■`. The last one is also what the kernel
-//! shows for any character that it has no glyph for. Of its 16×32 one, for large
-//! screens, `` ` ``, `~` and `ε` are missing. They read as `�` until the font is
+//! A framebuffer console shows a font that is part of the kernel until `setfont` loads
+//! another one. In the kernel's 8×16 font (Linux 6.1, compared on a guest's screen), 41
+//! glyphs of code page 437 differ from the VGA's, among them `0MTVWXYZfmvwx`. Debian's
+//! package `console-setup-linux` contains all of ASCII, but not these:
+//! `Ç ç Å æ ₧ ƒ ª º ½ ¼ π Σ µ Φ Θ ± ⌡ ÷ · ⁿ ² ■`. The last one is also shown for any
+//! character without a glyph. Of the kernel's 16×32 font, for large screens, `` ` ``, `~` and
+//! `ε` are missing. These characters are read as `�` until the font is
 //! [learnt](Font::learn) from a guest or [found](Font::from_vga_rom) in its kernel.
 //!
 //! # What counts as a console
 //!
-//! Letters, digits and such signs (`#$%&?@`) in the places of a grid, in one font of
-//! at least one size: nothing else on a screen looks like that. Lines and blocks
-//! count for nothing, as every desktop has some. For one cell that is not known,
-//! there must be ten of those; unknown cells are read as U+FFFD (`�`). A picture
-//! within the topmost 80 pixels (1600 of them or more) is the kernel's logo and reads
-//! as blank. So a blank screen is no console, nor one with nothing but a cursor or
-//! `> `.
+//! Letters, digits and some signs (`#$%&?@`) in the cells of a grid, in one font of at
+//! least one size: nothing else on a screen looks like that. Lines and blocks do not
+//! count, because they occur on any desktop. For each unknown cell there must be ten such
+//! characters; it is read as U+FFFD (`�`). A picture in the topmost 80 pixels, of at least
+//! 1600 pixels, is the kernel's logo and is read as blank. So a blank screen is not a
+//! console, nor is one that shows only a cursor or `> `.
 
+mod bitmap;
+mod cell_size;
 mod cp437;
 mod cursor;
 mod font;
@@ -68,73 +68,13 @@ mod psf;
 mod read;
 mod rom;
 mod text;
+mod text_console;
 mod vga;
 
-use crate::Place;
-
-pub use font::{CellSize, Font};
+pub use cell_size::CellSize;
+pub use font::Font;
 pub use fonts::Fonts;
 pub use psf::FontError;
 pub use text::Text;
-pub use vga::{vga_screen, vga_text};
-
-/// A text console that was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Screen {
-    text: Text,
-    cell: CellSize,
-    unknown: usize,
-}
-
-impl Screen {
-    /// How many characters a row has.
-    pub fn columns(&self) -> usize {
-        self.text.columns()
-    }
-
-    /// The rows from the top, each with all its blanks: the character's number is
-    /// its column.
-    pub fn rows(&self) -> &[String] {
-        self.text.rows()
-    }
-
-    /// The rows without the blanks at their ends and without the empty ones at the
-    /// end, a newline between each two.
-    pub fn text(&self) -> String {
-        self.text.text()
-    }
-
-    /// The size of a character's cell.
-    pub fn cell(&self) -> CellSize {
-        self.cell
-    }
-
-    /// How many cells are not known and read as `�`.
-    pub fn unknown(&self) -> usize {
-        self.unknown
-    }
-
-    /// Where each occurrence of `wanted` is, which is to be on one row: for a click
-    /// into the middle of it.
-    pub fn find(&self, wanted: &str) -> impl Iterator<Item = Place> {
-        let length = wanted.chars().count();
-        let found = self.text.find(wanted);
-        found.map(move |(column, row)| self.area(column, row, length))
-    }
-
-    /// Where `count` characters from `column`, `row` (from 0) on are. It may be
-    /// outside the picture if the characters are.
-    pub fn area(&self, column: usize, row: usize, count: usize) -> Place {
-        let pixels = |cells: usize, each: u32| {
-            u32::try_from(cells)
-                .unwrap_or(u32::MAX)
-                .saturating_mul(each)
-        };
-        Place {
-            x: pixels(column, self.cell.width),
-            y: pixels(row, self.cell.height),
-            width: pixels(count, self.cell.width),
-            height: self.cell.height,
-        }
-    }
-}
+pub use text_console::TextConsole;
+pub use vga::{VGA_TEXT_MEMORY, has_vga_text_size, vga_screen, vga_text};

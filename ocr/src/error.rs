@@ -1,54 +1,88 @@
-//! Why a file is not a picture, and why a picture could not be read.
+//! Errors of decoding and reading pictures.
 
+use std::io;
 use std::path::PathBuf;
 
 use crate::Engine;
 
-/// Why a file is not a picture.
+/// Why some bytes are not a picture.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The file is no PPM file of the binary kind.
+    /// The file does not begin like a binary PPM file.
     #[error("not a binary PPM file: it does not begin with `P6`")]
     NotPpm,
 
-    /// The header is wrong or cut short.
-    #[error("the header of the PPM file lacks {expected}")]
+    /// The header is invalid or cut short.
+    #[error("invalid header of a PPM file: expected {expected}")]
     Header {
-        /// What should have come.
+        /// What the header must have at this position.
         expected: &'static str,
     },
 
-    /// There are too few pixels for the size in the header, or bytes behind
-    /// them.
-    #[error("a PPM file of {width}×{height} pixels has {expected} bytes of them, not {got}")]
+    /// There are too few or too many bytes behind the header.
+    #[error("a PPM file of {width}×{height} pixels must have {expected} bytes of them, got {got}")]
     Length {
-        /// In pixels, as the header says.
+        /// In pixels, as in the header.
         width: u32,
-        /// In pixels, as the header says.
+        /// In pixels, as in the header.
         height: u32,
-        /// How many bytes the header promises.
+        /// The number of bytes that the size in the header requires.
         expected: u128,
-        /// How many bytes there are behind the header.
+        /// The number of bytes behind the header.
         got: usize,
     },
 
-    /// The file is no PNG file, or a broken one.
-    #[error("not a whole PNG file: {reason}")]
+    /// The file is not a PNG file, or is damaged.
+    #[error("invalid PNG file: {reason}")]
     Png {
-        /// What the decoder found.
+        /// The decoder's message.
         reason: String,
     },
 
     /// The picture is larger than any screen.
-    #[error("a picture of {width}×{height} pixels: more than {limit} are not taken")]
+    #[error("a picture of {width}×{height} pixels exceeds the limit of {limit} pixels")]
     TooLarge {
-        /// In pixels, as the header says.
+        /// In pixels.
         width: u32,
-        /// In pixels, as the header says.
+        /// In pixels.
         height: u32,
-        /// As many pixels are decoded.
+        /// The largest number of pixels that is accepted.
         limit: u64,
+    },
+
+    /// The number of pixels does not match the size, or is 0.
+    #[error("a picture of {width}×{height} pixels cannot be made of {got} pixels")]
+    PixelCount {
+        /// In pixels.
+        width: u32,
+        /// In pixels.
+        height: u32,
+        /// The number of pixels given.
+        got: usize,
+    },
+}
+
+/// Why [`Image::open`](crate::Image::open) failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The file cannot be read.
+    #[error("cannot read the picture {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+
+    /// The file is neither a PPM file nor a PNG file that can be decoded.
+    #[error("cannot decode the picture {}", path.display())]
+    Decode {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: Error,
     },
 }
 
@@ -56,10 +90,15 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// What the reader was told is no list of languages.
-    #[error("not languages of Tesseract's, as in `eng+deu`: {languages:?}")]
+    /// The crate was built without Tesseract, and the screen is not a text console
+    /// that can be read without it.
+    #[error("reading this needs the feature `tesseract` of the crate `ocr`")]
+    TesseractDisabled,
+
+    /// The reader was not given a list of languages.
+    #[error("not a list of Tesseract's languages, such as `eng+deu`: {languages:?}")]
     Languages {
-        /// What it was told.
+        /// What it was given.
         languages: String,
     },
 
@@ -69,41 +108,79 @@ pub enum ReadError {
         .file.display()
     )]
     LanguageMissing {
-        /// By the name that Tesseract gives it.
+        /// Tesseract's name of the language.
         language: String,
-        /// What was looked for.
+        /// The file that does not exist.
         file: PathBuf,
-        /// The Debian package that has it.
+        /// The Debian package that contains it.
         package: String,
     },
 
-    /// The language data is there, but Tesseract starts no engine with it.
+    /// The language data exists, but no engine of Tesseract starts with it.
     #[error(
-        "no engine starts with the data of `{languages}`: it may be broken, or of another version"
+        "no engine of Tesseract starts with the data of `{languages}`: it may be damaged, or of \
+         another version"
     )]
     NoEngine {
-        /// As the reader was told.
+        /// As given to the reader.
         languages: String,
     },
 
-    /// An engine did not get through with the picture.
-    #[error("Tesseract's engine `{engine}` could not read the picture")]
+    /// An engine failed.
+    #[error("the engine `{engine}` of Tesseract failed to read the picture")]
     Recognition {
         /// The engine.
         engine: Engine,
     },
 
-    /// Something panicked while it read.
+    /// A reading thread panicked.
     #[error("reading the picture panicked: {message}")]
     Panicked {
-        /// What the panic said.
+        /// The message of the panic.
         message: String,
     },
 
-    /// There is no thread to read in.
-    #[error("cannot start a thread to read in: {reason}")]
+    /// No thread for Tesseract could be started.
+    #[error("cannot start a thread for Tesseract: {reason}")]
     Threads {
-        /// What the system says.
+        /// The operating system's message.
         reason: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as StdError;
+
+    use super::*;
+
+    /// The texts of an error and its sources, from the outermost.
+    fn chain(error: &dyn StdError) -> Vec<String> {
+        let mut texts = vec![error.to_string()];
+        texts.extend(error.source().map(chain).unwrap_or_default());
+        texts
+    }
+
+    #[test]
+    fn chains_have_each_text_once() {
+        let path = PathBuf::from("screen.ppm");
+        let read = OpenError::Read {
+            path: path.clone(),
+            source: io::Error::other("the disk is broken"),
+        };
+        let decode = OpenError::Decode {
+            path,
+            source: Error::NotPpm,
+        };
+        for (error, expected) in [
+            (read, "the disk is broken".to_owned()),
+            (decode, Error::NotPpm.to_string()),
+        ] {
+            let [text, source] = &chain(&error)[..] else {
+                panic!("one source: {error:?}")
+            };
+            assert!(!text.contains(source.as_str()), "{text}");
+            assert_eq!(*source, expected);
+        }
+    }
 }

@@ -1,39 +1,40 @@
-//! A screen's text as distance from the background around it.
+//! Text as its distance from the background around it.
 //!
-//! What programs draw has flat backgrounds: areas of one colour, or of one that
-//! changes slowly. Such an area becomes white, and every other pixel the darker
-//! the more its colour differs from the nearest area in its row. So light text
-//! on dark, dark text on light and red text on blue all end as dark text on
-//! white, side by side in one picture.
+//! Programs draw on flat backgrounds: areas of one colour, or of a slowly changing
+//! one. Such an area becomes white; every other pixel becomes darker the more its
+//! colour differs from the nearest area in its row. Light text on dark, dark text on
+//! light and red text on blue all become dark text on white, in one picture.
 
 use crate::Image;
 use crate::areas::{Areas, Run};
+use crate::color::{Color, distance};
 
-/// Contrast is made stronger by so much at most.
+/// Contrast is amplified at most by this factor.
 const MAX_GAIN: u8 = 4;
 
-/// In pixels: the strongest contrast in blocks of this size decides how much.
+/// The amplification depends on the strongest contrast in blocks of this size, in
+/// pixels.
 const BLOCK: usize = 16;
 
-/// The text of a screen, dark on white: 8 bits per pixel. `None` for a screen
-/// that is not flat.
+/// The text of a screen, dark on white, 8 bits per pixel; `None` if the screen is not
+/// flat.
 pub(crate) fn flatten(image: &Image) -> Option<Vec<u8>> {
     let areas = Areas::find(image)?;
     let width = image.width() as usize;
     let mut pixels = vec![0; image.pixels().len()];
-    // For rows without any background: that of a row before.
+    // Rows without any background use the one of a row above.
     let mut background = areas.rows().flatten().find(|run| run.is_background)?.color;
     let rows = image.pixels().chunks_exact(width);
     for ((row, runs), distances) in rows.zip(areas.rows()).zip(pixels.chunks_exact_mut(width)) {
         measure(row, runs, &mut background, distances);
     }
-    strengthen(&mut pixels, width);
+    amplify(&mut pixels, width);
     Some(pixels)
 }
 
-/// Fills in the distances of a row. `background` comes from a row before and
-/// goes to the next.
-fn measure(row: &[[u8; 3]], runs: &[Run], background: &mut [u8; 3], distances: &mut [u8]) {
+/// Fills in the distances of a row. `background` is that of the last row which had
+/// one.
+fn measure(row: &[Color], runs: &[Run], background: &mut Color, distances: &mut [u8]) {
     let mut flat = runs.iter().filter(|run| run.is_background).peekable();
     let mut start = 0;
     let mut left = None;
@@ -56,14 +57,8 @@ fn measure(row: &[[u8; 3]], runs: &[Run], background: &mut [u8; 3], distances: &
     }
 }
 
-/// Of two colours: the largest difference of a sample.
-pub(crate) fn distance(a: [u8; 3], b: [u8; 3]) -> u8 {
-    let [r, g, b] = [0, 1, 2].map(|i: usize| a[i].abs_diff(b[i]));
-    r.max(g).max(b)
-}
-
-/// Distances become dark on white, so that the strongest one nearby is black.
-fn strengthen(pixels: &mut [u8], width: usize) {
+/// Inverts the distances and amplifies them: the strongest one nearby becomes black.
+fn amplify(pixels: &mut [u8], width: usize) {
     let columns = width.div_ceil(BLOCK);
     let blocks: Vec<Vec<u8>> = pixels
         .chunks(width * BLOCK)
@@ -99,9 +94,9 @@ fn strongest(rows: &[u8], width: usize, columns: usize) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// 120×40: the left half and the right half of two colours, each with a
-    /// little square of another.
-    fn picture([left, on_left, right, on_right]: [[u8; 3]; 4]) -> Image {
+    /// 120×40 pixels: two halves of different colours, each with a small square of
+    /// another colour.
+    fn picture([left, on_left, right, on_right]: [Color; 4]) -> Image {
         let pixels = (0..40).flat_map(|y| {
             (0..120).map(move |x| match (x, y) {
                 (20..24, 20..24) => on_left,
@@ -125,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_negative_gives_the_same() {
+    fn a_negative_gives_the_same_result() {
         let colors = [[3, 7, 90], [200, 200, 10], [240; 3], [90, 0, 0]];
         let negative = colors.map(|color| color.map(|sample: u8| 255 - sample));
         assert_eq!(flatten(&picture(colors)), flatten(&picture(negative)));

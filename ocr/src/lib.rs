@@ -2,28 +2,33 @@
 #![deny(unsafe_code)]
 
 mod areas;
+mod color;
 pub mod console;
 mod error;
 mod flatten;
 mod image;
-mod language;
 mod lines;
+mod mutex;
 mod passes;
-mod place;
 mod png;
 mod pool;
 mod ppm;
 mod preprocess;
 mod reader;
+mod rect;
+mod screen;
 mod setup;
-#[expect(unsafe_code, reason = "Tesseract is a library of C++")]
 mod tesseract;
+mod tsv;
 mod variant;
-mod words;
+mod word;
 
-pub use error::{Error, ReadError};
+pub use error::{Error, OpenError, ReadError};
 pub use image::Image;
-pub use place::Place;
 pub use reader::{Reader, Reading, Variants};
+pub use rect::Rect;
+pub use screen::{Interpretations, Screen};
 pub use variant::{Engine, Picture, Variant};
-pub use words::Word;
+pub use word::Word;
+
+pub use regex;

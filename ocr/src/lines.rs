@@ -1,15 +1,15 @@
-//! Lines put together again.
+//! Lines assembled from their pieces.
 //!
-//! Looking for sparse text, Tesseract tears a line of a console apart wherever
-//! spaces are above each other.
+//! In its mode for sparse text, Tesseract splits a console's line wherever spaces are
+//! above each other.
 
-use crate::{Place, Word};
+use crate::{Rect, Word};
 
-/// Of the height of its text: a wider gap ends a line.
+/// A wider gap ends a line; in heights of its text.
 const MAX_GAP: u32 = 3;
 
-/// Makes whole lines of pieces of lines. The result goes from top to bottom,
-/// each line from left to right. No piece may be empty.
+/// Assembles lines from pieces, none of which may be empty. The lines are sorted from
+/// top to bottom, the words of each from left to right.
 pub(crate) fn join(pieces: Vec<Vec<Word>>) -> Vec<Vec<Word>> {
     let mut pieces: Vec<_> = pieces.into_iter().filter_map(Line::new).collect();
     pieces.sort_by_key(|piece| (piece.end.x, piece.end.y));
@@ -21,30 +21,30 @@ pub(crate) fn join(pieces: Vec<Vec<Word>>) -> Vec<Vec<Word>> {
             None => lines.push(piece),
         }
     }
-    lines.sort_by_key(|line| (line.place.y, line.place.x));
+    lines.sort_by_key(|line| (line.bounds.y, line.bounds.x));
     lines.into_iter().map(|line| line.words).collect()
 }
 
 struct Line {
     words: Vec<Word>,
-    place: Place,
-    /// The place of the last piece.
-    end: Place,
+    bounds: Rect,
+    /// The bounds of the last piece.
+    end: Rect,
 }
 
 impl Line {
-    /// Of one piece.
+    /// A line of one piece.
     fn new(words: Vec<Word>) -> Option<Self> {
-        let place = words.iter().map(|word| word.place).reduce(Place::with)?;
+        let bounds = words.iter().map(|word| word.place).reduce(Rect::union)?;
         Some(Self {
             words,
-            place,
-            end: place,
+            bounds,
+            end: bounds,
         })
     }
 
-    /// Whether this piece, which begins no further left, is at the same height
-    /// and close enough.
+    /// Whether `piece`, which does not begin further left, is at the same height and
+    /// close enough.
     fn continues_with(&self, piece: &Self) -> bool {
         let (a, b) = (self.end, piece.end);
         let height = a.height.min(b.height);
@@ -52,13 +52,13 @@ impl Line {
         let bottom = (a.y + a.height).min(b.y + b.height);
         let overlaps = bottom.saturating_sub(top) * 2 > height;
         let right = a.x + a.width;
-        // Boxes of neighbours may share a column or two.
+        // Rectangles of neighbours may overlap by a column or two.
         let follows = b.x + height / 2 >= right;
         overlaps && follows && b.x.saturating_sub(right) <= a.height.max(b.height) * MAX_GAP
     }
 
     fn append(&mut self, piece: Self) {
-        self.place = self.place.with(piece.place);
+        self.bounds = self.bounds.union(piece.bounds);
         self.end = piece.end;
         self.words.extend(piece.words);
     }
@@ -71,7 +71,7 @@ mod tests {
     fn word(text: &str, [x, y, width, height]: [u32; 4]) -> Word {
         Word {
             text: text.to_owned(),
-            place: Place {
+            place: Rect {
                 x,
                 y,
                 width,
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_torn_apart_is_whole_again() {
+    fn pieces_of_a_line_are_joined() {
         let pieces = [
             word("ok", [200, 20, 18, 11]),
             word("not", [111, 3, 27, 10]),

@@ -1,20 +1,21 @@
-//! The passes over one screen: each engine over each picture.
+//! The passes over one screen: each engine reads each picture.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, MutexGuard, OnceLock};
 
+use crate::mutex::{self, Mutex};
 use crate::preprocess::Prepared;
 use crate::setup::Setup;
-use crate::tesseract::{Engines, Text};
-use crate::{Engine, Image, ReadError, Variant, words};
+use crate::tesseract::{Engines, Polarity};
+use crate::{Engine, Image, ReadError, Variant, tsv};
 
-/// Each engine over as many pictures.
+/// The number of pictures that each engine reads.
 const PICTURES: usize = 3;
 
-/// A pass's number is its rank: the one that promises most is 0.
+/// The number of passes. A pass is identified by its rank: the most promising is 0.
 pub(crate) const COUNT: usize = Engine::ALL.len() * PICTURES;
 
-/// One screen, and how far its passes are.
+/// One screen, and the progress of its passes.
 pub(crate) struct Passes {
     image: Image,
     prepared: OnceLock<Prepared>,
@@ -25,9 +26,9 @@ pub(crate) struct Passes {
 #[derive(Default)]
 struct Progress {
     passes: [Pass; COUNT],
-    /// Those with a result, in the order in which they got it.
+    /// The ranks of passes with a result, in the order of completion.
     finished: Vec<usize>,
-    /// How many want results. Without any, no pass begins.
+    /// The number of readings that are in use. Without any, no pass begins.
     readings: usize,
 }
 
@@ -38,7 +39,7 @@ enum Pass {
     Queued,
     Running,
     Finished(Result<Arc<Variant>, ReadError>),
-    /// There is no such engine or picture.
+    /// The engine or the picture does not exist.
     Skipped,
 }
 
@@ -48,7 +49,7 @@ impl Pass {
     }
 }
 
-/// A pass that went through, that failed, or that there is not.
+/// The result of a pass; `None` for a pass that does not exist.
 pub(crate) type Outcome = Option<Result<Arc<Variant>, ReadError>>;
 
 impl Passes {
@@ -56,7 +57,7 @@ impl Passes {
         Self {
             image,
             prepared: OnceLock::new(),
-            progress: Mutex::default(),
+            progress: Mutex::new(Progress::default()),
             changed: Condvar::new(),
         }
     }
@@ -71,13 +72,13 @@ impl Passes {
         passes.any(|pass| matches!(pass, Pass::Finished(Err(_))))
     }
 
-    /// One more wants results.
-    pub(crate) fn enter(&self) {
+    /// Registers a reading.
+    pub(crate) fn add_reading(&self) {
         self.lock().readings += 1;
     }
 
-    /// One less does. Passes that have not begun are none the last one's.
-    pub(crate) fn leave(&self) {
+    /// Unregisters a reading. With the last one, the queued passes are cancelled.
+    pub(crate) fn remove_reading(&self) {
         let mut progress = self.lock();
         progress.readings -= 1;
         if progress.readings > 0 {
@@ -90,7 +91,7 @@ impl Passes {
         }
     }
 
-    /// Whether the pass is to be put into the queue now.
+    /// Marks an idle pass as queued. Returns whether it was idle.
     pub(crate) fn claim(&self, rank: usize) -> bool {
         let pass = &mut self.lock().passes[rank];
         let is_idle = matches!(pass, Pass::Idle);
@@ -100,7 +101,7 @@ impl Passes {
         is_idle
     }
 
-    /// Waits for a pass that has been claimed.
+    /// Waits for the end of a claimed pass.
     pub(crate) fn wait(&self, rank: usize) -> Outcome {
         let progress = self.wait_while(|progress| !progress.passes[rank].is_over());
         match &progress.passes[rank] {
@@ -109,8 +110,8 @@ impl Passes {
         }
     }
 
-    /// Waits for the result that is the `index`-th to come. `None` if there are
-    /// not so many.
+    /// Waits for the result number `index` (from 0), in the order of completion. Returns
+    /// `None` if there are fewer.
     pub(crate) fn wait_for_finished(&self, index: usize) -> Outcome {
         let progress = self.wait_while(|progress| {
             index >= progress.finished.len() && !progress.passes.iter().all(Pass::is_over)
@@ -121,13 +122,13 @@ impl Passes {
         }
     }
 
-    /// Reads, unless nobody wants to know any more.
+    /// Runs a queued pass, unless it was cancelled.
     pub(crate) fn run(&self, rank: usize, setup: &Setup, engines: &mut Engines) {
         if !self.begin(rank) {
             return;
         }
         let engine = Engine::ALL[rank / PICTURES];
-        let outcome = guarded(|| self.read(rank, setup, engines));
+        let outcome = catch_panic(|| self.read(rank, setup, engines));
         if matches!(outcome, Some(Err(_))) {
             engines.forget(engine);
         }
@@ -143,16 +144,17 @@ impl Passes {
         is_queued
     }
 
-    /// What came of a pass. Without language data, the others are in vain.
+    /// Stores the result of a pass. If no engine can start, the idle and queued passes
+    /// are skipped.
     pub(crate) fn finish(&self, rank: usize, outcome: Outcome) {
         let mut progress = self.lock();
-        let in_vain = matches!(
+        let concerns_all = matches!(
             outcome,
-            Some(Err(
-                ReadError::LanguageMissing { .. } | ReadError::Languages { .. }
-            ))
+            Some(Err(ReadError::TesseractDisabled
+                | ReadError::LanguageMissing { .. }
+                | ReadError::Languages { .. }))
         );
-        if in_vain {
+        if concerns_all {
             for pass in &mut progress.passes {
                 if matches!(pass, Pass::Idle | Pass::Queued) {
                     *pass = Pass::Skipped;
@@ -175,25 +177,26 @@ impl Passes {
         if let Err(error) = setup.check() {
             return Some(Err(error));
         }
-        if setup.lacks(engine) {
+        if setup.is_missing(engine) {
             return None;
         }
         let prepared = self.prepared.get_or_init(|| Prepared::new(&self.image));
         let pictures = prepared.pictures();
         let picture = *pictures.get(rank % PICTURES)?;
-        // The last one has the screen's background dark.
-        let text = if pictures.last() == Some(&picture) {
-            Text::Any
+        // In the last picture, the screen's background is dark.
+        let polarity = if pictures.last() == Some(&picture) {
+            Polarity::Any
         } else {
-            Text::DarkOnLight
+            Polarity::DarkOnLight
         };
-        match engines.read(&setup.source, engine, &prepared.render(picture), text) {
+        let rendered = prepared.render(picture);
+        match engines.read(&setup.source, engine, &rendered, polarity) {
             Ok(None) => {
-                setup.skip(engine);
+                setup.mark_missing(engine);
                 None
             }
             Ok(Some(recognized)) => Some(Ok(Arc::new(Variant {
-                words: words::words(&recognized.tsv, &prepared.geometry()),
+                words: tsv::words(&recognized.tsv, &prepared.geometry()),
                 text: recognized.text,
                 picture,
                 engine,
@@ -203,26 +206,26 @@ impl Passes {
     }
 
     fn lock(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+        self.progress.lock()
     }
 
     fn wait_while(&self, is_early: impl Fn(&Progress) -> bool) -> MutexGuard<'_, Progress> {
-        let waiting = self
-            .changed
-            .wait_while(self.lock(), |progress| is_early(progress));
-        waiting.unwrap_or_else(PoisonError::into_inner)
+        let mut progress = self.lock();
+        while is_early(&progress) {
+            progress = mutex::wait(&self.changed, progress);
+        }
+        progress
     }
 }
 
-/// A panic becomes an error: whoever waits for the result must not wait for
-/// ever.
-fn guarded(read: impl FnOnce() -> Outcome) -> Outcome {
+/// Turns a panic into an error: otherwise, waiting for the result would never end.
+fn catch_panic(read: impl FnOnce() -> Outcome) -> Outcome {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
         let message = match panic.downcast::<String>() {
             Ok(message) => *message,
             Err(other) => match other.downcast_ref::<&str>() {
                 Some(message) => (*message).to_owned(),
-                None => "something else than text".to_owned(),
+                None => "not a string".to_owned(),
             },
         };
         Some(Err(ReadError::Panicked { message }))
@@ -240,25 +243,28 @@ mod tests {
 
     #[test]
     fn a_panic_is_an_error() {
-        assert_eq!(guarded(|| panic!("at once")), Some(Err(failure("at once"))));
-        assert_eq!(guarded(|| panic!("{}", 7)), Some(Err(failure("7"))));
-        assert_eq!(guarded(|| None), None);
+        assert_eq!(
+            catch_panic(|| panic!("at once")),
+            Some(Err(failure("at once")))
+        );
+        assert_eq!(catch_panic(|| panic!("{}", 7)), Some(Err(failure("7"))));
+        assert_eq!(catch_panic(|| None), None);
     }
 
     #[test]
-    fn passes_that_nobody_wants_can_be_claimed_again() {
+    fn cancelled_passes_can_be_claimed_again() {
         let passes = Passes::new(Image::new(1, 1, vec![[0; 3]]));
-        passes.enter();
-        passes.enter();
+        passes.add_reading();
+        passes.add_reading();
         assert!(passes.claim(1) && !passes.claim(1));
-        passes.leave();
+        passes.remove_reading();
         assert!(!passes.claim(1));
-        passes.leave();
+        passes.remove_reading();
         assert!(passes.claim(1));
     }
 
     #[test]
-    fn results_come_in_the_order_in_which_they_finish() {
+    fn results_are_in_the_order_of_completion() {
         let passes = Passes::new(Image::new(1, 1, vec![[0; 3]]));
         passes.finish(3, Some(Err(failure("first"))));
         passes.finish(0, None);

@@ -1,4 +1,4 @@
-//! PNG files, in and out.
+//! Reading and writing PNG files.
 
 use std::io::{self, Cursor, Write};
 
@@ -10,20 +10,20 @@ use png::{
 use crate::image::check_size;
 use crate::{Error, Image};
 
-/// Deflate makes at most 1032 bytes of one.
+/// Deflate expands one byte to at most 1032.
 const MAX_EXPANSION: usize = 1032;
 
 impl Image {
-    /// Reads a PNG file of any kind: samples are brought to 8 bits, grey and
-    /// palettes to red, green and blue; how opaque a pixel is does not count.
-    /// Of an animation, the first picture.
+    /// Reads a PNG file of any kind: samples are converted to 8 bits, grey and palettes
+    /// to red, green and blue. Transparency is ignored. Of an animation, the first
+    /// picture is read.
     ///
-    /// More than 8192×8192 pixels are refused, and so is a file too short for
-    /// the size in its header, before anything is allocated for them.
+    /// More than 8192×8192 pixels, and a file too short for the size in its header, are
+    /// refused before memory is allocated for the pixels.
     pub fn from_png(file: &[u8]) -> Result<Self, Error> {
         let mut decoder = Decoder::new(Cursor::new(file));
         decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
-        let mut reader = decoder.read_info().map_err(broken)?;
+        let mut reader = decoder.read_info().map_err(invalid)?;
         let info = reader.info();
         let (width, height) = info.size();
         check_size(width, height)?;
@@ -34,15 +34,14 @@ impl Image {
         }
         let (color, _) = reader.output_color_type();
         let mut samples = vec![0; reader.output_buffer_size().unwrap_or(0)];
-        reader.next_frame(&mut samples).map_err(broken)?;
+        reader.next_frame(&mut samples).map_err(invalid)?;
         Ok(Self::new(width, height, pixels(color, &samples)))
     }
 
-    /// Writes the picture as a PNG file: true colour, 8 bits per sample,
-    /// exactly these pixels; compressed fast rather than small.
+    /// Writes the picture as a PNG file: true colour, 8 bits per sample, without loss,
+    /// with fast compression.
     ///
-    /// Writes in small pieces: give it a buffered writer. Fails only if
-    /// `writer` does.
+    /// Writes small pieces, so `writer` should be buffered. Fails only if `writer` does.
     pub fn write_png(&self, writer: impl Write) -> io::Result<()> {
         self.encode(writer).map_err(|error| match error {
             EncodingError::IoError(error) => error,
@@ -63,15 +62,15 @@ impl Image {
 
 #[expect(
     clippy::needless_pass_by_value,
-    reason = "the form that `map_err` takes"
+    reason = "`map_err` passes it by value"
 )]
-fn broken(error: DecodingError) -> Error {
+fn invalid(error: DecodingError) -> Error {
     Error::Png {
         reason: error.to_string(),
     }
 }
 
-/// Of samples of 8 bits.
+/// Converts samples of 8 bits.
 fn pixels(color: ColorType, samples: &[u8]) -> Vec<[u8; 3]> {
     match color {
         ColorType::Grayscale | ColorType::Indexed => samples.iter().map(|&v| [v; 3]).collect(),

@@ -1,25 +1,24 @@
-//! The threads that read.
+//! The threads that run passes.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, MutexGuard};
 use std::thread::{self, JoinHandle};
 
 use crate::ReadError;
+use crate::mutex::{self, Mutex};
 use crate::passes::Passes;
 use crate::setup::Setup;
 use crate::tesseract::Engines;
 
 const MAX_THREADS: usize = 4;
 
-/// Threads are started when there is more to do than there are idle ones, and
-/// end with the pool.
+/// Starts threads when there are more jobs than idle threads; they end with the pool.
 pub(crate) struct Pool {
     setup: Arc<Setup>,
     queue: Arc<Queue>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-#[derive(Default)]
 struct Queue {
     state: Mutex<State>,
     changed: Condvar,
@@ -36,19 +35,22 @@ impl Pool {
     pub(crate) fn new(setup: Setup) -> Self {
         Self {
             setup: Arc::new(setup),
-            queue: Arc::default(),
-            threads: Mutex::default(),
+            queue: Arc::new(Queue {
+                state: Mutex::new(State::default()),
+                changed: Condvar::new(),
+            }),
+            threads: Mutex::new(Vec::new()),
         }
     }
 
-    /// As the reader was told.
+    /// As given to the reader.
     pub(crate) fn languages(&self) -> &str {
         self.setup.languages()
     }
 
-    /// Has a pass done, unless it is on its way already. The best one of a
-    /// screen comes before all that are not.
-    pub(crate) fn want(&self, passes: &Arc<Passes>, rank: usize) {
+    /// Queues a pass, unless that has been done. The most promising pass of a screen goes
+    /// to the front.
+    pub(crate) fn request(&self, passes: &Arc<Passes>, rank: usize) {
         if !passes.claim(rank) {
             return;
         }
@@ -67,9 +69,9 @@ impl Pool {
         }
     }
 
-    /// One more, if there may be one more. Fails if there is none at all.
+    /// Starts a thread, unless the limit is reached. Fails only if no thread is running.
     fn start_thread(&self) -> Result<(), ReadError> {
-        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut threads = self.threads.lock();
         let cores = thread::available_parallelism().map_or(1, usize::from);
         if threads.len() >= cores.min(MAX_THREADS) {
             return Ok(());
@@ -84,23 +86,19 @@ impl Pool {
                 let reason = error.to_string();
                 return Err(ReadError::Threads { reason });
             }
-            Err(error) => tracing::debug!(%error, "one thread less to read in"),
+            Err(error) => tracing::debug!(%error, "cannot start another thread for Tesseract"),
         }
         Ok(())
     }
 }
 
 impl Drop for Pool {
-    /// Waits for the passes that have begun: at the end of the process, none
-    /// may run into what the C++ library destroys then.
+    /// Waits for running passes: none may run while the C++ library destroys its global
+    /// variables at the end of the process.
     fn drop(&mut self) {
         self.queue.lock().is_closed = true;
         self.queue.changed.notify_all();
-        let threads = self
-            .threads
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
-        for thread in threads.drain(..) {
+        for thread in self.threads.get_mut().drain(..) {
             let _ = thread.join();
         }
     }
@@ -114,7 +112,7 @@ impl Queue {
         }
     }
 
-    /// `None` when the queue is closed.
+    /// Waits for a job; returns `None` when the queue is closed.
     fn next(&self) -> Option<(Arc<Passes>, usize)> {
         let mut state = self.lock();
         loop {
@@ -125,15 +123,12 @@ impl Queue {
                 return Some(job);
             }
             state.idle += 1;
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = mutex::wait(&self.changed, state);
             state.idle -= 1;
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }

@@ -1,4 +1,4 @@
-//! Pictures in: binary PPM files (`P6`), as QEMU's `screendump` writes them.
+//! Reading binary PPM files (`P6`), which QEMU's `screendump` writes.
 
 use std::borrow::Cow;
 
@@ -8,10 +8,9 @@ use crate::{Error, Image};
 impl Image {
     /// Reads a binary PPM file.
     ///
-    /// Samples of any maximum (1 to 65535, so of one or two bytes) are scaled
-    /// to 8 bits; those above the maximum count as it. Comments and any white
-    /// space are understood. The file must hold one picture and nothing else, of at
-    /// most 8192×8192 pixels.
+    /// Samples of any maximum (1 to 65535, so of one or two bytes) are scaled to 8 bits;
+    /// samples above the maximum are reduced to it. The header may contain comments. The
+    /// file must contain one picture of at most 8192×8192 pixels and nothing else.
     pub fn from_ppm(file: &[u8]) -> Result<Self, Error> {
         let (header, raster) = Header::parse(file)?;
         check_size(header.width, header.height)?;
@@ -36,7 +35,7 @@ impl Image {
     }
 }
 
-/// Rounds to the nearest.
+/// Scales a sample, rounding to the nearest value.
 fn to_8_bits(sample: u16, max: u16) -> u8 {
     let (sample, max) = (u32::from(sample.min(max)), u32::from(max));
     u8::try_from((sample * 255 + max / 2) / max).unwrap_or(u8::MAX)
@@ -49,7 +48,7 @@ struct Header {
 }
 
 impl Header {
-    /// The header and what follows it.
+    /// Returns the header and the bytes behind it.
     fn parse(file: &[u8]) -> Result<(Self, &[u8]), Error> {
         let rest = file.strip_prefix(b"P6").ok_or(Error::NotPpm)?;
         let (width, rest) = number(rest, "a width of at least 1")?;
@@ -57,11 +56,11 @@ impl Header {
         let expected = "a maximum of 1 to 65535";
         let (max, rest) = number(rest, expected)?;
         let max = u16::try_from(max).map_err(|_| Error::Header { expected })?;
-        // One white space only: the next one may be a pixel.
+        // Exactly one byte of white space: the next one may be a sample.
         let raster = match rest {
             [end, raster @ ..] if is_space(*end) => raster,
             _ => {
-                let expected = "a white space at its end";
+                let expected = "white space at its end";
                 return Err(Error::Header { expected });
             }
         };
@@ -83,7 +82,8 @@ impl Header {
     }
 }
 
-/// A number from 1 behind white space and comments, and what follows it.
+/// Parses a number of at least 1 behind white space and comments; returns it and the
+/// bytes behind it.
 fn number<'a>(input: &'a [u8], expected: &'static str) -> Result<(u32, &'a [u8]), Error> {
     let error = Error::Header { expected };
     let input = skip_blank(input).ok_or_else(|| error.clone())?;
@@ -98,7 +98,7 @@ fn number<'a>(input: &'a [u8], expected: &'static str) -> Result<(u32, &'a [u8])
     }
 }
 
-/// What follows the white space and comments, of which there must be some.
+/// Skips white space and comments; `None` if there is neither.
 fn skip_blank(input: &[u8]) -> Option<&[u8]> {
     let mut rest = input;
     loop {
@@ -113,7 +113,7 @@ fn skip_blank(input: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// As C's `isspace`, which the format's definition names.
+/// Like C's `isspace`, to which the format's definition refers.
 fn is_space(byte: u8) -> bool {
     byte.is_ascii_whitespace() || byte == b'\x0b'
 }
@@ -173,7 +173,7 @@ mod tests {
         );
         assert_eq!(
             Image::from_ppm(b"P6 1 1 255"),
-            header("a white space at its end")
+            header("white space at its end")
         );
         assert_eq!(
             Image::from_ppm(b"P6 8192 8192 65535 abc"),

@@ -1,45 +1,43 @@
-//! What Tesseract gets to see: grey, twice as large, with a margin.
+//! The pictures that Tesseract reads: grey, doubled in size, with a margin.
 //!
-//! A screen has dark text on light and light text on dark at the same time, and
-//! text whose colour differs from its background while its brightness does not.
-//! So of three pictures the first shows each pixel's distance from the
-//! background around it; the other two are the screen in grey and its negative,
-//! for what is not flat.
+//! A screen may have dark text on light and light text on dark at the same time, and
+//! text that differs from its background in colour but not in brightness. So the first
+//! of three pictures shows each pixel's distance from the background around it. The
+//! other two, for screens that are not flat, are the screen in grey and its negative.
 
 use crate::flatten::flatten;
 use crate::{Image, Picture};
 
-/// More are not given to Tesseract.
+/// The largest picture given to Tesseract.
 const MAX_PIXELS: u64 = 1 << 24;
 
-/// In pixels. Tesseract takes no side longer than 32767 of them.
+/// The longest side given to Tesseract, in pixels; its own limit is 32767.
 const MAX_SIDE: u32 = 16_000;
 
-/// Around the picture, in pixels of the screen: text that touches the edge is
-/// read badly.
+/// The width of the margin in pixels of the screen. Text that touches the edge of a
+/// picture is read badly.
 const MARGIN: u32 = 8;
 
-/// A screen, ready to become what Tesseract reads.
+/// A screen from which the pictures are rendered.
 pub(crate) struct Prepared {
-    /// Made smaller, if it was huge.
+    /// The screen in grey, reduced if it is huge.
     screen: Grey,
-    /// The processed picture, if the screen is flat.
+    /// The distances from the background, if the screen is flat.
     flat: Option<Grey>,
     geometry: Geometry,
 }
 
-/// How the pixels of what Tesseract reads lie on the screen.
+/// How a rendered picture maps to the screen: the screen is reduced by the factor
+/// `shrink`, enlarged by `scale`, and surrounded by `margin` pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Geometry {
     /// Of the screen, in pixels.
     pub(crate) width: u32,
     /// Of the screen, in pixels.
     pub(crate) height: u32,
-    /// As many pixels of the screen became one.
     pub(crate) shrink: u32,
-    /// Then each became as many.
     pub(crate) scale: u32,
-    /// Then as many were put on each side.
+    /// In pixels of the rendered picture.
     pub(crate) margin: u32,
 }
 
@@ -54,21 +52,21 @@ pub(crate) struct Grey {
 impl Prepared {
     pub(crate) fn new(image: &Image) -> Self {
         let shrink = shrink_factor(image.width(), image.height());
-        let small = (shrink > 1).then(|| shrunk(image, shrink));
-        let image_small = small.as_ref().unwrap_or(image);
-        let area = u64::from(image_small.width()) * u64::from(image_small.height());
+        let small = (shrink > 1).then(|| reduce(image, shrink));
+        let reduced = small.as_ref().unwrap_or(image);
+        let area = u64::from(reduced.width()) * u64::from(reduced.height());
         let enlarge = shrink == 1 && area * 4 <= MAX_PIXELS;
         let scale = if enlarge { 2 } else { 1 };
         let grey = |pixels| Grey {
-            width: image_small.width() as usize,
-            height: image_small.height() as usize,
+            width: reduced.width() as usize,
+            height: reduced.height() as usize,
             pixels,
         };
-        let mut brightness: Vec<u8> = image_small.pixels().iter().map(|&p| luma(p)).collect();
+        let mut brightness: Vec<u8> = reduced.pixels().iter().map(|&p| luma(p)).collect();
         stretch(&mut brightness);
         Self {
             screen: grey(brightness),
-            flat: flatten(image_small).map(grey),
+            flat: flatten(reduced).map(grey),
             geometry: Geometry {
                 width: image.width(),
                 height: image.height(),
@@ -83,7 +81,7 @@ impl Prepared {
         self.geometry
     }
 
-    /// The pictures that there are, the one that promises most first.
+    /// The pictures that can be rendered, the most promising first.
     pub(crate) fn pictures(&self) -> Vec<Picture> {
         let light = self.screen.pixels.iter().filter(|&&pixel| pixel > 127);
         let is_light = light.count() * 2 > self.screen.pixels.len();
@@ -120,8 +118,8 @@ fn shrink_factor(width: u32, height: u32) -> u32 {
     (1..u32::MAX).find(fits).unwrap_or(u32::MAX)
 }
 
-/// Each pixel is the middle one of `by`×`by`.
-fn shrunk(image: &Image, by: u32) -> Image {
+/// Keeps the middle one of each `by`×`by` pixels.
+fn reduce(image: &Image, by: u32) -> Image {
     let (width, height) = (image.width().div_ceil(by), image.height().div_ceil(by));
     let middle = |index: u32, size: u32| (index * by + by / 2).min(size - 1);
     let pixels = (0..height).flat_map(|y| {
@@ -131,13 +129,13 @@ fn shrunk(image: &Image, by: u32) -> Image {
     Image::new(width, height, pixels.collect())
 }
 
-/// How bright the pixel looks.
+/// The perceived brightness of a pixel.
 fn luma([r, g, b]: [u8; 3]) -> u8 {
     let sum = u32::from(r) * 77 + u32::from(g) * 150 + u32::from(b) * 29;
     u8::try_from(sum >> 8).unwrap_or(u8::MAX)
 }
 
-/// From black to white.
+/// Stretches the contrast to the range from black to white.
 fn stretch(pixels: &mut [u8]) {
     let darkest = pixels.iter().copied().min().unwrap_or(0);
     let range = pixels.iter().copied().max().unwrap_or(0) - darkest;
@@ -151,7 +149,7 @@ fn stretch(pixels: &mut [u8]) {
 }
 
 impl Grey {
-    /// Once or twice as large, with even steps between the pixels.
+    /// Enlarged by `scale`, which is 1 or 2, with linear interpolation.
     fn enlarged(&self, scale: usize) -> Self {
         if scale == 1 {
             return self.clone();
@@ -181,22 +179,22 @@ impl Grey {
         }
     }
 
-    /// With so many pixels of the commonest grey on each side.
+    /// With a margin of the most frequent grey on each side.
     fn framed(&self, margin: usize) -> Self {
         let width = self.width + 2 * margin;
         let mut counts = [0_usize; 256];
         for &pixel in &self.pixels {
             counts[usize::from(pixel)] += 1;
         }
-        let commonest = (0..=255).max_by_key(|&grey: &u8| counts[usize::from(grey)]);
-        let commonest = commonest.unwrap_or(u8::MAX);
-        let mut pixels = vec![commonest; width * margin];
+        let most_frequent = (0..=255).max_by_key(|&grey: &u8| counts[usize::from(grey)]);
+        let most_frequent = most_frequent.unwrap_or(u8::MAX);
+        let mut pixels = vec![most_frequent; width * margin];
         for row in self.pixels.chunks_exact(self.width) {
-            pixels.resize(pixels.len() + margin, commonest);
+            pixels.resize(pixels.len() + margin, most_frequent);
             pixels.extend(row);
-            pixels.resize(pixels.len() + margin, commonest);
+            pixels.resize(pixels.len() + margin, most_frequent);
         }
-        pixels.resize(pixels.len() + width * margin, commonest);
+        pixels.resize(pixels.len() + width * margin, most_frequent);
         Self {
             width,
             height: self.height + 2 * margin,
@@ -205,7 +203,7 @@ impl Grey {
     }
 }
 
-/// A row with twice as many pixels.
+/// A row with twice as many pixels, interpolated.
 fn double(row: &[u8]) -> Vec<u8> {
     let at = |x: usize| row[x.min(row.len() - 1)];
     (0..row.len())
@@ -262,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn huge_pictures_are_made_smaller() {
+    fn huge_pictures_are_reduced() {
         assert_eq!(shrink_factor(1, 1), 1);
         assert_eq!(shrink_factor(4096, 4096), 1);
         assert_eq!(shrink_factor(16384, 16384), 4);

@@ -1,23 +1,27 @@
-//! Readers, and what they read.
+//! Reading with Tesseract.
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use regex::Regex;
 
+use crate::mutex::Mutex;
 use crate::passes::{self, Passes};
 use crate::pool::Pool;
 use crate::setup::Setup;
 use crate::tesseract::Source;
-use crate::words::find;
-use crate::{Image, Place, ReadError, Variant, Word};
+use crate::word::find;
+use crate::{Image, ReadError, Rect, Variant, Word};
 
-/// Reads the text of screens, with Tesseract in this process.
+/// Reads the text of screens with Tesseract, in this process.
 ///
-/// Its threads, at most 4, start when there is something to read, keep their
-/// engines, and end with the last clone of the reader and the last of its
-/// [`Reading`]s; dropping that one waits for a pass that has begun.
+/// Its threads, at most 4, start when there is something to read and keep their engines.
+/// They end when the last clone of the reader and the last of its [`Reading`]s are
+/// dropped; that drop waits for running passes. Clones share threads and results.
+///
+/// Without the feature `tesseract`, every reading fails with
+/// [`TesseractDisabled`](ReadError::TesseractDisabled).
 #[derive(Clone)]
 pub struct Reader {
     pool: Arc<Pool>,
@@ -31,9 +35,8 @@ impl Reader {
         Self::with_languages("eng")
     }
 
-    /// Reads languages by the names that Tesseract gives them: `eng+deu`. Their
-    /// data is looked for when something is to be read: in `$TESSDATA_PREFIX`,
-    /// or where the system has it.
+    /// Reads these languages, by Tesseract's names: `eng+deu`. Their data is searched for
+    /// at the first reading, in `$TESSDATA_PREFIX` or the system's directory.
     pub fn with_languages(languages: impl Into<String>) -> Self {
         Self::with_source(languages.into(), None)
     }
@@ -50,28 +53,27 @@ impl Reader {
         });
         Self {
             pool: Arc::new(Pool::new(setup)),
-            last: Arc::default(),
+            last: Arc::new(Mutex::new(None)),
         }
     }
 
-    /// Begins to read a screen, and returns at once.
+    /// Starts to read a screen; does not block.
     ///
-    /// An image equal to the last one is not read again: this returns what is
-    /// known of it, unless something failed then. A huge image is read at a
-    /// lower resolution: the longer side has at most 16000 pixels, and there are
-    /// at most 16 million.
+    /// An image equal to the last one is not read again, unless a pass over it failed:
+    /// the readings share their results. A huge image is reduced to sides of at most
+    /// 16000 pixels, and at most 16 million pixels in all.
     pub fn read(&self, image: &Image) -> Reading {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock();
         let passes = match &*last {
             Some(passes) if passes.image() == image && !passes.has_failed() => Arc::clone(passes),
             _ => Arc::new(Passes::new(image.clone())),
         };
         *last = Some(Arc::clone(&passes));
         drop(last);
-        passes.enter();
+        passes.add_reading();
         let pool = Arc::clone(&self.pool);
-        let reading = Reading(Arc::new(Wish { passes, pool }));
-        reading.want(0);
+        let reading = Reading(Arc::new(Interest { passes, pool }));
+        reading.request(0);
         reading
     }
 }
@@ -88,24 +90,24 @@ impl fmt::Debug for Reader {
     }
 }
 
-/// The text of one screen, as it becomes known.
+/// One screen that is being read.
 ///
-/// The methods wait, some hundred milliseconds for a full screen and pass: in
-/// async code, call them where blocking is allowed. Clones share the work. A
-/// pass begins when its result is asked for, the best one at once; what has not
-/// begun when the last clone goes is not done.
+/// The methods block for some hundred milliseconds per pass over a full screen: in async
+/// code, call them where blocking is allowed. The most promising pass begins at once,
+/// the others when their results are asked for. Clones share results; when the last
+/// clone is dropped, passes that have not begun are cancelled.
 #[derive(Clone)]
-pub struct Reading(Arc<Wish>);
+pub struct Reading(Arc<Interest>);
 
-/// Results are wanted as long as this lives.
-struct Wish {
+/// Keeps the queued passes from being cancelled.
+struct Interest {
     passes: Arc<Passes>,
     pool: Arc<Pool>,
 }
 
-impl Drop for Wish {
+impl Drop for Interest {
     fn drop(&mut self) {
-        self.passes.leave();
+        self.passes.remove_reading();
     }
 }
 
@@ -115,32 +117,31 @@ impl Reading {
         self.best().map(|variant| variant.text.clone())
     }
 
-    /// The words of the best interpretation, and where they are.
+    /// The words of the best interpretation.
     pub fn words(&self) -> Result<Vec<Word>, ReadError> {
         self.best().map(|variant| variant.words.clone())
     }
 
-    /// All interpretations, each as soon as it is known: those of the three
-    /// [`Picture`](crate::Picture)s by each [`Engine`](crate::Engine) that the
-    /// language data has, read side by side. The best one is usually the first.
+    /// All interpretations, in the order of completion: each of the three
+    /// [`Picture`](crate::Picture)s is read by each [`Engine`](crate::Engine) in the
+    /// language data, concurrently. The best one is usually the first.
     ///
-    /// Those that fail are errors among the others. Take what you need and drop
-    /// the rest: passes that have not begun are not done then.
+    /// A pass that fails yields an error; others may follow it. Dropping the iterator and
+    /// the reading cancels the passes that have not begun.
     pub fn variants(&self) -> Variants {
-        (0..passes::COUNT).for_each(|rank| self.want(rank));
+        (0..passes::COUNT).for_each(|rank| self.request(rank));
         Variants {
             reading: self.clone(),
             index: 0,
         }
     }
 
-    /// Where the pattern matches, in the best interpretation in which it does;
-    /// empty if there is none.
+    /// The matches of `pattern` in the best interpretation that has any; empty if none
+    /// has.
     ///
-    /// The pattern is applied to lines, with one space between two words. A
-    /// match may span several words of a line, and its place is that of all
-    /// words it touches; a match of no character has none.
-    pub fn find_text(&self, pattern: &Regex) -> Result<Vec<Place>, ReadError> {
+    /// The pattern is applied to lines of words separated by one space. A match's
+    /// rectangle contains all words that it overlaps; empty matches are left out.
+    pub fn find_text(&self, pattern: &Regex) -> Result<Vec<Rect>, ReadError> {
         let mut error = None;
         let mut has_read = false;
         for outcome in self.by_rank() {
@@ -173,16 +174,16 @@ impl Reading {
         Err(error.unwrap_or_else(|| self.no_engine()))
     }
 
-    /// The best first; each is begun when the one before is known.
+    /// The best first; each begins when the one before has ended.
     fn by_rank(&self) -> impl Iterator<Item = Result<Arc<Variant>, ReadError>> {
         (0..passes::COUNT).filter_map(|rank| {
-            self.want(rank);
+            self.request(rank);
             self.0.passes.wait(rank)
         })
     }
 
-    fn want(&self, rank: usize) {
-        self.0.pool.want(&self.0.passes, rank);
+    fn request(&self, rank: usize) {
+        self.0.pool.request(&self.0.passes, rank);
     }
 
     fn no_engine(&self) -> ReadError {
@@ -208,7 +209,7 @@ pub struct Variants {
 impl Iterator for Variants {
     type Item = Result<Variant, ReadError>;
 
-    /// Waits for the next one.
+    /// Blocks until the next pass has ended.
     fn next(&mut self) -> Option<Self::Item> {
         let outcome = self.reading.0.passes.wait_for_finished(self.index);
         self.index += 1;
@@ -233,6 +234,6 @@ mod tests {
         let is_same = |a: &Reading, b: &Reading| Arc::ptr_eq(&a.0.passes, &b.0.passes);
         assert!(is_same(&first, &again));
         assert!(!is_same(&first, &other));
-        assert!(!is_same(&first, &third), "only the last one is kept");
+        assert!(!is_same(&first, &third), "only the last screen is kept");
     }
 }

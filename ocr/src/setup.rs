@@ -1,25 +1,25 @@
-//! What a reader knows of its engines.
+//! The state that all passes of a reader share.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::tesseract::Source;
-use crate::{Engine, ReadError, language};
+use crate::tesseract::{self, Source};
+use crate::{Engine, ReadError};
 
-/// What all passes of a reader have in common.
+/// The language data of a reader, and what is known about it.
 pub(crate) struct Setup {
     pub(crate) source: Source,
-    /// The language data has been found once.
-    checked: AtomicBool,
-    /// Whether the language data lacks the engine.
-    lacks: [AtomicBool; Engine::ALL.len()],
+    /// Whether the language data was found once.
+    is_checked: AtomicBool,
+    /// For each engine, whether the language data does not contain it.
+    is_missing: [AtomicBool; Engine::ALL.len()],
 }
 
 impl Setup {
     pub(crate) fn new(source: Source) -> Self {
         Self {
             source,
-            checked: AtomicBool::new(false),
-            lacks: [const { AtomicBool::new(false) }; _],
+            is_checked: AtomicBool::new(false),
+            is_missing: [const { AtomicBool::new(false) }; _],
         }
     }
 
@@ -27,24 +27,24 @@ impl Setup {
         &self.source.languages
     }
 
-    /// Whether the language data is there. Asks until it is.
+    /// Checks that the language data exists, until it does.
     pub(crate) fn check(&self) -> Result<(), ReadError> {
-        if !self.checked.load(Ordering::Relaxed) {
-            language::check(&self.source)?;
-            self.checked.store(true, Ordering::Relaxed);
+        if !self.is_checked.load(Ordering::Relaxed) {
+            tesseract::check(&self.source)?;
+            self.is_checked.store(true, Ordering::Relaxed);
         }
         Ok(())
     }
 
-    pub(crate) fn lacks(&self, engine: Engine) -> bool {
-        self.lacks[engine as usize].load(Ordering::Relaxed)
+    pub(crate) fn is_missing(&self, engine: Engine) -> bool {
+        self.is_missing[engine as usize].load(Ordering::Relaxed)
     }
 
-    /// From now on; says so once.
-    pub(crate) fn skip(&self, engine: Engine) {
-        if !self.lacks[engine as usize].swap(true, Ordering::Relaxed) {
+    /// Marks the engine as missing; logs it the first time.
+    pub(crate) fn mark_missing(&self, engine: Engine) {
+        if !self.is_missing[engine as usize].swap(true, Ordering::Relaxed) {
             let languages = &self.source.languages;
-            tracing::info!(%engine, languages, "skipped: the language data lacks this engine");
+            tracing::info!(%engine, languages, "the language data does not contain this engine");
         }
     }
 }

@@ -1,61 +1,63 @@
-//! One of several interpretations of a screen.
+//! Tesseract's interpretations of a screen.
 
 use std::fmt;
 
 use crate::Word;
-use crate::words::line_text;
+use crate::word::line_text;
 
-/// What one engine reads in one picture of the screen.
+/// The text that one engine reads in one picture of the screen.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Variant {
-    /// Line by line, sparse lines apart by an empty one; no white space around
-    /// it. Empty if there is no text.
+    /// The lines, without surrounding white space; paragraphs are separated by an empty
+    /// line. Empty if there is no text.
     pub text: String,
-    /// The same text's words with their places, line by line.
+    /// The words of the same text, line by line.
     pub words: Vec<Word>,
-    /// What the engine saw.
+    /// The picture that was read.
     pub picture: Picture,
-    /// Which one it was.
+    /// The engine that read it.
     pub engine: Engine,
 }
 
 impl Variant {
-    /// The lines of the screen, with one space between two words. Tesseract
-    /// tears lines apart where it takes a gap for the space between columns:
-    /// unlike in [`text`](Self::text), they are whole here.
+    /// The lines of the screen, their words separated by one space. In
+    /// [`text`](Self::text), lines are split where Tesseract takes a gap for the space
+    /// between columns; here they are whole.
     pub fn lines(&self) -> impl Iterator<Item = String> {
         let lines = self.words.chunk_by(|a, b| a.line == b.line);
         lines.map(line_text)
     }
 }
 
-/// What is made of a screen before an engine sees it.
+/// A form of the screen that an engine reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Picture {
-    /// All text dark on white, whatever its colour and the background's; for
-    /// screens whose backgrounds are flat.
+    /// All text dark on white, whatever its colour and its background's. Only made of
+    /// screens with flat backgrounds.
     Processed,
-    /// In grey, from black to white.
+    /// In grey, stretched to the range from black to white.
     Raw,
-    /// The negative of that.
+    /// The negative of `Raw`.
     Negated,
 }
 
-/// An engine of Tesseract's. Language data need not have all of them: Debian's
-/// has the second one only.
+/// An engine of Tesseract. Language data need not contain all of them: Debian's
+/// contains only [`Lstm`](Self::Lstm).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Engine {
-    /// The old one, which compares shapes. Tesseract's number 0.
+    /// Compares shapes; mode 0 of Tesseract.
     Legacy,
-    /// The neural network. Tesseract's number 1.
+    /// The neural network; mode 1 of Tesseract.
     Lstm,
-    /// The one with the other's help. Tesseract's number 2.
+    /// Both combined; mode 2 of Tesseract.
     Both,
 }
 
 impl Engine {
-    /// The one that promises most first.
+    /// The most promising first.
     pub(crate) const ALL: [Self; 3] = [Self::Lstm, Self::Both, Self::Legacy];
 }
 

@@ -1,9 +1,9 @@
 //! Consoles of real guests are read without an error, and nothing else is read.
 //!
-//! The pictures in `console/` are screendumps of QEMU, with the text that was on
-//! them: what the guest's `/dev/vcsu1` said, for `*-all-characters` what was
-//! printed, and for the firmware the VGA's text memory. The fonts are the host's:
-//! Debian's packages `console-setup-linux` and `seabios`.
+//! The pictures in `console/` are screendumps of QEMU. Their texts were read from the
+//! guest's `/dev/vcsu1`; those of `*-all-characters` were printed; that of the firmware is
+//! from the VGA's text memory. The fonts are the host's: Debian's packages
+//! `console-setup-linux` and `seabios`.
 
 #[path = "console/others.rs"]
 mod others;
@@ -15,7 +15,7 @@ mod properties;
 use std::io::Read;
 
 use flate2::read::GzDecoder;
-use ocr::Place;
+use ocr::Rect;
 use ocr::console::{CellSize, Font, Fonts, vga_screen, vga_text};
 
 use pictures::{Canvas, data, image, text};
@@ -63,9 +63,9 @@ fn framebuffer_consoles() {
     }
 }
 
-/// 22 signs of the kernel's font are in no font of the host's.
+/// The host's fonts do not contain 22 signs of the kernel's font.
 #[test]
-fn what_the_host_lacks_is_learnt_from_a_guest() {
+fn missing_characters_are_learnt_from_a_guest() {
     let name = "framebuffer-cursor";
     let screen = Fonts::host().read(&image(name)).unwrap();
     assert_eq!(screen.unknown(), 2);
@@ -81,7 +81,7 @@ fn what_the_host_lacks_is_learnt_from_a_guest() {
     let font = Font::learn(&image(name), size, &rows);
     assert_eq!(font.chars().count(), 238);
 
-    // Alone, added to the others, and with others added to it.
+    // Alone, added to other fonts, and added to a font of ASCII.
     let mut alone = Fonts::new();
     alone.add(&font);
     let mut all = Fonts::host().clone();
@@ -99,9 +99,9 @@ fn what_the_host_lacks_is_learnt_from_a_guest() {
     assert_reads("framebuffer-block-cursor", &all, (8, 16));
 }
 
-/// The host's Terminus has another `~`: the face with the kernel's is taken.
+/// The host's Terminus has another `~`: the face with the kernel's glyphs is used.
 #[test]
-fn the_face_that_has_most_glyphs_is_read() {
+fn the_face_with_most_glyphs_is_used() {
     let name = "framebuffer-kernel16x32";
     let screen = Fonts::host().read(&image(name)).unwrap();
     assert_eq!(screen.text(), text(name).replace('~', "�"));
@@ -131,14 +131,11 @@ fn a_font_is_learnt_from_a_vga() {
     fonts.add(&font);
     assert_reads(name, &fonts, (9, 16));
     assert_reads("text-shell", &fonts, (9, 16));
-    let nonsense = CellSize {
+    let invalid = CellSize {
         width: 0,
         height: u32::MAX,
     };
-    assert_eq!(
-        Font::learn(&image(name), nonsense, &rows).chars().count(),
-        0
-    );
+    assert_eq!(Font::learn(&image(name), invalid, &rows).chars().count(), 0);
 }
 
 #[test]
@@ -154,7 +151,7 @@ fn text_memory() {
         scrollback.contains("Debian GNU/Linux 12 systemd tty1"),
         "{scrollback}"
     );
-    // Where it has scrolled to shows on the picture.
+    // The picture shows the position.
     let screen = vga_screen(&image("text-shell"), &memory).unwrap();
     assert_eq!(screen.text(), text("text-shell"));
     let cell = CellSize {
@@ -168,10 +165,10 @@ fn text_memory() {
 }
 
 #[test]
-fn text_is_found_where_it_can_be_clicked() {
+fn text_is_found_at_its_cells() {
     let screen = Fonts::host().read(&image("seabios")).unwrap();
     let areas: Vec<_> = screen.find("Boot failed").collect();
-    let area = |row: u32| Place {
+    let area = |row: u32| Rect {
         x: 0,
         y: 16 * row,
         width: 9 * 11,
@@ -184,7 +181,7 @@ fn text_is_found_where_it_can_be_clicked() {
 }
 
 #[test]
-fn an_unknown_cell_is_marked_and_too_many_are_no_console() {
+fn an_unknown_cell_is_marked_and_too_many_are_not_a_console() {
     let mut canvas = Canvas::of(&image("text-shell"));
     canvas.scatter(9 * 20, 16 * 3, 9, 16);
     let screen = Fonts::host().read(&canvas.image()).unwrap();
@@ -217,7 +214,7 @@ fn without_fonts_nothing_is_read() {
 }
 
 #[test]
-fn what_is_no_font_is_left_out() {
+fn files_that_are_not_fonts_are_skipped() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     let mut fonts = Fonts::new();
@@ -249,7 +246,7 @@ fn the_rom_has_three_fonts() {
         .map(|font| (font.size().width, font.size().height))
         .collect();
     assert_eq!(sizes, [(8, 8), (8, 14), (8, 16)]);
-    // Moved elsewhere it is found as well, and what is cut off is not.
+    // They are found at any offset, but not if they are cut off.
     let moved = [&[0xff; 4321][..], &rom].concat();
     assert_eq!(Font::from_vga_rom(&moved), fonts);
     assert_eq!(Font::from_vga_rom(&rom[..rom.len() / 2]), []);

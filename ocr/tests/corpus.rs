@@ -1,15 +1,15 @@
-//! The corpus is read at least as well as the reference's pipeline reads it.
+//! The corpus is read with at most as many errors as by the reference's pipeline.
 
-#![expect(clippy::print_stdout, reason = "what is wrong shows when it fails")]
+#![expect(clippy::print_stdout, reason = "a failure shows the errors")]
 
 #[path = "../corpus/corpus.rs"]
 mod corpus;
 
 use ocr::Reader;
 
-/// Of a hundred characters, how many may be wrong: as many as `convert` and
-/// `tesseract` 5.3 get wrong with the reference's arguments (`cargo xtask bench ocr`),
-/// and none on consoles, where those get 35 wrong.
+/// The limit of errors per class, in percent of its characters: the errors of `convert`
+/// and `tesseract` 5.3 with the reference's arguments (`cargo xtask bench ocr`), but none on
+/// consoles, where these have 35 %.
 const BOUNDS: [(&str, f64); 4] = [
     ("console", 0.0),
     ("firmware", 50.0),
@@ -20,9 +20,13 @@ const BOUNDS: [(&str, f64); 4] = [
 #[test]
 fn the_corpus_is_read_well() {
     let reader = Reader::new();
+    let is_readable = |class: &str| cfg!(feature = "tesseract") || class == "console";
     for (class, bound) in BOUNDS {
+        if !is_readable(class) {
+            continue;
+        }
         let screens = corpus::screens(class);
-        assert!(screens.len() >= 3, "{class} is hardly a class");
+        assert!(screens.len() >= 3, "{class} has too few screens");
         let (mut wrong, mut all) = (0, 0);
         for screen in screens {
             let text = corpus::read(&reader, &screen.image).unwrap();

@@ -1,13 +1,13 @@
-//! What goes in as PPM comes out as PNG, and nothing that goes in does harm.
+//! Pictures read from PPM files are the same as PNG files, and bad files do no harm.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
 
 use std::io::Cursor;
 
-use ocr::Image;
+use ocr::{Error, Image, OpenError};
 use proptest::prelude::*;
 
-/// A file with these pixels, as `screendump` writes it.
+/// A file with these pixels in the form of `screendump`.
 fn ppm(width: u32, height: u32, pixels: &[[u8; 3]]) -> Vec<u8> {
     let header = format!("P6\n{width} {height}\n255\n");
     [header.as_bytes(), pixels.as_flattened()].concat()
@@ -42,7 +42,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_as_png_is_read_alike((width, height, pixels) in picture()) {
+    fn pictures_are_the_same_after_writing_and_reading_png((width, height, pixels) in picture()) {
         let image = Image::from_ppm(&ppm(width, height, &pixels)).unwrap();
         let mut file = Vec::new();
         image.write_png(&mut file).unwrap();
@@ -82,13 +82,13 @@ proptest! {
 }
 
 #[test]
-fn a_writer_that_fails_is_told_of() {
+fn the_error_of_a_writer_is_returned() {
     let image = Image::from_ppm(&ppm(1, 1, &[[1, 2, 3]])).unwrap();
     let error = image.write_png(&mut [0; 10][..]).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::WriteZero);
 }
 
-/// What the `png` crate makes of these samples, row by row.
+/// A PNG file of these samples, row by row, written by the `png` crate.
 fn png_file(
     color: png::ColorType,
     depth: png::BitDepth,
@@ -128,18 +128,16 @@ fn png_files_of_every_kind_are_read() {
 
 #[test]
 fn hostile_png_files_are_refused() {
-    use ocr::Error;
-
     assert!(matches!(Image::from_png(b""), Err(Error::Png { .. })));
     assert!(matches!(Image::from_png(b"P6 1 1"), Err(Error::Png { .. })));
     let file = png_file(png::ColorType::Rgb, png::BitDepth::Eight, (1, 1), &[0; 3]);
-    // The size in the header, and its sum.
+    // Changes the size in the header, and its checksum.
     let resized = |width: u32, height: u32| {
         let mut file = file.clone();
         file[16..20].copy_from_slice(&width.to_be_bytes());
         file[20..24].copy_from_slice(&height.to_be_bytes());
-        let sum = crc(&file[12..29]);
-        file[29..33].copy_from_slice(&sum.to_be_bytes());
+        let checksum = crc(&file[12..29]);
+        file[29..33].copy_from_slice(&checksum.to_be_bytes());
         Image::from_png(&file)
     };
     assert!(resized(1, 1).is_ok());
@@ -161,4 +159,46 @@ fn crc(bytes: &[u8]) -> u32 {
             (crc >> 1) ^ (0xedb8_8320 & 0_u32.wrapping_sub(crc & 1))
         })
     })
+}
+
+#[test]
+fn pictures_are_made_of_their_pixels() {
+    let pixels = vec![[1, 2, 3], [4, 5, 6]];
+    let image = Image::from_rgb(2, 1, pixels.clone()).unwrap();
+    assert_eq!((image.width(), image.height()), (2, 1));
+    assert_eq!(image.pixels(), pixels);
+    for (width, height, got) in [(1, 1, 2), (2, 2, 2), (0, 2, 0), (0, 0, 0)] {
+        assert_eq!(
+            Image::from_rgb(width, height, pixels[..got].to_vec()),
+            Err(Error::PixelCount { width, height, got })
+        );
+    }
+    assert!(matches!(
+        Image::from_rgb(u32::MAX, u32::MAX, pixels),
+        Err(Error::TooLarge { .. })
+    ));
+}
+
+#[test]
+fn files_of_both_formats_are_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("picture");
+    assert!(matches!(Image::open(&path), Err(OpenError::Read { .. })));
+
+    let image = Image::from_rgb(1, 1, vec![[1, 2, 3]]).unwrap();
+    std::fs::write(&path, ppm(1, 1, &[[1, 2, 3]])).unwrap();
+    assert_eq!(Image::open(&path).unwrap(), image);
+    image
+        .write_png(std::fs::File::create(&path).unwrap())
+        .unwrap();
+    assert_eq!(Image::open(&path).unwrap(), image);
+
+    std::fs::write(&path, "P6 1 1").unwrap();
+    assert!(matches!(
+        Image::open(&path),
+        Err(OpenError::Decode {
+            source: Error::Header { .. },
+            ..
+        })
+    ));
 }

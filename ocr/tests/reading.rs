@@ -1,17 +1,17 @@
-//! What is on screens is read, and what is hard to read does no harm.
+//! Tesseract reads the text of screens, and no picture does harm.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use ocr::{Engine, Image, Picture, Place, ReadError, Reader, Reading};
+use ocr::{Engine, Image, Picture, ReadError, Reader, Reading, Rect};
 use regex::Regex;
 
-/// Of QEMU: its firmware, 720×400 pixels, grey on black.
+/// QEMU's firmware: 720×400 pixels, grey on black.
 const FIRMWARE: &[u8] = include_bytes!("../corpus/firmware/option-rom.png");
 
-/// Of QEMU: iPXE, 720×400 pixels, full of text, some of it white or cyan.
+/// iPXE in QEMU: 720×400 pixels, full of text, some of it white or cyan.
 const NETWORK_BOOT: &[u8] = include_bytes!("../corpus/firmware/ipxe.png");
 
-/// Made by hand: 800×600 pixels, dark and light windows, coloured text.
+/// A drawing: 800×600 pixels, dark and light windows, coloured text.
 const DESKTOP: &[u8] = include_bytes!("screens/desktop.png");
 
 fn screen(png: &[u8]) -> Image {
@@ -20,9 +20,8 @@ fn screen(png: &[u8]) -> Image {
 
 /// An image of these pixels.
 fn image(width: u32, height: u32, pixel: impl Fn(usize) -> [u8; 3]) -> Image {
-    let mut file = format!("P6 {width} {height} 255 ").into_bytes();
-    file.extend((0..width as usize * height as usize).flat_map(pixel));
-    Image::from_ppm(&file).unwrap()
+    let pixels = (0..width as usize * height as usize).map(pixel);
+    Image::from_rgb(width, height, pixels.collect()).unwrap()
 }
 
 fn read(image: &Image) -> Reading {
@@ -66,7 +65,7 @@ fn light_dark_and_coloured_text_is_read_in_one_pass() {
 }
 
 #[test]
-fn an_image_and_its_negative_are_read_alike() {
+fn an_image_and_its_negative_have_the_same_text() {
     let screen = screen(DESKTOP);
     let negative = image(screen.width(), screen.height(), |index| {
         screen.pixels()[index].map(|sample| 255 - sample)
@@ -77,7 +76,7 @@ fn an_image_and_its_negative_are_read_alike() {
 }
 
 #[test]
-fn what_was_read_before_changes_nothing() {
+fn earlier_readings_have_no_influence() {
     let reader = Reader::new();
     let all = |png| {
         let variants = reader.read(&screen(png)).variants();
@@ -91,7 +90,7 @@ fn what_was_read_before_changes_nothing() {
 }
 
 #[test]
-fn every_picture_is_a_variant_and_the_engines_are_those_there_are() {
+fn every_picture_is_a_variant() {
     let variants: Result<Vec<_>, _> = read(&screen(FIRMWARE)).variants().collect();
     let variants = variants.unwrap();
     for picture in [Picture::Processed, Picture::Raw, Picture::Negated] {
@@ -106,7 +105,7 @@ fn words_have_places_on_the_screen() {
     let screen = screen(DESKTOP);
     let words = read(&screen).words().unwrap();
     for word in &words {
-        let Place {
+        let Rect {
             x,
             y,
             width,
@@ -120,7 +119,7 @@ fn words_have_places_on_the_screen() {
     }
     let save = words.iter().rfind(|word| word.text == "Save").unwrap();
     let (x, y) = save.place.center();
-    // Of the button.
+    // The button.
     assert!(
         (420..500).contains(&x) && (510..540).contains(&y),
         "{save:?}"
@@ -133,9 +132,9 @@ fn a_pattern_is_found_across_words() {
         let reading = read(&screen(NETWORK_BOOT));
         reading.find_text(&Regex::new(pattern).unwrap()).unwrap()
     };
-    // Torn apart by Tesseract.
+    // Tesseract splits this line.
     let [place] = find("failed: could not read")[..] else {
-        panic!("once, in the first line")
+        panic!("one match, in the first line")
     };
     assert!(
         place.y < 16 && place.x > 36 && place.width > 180,
@@ -147,7 +146,7 @@ fn a_pattern_is_found_across_words() {
 #[test]
 fn readings_outlive_their_reader_and_each_other() {
     let reader = Reader::new();
-    // Nobody waits for these.
+    // These are dropped before they end.
     for png in [DESKTOP, FIRMWARE, NETWORK_BOOT, FIRMWARE] {
         let _ = reader.read(&screen(png)).variants();
     }
@@ -200,7 +199,7 @@ fn a_huge_image_does_no_harm() {
 }
 
 #[test]
-fn missing_language_data_is_told_of_once() {
+fn missing_language_data_is_reported_once() {
     let reading = Reader::with_data("eng+deu", "/nowhere").read(&screen(FIRMWARE));
     let missing = ReadError::LanguageMissing {
         language: "eng".to_owned(),
@@ -231,7 +230,7 @@ fn missing_language_data_is_told_of_once() {
 }
 
 #[test]
-fn broken_language_data_is_told_of() {
+fn damaged_language_data_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("eng.traineddata"), "not data").unwrap();
     let reader = Reader::with_data("eng", dir.path());
@@ -244,7 +243,7 @@ fn broken_language_data_is_told_of() {
 }
 
 #[test]
-fn nonsense_is_no_language() {
+fn invalid_lists_of_languages_are_refused() {
     for languages in ["", "eng+", "../eng", "e\0"] {
         let error = Reader::with_languages(languages)
             .read(&screen(FIRMWARE))

@@ -48,7 +48,9 @@ pub enum Error {
         character: char,
     },
     /// QEMU carried out the QMP command and it failed, or refused it.
-    #[error("QMP command `{command}` failed: {desc} ({class})")]
+    ///
+    /// The text is only QEMU's, so that it can follow what the caller was doing.
+    #[error("{desc} ({class})")]
     Qmp {
         /// The command.
         command: String,
@@ -88,11 +90,12 @@ pub enum Error {
         seen: String,
     },
     /// Reading or writing the monitor's stream failed.
-    #[error("the monitor's connection failed while {doing}: {source}")]
+    #[error("the monitor's connection failed while {doing}")]
     Io {
         /// What was under way.
         doing: String,
         /// The operating system's reason.
+        #[source]
         source: Arc<io::Error>,
     },
     /// The other end does not speak this monitor's protocol: a QMP socket used
@@ -276,6 +279,31 @@ mod tests {
             error.to_string(),
             "the monitor was closed while waiting for the reply to `info`; \
              until then it had said \"half\""
+        );
+    }
+
+    #[test]
+    fn a_chain_holds_each_text_once() {
+        let error = Ended::Io(Arc::new(io::Error::other("no buffer space"))).during("connecting");
+        let source = std::error::Error::source(&error).expect("has a source");
+        assert_eq!(
+            error.to_string(),
+            "the monitor's connection failed while connecting"
+        );
+        assert_eq!(source.to_string(), "no buffer space");
+        assert!(source.source().is_none());
+    }
+
+    #[test]
+    fn a_failed_command_can_follow_what_was_being_done() {
+        let error = Error::Qmp {
+            command: "query-nope".into(),
+            class: ErrorClass::CommandNotFound,
+            desc: "The command query-nope has not been found".into(),
+        };
+        assert_eq!(
+            error.to_string(),
+            "The command query-nope has not been found (CommandNotFound)"
         );
     }
 

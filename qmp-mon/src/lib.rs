@@ -9,4 +9,6 @@ mod qmp;
 pub use error::{Error, ErrorClass};
 pub use hmp::{Hmp, HmpCodec, HmpCommand, HmpEvent, MAX_COMMAND, MAX_REPLY};
 pub use keys::Keys;
-pub use qmp::{Event, Events, Greeting, MAX_LINE, Qmp, QmpCodec, QmpCommand, QmpMessage, Version};
+pub use qmp::{
+    Event, EventHistory, Events, Greeting, MAX_LINE, Qmp, QmpCodec, QmpCommand, QmpMessage, Version,
+};

@@ -4,10 +4,13 @@
 
 mod client;
 mod codec;
+mod event_history;
+mod event_log;
 mod events;
 mod message;
 
 pub use client::Qmp;
 pub use codec::{MAX_LINE, QmpCodec};
+pub use event_history::EventHistory;
 pub use events::Events;
 pub use message::{Event, Greeting, QmpCommand, QmpMessage, Version};

@@ -121,7 +121,19 @@ impl fmt::Display for Tail<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{SHOWN_CHARS, shown};
+    use std::io;
+    use std::sync::Arc;
+
+    use super::{Error, SHOWN_CHARS, shown};
+
+    #[test]
+    fn a_chain_holds_each_text_once() {
+        let error = Error::Write(Arc::new(io::Error::other("no space left")));
+        let source = std::error::Error::source(&error).expect("has a source");
+        assert_eq!(error.to_string(), "writing to the console failed");
+        assert_eq!(source.to_string(), "no space left");
+        assert!(source.source().is_none());
+    }
 
     #[test]
     fn a_long_line_is_cut_between_characters() {

@@ -1,5 +1,5 @@
 //! How many tests have machines at once, in however many processes: as many as there are
-//! places.
+//! permits.
 
 use std::cell::RefCell;
 use std::fs::{self, File, TryLockError};
@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::{io, thread};
 
-use crate::places::places;
+use crate::permits::permits;
 
 thread_local! {
     /// The place of this thread's test, which is free again when the thread ends.
@@ -23,7 +23,7 @@ pub(crate) fn admit(images: &Path) {
         return;
     }
     PLACE.with_borrow_mut(|place| {
-        place.get_or_insert_with(|| take_place(&images.join("places")).expect("a place"));
+        place.get_or_insert_with(|| take_place(&images.join("permits")).expect("a place"));
     });
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn admit(images: &Path) {
 fn take_place(dir: &Path) -> io::Result<File> {
     fs::create_dir_all(dir)?;
     let mut taken = Vec::new();
-    for number in 0..places() {
+    for number in 0..permits() {
         let place = File::create(dir.join(number.to_string()))?;
         match place.try_lock() {
             Ok(()) => return Ok(place),

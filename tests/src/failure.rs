@@ -22,8 +22,13 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::infrastructure;
+
 /// Which test a machine is of: several run in one process.
 const TEST: &str = "VM_TEST";
+
+/// An empty file that marks failures caused by the host, QEMU or an image; xtask reads it.
+const INFRASTRUCTURE: &str = "infrastructure";
 
 /// A trace page, and the directory beside it with what was too long for it.
 const TRACE: &str = "trace.html";
@@ -164,6 +169,9 @@ fn keep(dir: &Path, test: &str, story: &str, recorder: Option<Recorder>) -> io::
     fs::create_dir_all(dir)?;
     fs::write(dir.join("test"), test)?;
     fs::write(dir.join("story.txt"), story)?;
+    if infrastructure::is_cause_of(story) {
+        fs::write(dir.join(INFRASTRUCTURE), "")?;
+    }
     let machines = machines_of(test);
     for state in states_without(&machines) {
         keep_console(&state, dir)?;

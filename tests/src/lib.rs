@@ -8,10 +8,12 @@ mod admission;
 /// Headless Chromium, to look at pages with.
 pub mod browser;
 pub mod failure;
-mod places;
+/// Whether a test failed because of the host, QEMU or an image.
+pub mod infrastructure;
+mod permits;
+mod polling;
 /// Runs that were recorded, without a machine.
 pub mod recorded;
-mod settling;
 mod suite;
 
 use std::os::unix::fs::symlink;
@@ -31,7 +33,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub use machine::scaled;
-pub use settling::{descriptors, settled, soon};
+pub use polling::{descriptors, settled, soon};
 
 /// How long a test waits for what must happen soon, on a host as slow as most; machines
 /// stretch it by `VM_TIMEOUT_SCALE`, others by [`scaled`].
@@ -230,6 +232,7 @@ pub fn show_steps() {
         static LISTENING: DefaultGuard = tracing_subscriber::registry()
             .with(Terminal::new(TestWriter::default()).layer())
             .with(failure::recorder().as_ref().map(Recorder::layer))
+            .with(infrastructure::ErrorLayer)
             .set_default();
     }
     failure::keep_evidence();

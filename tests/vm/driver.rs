@@ -121,7 +121,7 @@ except AssertionError:
 }
 
 #[test]
-fn errors_that_scripts_tell_of() {
+fn errors_that_scripts_log() {
     let run = Run::new(&[]);
     let script = "\
 log.set_log_level(3)

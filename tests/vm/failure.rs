@@ -93,7 +93,7 @@ fn victim(name: &str, failures: &Path) -> Command {
 }
 
 #[test]
-fn leaves_what_there_is_to_know() {
+fn a_failed_test_leaves_its_files() {
     let failures = tempfile::tempdir().unwrap();
     let Output { status, stderr, .. } = victim("failure::fails", failures.path()).output().unwrap();
     let stderr = String::from_utf8_lossy(&stderr);
@@ -113,7 +113,7 @@ fn leaves_what_there_is_to_know() {
 
 /// As `cargo test` runs them.
 #[test]
-fn tests_of_one_process_leave_their_own() {
+fn tests_of_one_process_have_separate_traces() {
     let failures = tempfile::tempdir().unwrap();
     let mut victims = victim("failure::one_of_two", failures.path());
     victims.args(["failure::two_of_two", "--test-threads", "2"]);
@@ -127,7 +127,7 @@ fn tests_of_one_process_leave_their_own() {
 }
 
 #[test]
-fn leaves_the_trace_of_a_script() {
+fn a_failed_script_leaves_its_trace() {
     let failures = tempfile::tempdir().unwrap();
     let status = victim("failure::a_script_fails", failures.path()).status();
     assert!(!status.unwrap().success());
@@ -140,7 +140,7 @@ fn leaves_the_trace_of_a_script() {
 }
 
 #[test]
-fn leaves_the_console_of_a_machine_that_is_gone() {
+fn the_console_log_of_a_stopped_machine_is_kept() {
     let failures = tempfile::tempdir().unwrap();
     let status = victim("failure::fails_without_qemu", failures.path())
         .env("NEXTEST", "1")
@@ -158,7 +158,7 @@ fn leaves_the_console_of_a_machine_that_is_gone() {
 
 /// As nextest ends one that takes too long.
 #[test]
-fn one_that_is_ended_tells_too() {
+fn a_terminated_test_leaves_its_files() {
     let failures = tempfile::tempdir().unwrap();
     let mut victim = victim("failure::hangs", failures.path())
         .env("NEXTEST", "1")
@@ -178,7 +178,7 @@ fn one_that_is_ended_tells_too() {
 }
 
 #[test]
-fn can_wait_for_somebody_to_look() {
+fn a_failed_test_can_pause_at_a_prompt() {
     let failures = tempfile::tempdir().unwrap();
     let mut victim = victim("failure::fails", failures.path())
         .env("VM_PAUSE_ON_FAILURE", "1")

@@ -243,7 +243,7 @@ async fn a_copy_that_does_not_end() {
     for error in [out.map(drop).unwrap_err(), into.unwrap_err()] {
         assert!(error.is_timeout(), "{error}");
         let story = error.to_string();
-        assert!(story.contains("the guest is still at it"), "{story}");
+        assert!(story.contains("the guest is still copying"), "{story}");
         assert!(story.contains("waited "), "{story}");
     }
     is_in_step(&vm).await;

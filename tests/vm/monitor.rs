@@ -1,10 +1,10 @@
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::StreamExt as _;
 use machine::ErrorKind;
 use machine::qmp_mon::{self, ErrorClass, Keys};
 use serde_json::{Value, json};
-use vm_tests::fresh;
+use vm_tests::{SOON, fresh};
 
 #[tokio::test]
 async fn human_monitor() {
@@ -156,4 +156,29 @@ async fn an_event_is_waited_for() {
         .unwrap_err();
     assert!(error.is_timeout());
     assert!(error.to_string().contains("last seen: STOP"), "{error}");
+}
+
+/// The wait that ends last needs an event that the other one has passed over.
+#[tokio::test]
+async fn two_waits_at_once_each_find_their_event() {
+    let vm = fresh("systemd").await;
+    vm.start().await.unwrap();
+    let vm = vm.within(SOON);
+    // Loading a clone causes events, too.
+    let begin = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let wait_for = async |name: &str| {
+        vm.wait_for_qmp_event(|event| {
+            event.name == name && event.timestamp.is_some_and(|time| time > begin)
+        })
+        .await
+    };
+    let stop_and_continue = async {
+        // Both waits have begun by then.
+        tokio::task::yield_now().await;
+        vm.send_monitor_command("stop").await.unwrap();
+        vm.send_monitor_command("cont").await.unwrap();
+    };
+    let (resume, stop, ()) = tokio::join!(wait_for("RESUME"), wait_for("STOP"), stop_and_continue);
+    assert_eq!(resume.unwrap().name, "RESUME");
+    assert_eq!(stop.unwrap().name, "STOP");
 }

@@ -286,7 +286,7 @@ async fn a_line_of_a_console_leads_to_its_step() {
 }
 
 #[tokio::test]
-async fn what_guests_say_is_text() {
+async fn guest_output_is_shown_as_text() {
     look(&failing_run(), &[], async |page| {
         until(&page, "document.querySelector('#tree .chosen') !== null").await;
         press(&page, "k").await.unwrap();
@@ -316,7 +316,7 @@ async fn brightness(page: &Client) -> u64 {
 }
 
 #[tokio::test]
-async fn by_night_it_is_dark() {
+async fn a_dark_color_scheme_is_followed() {
     let run = failing_run();
     look(&run, &[], async |page| {
         assert!(brightness(&page).await > 600);

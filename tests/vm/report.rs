@@ -32,7 +32,7 @@ fn step<'a>(trace: &'a Value, what: &str) -> &'a Value {
 }
 
 #[test]
-fn a_failing_script_leaves_its_story() {
+fn a_failing_script_leaves_its_message() {
     let run = Run::booting(&[("machine", "minimal")]);
     let script = "\
 machine.wait_for_console_text('Linux version')
@@ -194,7 +194,7 @@ except Exception:
 }
 
 #[test]
-fn a_run_whose_time_is_up_shows_what_it_was_at() {
+fn a_timed_out_run_shows_its_current_step() {
     let run = Run::new(&[]);
     let script = run.script("import time\nwith subtest('endless'):\n    time.sleep(1000)\n");
     let command = &mut run.command();

@@ -1,8 +1,8 @@
 mod cache;
+mod clone_identity;
 mod first_start;
 mod kinds;
 mod network;
-mod renewal;
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -124,3 +124,33 @@ async fn where_the_pointer_can_not_be() {
     let error = vm.move_pointer(10, 10).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Pointer), "{error}");
 }
+
+/// Values of the left button's events (1 is pressed) that the guest has received, in one line.
+const LEFT_BUTTON: &str = "od -A n -v -t x2 -w24 /tmp/events |
+    awk '$9 == \"0001\" && $10 == \"0110\" { printf \"%d\", $11 }'";
+
+#[tokio::test]
+async fn a_dropped_click_releases_the_button() {
+    let vm = fresh("desktop").await.within(SOON);
+    // Each device is open before its `cat` starts, so no event is missed.
+    vm.succeed(
+        "for device in /dev/input/event*; do
+            exec {events}<$device
+            cat <&$events >>/tmp/events &
+        done",
+    )
+    .await
+    .unwrap();
+    let had = async |values: &str| {
+        let command = format!("test \"$({LEFT_BUTTON})\" = {values}");
+        vm.wait_until_succeeds(command).await.unwrap()
+    };
+    let slow = vm.key_delay(Duration::from_hours(1));
+    tokio::select! {
+        clicked = slow.click(Button::Left) => panic!("{clicked:?}"),
+        _ = had("1") => {}
+    }
+    had("10").await;
+    vm.click(Button::Left).await.unwrap();
+    had("1010").await;
+}

@@ -1,37 +1,19 @@
-//! `cargo xtask bench`: the figures, each beside what it is compared with.
+//! `cargo xtask bench`: benchmarks, each with what it is compared with.
 
 use std::env;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use clap::ValueEnum;
+use clap::ValueEnum as _;
 
+use crate::flags::{Bench, Image};
 use crate::host::{self, Package};
-use crate::image::{self, Image};
-use crate::util::{cargo, run_loudly, vm_dir};
+use crate::image;
+use crate::util::{cargo, run_visibly, vm_dir};
 use crate::vm_test::{self, accelerator};
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum Bench {
-    /// How long a clone takes, beside a boot, and what sixteen of them cost
-    Clone,
-    /// How long a command takes, beside the reference's way to run it
-    Commands,
-    /// How long it takes until a fault is seen
-    Faults,
-    /// How well and how fast screens are read, beside `convert` and `tesseract`
-    Ocr,
-    /// How fast a console is logged
-    SerialLog,
-    /// How long all VM tests take, with a boot for each machine, with clones of templates
-    /// that are made within that time, and with clones of those; two hours
-    Suite,
-    /// How large the trace page of a long run is, and how fast a browser shows it
-    Trace,
-}
-
-/// Runs a benchmark, with all that it needs installed and built before.
+/// Installs and builds what a benchmark needs, and runs it.
 pub(crate) fn run(bench: Bench, yes: bool) -> Result<()> {
     let (package, target, images): (_, _, &[Image]) = match bench {
         Bench::Suite => return suite(yes),
@@ -50,7 +32,7 @@ pub(crate) fn run(bench: Bench, yes: bool) -> Result<()> {
         command.env("VM_IMAGES", vm_dir());
         command.env("VM_ACCEL", accelerator()?);
     }
-    run_loudly(&mut command)
+    run_visibly(&mut command)
 }
 
 fn packages(bench: Bench) -> Vec<Package> {
@@ -63,8 +45,8 @@ fn packages(bench: Bench) -> Vec<Package> {
     }
 }
 
-/// All VM tests: with a boot for each machine but for those of templates themselves, with
-/// clones of templates that are made within that time, and of those again.
+/// Runs all VM tests three times: with a boot for each machine (except in tests of templates),
+/// with clones while making the templates, and with clones of existing templates.
 fn suite(yes: bool) -> Result<()> {
     host::ensure(&packages(Bench::Suite), yes)?;
     image::ensure(Image::value_variants(), yes)?;
@@ -78,11 +60,11 @@ fn suite(yes: bool) -> Result<()> {
     Ok(())
 }
 
-/// How long they take, if they pass.
+/// Runs all VM tests, and returns the time if they pass.
 fn timed(templates: &str, how: &'static str) -> Result<Duration> {
     let mut xtask = Command::new(env::current_exe()?);
     let start = Instant::now();
-    run_loudly(xtask.arg("vm-test").env("VM_TEMPLATES", templates)).context(how)?;
+    run_visibly(xtask.arg("vm-test").env("VM_TEMPLATES", templates)).context(how)?;
     let took = start.elapsed();
     let minutes = took.as_secs_f64() / 60.0;
     println!("all VM tests, {how}: {minutes:.1} minutes");

@@ -3,10 +3,7 @@
 use std::num::NonZero;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum as _};
-
-use crate::bench::Bench;
-use crate::image::Image;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// vmwright's own tool: guest images, VM tests, checks.
 #[derive(Debug, Parser)]
@@ -20,24 +17,35 @@ pub(crate) struct Flags {
 pub(crate) enum Task {
     /// Builds guest images, and prints their directories
     Image(ImageFlags),
-    /// Boots images and saves them as the templates that tests clone; a test makes a
-    /// missing one itself
+    /// Boots images and saves them as templates for the tests to clone; tests make missing
+    /// templates themselves
     Template(ImageFlags),
     /// Runs the tests on real virtual machines
     VmTest(VmTestFlags),
     /// Checks and tests everything: `tidy`, the tests of all crates, `vm-test`
     Test(TestFlags),
-    /// Removes the templates of machines, which tests make again
+    /// Removes all templates; the tests make them again
     CleanVm,
-    /// Prints the figures of a benchmark
+    /// Runs a benchmark and prints its results
     Bench(BenchFlags),
-    /// Fuzzes whatever reads a guest's bytes; `cargo test` replays what was found
+    /// Fuzzes the parsers of guest output; `cargo test` replays the corpora
     Fuzz(FuzzFlags),
-    /// Clones machines and runs commands many times, and fails if they leave anything
-    /// behind
+    /// Clones machines and runs commands many times; fails if they leave processes, files,
+    /// descriptors or memory behind
     Soak(SoakFlags),
-    /// Checks the rules that code can check: dependencies, codecs, formatting, lints
+    /// Checks dependencies, imports, codecs, tables of the documentation, formatting, lints
     Tidy,
+}
+
+/// A guest image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Image {
+    /// Debian's kernel, busybox and bash in an initramfs: boots in seconds
+    Minimal,
+    /// Debian 12 with systemd
+    Systemd,
+    /// Debian 12 with an X server, a window manager and xterm
+    Desktop,
 }
 
 #[derive(Debug, Args)]
@@ -54,7 +62,7 @@ pub(crate) struct ImageFlags {
 }
 
 impl ImageFlags {
-    /// Those that are asked for.
+    /// The selected images.
     pub(crate) fn images(&self) -> Vec<Image> {
         match self.name {
             Some(image) => vec![image],
@@ -70,23 +78,23 @@ pub(crate) struct VmTestFlags {
     /// Installs missing host packages without asking, as with `CI` in the environment
     #[arg(long)]
     pub(crate) yes: bool,
-    /// Runs them N times, or until one fails
+    /// Runs the tests N times, or until one fails
     #[arg(long, value_name = "N", default_value_t = NonZero::<u32>::MIN)]
     pub(crate) repeat: NonZero<u32>,
-    /// Runs only the tests that failed last time
+    /// Runs only the tests that failed in the last run
     #[arg(long, conflicts_with = "filter")]
     pub(crate) rerun_failed: bool,
-    /// Multiplies the time limits of all waits and commands: for a slow host
+    /// Multiplies the time limits of all waits and commands, for a slow host
     #[arg(long, value_name = "F", value_parser = time_scale)]
     pub(crate) timeout_scale: Option<f64>,
-    /// Runs one test at a time, and gives a prompt on the machines of one that fails
+    /// Runs one test at a time, and opens a prompt with the machines of a failed test
     #[arg(long)]
     pub(crate) pause_on_failure: bool,
-    /// Runs only this part of them, such as `count:1/2`, so that CI machines can share them;
-    /// needs cargo-nextest
+    /// Runs only this part of the tests, such as `count:1/2`, to split them among CI
+    /// machines; needs cargo-nextest
     #[arg(long, value_name = "PART", conflicts_with_all = ["rerun_failed", "pause_on_failure"])]
     pub(crate) partition: Option<String>,
-    /// Reports in JUnit's XML, for CI systems; needs cargo-nextest
+    /// Writes a JUnit XML report for CI systems; needs cargo-nextest
     #[arg(long, value_name = "FILE", conflicts_with = "pause_on_failure")]
     pub(crate) junit_xml: Option<PathBuf>,
 }
@@ -96,7 +104,7 @@ fn time_scale(text: &str) -> Result<f64, String> {
     let is_scale = scale.is_finite() && scale >= 1.0;
     is_scale
         .then_some(scale)
-        .ok_or("it must be 1 or more".to_owned())
+        .ok_or("must be 1 or more".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -104,6 +112,26 @@ pub(crate) struct TestFlags {
     /// Installs missing host packages without asking, as with `CI` in the environment
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+/// A benchmark.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Bench {
+    /// The time of a clone and of a boot, and the cost of sixteen clones
+    Clone,
+    /// The time of a command, and of the reference driver's way to run one
+    Commands,
+    /// The time until a fault is detected
+    Faults,
+    /// Accuracy and speed of reading screens, compared with `convert` and `tesseract`
+    Ocr,
+    /// The throughput of the console log
+    SerialLog,
+    /// The time of all VM tests: with a boot for each machine, with clones while making the
+    /// templates, and with clones of existing templates; takes two hours
+    Suite,
+    /// The size of a long run's trace page, and the time in which a browser shows it
+    Trace,
 }
 
 #[derive(Debug, Args)]
@@ -118,19 +146,19 @@ pub(crate) struct BenchFlags {
 
 #[derive(Debug, Args)]
 pub(crate) struct FuzzFlags {
-    /// The target; all, one after the other, if none is named
+    /// The target (default: all, one after the other)
     pub(crate) target: Option<String>,
-    /// How long each is fuzzed
+    /// The time for each target
     #[arg(long, default_value_t = 600)]
     pub(crate) seconds: u32,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct SoakFlags {
-    /// How many machines are cloned, asked and released
+    /// The number of machines to clone, use and release
     #[arg(long, default_value_t = 500)]
     pub(crate) clones: u32,
-    /// How many commands one machine runs
+    /// The number of commands to run on one machine
     #[arg(long, default_value_t = 10_000)]
     pub(crate) commands: u32,
     /// Installs missing host packages without asking, as with `CI` in the environment

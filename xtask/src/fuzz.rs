@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: whatever a guest may send, for as long as one likes.
+//! `cargo xtask fuzz`: fuzzes the parsers of guest output.
 
 use std::fs;
 use std::process::Command;
@@ -7,12 +7,12 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::flags::FuzzFlags;
 use crate::host;
-use crate::util::{run_loudly, workspace};
+use crate::util::{run_visibly, workspace};
 
-/// Each has its targets in a `fuzz` of its own.
+/// The crates with a directory `fuzz`.
 const FUZZED: [&str; 4] = ["backdoor-shell", "ocr", "qmp-mon", "serial-log"];
 
-/// Fuzzes the targets of that name, or all, one after the other. It installs nothing.
+/// Fuzzes the target of the flags, or all, one after the other. Installs nothing.
 pub(crate) fn run(flags: &FuzzFlags) -> Result<()> {
     if host::find("cargo-fuzz").is_none() {
         bail!(
@@ -37,18 +37,19 @@ pub(crate) fn run(flags: &FuzzFlags) -> Result<()> {
     }
 }
 
-/// What is found on the way is kept where git does not see it, beside what is built.
+/// New inputs go to a directory below `target`, which git ignores.
 fn fuzz(name: &str, target: &str, seconds: u32) -> Result<()> {
     let dir = workspace().join(name);
-    let [found, kept] = ["fuzz/target/corpus", "fuzz/corpus"].map(|dir| format!("{dir}/{target}"));
+    let [found, corpus] =
+        ["fuzz/target/corpus", "fuzz/corpus"].map(|dir| format!("{dir}/{target}"));
     fs::create_dir_all(dir.join(&found)).with_context(|| format!("can't make {found}"))?;
-    // rustup's cargo, and not the one of this program's toolchain.
+    // The cargo of rustup, which selects the toolchain by `+nightly`.
     let mut fuzz = Command::new("cargo");
     fuzz.current_dir(dir).env_remove("RUSTUP_TOOLCHAIN");
-    fuzz.args(["+nightly", "fuzz", "run", target, &found, &kept, "--"]);
-    // An input that takes so many seconds is a find, too.
+    fuzz.args(["+nightly", "fuzz", "run", target, &found, &corpus, "--"]);
+    // An input that takes longer than this, in seconds, is a finding, too.
     fuzz.args([&format!("-max_total_time={seconds}"), "-timeout=10"]);
-    run_loudly(&mut fuzz)
+    run_visibly(&mut fuzz)
 }
 
 fn targets(name: &str) -> Result<Vec<String>> {

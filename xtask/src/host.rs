@@ -1,4 +1,4 @@
-//! The host packages that machines and images need, installed through apt.
+//! Host packages, installed through apt.
 
 use std::env;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::util;
 
-/// A Debian package, and the program, or the file with its whole path, that shows
-/// that it is there.
+/// A Debian package, and a program or an absolute path in it: the package is installed if
+/// that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Package {
     name: &'static str,
@@ -21,38 +21,41 @@ const fn package(name: &'static str, program: &'static str) -> Package {
     Package { name, program }
 }
 
-/// What runs machines: QEMU's two packages.
+/// To run machines: QEMU's two packages.
 pub(crate) const RUN: [Package; 2] = [
     package("qemu-system-x86", "qemu-system-x86_64"),
     package("qemu-utils", "qemu-img"),
 ];
 
-/// What machines are on a network with.
+/// To connect machines by a network.
 pub(crate) const VLAN: [Package; 1] = [package("vde2", "vde_switch")];
 
-/// What the driver is built with, to run scripts.
+/// To build the driver, and run scripts.
 pub(crate) const PYTHON: [Package; 2] = [
     package("python3", "python3"),
     package("python3-dev", "python3-config"),
 ];
 
-/// What the trace page is looked at with.
+/// To test the trace page.
 pub(crate) const BROWSER: [Package; 2] = [
     package("chromium", "chromium"),
     package("chromium-driver", "chromedriver"),
 ];
 
-/// What the schema of reports is fetched and used with.
+/// To fetch the schema of JUnit reports, and check reports against it.
 const SCHEMA: [Package; 2] = [package("curl", "curl"), package("libxml2-utils", "xmllint")];
 
-/// What all of this repository is built and tested with.
+/// To check shell scripts.
+pub(crate) const LINT: [Package; 1] = [package("shellcheck", "shellcheck")];
+
+/// To build and test the whole repository, without images and lints.
 pub(crate) fn all() -> Vec<Package> {
     [&RUN[..], &VLAN, &OCR, &PYTHON, &BROWSER, &SCHEMA].concat()
 }
 
-/// What the crate `ocr` is built with, and reads with.
+/// To build the crate `ocr`, and read screens.
 pub(crate) const OCR: [Package; 6] = [
-    // For its headers, and libclang, by which bindings to C are made.
+    // For its headers, and libclang, which generates the bindings to C.
     package("clang", "clang"),
     package(
         "console-setup-linux",
@@ -67,25 +70,24 @@ pub(crate) const OCR: [Package; 6] = [
     ),
 ];
 
-/// What another driver reads screens with: a benchmark's other side.
+/// To compare `ocr` with the programs that another driver reads screens with.
 pub(crate) const OTHER_OCR: [Package; 2] = [
     package("imagemagick", "/usr/bin/convert"),
     package("tesseract-ocr", "tesseract"),
 ];
 
-/// What builds images.
+/// To build images.
 pub(crate) const BUILD: [Package; 6] = [
     package("bash-static", "bash-static"),
     package("busybox-static", "busybox"),
     package("e2fsprogs", "mke2fs"),
     package("fakeroot", "fakeroot"),
     package("mmdebstrap", "mmdebstrap"),
-    // mmdebstrap's way to do without root
+    // lets mmdebstrap run without root
     package("uidmap", "newuidmap"),
 ];
 
-/// Sees to it that the packages are there: asks, then installs what is missing.
-/// Does not ask if `yes`, or in CI.
+/// Installs the missing ones of `packages`. Asks first, unless `yes` is true or in CI.
 pub(crate) fn ensure(packages: &[Package], yes: bool) -> Result<()> {
     let missing = missing(packages);
     if missing.is_empty() {
@@ -94,8 +96,8 @@ pub(crate) fn ensure(packages: &[Package], yes: bool) -> Result<()> {
     let programs: Vec<&str> = missing.iter().map(|package| package.program).collect();
     if find("apt-get").is_none() {
         bail!(
-            "these programs and files are missing: {}. There is no apt to install them: they are what \
-             Debian has in {}",
+            "these programs and files are missing: {}. Install them: there is no apt here, but \
+             Debian's packages are {}",
             programs.join(", "),
             names(&missing).join(", ")
         );
@@ -112,7 +114,7 @@ pub(crate) fn ensure(packages: &[Package], yes: bool) -> Result<()> {
     let still_missing = self::missing(packages);
     if !still_missing.is_empty() {
         let packages = names(&still_missing).join(", ");
-        bail!("apt installed {packages}, but what was missing is not there");
+        bail!("apt installed {packages}, but their programs and files are still missing");
     }
     for qemu in missing.iter().filter(|package| RUN.contains(package)) {
         util::run(Command::new(qemu.program).arg("--version"))?;
@@ -129,8 +131,8 @@ fn names(packages: &[Package]) -> Vec<&'static str> {
     packages.iter().map(|package| package.name).collect()
 }
 
-/// Where a program is. The administrator's directories count, too: Debian keeps
-/// `mke2fs` there, out of its users' `PATH`.
+/// The path of a program, searched in `PATH` and in the directories for administrators, which
+/// are not in the `PATH` of Debian's users.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let admin = ["/usr/sbin", "/sbin"].map(PathBuf::from);
@@ -142,28 +144,28 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
 
 fn install(packages: &[Package]) -> Result<()> {
     let apt_get = Apt::find(packages)?;
-    util::run_loudly(&mut apt_get.command(&["update", "-qq"]))?;
+    util::run_visibly(&mut apt_get.command(&["update", "-qq"]))?;
     let version = candidate_of(RUN[0].name)?;
-    let words = words(packages, version.as_deref())?;
+    let words = install_arguments(packages, version.as_deref())?;
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let install = ["install", "-qq", "-y", "--no-install-recommends"];
-    util::run_loudly(&mut apt_get.command(&[&install, &words[..]].concat()))
+    util::run_visibly(&mut apt_get.command(&[&install, &words[..]].concat()))
 }
 
-/// How to run apt-get: as we are, or through sudo.
+/// apt-get, run directly or through sudo.
 struct Apt {
     through_sudo: bool,
 }
 
 impl Apt {
-    /// Fails, with what to run as root, if `packages` cannot be installed from here.
+    /// Fails if this user can't install packages; the error has the command to run as root.
     fn find(packages: &[Package]) -> Result<Self> {
         let through_sudo = !is_root();
         if through_sudo && find("sudo").is_none() {
             let version = candidate_of(RUN[0].name)?;
-            let words = words(packages, version.as_deref())?.join(" ");
+            let words = install_arguments(packages, version.as_deref())?.join(" ");
             bail!(
-                "installing takes root, and there is no sudo. As root, run:\n  \
+                "installing packages needs root, and there is no sudo. As root, run:\n  \
                  apt-get update && apt-get install --no-install-recommends {words}"
             );
         }
@@ -171,23 +173,22 @@ impl Apt {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        // Through sudo, only what is on its own command line gets there.
+        // sudo removes variables from the environment, but not from its command line.
         let mut command = Command::new(if self.through_sudo { "sudo" } else { "env" });
         command
             .args(["DEBIAN_FRONTEND=noninteractive", "apt-get"])
             .args(arguments)
-            // Standard output is for what was asked for.
+            // Standard output is for the task's own results.
             .stdout(io::stderr());
         command
     }
 }
 
-/// What apt is to install.
+/// The arguments of `apt-get install`.
 ///
-/// QEMU's two packages must be of one version, and a host may come with a newer
-/// `qemu-utils` that its sources no longer have: so both, in the version of
-/// QEMU that the sources do have.
-fn words(missing: &[Package], qemu_version: Option<&str>) -> Result<Vec<String>> {
+/// QEMU's two packages must have the same version, but a host may have a newer `qemu-utils`
+/// than its package sources. So both are installed, in the version of the sources.
+fn install_arguments(missing: &[Package], qemu_version: Option<&str>) -> Result<Vec<String>> {
     let (qemu, others): (Vec<Package>, Vec<Package>) =
         missing.iter().partition(|package| RUN.contains(package));
     let mut words: Vec<String> = names(&others).into_iter().map(str::to_owned).collect();
@@ -210,7 +211,7 @@ fn candidate_of(package: &str) -> Result<Option<String>> {
     Ok(candidate(&String::from_utf8_lossy(&output.stdout)))
 }
 
-/// The version that `apt-cache policy` says would be installed.
+/// The candidate version in the output of `apt-cache policy`.
 fn candidate(policy: &str) -> Option<String> {
     policy
         .lines()
@@ -219,7 +220,7 @@ fn candidate(policy: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Whether we are root on this host.
+/// Whether this process runs as root.
 pub(crate) fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt as _;
     Path::new("/proc/self")
@@ -229,7 +230,7 @@ pub(crate) fn is_root() -> bool {
 
 fn ask(question: &str) -> Result<()> {
     if !io::stdin().is_terminal() {
-        bail!("nobody is there to ask: {question} With --yes it is done without asking");
+        bail!("{question} Standard input is not a terminal: use --yes to answer yes");
     }
     eprint!("{question} [Y/n] ");
     io::stderr().flush()?;
@@ -237,7 +238,7 @@ fn ask(question: &str) -> Result<()> {
     io::stdin().read_line(&mut answer)?;
     match answer.trim() {
         "" | "y" | "Y" | "yes" => Ok(()),
-        _ => bail!("nothing was installed"),
+        _ => bail!("packages are missing, and were not installed"),
     }
 }
 
@@ -246,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_candidate_is_what_apt_would_install() {
+    fn the_candidate_is_read_from_the_policy() {
         let policy = "qemu-utils:\n  Installed: 1:10.0.2\n  Candidate: 1:7.2+dfsg-7\n  Version table:\n *** 1:10.0.2 100\n";
         assert_eq!(candidate(policy).as_deref(), Some("1:7.2+dfsg-7"));
         let unknown = "x:\n  Installed: (none)\n  Candidate: (none)\n";
@@ -255,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn qemu_is_installed_as_a_pair_of_one_version() {
+    fn both_qemu_packages_are_installed_in_the_same_version() {
         let missing = [RUN[0], package("fakeroot", "fakeroot")];
         let expected = [
             "fakeroot",
@@ -263,18 +264,24 @@ mod tests {
             "qemu-system-x86=1:7.2",
             "qemu-utils=1:7.2",
         ];
-        assert_eq!(words(&missing, Some("1:7.2")).unwrap(), expected);
-        assert!(words(&missing, None).is_err(), "no version to ask for");
+        assert_eq!(
+            install_arguments(&missing, Some("1:7.2")).unwrap(),
+            expected
+        );
+        assert!(
+            install_arguments(&missing, None).is_err(),
+            "unknown version"
+        );
     }
 
     #[test]
-    fn without_qemu_its_version_does_not_matter() {
+    fn the_qemu_version_is_not_needed_for_other_packages() {
         let missing = [package("fakeroot", "fakeroot")];
-        assert_eq!(words(&missing, None).unwrap(), ["fakeroot"]);
+        assert_eq!(install_arguments(&missing, None).unwrap(), ["fakeroot"]);
     }
 
     #[test]
-    fn programs_are_found_in_the_path_and_beyond() {
+    fn programs_are_found_by_name_and_by_path() {
         assert!(find("sh").is_some());
         assert_eq!(find("/bin/sh").unwrap(), Path::new("/bin/sh"));
         assert!(find("/no/such/file").is_none());

@@ -12,32 +12,20 @@ mod systemd;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use clap::ValueEnum;
 
-use crate::flags::ImageFlags;
+use crate::flags::{Image, ImageFlags};
 use crate::host;
 use crate::util::{Progress, vm_dir};
 
-/// A guest image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Image {
-    /// Debian's kernel, busybox and bash in an initramfs: boots in seconds
-    Minimal,
-    /// Debian 12 with systemd
-    Systemd,
-    /// Debian 12 with an X server, a window manager and xterm
-    Desktop,
-}
-
-/// What an image is made from.
+/// How an image is built.
 struct Recipe {
-    /// The files of the recipe, in which any change makes another image.
+    /// All inputs. The image is built again if one of them changes.
     inputs: fn() -> Vec<&'static str>,
     /// Builds the image in an empty directory.
     build: fn(&Path, &Progress) -> Result<()>,
 }
 
-/// What every image depends on: how it is built, and how it is started.
+/// The inputs of every image: the code that builds it, and the start script.
 const COMMON_INPUTS: [&str; 5] = [
     include_str!("image/debian.rs"),
     include_str!("image/initramfs.rs"),
@@ -47,7 +35,7 @@ const COMMON_INPUTS: [&str; 5] = [
 ];
 
 impl Image {
-    /// Its name, as in `run-NAME-vm`.
+    /// The name, as in `run-NAME-vm`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Minimal => "minimal",
@@ -64,7 +52,7 @@ impl Image {
         }
     }
 
-    /// Where it is, once built.
+    /// The directory of the built image.
     pub(crate) fn dir(self) -> PathBuf {
         vm_dir().join(self.name())
     }
@@ -80,14 +68,14 @@ pub(crate) fn run(flags: &ImageFlags) -> Result<()> {
     Ok(())
 }
 
-/// Sees to it that the images are there and made from their present recipes.
+/// Builds the images that are missing or out of date.
 pub(crate) fn ensure(images: &[Image], yes: bool) -> Result<()> {
     for image in images {
         let recipe = image.recipe();
         let inputs = [&COMMON_INPUTS, &(recipe.inputs)()[..]].concat();
         cache::ensure(&image.dir(), &inputs, |dir| {
             host::ensure(&[&host::RUN[..], &host::BUILD].concat(), yes)?;
-            // Only now: its spinner would spoil a question.
+            // After the question whether to install packages, which the spinner would overwrite.
             let progress = Progress::new(&format!("image {}", image.name()));
             (recipe.build)(dir, &progress)
         })

@@ -1,4 +1,4 @@
-//! JUnit's XML as CI systems read it, and their schema, to check ours against.
+//! JUnit XML reports as CI systems read them, and the schema to check them against.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -13,23 +13,22 @@ use sha2::{Digest as _, Sha256};
 
 use crate::util::{hex, run, vm_dir, workspace};
 
-/// The schema of Jenkins' xUnit plugin, which others follow, is published with pytest,
-/// which tests its own reports by it.
+/// The source of pytest, which contains the schema of Jenkins' xUnit plugin, the de-facto
+/// standard.
 const PUBLISHED: &str = "https://files.pythonhosted.org/packages/79/42/\
     bb4641652e58dedeac2ec51abc1f8cae4fee4ec63899a0999016229a0f2a/pytest-9.2.0.tar.gz";
 const SHA256: &str = "97c4f3b1f3c7414aa36465e09b8220f1d03627993bd51b1282e193753c80557b";
 const MEMBER: &str = "pytest-9.2.0/testing/example_scripts/junit-10.xsd";
 
-/// Where nextest writes its report.
-fn written(profile: &str) -> PathBuf {
+/// The file that nextest writes its report to.
+fn nextest_report(profile: &str) -> PathBuf {
     let nextest = workspace().join("target/nextest");
     nextest.join(profile).join("junit.xml")
 }
 
-/// Removes the report of an earlier run, which would be taken for that of a run that comes
-/// to none.
-pub(crate) fn forget(profile: &str) -> Result<()> {
-    let written = written(profile);
+/// Removes the report of an earlier run, lest it be read if the next run writes none.
+pub(crate) fn remove(profile: &str) -> Result<()> {
+    let written = nextest_report(profile);
     match fs::remove_file(&written) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(error).with_context(|| format!("can't remove {}", written.display()))
@@ -38,13 +37,13 @@ pub(crate) fn forget(profile: &str) -> Result<()> {
     }
 }
 
-/// The tests' reports: of one run, or of several in one.
+/// Combines the reports of several rounds into one.
 pub(crate) struct Rounds {
-    /// How many there are to be.
+    /// The number of rounds to come in all.
     of: NonZero<u32>,
-    /// How many there were.
+    /// The number of rounds until now.
     number: u32,
-    /// Of all that there were.
+    /// The report of the rounds until now.
     report: Option<Report>,
 }
 
@@ -58,19 +57,19 @@ impl Rounds {
         }
     }
 
-    /// Adds the report of nextest's last run, with a profile, to `path`, where those of
-    /// earlier rounds stay, and checks it against the schema, if there is one.
+    /// Adds the report of nextest's last run with `profile`, writes the report of all rounds
+    /// to `path`, and checks it against the schema.
     pub(crate) fn take_report(
         &mut self,
         profile: &str,
         path: &Path,
         schema: Option<&Path>,
     ) -> Result<()> {
-        let written = written(profile);
+        let written = nextest_report(profile);
         let text = fs::read_to_string(&written)
             .with_context(|| format!("can't read {}", written.display()))?;
         let report = Report::deserialize_from_str(&text)
-            .with_context(|| format!("can't understand {}", written.display()))?;
+            .with_context(|| format!("can't parse {}", written.display()))?;
         let report = for_ci(self.add(report))?;
         fs::write(path, report).with_context(|| format!("can't write {}", path.display()))?;
         if let Some(schema) = schema {
@@ -81,7 +80,7 @@ impl Rounds {
         Ok(())
     }
 
-    /// Adds a round, and gives the report of all until now.
+    /// Adds a round, and returns the report of all rounds.
     fn add(&mut self, mut round: Report) -> Report {
         self.number += 1;
         if self.of.get() > 1 {
@@ -105,7 +104,7 @@ impl Rounds {
     }
 }
 
-/// Without what nextest adds to the schema.
+/// The XML, without nextest's additions to the schema.
 fn for_ci(mut report: Report) -> Result<String> {
     report.uuid = None;
     report.timestamp = None;
@@ -114,14 +113,14 @@ fn for_ci(mut report: Report) -> Result<String> {
             case.timestamp = None;
         }
     }
-    // Of the whole report, whose tag comes first; the suites' are known.
+    // The attribute of the root element, which comes first; that of suites is in the schema.
     let skipped = format!(" skipped=\"{}\"", report.skipped);
     let text = report.to_string()?.replacen(&skipped, "", 1);
-    // A guest may have printed what XML has no way to write.
+    // A guest may have printed characters that XML can't represent.
     Ok(text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}"))
 }
 
-/// The schema's file, fetched once.
+/// Fetches the schema once, and returns its path.
 pub(crate) fn schema() -> Result<PathBuf> {
     let cache = vm_dir().join("cache");
     let schema = cache.join("junit-10.xsd");
@@ -141,7 +140,10 @@ pub(crate) fn schema() -> Result<PathBuf> {
     ]);
     run(fetch.arg(&archive).arg(PUBLISHED))?;
     let sum = hex(&Sha256::digest(fs::read(&archive)?));
-    ensure!(sum == SHA256, "{PUBLISHED} is not what it was: {sum}");
+    ensure!(
+        sum == SHA256,
+        "{PUBLISHED} has the SHA-256 sum {sum}, not {SHA256}"
+    );
     let extracted = run(Command::new("tar")
         .args(["--extract", "--gzip", "--to-stdout", "--file"])
         .arg(&archive)
@@ -156,19 +158,19 @@ pub(crate) fn schema() -> Result<PathBuf> {
 mod tests {
     use super::*;
 
-    /// As nextest writes it.
+    /// A report as nextest writes it.
     const REPORT: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="nextest-run" tests="2" skipped="1" failures="1" errors="0" uuid="2135eaf9-c6c4-4fc4-8cfa-36202faee952" timestamp="2026-11-24T19:45:18.497+00:00" time="1.5">
     <testsuite name="vm-tests::vm" tests="2" skipped="1" errors="0" failures="1">
         <testcase name="one" classname="vm-tests::vm" timestamp="2026-11-24T19:45:18.498+00:00" time="0.3"/>
         <testcase name="two" classname="vm-tests::vm" timestamp="2026-11-24T19:45:18.498+00:00" time="0.3">
-            <failure message="m" type="test failure">story</failure>
+            <failure message="m" type="test failure">text</failure>
         </testcase>
     </testsuite>
 </testsuites>
 "#;
 
-    /// The last report of so many rounds.
+    /// The report of `count` equal rounds.
     fn of_rounds(count: u32) -> String {
         let count = NonZero::new(count).unwrap();
         let mut rounds = Rounds::of(count);
@@ -177,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_has_what_the_schema_knows() {
+    fn a_report_has_only_attributes_of_the_schema() {
         let text = of_rounds(1);
         let root =
             r#"<testsuites name="nextest-run" tests="2" failures="1" errors="0" time="1.500">"#;

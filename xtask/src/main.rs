@@ -4,7 +4,7 @@
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a command line tool talks"
+    reason = "a command line tool prints"
 )]
 
 mod bench;
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            if !error.is::<vm_test::Told>() {
+            if !error.is::<vm_test::AlreadyPrinted>() {
                 eprintln!("error: {error:#}");
             }
             ExitCode::FAILURE

@@ -1,14 +1,14 @@
-//! `cargo xtask soak`: many clones and commands, and what is left of them.
+//! `cargo xtask soak`: many clones and commands, to find leaks.
 
 use anyhow::Result;
 
-use crate::flags::SoakFlags;
+use crate::flags::{Image, SoakFlags};
 use crate::host;
-use crate::image::{self, Image};
-use crate::util::{cargo, run_loudly, vm_dir};
+use crate::image;
+use crate::util::{cargo, run_visibly, vm_dir};
 use crate::vm_test::accelerator;
 
-/// Fails if a process, a descriptor, a file or memory was left.
+/// Fails if a process, a descriptor, a file or memory leaks.
 pub(crate) fn run(flags: &SoakFlags) -> Result<()> {
     host::ensure(&[&host::RUN[..], &host::OCR].concat(), flags.yes)?;
     image::ensure(&[Image::Minimal], flags.yes)?;
@@ -19,5 +19,5 @@ pub(crate) fn run(flags: &SoakFlags) -> Result<()> {
         .args([flags.clones, flags.commands].map(|count| count.to_string()))
         .env("VM_IMAGES", vm_dir())
         .env("VM_ACCEL", accelerator()?);
-    run_loudly(&mut command)
+    run_visibly(&mut command)
 }

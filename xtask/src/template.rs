@@ -1,6 +1,6 @@
-//! `cargo xtask template`: the templates that tests clone, made before the tests are run.
+//! `cargo xtask template`: makes the templates that the tests clone.
 
-// The tests', so that they find what is made here.
+// Shared with the tests, which must look for the same templates.
 #[path = "../../tests/src/suite.rs"]
 mod suite;
 
@@ -16,7 +16,7 @@ use crate::host;
 use crate::image;
 use crate::util::{Progress, vm_dir};
 
-/// Sees to it that the templates of images are there.
+/// Makes the missing templates of images.
 pub(crate) fn run(flags: &ImageFlags) -> Result<()> {
     let images = flags.images();
     host::ensure(&host::RUN, flags.yes)?;
@@ -38,7 +38,7 @@ pub(crate) fn run(flags: &ImageFlags) -> Result<()> {
     Ok(())
 }
 
-/// A log of which each line is a step of what is done.
+/// A writer that shows each line as a step of the progress.
 struct Steps(Arc<Progress>);
 
 impl Write for Steps {

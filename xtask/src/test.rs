@@ -1,16 +1,16 @@
-//! `cargo xtask test`: everything that can be checked.
+//! `cargo xtask test`: all checks and tests.
 
 use anyhow::Result;
 
 use crate::flags::TestFlags;
-use crate::util::{cargo, run_loudly};
+use crate::util::{cargo, run_visibly};
 use crate::{host, tidy, vm_test};
 
-/// The host's packages, which the workspace is built with. Then tidiness, which is
-/// quick; then what needs no machine; then the rest.
+/// Installs the host's packages, then runs the quickest first: `tidy`, the tests without
+/// virtual machines, the tests with them.
 pub(crate) fn run(flags: &TestFlags) -> Result<()> {
-    host::ensure(&host::all(), flags.yes)?;
+    host::ensure(&[&host::all()[..], &host::LINT].concat(), flags.yes)?;
     tidy::run_all()?;
-    run_loudly(cargo().arg("test"))?;
+    run_visibly(cargo().arg("test"))?;
     vm_test::run_all(flags.yes)
 }

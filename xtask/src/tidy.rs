@@ -1,20 +1,25 @@
-//! `cargo xtask tidy`: the rules that code can check.
+//! `cargo xtask tidy`: checks the rules of this repository.
 
+mod circles;
+mod features;
+mod floors;
+mod imports;
+mod shell;
 mod tables;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
-use crate::util::{Progress, cargo, run, workspace};
+use crate::util::{Progress, cargo, files_ending, run, sources, workspace};
 
-/// The crates that are each useful alone.
+/// The crates that depend on no other member.
 const PROTOCOL_CRATES: [&str; 4] = ["backdoor-shell", "ocr", "qmp-mon", "serial-log"];
 
-/// Which member may use which, but for tests and examples.
+/// Which members a member may depend on, except for tests and examples.
 const MAY_USE: [(&str, &[&str]); 4] = [
     ("machine", &PROTOCOL_CRATES),
     ("driver", &["machine"]),
@@ -22,10 +27,11 @@ const MAY_USE: [(&str, &[&str]); 4] = [
     ("vm-tests", &["machine"]),
 ];
 
-/// Files that turn bytes into events and back: no I/O, no clock, no task.
-const SANS_IO: [&str; 8] = [
+/// Files that convert bytes to events and back, without I/O, clock or tasks.
+const SANS_IO: [&str; 9] = [
     "base64_stream.rs",
     "codec.rs",
+    "event_log.rs",
     "frame.rs",
     "grammar.rs",
     "history.rs",
@@ -34,7 +40,7 @@ const SANS_IO: [&str; 8] = [
     "request.rs",
 ];
 
-/// What such a file must not name.
+/// What these files must not contain.
 const IO: [&str; 8] = [
     "tokio::",
     "std::fs",
@@ -46,53 +52,30 @@ const IO: [&str; 8] = [
     "async fn",
 ];
 
-/// The longest source file that needs no reason, in lines.
+/// The maximum length of a source file, in lines.
 const LONGEST_FILE: usize = 400;
 
-/// Checks every rule; the first that is broken ends it.
+/// Checks all rules, up to the first that is broken.
 pub(crate) fn run_all() -> Result<()> {
     let progress = Progress::new("tidy");
-    progress.step("who uses whom");
+    progress.step("dependencies");
     dependencies()?;
-    progress.step("codecs without I/O");
+    progress.step("imports");
+    floors::check()?;
+    circles::check()?;
+    progress.step("codecs");
     sans_io()?;
-    progress.step("short files");
+    progress.step("lengths of files");
     short_files()?;
-    progress.step("every operation has a test, and every fault");
+    progress.step("tables of operations and faults");
     tables::operations()?;
     tables::faults()?;
+    progress.step("shell scripts");
+    shell::check()?;
     progress.step("formatting");
     check(&["fmt", "--all", "--check"], "run `cargo fmt --all`")?;
-    progress.step("machine without ocr");
-    let without_ocr = [
-        "check",
-        "--quiet",
-        "--package",
-        "machine",
-        "--no-default-features",
-    ];
-    check(
-        &without_ocr,
-        "the feature `ocr` of `machine` must be optional",
-    )?;
-    progress.step("machine with report alone");
-    let with_report = [&without_ocr[..], &["--features", "report"]].concat();
-    check(
-        &with_report,
-        "the feature `report` of `machine` must need no other",
-    )?;
-    progress.step("driver without Python");
-    let without_python = [
-        "check",
-        "--quiet",
-        "--package",
-        "driver",
-        "--no-default-features",
-    ];
-    check(
-        &without_python,
-        "the feature `python` of `driver` must be optional",
-    )?;
+    progress.step("features");
+    features::check()?;
     progress.step("clippy");
     let clippy = [
         "clippy",
@@ -103,13 +86,13 @@ pub(crate) fn run_all() -> Result<()> {
         "-D",
         "warnings",
     ];
-    check(&clippy, "mend what clippy found")?;
+    check(&clippy, "fix the clippy warnings")?;
     progress.step("documentation");
     let doc = ["doc", "--quiet", "--workspace", "--no-deps"];
-    check(&doc, "mend what rustdoc found")
+    check(&doc, "fix the rustdoc warnings")
 }
 
-/// A member uses only the members that it may.
+/// Members depend only on the members in `MAY_USE`.
 fn dependencies() -> Result<()> {
     let metadata = MetadataCommand::new()
         .current_dir(workspace())
@@ -130,14 +113,17 @@ fn dependencies() -> Result<()> {
             let is_member =
                 members.contains(&name) && dependency.kind != DependencyKind::Development;
             if is_member && !allowed.contains(&name) {
-                bail!("{} must not use {name}: see ARCHITECTURE.md", package.name);
+                bail!(
+                    "{} must not depend on {name}: see ARCHITECTURE.md",
+                    package.name
+                );
             }
         }
     }
     Ok(())
 }
 
-/// The protocol crates' codecs do no I/O and know no time.
+/// The protocol crates' codecs do no I/O and read no clock.
 fn sans_io() -> Result<()> {
     let mut missing = BTreeSet::from(SANS_IO);
     for member in PROTOCOL_CRATES {
@@ -151,20 +137,20 @@ fn sans_io() -> Result<()> {
     }
     ensure!(
         missing.is_empty(),
-        "no codec was found in {missing:?}: name the files in `SANS_IO` as they are now"
+        "there are no files {missing:?}: update `SANS_IO`"
     );
     Ok(())
 }
 
 fn check_sans_io(file: &Path) -> Result<()> {
     let text = fs::read_to_string(file)?;
-    // A file's own tests may do as they like.
+    // Unit tests are exempt.
     let code = text.split("#[cfg(test)]").next().unwrap_or_default();
     for (line, number) in code.lines().zip(1..) {
         let code = line.split("//").next().unwrap_or_default();
         if let Some(found) = IO.iter().find(|io| code.contains(**io)) {
             bail!(
-                "{}:{number}: a codec does no I/O and knows no time, but here is `{found}`",
+                "{}:{number}: a codec must not use `{found}`",
                 file.display()
             );
         }
@@ -172,43 +158,19 @@ fn check_sans_io(file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// No source file is a drawer for everything.
+/// Source files are at most `LONGEST_FILE` lines long.
 fn short_files() -> Result<()> {
-    let python = files(&workspace().join("driver/python"), "py")?;
+    let python = files_ending(&workspace().join("driver/python"), "py")?;
     for file in sources(&workspace())?.into_iter().chain(python) {
         let lines = fs::read_to_string(&file)?.lines().count();
         if lines > LONGEST_FILE {
             bail!(
-                "{} has {lines} lines; cut it where its concerns part",
+                "{} has {lines} lines, more than {LONGEST_FILE}: split it by concern",
                 file.display()
             );
         }
     }
     Ok(())
-}
-
-/// All Rust files below `dir`.
-fn sources(dir: &Path) -> Result<Vec<PathBuf>> {
-    files(dir, "rs")
-}
-
-/// All files of a kind below `dir`, but for what is built and what is hidden.
-fn files(dir: &Path, extension: &str) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).with_context(|| format!("can't read {}", dir.display()))? {
-        let path = entry?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        if path.is_dir() && name != "target" && !name.starts_with('.') {
-            found.extend(files(&path, extension)?);
-        } else if path.extension().is_some_and(|its| its == extension) {
-            found.push(path);
-        }
-    }
-    Ok(found)
 }
 
 fn check(arguments: &[&str], advice: &'static str) -> Result<()> {
@@ -221,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn io_in_a_codec_is_found_and_in_its_comments_and_tests_is_not() {
+    fn io_in_a_codec_is_found_except_in_comments_and_tests() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("codec.rs");
         fs::write(
@@ -236,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn members_use_only_what_they_may() {
+    fn members_depend_only_on_allowed_members() {
         dependencies().unwrap();
     }
 

@@ -1,6 +1,7 @@
-//! What all tasks need: where things are, running programs, telling of progress.
+//! Paths, running programs, showing progress.
 
 use std::env;
+use std::fs;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -15,41 +16,70 @@ pub(crate) fn workspace() -> PathBuf {
     xtask.parent().unwrap_or(xtask).to_owned()
 }
 
-/// Where images are: `target/vm`, wherever cargo's own target directory is.
+/// The directory of images: `target/vm` of the repository, even if cargo's target directory is
+/// another.
 pub(crate) fn vm_dir() -> PathBuf {
     workspace().join("target").join("vm")
 }
 
-/// The cargo that runs us, in the repository.
+/// The cargo that started this program, to be run in the repository.
 pub(crate) fn cargo() -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(workspace());
     cargo
 }
 
-/// A hash, as it is written.
+/// The Rust files below `dir`.
+pub(crate) fn sources(dir: &Path) -> Result<Vec<PathBuf>> {
+    files_ending(dir, "rs")
+}
+
+/// The files below `dir` with an extension.
+pub(crate) fn files_ending(dir: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    files(dir, &|path| {
+        path.extension().is_some_and(|it| it == extension)
+    })
+}
+
+/// The `wanted` files below `dir`, except those in `target` and in hidden directories.
+pub(crate) fn files(dir: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).with_context(|| format!("can't read {}", dir.display()))? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if path.is_dir() {
+            if name != "target" && !name.starts_with('.') {
+                found.extend(files(&path, wanted)?);
+            }
+        } else if wanted(&path) {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// Bytes in hexadecimal.
 pub(crate) fn hex(hash: &[u8]) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Runs a program that must succeed, quietly; if it does not, the error shows
-/// the end of what it said.
+/// Runs a program without showing its output. If it fails, the error has the last lines.
 pub(crate) fn run(command: &mut Command) -> Result<Output> {
     let output = command
         .output()
         .with_context(|| format!("can't run {}", shown(command)))?;
     if !output.status.success() {
-        let said = [&output.stdout[..], &output.stderr[..]].concat();
-        let said = String::from_utf8_lossy(&said);
-        let lines: Vec<&str> = said.lines().collect();
+        let printed = [&output.stdout[..], &output.stderr[..]].concat();
+        let printed = String::from_utf8_lossy(&printed);
+        let lines: Vec<&str> = printed.lines().collect();
         let end = lines[lines.len().saturating_sub(30)..].join("\n  ");
         bail!("{} failed ({}):\n  {end}", shown(command), output.status);
     }
     Ok(output)
 }
 
-/// Runs a program that must succeed and talks to the user itself.
-pub(crate) fn run_loudly(command: &mut Command) -> Result<()> {
+/// Runs a program with this program's standard streams. Fails if it fails.
+pub(crate) fn run_visibly(command: &mut Command) -> Result<()> {
     let status = command
         .status()
         .with_context(|| format!("can't run {}", shown(command)))?;
@@ -65,14 +95,15 @@ fn shown(command: &Command) -> String {
     format!("`{}`", words.join(" "))
 }
 
-/// Tells what is being done: one changing line on a terminal, lines elsewhere.
+/// Shows the current step on standard error: in one changing line on a terminal, otherwise in a
+/// line for each.
 pub(crate) struct Progress {
     bar: ProgressBar,
     subject: String,
 }
 
 impl Progress {
-    /// Progress with `subject`, which begins each line.
+    /// Each line begins with `subject`.
     pub(crate) fn new(subject: &str) -> Self {
         let bar = if std::io::stderr().is_terminal() {
             let bar = ProgressBar::new_spinner();
@@ -87,7 +118,7 @@ impl Progress {
         }
     }
 
-    /// What is done from now on.
+    /// Shows the next step.
     pub(crate) fn step(&self, step: &str) {
         let line = format!("{}: {step}", self.subject);
         if self.bar.is_hidden() {

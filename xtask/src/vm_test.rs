@@ -1,13 +1,16 @@
 //! `cargo xtask vm-test`: the tests on real virtual machines.
 
 mod failures;
+mod ignored;
 mod partition;
-// The tests', of which no more have machines at once.
-#[path = "../../tests/src/places.rs"]
-mod places;
+// Shared with the tests: how many of them may have machines at the same time.
+#[path = "../../tests/src/permits.rs"]
+mod permits;
+mod runner;
 
 use std::io;
 use std::num::NonZero;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
@@ -15,19 +18,18 @@ use clap::ValueEnum as _;
 use machine::report::Terminal;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use self::places::places;
-use crate::flags::VmTestFlags;
-use crate::image::{self, Image};
-use crate::util::{cargo, run_loudly, vm_dir};
+use self::runner::{Tests, profile, scale_timeouts};
+use crate::flags::{Image, VmTestFlags};
+use crate::image;
+use crate::util::{cargo, run_visibly, vm_dir};
 use crate::{host, junit};
 
-/// Runs the tests on virtual machines that are asked for, with all that they need
-/// installed and built before. What is left of those that fail is told of last.
+/// Installs and builds what the tests need, and runs those that the flags select.
 pub(crate) fn run(flags: &VmTestFlags) -> Result<()> {
     check_for_nextest(flags)?;
     host::ensure(&host::all(), flags.yes)?;
     image::ensure(Image::value_variants(), flags.yes)?;
-    // Build first: a build error must not cost the last failures' files.
+    // Before the last run's failures are removed: the build may fail.
     build()?;
     let tests = match (&flags.filter, flags.rerun_failed) {
         (_, true) => Tests::These(failures::names()?),
@@ -39,44 +41,55 @@ pub(crate) fn run(flags: &VmTestFlags) -> Result<()> {
     make_templates(&tests, flags, accelerator)?;
     let schema = junit::schema();
     if let Err(error) = &schema {
-        eprintln!("no report will be checked, because there is no schema: {error:#}");
+        eprintln!("JUnit reports are not checked, because there is no schema: {error:#}");
     }
+    run_rounds(&tests, flags, accelerator, schema.as_deref().ok())
+}
+
+/// Runs the tests as often as the flags ask for, or until one fails.
+fn run_rounds(
+    tests: &Tests<'_>,
+    flags: &VmTestFlags,
+    accelerator: &str,
+    schema: Option<&Path>,
+) -> Result<()> {
+    let excluded = ignored::excluded(tests, schema.is_some())?;
     let mut rounds = junit::Rounds::of(flags.repeat);
     for round in 1..=flags.repeat.get() {
         if flags.repeat.get() > 1 {
             eprintln!("round {round} of {}", flags.repeat);
         }
-        failures::forget()?;
-        junit::forget(profile(flags))?;
-        let mut runner = runner(&tests, flags);
+        failures::remove()?;
+        junit::remove(profile(flags))?;
+        let mut runner = runner::command(tests, &excluded, flags)?;
         runner
             .env("VM_IMAGES", vm_dir())
             .env("VM_FAILURES", failures::dir())
             .env("VM_ACCEL", accelerator);
-        if let Ok(schema) = &schema {
+        if let Some(schema) = schema {
             runner.env("VM_JUNIT_SCHEMA", schema);
         }
-        let outcome = run_loudly(&mut runner);
+        let outcome = run_visibly(&mut runner);
         let reported = match &flags.junit_xml {
-            Some(path) => rounds.take_report(profile(flags), path, schema.as_deref().ok()),
+            Some(path) => rounds.take_report(profile(flags), path, schema),
             None => Ok(()),
         };
         let error = match (outcome, reported) {
             (Ok(()), Ok(())) => continue,
             (Ok(()), Err(error)) | (Err(error), Ok(())) => error,
             (Err(error), Err(unreported)) => {
-                eprintln!("no report: {unreported:#}");
+                eprintln!("there is no JUnit report: {unreported:#}");
                 error
             }
         };
         eprintln!("error: {error:#}");
-        failures::tell()?;
-        return Err(Told.into());
+        failures::print()?;
+        return Err(AlreadyPrinted.into());
     }
     Ok(())
 }
 
-/// Some flags ask for what only nextest can do.
+/// Fails if flags need nextest, and it is not installed.
 fn check_for_nextest(flags: &VmTestFlags) -> Result<()> {
     let flag = match flags {
         VmTestFlags {
@@ -89,47 +102,41 @@ fn check_for_nextest(flags: &VmTestFlags) -> Result<()> {
     };
     ensure!(
         host::find("cargo-nextest").is_some(),
-        "{flag} takes cargo-nextest: `cargo install --locked cargo-nextest`"
+        "{flag} needs cargo-nextest: `cargo install --locked cargo-nextest`"
     );
     Ok(())
 }
 
-/// The tests, and the driver that some of them run.
+/// Builds the tests, and the driver that some of them run.
 pub(crate) fn build() -> Result<()> {
-    run_loudly(cargo().args(["build", "--package", "driver"]))?;
-    run_loudly(cargo().args(["test", "--package", "vm-tests", "--no-run"]))
+    run_visibly(cargo().args(["build", "--package", "driver"]))?;
+    run_visibly(cargo().args(["test", "--package", "vm-tests", "--no-run"]))
 }
 
-/// Makes the templates that all tests together need, where the user sees how far it is. What
-/// some of the tests need is not known before they run: they make it themselves.
+/// Makes the templates of the images before all tests are run, with visible progress. Which
+/// templates a selection of tests needs is unknown: they make them themselves.
 fn make_templates(tests: &Tests<'_>, flags: &VmTestFlags, accelerator: &str) -> Result<()> {
     let no_templates = std::env::var_os("VM_TEMPLATES").is_some_and(|value| value == "off");
     if no_templates || !matches!(tests, Tests::All) {
         return Ok(());
     }
-    // A process of its own: the library reads this environment.
+    // In another process, because the library reads the environment set here.
     let mut task = Command::new(std::env::current_exe()?);
     task.args(["template", "--all"])
         .env("VM_ACCEL", accelerator);
     scale_timeouts(&mut task, flags);
-    if let Err(error) = run_loudly(&mut task) {
-        eprintln!("the tests will have to make them themselves: {error:#}");
+    if let Err(error) = run_visibly(&mut task) {
+        eprintln!("the tests make the templates themselves: {error:#}");
     }
     Ok(())
 }
 
-fn scale_timeouts(command: &mut Command, flags: &VmTestFlags) {
-    if let Some(scale) = flags.timeout_scale {
-        command.env("VM_TIMEOUT_SCALE", scale.to_string());
-    }
-}
-
-/// A failure that the user has been told of, in more than a line.
+/// A failure whose cause has been printed.
 #[derive(Debug, thiserror::Error)]
 #[error("tests failed")]
-pub(crate) struct Told;
+pub(crate) struct AlreadyPrinted;
 
-/// Runs them all, and sees to it that CI machines which share the work miss none.
+/// Runs all tests. Before, checks that CI machines which share them run each of them.
 pub(crate) fn run_all(yes: bool) -> Result<()> {
     if host::find("cargo-nextest").is_some() {
         partition::check()?;
@@ -146,89 +153,19 @@ pub(crate) fn run_all(yes: bool) -> Result<()> {
     })
 }
 
-/// Removes the templates, but for those that machines use.
+/// Removes the templates that no machine uses.
 pub(crate) fn clean() -> Result<()> {
     let templates = vm_dir().join("templates");
     machine::Template::clear(&templates)
         .with_context(|| format!("can't clear {}", templates.display()))
 }
 
-/// Which tests are to run.
-enum Tests<'a> {
-    All,
-    /// Those whose names contain this.
-    Like(&'a str),
-    These(Vec<String>),
-}
-
-/// What runs tests: nextest where it is installed, else cargo's own.
-fn runner(tests: &Tests<'_>, flags: &VmTestFlags) -> Command {
-    let mut runner = cargo();
-    scale_timeouts(&mut runner, flags);
-    if flags.pause_on_failure {
-        runner.env("VM_PAUSE_ON_FAILURE", "1");
-    }
-    // nextest does not let a test read what is typed.
-    if host::find("cargo-nextest").is_some() && !flags.pause_on_failure {
-        nextest(&mut runner, tests, flags);
-    } else {
-        cargo_test(&mut runner, tests, flags);
-    }
-    runner
-}
-
-fn nextest(runner: &mut Command, tests: &Tests<'_>, flags: &VmTestFlags) {
-    runner.args(["nextest", "run", "--package", "vm-tests"]);
-    runner.args(["--profile", profile(flags)]);
-    runner.args(["--test-threads", &places().to_string()]);
-    if let Some(part) = &flags.partition {
-        runner.args(["--partition", part]);
-    }
-    match tests {
-        Tests::All => {}
-        Tests::Like(filter) => {
-            runner.arg(filter);
-        }
-        Tests::These(names) => {
-            let these: Vec<String> = names.iter().map(|name| format!("test(={name})")).collect();
-            runner.args(["-E", &these.join(" | ")]);
-        }
-    }
-}
-
-/// Of `.config/nextest.toml`.
-fn profile(flags: &VmTestFlags) -> &'static str {
-    if flags.timeout_scale.is_some() {
-        "slow"
-    } else {
-        "default"
-    }
-}
-
-fn cargo_test(runner: &mut Command, tests: &Tests<'_>, flags: &VmTestFlags) {
-    runner.args(["test", "--package", "vm-tests", "--"]);
-    let threads = if flags.pause_on_failure { 1 } else { places() };
-    runner.env("RUST_TEST_THREADS", threads.to_string());
-    if flags.pause_on_failure {
-        runner.arg("--nocapture");
-    }
-    match tests {
-        Tests::All => {}
-        Tests::Like(filter) => {
-            runner.arg(filter);
-        }
-        Tests::These(names) => {
-            runner.arg("--exact").args(names);
-        }
-    }
-}
-
-/// What machines are to run with, probed once.
+/// The name of the accelerator to run machines with, after probing for KVM.
 pub(crate) fn accelerator() -> Result<&'static str> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    // Whatever is wrong with KVM, or with `VM_ACCEL`, is said.
+    // The log shows why KVM, or the value of `VM_ACCEL`, can't be used.
     let log = tracing_subscriber::registry().with(Terminal::new(io::stderr).layer());
     let accelerator =
         tracing::subscriber::with_default(log, || runtime.block_on(machine::accelerator()));

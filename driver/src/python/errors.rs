@@ -1,7 +1,7 @@
 //! Errors of machines as Python's exceptions, and exceptions as failures of a report.
 
 use machine::report::Failure;
-use machine::{Error, ErrorKind, serial_log, trace};
+use machine::{Error, ErrorKind, serial_log};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
@@ -22,7 +22,7 @@ pub(super) fn exception(py: Python<'_>, error: &Error) -> PyErr {
 fn build(py: Python<'_>, error: &Error, message: &str) -> PyResult<PyErr> {
     let errors = py.import("test_driver.errors")?;
     let value = errors.getattr(class(error.kind()))?.call1((message,))?;
-    value.setattr("_vmwright_error_id", trace::next_error_id())?;
+    value.setattr("_vmwright_error_id", error.id())?;
     value.setattr("infrastructure", error.is_infrastructure())?;
     Ok(PyErr::from_value(value))
 }

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use backdoor_shell::Exit;
 
-use super::text::{Ended, Ending, Lines};
-use crate::guest::console_watch::Trouble;
+use super::text::{CommandExit, Exited};
+use crate::trouble::Trouble;
 use crate::unit::Unit;
 
-/// What went wrong. Console lines and output are made safe to print: control
-/// characters in them are escaped.
+/// What went wrong.
+///
+/// The text of a kind is one sentence, without that of its source and without the lines
+/// of output in its fields; the message of an [`Error`](crate::Error) has all of them.
+/// Console lines and output are safe to print: control characters in them are escaped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -24,34 +27,34 @@ pub enum ErrorKind {
         /// The name.
         name: String,
     },
-    /// The start script is not there.
-    #[error("can't find the start script {}: {source}", path.display())]
+    /// The start script does not exist.
+    #[error("can't find the start script {}", path.display())]
     StartScript {
-        /// Where it should be.
+        /// Its path.
         path: PathBuf,
-        /// The operating system's reason.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The start script is no program.
+    /// The start script can't be executed.
     #[error("the start script {} is not an executable file (chmod +x?)", path.display())]
     NotExecutable {
-        /// Where it is.
+        /// Its path.
         path: PathBuf,
     },
     /// The start command could not be run.
-    #[error("can't run the start command {}: {source}", program.display())]
+    #[error("can't run the start command {}", program.display())]
     Spawn {
-        /// The program that was to run.
+        /// The program.
         program: PathBuf,
-        /// The operating system's reason.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The machine's directories could not be made or used.
-    #[error("can't use {} for the machine's state: {source}", path.display())]
+    /// The machine's directories could not be created or used.
+    #[error("can't use {} for the machine's state", path.display())]
     StateDir {
         /// The file or directory.
         path: PathBuf,
-        /// The operating system's reason.
+        /// The operating system's error.
         source: io::Error,
     },
     /// Another driver, or another machine of this one, uses the state directory.
@@ -60,7 +63,7 @@ pub enum ErrorKind {
         /// The state directory.
         path: PathBuf,
     },
-    /// The operating system can't name so long a socket.
+    /// The path of a socket exceeds the operating system's limit.
     #[error(
         "the path of a socket would have {length} bytes, and {limit} is the most: {}; \
          choose a shorter directory or machine name",
@@ -69,64 +72,56 @@ pub enum ErrorKind {
     SocketPathTooLong {
         /// The socket.
         path: PathBuf,
-        /// How long its path is, in bytes.
+        /// The length of its path in bytes.
         length: usize,
-        /// How long it may be.
+        /// The greatest length allowed.
         limit: usize,
     },
     /// The machine was not started, or has been shut down.
     #[error("{doing}: the machine is not running; start it first")]
     NotRunning {
-        /// What was to be done.
+        /// The operation.
         doing: String,
     },
-    /// QEMU runs, but does not connect to its driver.
+    /// QEMU runs, but does not connect to the driver's sockets.
     #[error(
         "QEMU did not connect to its monitors and shell within {waited:?}: does the start \
-         command pass its arguments on?{}",
-        Lines("its standard error", stderr)
+         command pass its arguments on?"
     )]
     NoConnection {
-        /// How long was waited.
+        /// The time limit.
         waited: Duration,
         /// The last lines of its standard error.
         stderr: Vec<String>,
     },
-    /// QEMU, or its start command, ended under the operation.
-    #[error(
-        "{doing}: QEMU has ended ({status}){}{}",
-        Lines("its standard error", stderr),
-        Lines("last console lines", console)
-    )]
+    /// QEMU, or its start command, exited during the operation.
+    #[error("{doing}: QEMU has ended ({status})")]
     Exited {
-        /// What was under way.
+        /// The operation.
         doing: String,
-        /// How it ended.
+        /// The exit status.
         status: ExitStatus,
+        /// Whether it exited before it had connected to its monitors.
+        starting: bool,
         /// The last lines of its standard error.
         stderr: Vec<String>,
         /// The last lines of the console.
         console: Vec<String>,
     },
-    /// The guest has come to its end under the operation: its kernel has panicked, or
-    /// QEMU has stopped it, say.
-    #[error(
-        "{doing}: {trouble}{}{}",
-        Ended(status),
-        Lines("last console lines", console)
-    )]
+    /// The guest died during the operation: its kernel panicked, or QEMU stopped it.
+    #[error("{doing}: {trouble}{}", Exited(status))]
     GuestEnded {
-        /// What was under way.
+        /// The operation.
         doing: String,
-        /// What ended it.
+        /// The cause.
         trouble: Trouble,
-        /// How QEMU ended, if it has.
+        /// QEMU's exit status, if it has exited.
         status: Option<ExitStatus>,
         /// The last lines of the console.
         console: Vec<String>,
     },
     /// A command that should have succeeded failed.
-    #[error("command `{command}` failed ({}){}", Ending(*exit), Lines("its output", output))]
+    #[error("command `{command}` failed ({})", CommandExit(*exit))]
     CommandFailed {
         /// The command.
         command: String,
@@ -136,118 +131,109 @@ pub enum ErrorKind {
         output: Vec<String>,
     },
     /// A command that should have failed succeeded.
-    #[error(
-        "command `{command}` unexpectedly succeeded{}",
-        Lines("its output", output)
-    )]
+    #[error("command `{command}` unexpectedly succeeded")]
     CommandSucceeded {
         /// The command.
         command: String,
         /// The last lines of its output.
         output: Vec<String>,
     },
-    /// What was waited for did not happen in time.
-    #[error(
-        "waited {waited:?} for {what}, and looked {looks} times; last seen: {last_seen}{}",
-        Lines("last console lines", console)
-    )]
+    /// A condition was not met in time.
+    #[error("waited {waited:?} for {what}, and looked {looks} times; last seen: {last_seen}")]
     TimedOut {
-        /// What was waited for.
+        /// The condition.
         what: String,
-        /// How long was waited.
+        /// The time limit.
         waited: Duration,
-        /// How many times was looked.
+        /// How many times the condition was checked.
         looks: u32,
-        /// What the last look saw.
+        /// What the last check saw.
         last_seen: String,
         /// The last lines of the console.
         console: Vec<String>,
     },
-    /// An argument that can't be right.
+    /// An invalid argument.
     #[error("{doing}: {reason}")]
     BadArgument {
-        /// What was to be done.
+        /// The operation.
         doing: String,
         /// What is wrong with the argument.
         reason: String,
     },
-    /// A condition that was to hold all the time does not.
+    /// A [polling condition](crate::Guest::polling_condition) is no longer true.
     #[error("the condition \"{condition}\" does not hold any more")]
     Condition {
-        /// What was to hold.
+        /// Its description.
         condition: String,
     },
-    /// systemd could not be asked.
-    #[error(
-        "`systemctl {query}` failed ({}){}",
-        Ending(*exit),
-        Lines("its output", output)
-    )]
+    /// systemd could not be queried.
+    #[error("`systemctl {query}` failed ({})", CommandExit(*exit))]
     Systemctl {
-        /// What it was asked: its arguments.
+        /// The arguments of `systemctl`.
         query: String,
         /// How it ended.
         exit: Exit,
         /// The last lines of its output and standard error.
         output: Vec<String>,
     },
-    /// A unit is not in the wanted state, and will not get there by itself.
+    /// A unit is not in the wanted state, and will not reach it by itself.
     #[error("unit {unit} is {state}, not {wanted}")]
     UnitState {
         /// The unit.
         unit: Unit,
-        /// What it is, and why it will stay so.
+        /// Its state, and why it will not change.
         state: String,
-        /// What it should be.
+        /// The wanted state.
         wanted: String,
     },
-    /// A file of the host's could not be read or written.
-    #[error("can't copy the host's {}: {source}", path.display())]
+    /// A file of the host could not be read or written.
+    #[error("can't copy the host's {}", path.display())]
     HostFile {
         /// Its path.
         path: PathBuf,
-        /// The operating system's reason.
+        /// The operating system's error.
         source: io::Error,
     },
     /// A file could not be copied in the guest.
-    #[error("can't copy {from} to {to} in the guest{}", Lines("cp says", output))]
+    #[error("can't copy {from} to {to} in the guest")]
     GuestCopy {
-        /// What was to be copied.
+        /// The source.
         from: String,
-        /// Where to.
+        /// The target.
         to: String,
-        /// What the guest's programs say.
+        /// What the guest's programs printed.
         output: Vec<String>,
     },
-    /// The guest has not got the directory that it should share with the host.
+    /// The guest can't mount the directory shared with the host.
     #[error(
         "the host's directory can't be shared with the guest at /tmp/shared; does its kernel \
          know 9p, and has the machine `-virtfs …,mount_tag=shared`? \
-         (`copy_from_host_via_shell` does without){}",
-        Lines("mount says", output)
+         (`copy_from_host_via_shell` does without)"
     )]
     Share {
-        /// What the guest's programs say.
+        /// What the guest's programs printed.
         output: Vec<String>,
     },
-    /// A machine of this kind can't be saved, so that there are no clones of it.
+    /// This machine can't be saved, so it can't be cloned.
     #[error("it can't be saved: {reason}")]
     NotSavable {
         /// Why.
         reason: String,
     },
-    /// A template could not be made, or used.
+    /// A template could not be made or used.
     #[error("{doing}: {reason}")]
     Template {
-        /// What was being done.
+        /// The operation.
         doing: String,
         /// What is wrong.
         reason: String,
+        /// Whether the caller asked for something impossible, rather than the host failed.
+        misuse: bool,
     },
-    /// A snapshot could not be taken, or gone back to.
+    /// A snapshot could not be taken or restored.
     #[error("{doing}: {reason}")]
     Snapshot {
-        /// What was being done.
+        /// The operation.
         doing: String,
         /// What is wrong.
         reason: String,
@@ -256,31 +242,31 @@ pub enum ErrorKind {
     #[error(
         "vde_switch does not start in {}: {}",
         socket_dir.display(),
-        if said.is_empty() { "it says nothing" } else { said }
+        if output.is_empty() { "it prints nothing" } else { output }
     )]
     Vlan {
-        /// Where its socket was to be.
+        /// The directory for its socket.
         socket_dir: PathBuf,
-        /// What it says.
-        said: String,
+        /// What it printed.
+        output: String,
     },
     /// This process's terminal could not be used.
-    #[error("can't use the terminal: {0}")]
-    Terminal(io::Error),
-    /// The guest's root shell.
-    #[error("{source}{}", Lines("last console lines", console))]
+    #[error("can't use the terminal")]
+    Terminal(#[source] io::Error),
+    /// The guest's root shell failed.
+    #[error("root shell")]
     Shell {
-        /// What went wrong with it.
+        /// What went wrong.
         source: backdoor_shell::Error,
         /// The last lines of the console.
         console: Vec<String>,
     },
-    /// One of QEMU's monitors.
-    #[error("{doing}: {source}")]
+    /// One of QEMU's monitors failed.
+    #[error("{doing}")]
     Monitor {
-        /// What was under way.
+        /// The operation.
         doing: String,
-        /// What went wrong with it.
+        /// What went wrong.
         source: qmp_mon::Error,
     },
     /// The human monitor's reply says that a command failed.
@@ -291,27 +277,55 @@ pub enum ErrorKind {
         /// The whole reply.
         reply: String,
     },
-    /// The serial console.
+    /// The serial console failed.
     #[error(transparent)]
     Console(#[from] serial_log::Error),
-    /// A picture of the screen could not be taken.
-    #[cfg(feature = "ocr")]
-    #[error("can't make the screenshot {}: {reason}", path.display())]
+    /// A screenshot could not be written.
+    #[cfg(feature = "screen")]
+    #[error("can't make the screenshot {}", path.display())]
     Screenshot {
-        /// Where it was to be.
+        /// Its path.
         path: PathBuf,
         /// What went wrong.
-        reason: String,
+        source: io::Error,
     },
-    /// There is nothing that could put the pointer somewhere.
-    #[cfg(feature = "ocr")]
+    /// QEMU's dump of the screen could not be read.
+    #[cfg(feature = "screen")]
+    #[error("can't read QEMU's dump of the screen")]
+    ScreenDump(#[source] io::Error),
+    /// The machine has no absolute pointing device that the guest uses.
+    #[cfg(feature = "screen")]
     #[error(
         "the pointer can't be put anywhere: the machine has no tablet, or the guest no driver \
          for it; give it `-device virtio-tablet-pci`"
     )]
     Pointer,
     /// The text on the screen could not be read.
-    #[cfg(feature = "ocr")]
-    #[error("can't read the screen: {0}")]
+    #[cfg(feature = "screen")]
+    #[error("can't read the screen")]
     Ocr(#[from] ocr::ReadError),
+}
+
+impl ErrorKind {
+    /// The lines of output that belong to it, each with a title.
+    pub(super) fn details(&self) -> Vec<(&'static str, &[String])> {
+        const OUTPUT: &str = "its output";
+        const STDERR: &str = "its standard error";
+        const CONSOLE: &str = "last console lines";
+        match self {
+            Self::NoConnection { stderr, .. } => vec![(STDERR, stderr)],
+            Self::Exited {
+                stderr, console, ..
+            } => vec![(STDERR, stderr), (CONSOLE, console)],
+            Self::GuestEnded { console, .. }
+            | Self::TimedOut { console, .. }
+            | Self::Shell { console, .. } => vec![(CONSOLE, console)],
+            Self::CommandFailed { output, .. }
+            | Self::CommandSucceeded { output, .. }
+            | Self::Systemctl { output, .. } => vec![(OUTPUT, output)],
+            Self::GuestCopy { output, .. } => vec![("cp says", output)],
+            Self::Share { output } => vec![("mount says", output)],
+            _ => Vec::new(),
+        }
+    }
 }

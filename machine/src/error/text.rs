@@ -1,16 +1,36 @@
-//! How failures are told.
+//! The text of error messages.
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::process::ExitStatus;
 
 use backdoor_shell::Exit;
 
-use super::Evidence;
+/// An error and all its sources, with `: ` between them.
+pub(super) struct Chain<'a>(pub(super) &'a dyn StdError);
 
-/// A whole message, safe to print: what a guest or its QEMU says is in many of them.
-pub(super) struct Told(pub(super) String);
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut error = self.0;
+        write!(f, "{error}")?;
+        while let Some(source) = error.source() {
+            write!(f, ": {source}")?;
+            error = source;
+        }
+        Ok(())
+    }
+}
 
-impl fmt::Display for Told {
+/// The text of an error and all its sources.
+pub(crate) fn chain(error: &dyn StdError) -> String {
+    Chain(error).to_string()
+}
+
+/// A message in which every control character but newlines is escaped: much of it comes
+/// from guests and QEMU.
+pub(super) struct Printable<'a>(pub(super) &'a str);
+
+impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(message) = self;
         for (number, line) in message.split('\n').enumerate() {
@@ -21,36 +41,24 @@ impl fmt::Display for Told {
     }
 }
 
-/// All evidence at the end of a message.
-pub(super) struct All<'a>(pub(super) &'a [Evidence]);
-
-impl fmt::Display for All<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(evidence) = self;
-        evidence
-            .iter()
-            .try_for_each(|Evidence { what, lines }| Lines(what, lines).fmt(f))
-    }
-}
-
-/// Lines of evidence at the end of a message; nothing if there are none.
+/// A title and indented lines at the end of a message; nothing if there are no lines.
 pub(super) struct Lines<'a>(pub(super) &'a str, pub(super) &'a [String]);
 
 impl fmt::Display for Lines<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(what, lines) = self;
+        let Self(title, lines) = self;
         if lines.is_empty() {
             return Ok(());
         }
-        write!(f, "\n  {what}:")?;
+        write!(f, "\n  {title}:")?;
         lines.iter().try_for_each(|line| write!(f, "\n    {line}"))
     }
 }
 
-/// That QEMU has ended, too, if it has.
-pub(super) struct Ended<'a>(pub(super) &'a Option<ExitStatus>);
+/// QEMU's exit status, if it has exited.
+pub(super) struct Exited<'a>(pub(super) &'a Option<ExitStatus>);
 
-impl fmt::Display for Ended<'_> {
+impl fmt::Display for Exited<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(status) => write!(f, "; QEMU has ended ({status})"),
@@ -59,14 +67,14 @@ impl fmt::Display for Ended<'_> {
     }
 }
 
-/// How a command ended, in words.
-pub(super) struct Ending(pub(super) Exit);
+/// How a command ended.
+pub(super) struct CommandExit(pub(super) Exit);
 
-impl fmt::Display for Ending {
+impl fmt::Display for CommandExit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Exit::Status(status) => write!(f, "exit code {status}"),
-            Exit::TimedOut => f.write_str("its time was up; exit code 124"),
+            Exit::TimedOut => f.write_str("timed out; exit code 124"),
         }
     }
 }
@@ -85,7 +93,7 @@ pub(crate) fn tail(output: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// A title and the lines of `text` beneath it that have anything on them.
+/// A title and the indented non-blank lines of `text`.
 pub(crate) fn indented(title: &str, text: &str) -> String {
     let lines: Vec<&str> = text
         .lines()
@@ -104,7 +112,7 @@ mod tests {
     use crate::error::{Error, ErrorKind};
 
     #[test]
-    fn a_failure_tells_its_story() {
+    fn a_failed_command_shows_its_output() {
         let kind = ErrorKind::CommandFailed {
             command: "make check".to_owned(),
             exit: Exit::Status(2),
@@ -118,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn no_message_steers_a_terminal() {
+    fn messages_contain_no_control_characters() {
         let kind = ErrorKind::MonitorCommandFailed {
             command: "info".to_owned(),
             reply: "no\x1b]0;title\x07\nmore\u{9b}2J".to_owned(),
@@ -131,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn long_output_is_cut_to_its_end() {
+    fn only_the_end_of_long_output_is_kept() {
         let output = "line\n".repeat(10_000) + "the end";
         let tail = tail(output.as_bytes());
         assert_eq!(

@@ -1,12 +1,12 @@
-# Waits in a guest that is saved, for what its clone has to do: set the clock, mount
-# shares, and be another than its template. Starting `date` and `mount` costs an
-# emulated guest four tenths of a second; here, they are a system call each.
+# Waits in a saved guest for its clone's identity and applies it: sets the clock, mounts
+# shares, reseeds the random number generator, changes machine id and host name. Starting
+# `date` and `mount` costs an emulated guest four tenths of a second; here they are a
+# system call each. `identity.sh` does the same.
 #
-# It is given a port, and a word to know what is meant for it by. From the port comes a
-# line, `WORD ASK SIZE`, and so many bytes, which NULs separate: the time, random bytes,
-# machine id and host name, which may be empty, and source, directory and options of each
-# share. What comes of it is told as `ASK done`, or `ASK` and the reason. System calls'
-# numbers are x86-64's.
+# Arguments: the path of a virtio port, and a token. A request is a line, `TOKEN ID SIZE`,
+# and SIZE bytes, which are fields with NULs between them: time, random bytes, machine id
+# and host name, which may be empty, then source, directory and options of each share. The
+# reply is `ID done`, or `ID` and an error. System call numbers are those of x86-64.
 
 my ($path, $word) = @ARGV;
 my %flags = (
@@ -37,7 +37,7 @@ sub reseed {
     ioctl $random, 0x5207, my $none = 0; # RNDRESEEDCRNG, which older kernels lack
 }
 
-# ext4 writes what replaces something to the disk at once, but not what is written over.
+# ext4 writes a replaced file to the disk at once, but not one that is written over.
 sub write_over {
     my ($path, $text) = @_;
     return if !-s $path || -l $path;
@@ -54,7 +54,7 @@ sub set_host_name {
     }
 }
 
-# Sets the level of what the kernel says on consoles, and gives the old one.
+# Sets the kernel's console log level and returns the old one.
 sub set_console_level {
     my ($new) = @_;
     open my $file, '<', '/proc/sys/kernel/printk' or return;
@@ -65,10 +65,9 @@ sub set_console_level {
 }
 
 open my $port, '+<', $path or exit 1;
-# That the kernel sees that it is another machine, a notice, is nothing to draw on a
-# screen; warnings are.
+# The kernel's notice of a new VM generation must not appear on the screen; warnings may.
 my $level = set_console_level(5);
-# What started this has ended by then; else each clone would have to do that.
+# Let the process that started this one end before the guest is saved.
 select undef, undef, undef, 0.2;
 syswrite $port, "$word waiting\n";
 
@@ -96,5 +95,5 @@ set_console_level($level) if $level;
 syswrite $port, "$ask $outcome\n";
 close $port;
 
-# To end costs as much as all that, and somebody waits for another's result by now.
+# Exiting costs as much as all of this: leave the processor to the test's first command.
 select undef, undef, undef, 1;

@@ -1,64 +1,65 @@
 //! Commands in the guest's root shell.
 
-use std::fmt::Display;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use backdoor_shell::{Command, Exit, Output, Shell};
+use backdoor_shell::{Command, Exit, Output};
 use serial_log::Follow;
 use tokio::io::AsyncWrite;
-use tokio::net::UnixStream;
-use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 
+use super::Guest;
+use super::shell_gate::BUSY;
+use super::waiting::Probe;
 use crate::error::{ErrorKind, Result, tail};
-use crate::guest::waiting::Look;
-use crate::machine::{Machine, Running};
 use crate::time_scale::scaled;
-use crate::trace;
 
-/// What the last try of a wait may take, even if less time is left: else all it
-/// would show is that its time was up.
+/// The least time for the last try of a wait: with less, it could only time out.
 const SHORTEST_TRY: Duration = Duration::from_secs(1);
 
-/// How much longer than that a try may take if the shell does not answer, or
-/// somebody else has it.
+/// How much longer a try may take if the shell does not answer, or is in use.
 const BUSY_LIMIT: Duration = Duration::from_secs(20);
 
-/// How long a failed command's standard error is listened for.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+/// How long to wait for the standard error of a command that has failed.
+const STDERR_DELAY: Duration = Duration::from_millis(100);
+
+/// Polls the function `probe` in the guest for a second.
+const POLL: &str = include_str!("poll.sh");
 
 /// # Commands
 ///
-/// A command is bash, run by root with `set -euo pipefail`; a `&str`, or a
-/// [`Command`] with a time-out of its own. It has ended when all who
-/// hold its standard output have closed it: a process left in the background
-/// must be given another (`sleep 1d >&2 &`). Its standard input is empty, its
-/// standard error goes to the serial console.
+/// A command is bash, run by root with `set -euo pipefail`: a `&str`, or a
+/// [`Command`] with a time-out of its own. It has ended when every process that holds its
+/// standard output has closed it: a process left in the background must be given another
+/// (`sleep 1d >&2 &`). Its standard input is empty, its standard error goes to the serial
+/// console.
 ///
-/// A machine runs one command at a time. One that others came before waits for its turn,
-/// however long they take; its own time-out begins then.
-impl Machine {
-    /// Runs a command and gives its status and output, whatever they are.
-    /// Connects first, if need be.
-    ///
-    /// Dropping the future ends the command before the next one is run.
+/// A guest runs one command at a time. The others queue, however long that takes; the
+/// time-out of each starts when it does.
+impl Guest {
+    /// Runs a command and returns its status and output, whatever they are.
+    /// Connects first, if necessary.
     ///
     /// # Errors
-    /// [`Shell`](ErrorKind::Shell) if there is no result to give, or more output than
+    /// [`Shell`](ErrorKind::Shell) if there is no result, or more output than
     /// [`MAX_OUTPUT`](crate::MAX_OUTPUT).
+    ///
+    /// # Cancellation
+    /// Dropping the future ends the command before the next one is run.
     pub async fn execute(&self, command: impl Into<Command>) -> Result<Output> {
         self.run(command.into().map_timeout(scaled)).await
     }
 
-    /// Runs a command whose time limit is this host's.
-    pub(crate) async fn run(&self, command: Command) -> Result<Output> {
+    /// Runs a command whose time limit is scaled already.
+    async fn run(&self, command: Command) -> Result<Output> {
         self.in_shell(command, async |shell, command| shell.run(command).await)
             .await
     }
 
-    /// Like [`execute`](Self::execute), but passes the output on to `writer` as
-    /// it comes, in memory that does not grow with it.
+    /// Like [`execute`](Self::execute), but passes the output to `writer` as it arrives,
+    /// in bounded memory.
+    ///
+    /// # Cancellation
+    /// As [`execute`](Self::execute); `writer` may have got part of the output.
     pub async fn execute_into<W>(&self, command: impl Into<Command>, writer: &mut W) -> Result<Exit>
     where
         W: AsyncWrite + Unpin,
@@ -67,9 +68,9 @@ impl Machine {
         ran.await.map(|(exit, _)| exit)
     }
 
-    /// The same for a command whose time limit is this host's, with how long it took from
-    /// when it was its turn.
-    pub(crate) async fn run_into<W>(
+    /// The same for a command whose time limit is scaled already. Returns also how long it
+    /// ran, without its time in the queue.
+    pub(super) async fn run_into<W>(
         &self,
         command: Command,
         writer: &mut W,
@@ -79,10 +80,9 @@ impl Machine {
     {
         let mut took = Duration::ZERO;
         let ran = self.in_shell(command, async |shell, command| {
-            let turn = Instant::now();
+            let start = Instant::now();
             let exit = shell.run_into(command, writer).await?;
-            took = turn.elapsed();
-            // The output is the writer's alone.
+            took = start.elapsed();
             let stdout = Vec::new();
             Ok(Output { exit, stdout })
         });
@@ -90,94 +90,32 @@ impl Machine {
         Ok((exit, took))
     }
 
-    /// Has the guest's shell do something with a command.
-    async fn in_shell(
-        &self,
-        command: Command,
-        run: impl AsyncFnOnce(&mut Shell<UnixStream>, Command) -> Result<Output, backdoor_shell::Error>,
-    ) -> Result<Output> {
-        let (script, start) = (command.script().to_owned(), Instant::now());
-        let command = command.default_timeout(self.limit);
-        self.check_conditions().await?;
-        self.start_if_off().await?;
-        let doing = format!("running `{script}`");
-        let ran = self.with_shell(&doing, async |running, shell| {
-            let result = run(shell, command).await;
-            result.map_err(|source| shell_error(running, source))
-        });
-        let result = Box::pin(ran).await;
-        let traced = match &result {
-            Ok(output) => Ok((output.status(), &*output.stdout)),
-            Err(error) => Err(error as &dyn Display),
-        };
-        trace::ran(self.name(), &script, start, traced);
-        result
-    }
-
-    /// Does something with the guest's shell, when it is its turn and connected.
-    pub(crate) async fn with_shell<T>(
-        &self,
-        doing: &str,
-        run: impl AsyncFnOnce(&Running, &mut Shell<UnixStream>) -> Result<T, ErrorKind>,
-    ) -> Result<T> {
-        self.on_guest(doing, async |running| {
-            self.with_shell_of(running, run).await
-        })
-        .await
-    }
-
-    /// The same on a QEMU that nobody else may have found yet.
-    pub(crate) async fn with_shell_of<T>(
-        &self,
-        running: &Running,
-        run: impl AsyncFnOnce(&Running, &mut Shell<UnixStream>) -> Result<T, ErrorKind>,
-    ) -> Result<T, ErrorKind> {
-        let mut shell = running.shell.lock().await;
-        self.connect_shell(running, &mut shell).await?;
-        let result = run(running, &mut shell).await;
-        running.is_connected.send_replace(shell.is_connected());
-        result
-    }
-
-    /// The guest's shell, when whoever has it is done: no longer than this handle waits.
-    pub(crate) async fn turn(
-        &self,
-        running: &Running,
-    ) -> Result<OwnedMutexGuard<Shell<UnixStream>>, ErrorKind> {
-        let turn = timeout(self.limit, Arc::clone(&running.shell).lock_owned()).await;
-        turn.map_err(|_| self.timed_out(running, "the guest's shell", 1, BUSY))
-    }
-
-    /// Runs a command that must succeed and gives its output. Bytes that are
-    /// not UTF-8 become U+FFFD; [`execute`](Self::execute) gives the exact ones.
+    /// Runs a command that must succeed and returns its output. Bytes that are
+    /// not UTF-8 become U+FFFD; [`execute`](Self::execute) returns the exact ones.
     ///
     /// # Errors
-    /// [`CommandFailed`](ErrorKind::CommandFailed) with the last of its output.
+    /// [`CommandFailed`](ErrorKind::CommandFailed) with the end of its output.
     pub async fn succeed(&self, command: impl Into<Command>) -> Result<String> {
         let command = command.into();
         let step = format!("must succeed: {}", command.script());
         self.step(&step, async {
             self.start_if_off().await?;
-            let console = self.running(&step)?.qemu.console.follow();
+            let console = self.running(&step)?.lifetime.console.follow();
             let output = self.execute(command.clone()).await?;
             if output.success() {
                 return Ok(output.text());
             }
-            let error = self.error(ErrorKind::CommandFailed {
-                command: command.script().to_owned(),
-                exit: output.exit,
-                output: tail(&output.stdout),
-            });
-            Err(error.with_evidence("on the console meanwhile", &said(console).await))
+            let error = self.command_failed(command.script(), &output);
+            Err(error.with_evidence("on the console meanwhile", &rest(console).await))
         })
         .await
     }
 
-    /// Runs a command that must fail and gives its output. A command whose time
-    /// is up has failed.
+    /// Runs a command that must fail and returns its output. A command that timed out
+    /// has failed.
     ///
     /// # Errors
-    /// [`CommandSucceeded`](ErrorKind::CommandSucceeded) with the last of its output.
+    /// [`CommandSucceeded`](ErrorKind::CommandSucceeded) with the end of its output.
     pub async fn fail(&self, command: impl Into<Command>) -> Result<String> {
         let command = command.into();
         let step = format!("must fail: {}", command.script());
@@ -194,21 +132,21 @@ impl Machine {
         .await
     }
 
-    /// Repeats a command until it succeeds and gives its output. The command's
+    /// Repeats a command until it succeeds and returns its output. The command's
     /// time-out is that of the whole wait.
     ///
     /// # Errors
-    /// [`TimedOut`](ErrorKind::TimedOut) with how the last try ended.
+    /// [`TimedOut`](ErrorKind::TimedOut) with the result of the last try.
     pub async fn wait_until_succeeds(&self, command: impl Into<Command>) -> Result<String> {
         self.repeat("success", command.into(), Output::success)
             .await
     }
 
-    /// Repeats a command until it fails and gives its output. The command's
+    /// Repeats a command until it fails and returns its output. The command's
     /// time-out is that of the whole wait.
     ///
     /// # Errors
-    /// [`TimedOut`](ErrorKind::TimedOut) with how the last try ended.
+    /// [`TimedOut`](ErrorKind::TimedOut) with the result of the last try.
     pub async fn wait_until_fails(&self, command: impl Into<Command>) -> Result<String> {
         self.repeat("failure", command.into(), |output| !output.success())
             .await
@@ -226,24 +164,24 @@ impl Machine {
         self.step(&format!("waiting for {what}"), async {
             self.connect().await?;
             let (command, is_wanted) = (&command, &is_wanted);
-            let look = |left| async move {
-                let Some(output) = self.look(command.script(), left).await? else {
-                    return Ok(Look::NotYet(BUSY.to_owned()));
+            let probe = |left| async move {
+                let Some(output) = self.probe(command.script(), left).await? else {
+                    return Ok(Probe::Pending(BUSY.to_owned()));
                 };
                 Ok(if is_wanted(&output) {
-                    Look::Done(output.text())
+                    Probe::Ready(output.text())
                 } else {
-                    Look::NotYet(seen(&output))
+                    Probe::Pending(result_line(&output))
                 })
             };
-            self.limited(limit).wait(&what, look).await
+            self.limited(limit).wait(&what, probe).await
         })
         .await
     }
 
-    /// Runs a command as one look of a wait that has so much time left. `None`
-    /// if the guest's shell did not get round to it.
-    pub(crate) async fn look(&self, script: &str, left: Duration) -> Result<Option<Output>> {
+    /// Runs a command as a probe of a wait that has this much time left. `None` if the
+    /// shell was not available.
+    pub(crate) async fn probe(&self, script: &str, left: Duration) -> Result<Option<Output>> {
         let limit = left.max(SHORTEST_TRY);
         let tried = self.run(Command::new(script).timeout(limit));
         match timeout(limit.saturating_add(BUSY_LIMIT), tried).await {
@@ -252,48 +190,67 @@ impl Machine {
         }
     }
 
-    /// The same for a command that shows something only if it gets to its end: `None`
-    /// if it does not.
-    pub(crate) async fn look_to_the_end(
+    /// The same for a command whose output counts only if it is complete: `None` if it
+    /// timed out.
+    pub(crate) async fn probe_to_the_end(
         &self,
         script: &str,
         left: Duration,
     ) -> Result<Option<Output>> {
-        let looked = self.look(script, left).await?;
-        Ok(looked.filter(|output| output.exit != Exit::TimedOut))
+        let output = self.probe(script, left).await?;
+        Ok(output.filter(|output| output.exit != Exit::TimedOut))
     }
 
-    /// Waits until `test`, a bash command that is cheap to run, succeeds.
+    /// Waits until the function `probe` that `script` defines succeeds. It must be cheap.
     ///
-    /// It is the guest that looks, twenty times a second for a second, without
-    /// starting a process for each: what happens is noticed at once.
-    pub(crate) async fn wait_in_guest(&self, what: &str, test: &str, seen: &str) -> Result<()> {
-        let script = format!(
-            "exec {{pause}}<> <(:)
-            for ((look = 0; look < 20; look++)); do
-                if {test}; then exit 0; fi
-                read -rt 0.05 -u $pause || :
-            done
-            exit 1"
-        );
+    /// The guest polls it twenty times a second for a second, without starting a process:
+    /// so the change is noticed at once.
+    pub(super) async fn wait_in_guest(&self, what: &str, script: &str, seen: &str) -> Result<()> {
+        let script = format!("{script}\n{POLL}");
         self.step(&format!("waiting for {what}"), async {
             self.connect().await?;
             let script = script.as_str();
-            let look = |left| async move {
-                Ok(match self.look(script, left).await? {
-                    Some(output) if output.success() => Look::Done(()),
-                    Some(output) if output.status() == 1 => Look::StillNot(seen.to_owned()),
-                    Some(output) => Look::NotYet(format!("{seen} ({})", self::seen(&output))),
-                    None => Look::NotYet(BUSY.to_owned()),
+            let probe = |left| async move {
+                Ok(match self.probe(script, left).await? {
+                    Some(output) if output.success() => Probe::Ready(()),
+                    Some(output) if output.status() == 1 => Probe::StillPending(seen.to_owned()),
+                    Some(output) => Probe::Pending(format!("{seen} ({})", result_line(&output))),
+                    None => Probe::Pending(BUSY.to_owned()),
                 })
             };
-            self.wait(what, look).await
+            self.wait(what, probe).await
         })
         .await
     }
 
+    /// Runs a script that is no step of a test: it is not traced, and no polling
+    /// condition is checked. Returns its output.
+    pub(crate) async fn run_untraced(
+        &self,
+        running: &super::Running,
+        script: String,
+    ) -> Result<String> {
+        let command = Command::new(script.as_str()).timeout(self.limit);
+        let ran = self.with_shell_of(running, "preparing the guest", async |shell| {
+            shell.run(command).await
+        });
+        let output = ran.await?;
+        if output.success() {
+            return Ok(output.text());
+        }
+        Err(self.command_failed(&script, &output))
+    }
+
+    pub(crate) fn command_failed(&self, command: &str, output: &Output) -> crate::error::Error {
+        self.error(ErrorKind::CommandFailed {
+            command: command.to_owned(),
+            exit: output.exit,
+            output: tail(&output.stdout),
+        })
+    }
+
     /// Sleeps for so long by the guest's clock, which may be slower than the host's: by
-    /// as much as this handle waits.
+    /// at most as much as this handle waits.
     ///
     /// # Errors
     /// As [`succeed`](Self::succeed).
@@ -304,34 +261,24 @@ impl Machine {
     }
 }
 
-/// What a look saw that was not to be.
-pub(crate) const BUSY: &str = "the guest's shell is busy, or away";
-
-/// What a console has said since then: a command's standard error comes there, and may
-/// come a moment after the command's end.
-async fn said(mut console: Follow) -> String {
-    let mut said = String::new();
-    let listen = async {
+/// What the console has shown: a command's standard error, which may arrive shortly
+/// after the command's end.
+async fn rest(mut console: Follow) -> String {
+    let mut text = String::new();
+    let read = async {
         while let Some(more) = console.next().await {
-            said.push_str(&more);
+            text.push_str(&more);
         }
     };
-    let _ = timeout(LAST_WORDS, listen).await;
-    said
+    let _ = timeout(STDERR_DELAY, read).await;
+    text
 }
 
-/// How a try ended, in a line.
-fn seen(output: &Output) -> String {
+/// The result of a try, in a line.
+fn result_line(output: &Output) -> String {
     let status = output.status();
     match tail(&output.stdout).as_slice() {
         [] => format!("exit code {status}, no output"),
         lines => format!("exit code {status}, output: {}", lines.join("\n    ")),
-    }
-}
-
-pub(crate) fn shell_error(running: &Running, source: backdoor_shell::Error) -> ErrorKind {
-    ErrorKind::Shell {
-        source,
-        console: running.qemu.last_console_lines(),
     }
 }

@@ -1,23 +1,24 @@
-//! Conditions that must hold all the time.
+//! Conditions that must hold during a test.
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Guest;
+use super::waiting::Probe;
 use crate::error::{ErrorKind, Result};
-use crate::guest::waiting::Look;
-use crate::machine::Machine;
+use crate::sync::Mutex;
 
-type Check = dyn Fn(Machine) -> Pin<Box<dyn Future<Output = Result<bool>> + Send>> + Send + Sync;
+type Check = dyn Fn(Guest) -> Pin<Box<dyn Future<Output = Result<bool>> + Send>> + Send + Sync;
 
-/// A condition that is checked whenever something is done, for as long as this
-/// value lives; made by [`Machine::polling_condition`].
+/// A condition that is checked before each operation while this value lives; made by
+/// [`Guest::polling_condition`].
 #[must_use = "the condition is checked only as long as this value lives"]
 pub struct PollingCondition {
-    machine: Machine,
+    guest: Guest,
     condition: Arc<Condition>,
 }
 
@@ -28,15 +29,14 @@ struct Condition {
     checked: Mutex<Option<Instant>>,
 }
 
-/// The conditions of a machine that still matter to somebody.
+/// The conditions of a guest whose [`PollingCondition`] lives.
 #[derive(Default)]
-pub(crate) struct Conditions(Mutex<Vec<Weak<Condition>>>);
+pub(super) struct Conditions(Mutex<Vec<Weak<Condition>>>);
 
 /// # Conditions
-impl Machine {
-    /// Waits until `condition` is true: for what no other wait is made for.
-    /// `what` says in errors what is waited for. The machine must run, whether its
-    /// guest has a shell or not.
+impl Guest {
+    /// Waits until `condition` is true: for conditions that no other wait covers.
+    /// `what` describes it in errors. The machine must run; its guest needs no shell.
     ///
     /// ```no_run
     /// # async fn example(vm: machine::Machine) -> machine::Result<()> {
@@ -58,9 +58,9 @@ impl Machine {
         self.step(&format!("waiting for {what}"), async {
             self.wait(what, |_| async move {
                 Ok(if condition().await? {
-                    Look::Done(())
+                    Probe::Ready(())
                 } else {
-                    Look::NotYet("it is not so".to_owned())
+                    Probe::Pending("it is false".to_owned())
                 })
             })
             .await
@@ -68,14 +68,12 @@ impl Machine {
         .await
     }
 
-    /// From now on, and for as long as the returned value lives, `check` must
-    /// be true: it is called before each command, command of the human monitor's,
-    /// key, click and look at the screen, those of waits included, if it was not
-    /// within the last `interval`. What needs it is then not done, but ends with
-    /// [`ErrorKind::Condition`].
+    /// Makes `check` a condition that must be true for as long as the returned value
+    /// lives. It is checked before each command, monitor command, key, click and
+    /// screenshot, also those of waits, unless that was done within the last `interval`.
+    /// If it is false, the operation fails with [`ErrorKind::Condition`].
     ///
-    /// `check` is given a handle of the machine to look at it with, whose own
-    /// commands check nothing.
+    /// `check` is passed a handle whose own operations check no conditions.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -86,7 +84,7 @@ impl Machine {
     ///     async |vm| Ok(vm.execute("pgrep firefox").await?.success()),
     /// );
     /// vm.wait_until_succeeds("test -e /root/Downloads/file").await?;
-    /// drop(browser_runs); // from here on it may be closed
+    /// drop(browser_runs); // it may be closed from here on
     /// # Ok(())
     /// # }
     /// ```
@@ -94,7 +92,7 @@ impl Machine {
         &self,
         description: impl Into<String>,
         interval: Duration,
-        check: impl Fn(Machine) -> F + Send + Sync + 'static,
+        check: impl Fn(Guest) -> F + Send + Sync + 'static,
     ) -> PollingCondition
     where
         F: Future<Output = Result<bool>> + Send + 'static,
@@ -102,22 +100,22 @@ impl Machine {
         let condition = Arc::new(Condition {
             description: description.into(),
             interval,
-            check: Box::new(move |machine| Box::pin(check(machine))),
+            check: Box::new(move |guest| Box::pin(check(guest))),
             checked: Mutex::new(None),
         });
-        self.parts.conditions.add(&condition);
+        self.shared.conditions.add(&condition);
         PollingCondition {
-            machine: self.clone(),
+            guest: self.clone(),
             condition,
         }
     }
 
-    /// Checks what was not checked lately.
+    /// Checks the conditions that are due.
     pub(crate) async fn check_conditions(&self) -> Result<()> {
         if !self.checks_conditions {
             return Ok(());
         }
-        for condition in self.parts.conditions.due() {
+        for condition in self.shared.conditions.due() {
             if !self.holds(&condition).await? {
                 let condition = condition.description.clone();
                 return Err(self.error(ErrorKind::Condition { condition }));
@@ -126,37 +124,32 @@ impl Machine {
         Ok(())
     }
 
-    /// A handle whose operations check nothing.
-    pub(crate) fn unchecked(&self) -> Self {
-        let mut handle = self.clone();
-        handle.checks_conditions = false;
-        handle
-    }
-
     async fn holds(&self, condition: &Condition) -> Result<bool> {
         (condition.check)(self.unchecked()).await
     }
 }
 
 impl PollingCondition {
-    /// Waits until the condition holds, for as long as the handle waits that it
-    /// was made with.
+    /// Waits until the condition is true, for as long as the handle waits that made it.
+    ///
+    /// # Errors
+    /// As [`Guest::retry`].
     pub async fn wait(&self) -> Result<()> {
-        let Self { machine, condition } = self;
+        let Self { guest, condition } = self;
         let what = format!("the condition \"{}\"", condition.description);
-        machine.retry(&what, || machine.holds(condition)).await
+        guest.retry(&what, || guest.holds(condition)).await
     }
 }
 
 impl Conditions {
     fn add(&self, condition: &Arc<Condition>) {
-        let mut conditions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut conditions = self.0.lock();
         conditions.push(Arc::downgrade(condition));
     }
 
-    /// The conditions that it is time to check; they count as checked from now.
+    /// The conditions that are due; they count as checked from now on.
     fn due(&self) -> Vec<Arc<Condition>> {
-        let mut conditions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut conditions = self.0.lock();
         conditions.retain(|condition| condition.strong_count() > 0);
         let alive = conditions.iter().filter_map(Weak::upgrade);
         alive.filter(|condition| condition.is_due()).collect()
@@ -165,7 +158,7 @@ impl Conditions {
 
 impl Condition {
     fn is_due(&self) -> bool {
-        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut checked = self.checked.lock();
         let is_due = checked.is_none_or(|checked| checked.elapsed() >= self.interval);
         if is_due {
             *checked = Some(Instant::now());
@@ -184,7 +177,7 @@ impl fmt::Debug for PollingCondition {
 
 impl fmt::Debug for Conditions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let conditions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let conditions = self.0.lock();
         f.debug_struct("Conditions")
             .field("count", &conditions.len())
             .finish()

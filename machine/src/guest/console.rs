@@ -5,22 +5,23 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serial_log::{Match, SerialLog};
+use tokio::time::timeout;
 
+use super::Guest;
 use crate::error::{ErrorKind, Result};
-use crate::machine::Machine;
 
 /// # The serial console
-impl Machine {
-    /// Waits until the regular expression `pattern` matches what the console
-    /// has shown since the last match, and gives the matched text.
+impl Guest {
+    /// Waits until the regular expression `pattern` matches what the console has shown
+    /// since the last match, and returns the matched text.
     ///
-    /// The match may span lines (`\n` between them), and the last line counts
-    /// as far as it has come: `login: ` finds a prompt. See
+    /// The match may span lines (`\n` between them), and the last line counts before it
+    /// is complete: `login: ` finds a prompt. See
     /// [`SerialLog::wait_for`](serial_log::SerialLog::wait_for).
     ///
     /// # Errors
-    /// [`Console`](ErrorKind::Console): not a regular expression, or not seen
-    /// in time; with the last console lines.
+    /// [`Console`](ErrorKind::Console) if it is not a regular expression, or does not
+    /// match in time; with the last console lines.
     pub async fn wait_for_console_text(&self, pattern: &str) -> Result<String> {
         self.wait_on_console(pattern, async |console, limit| {
             console.wait_for(pattern, Some(limit)).await
@@ -28,9 +29,9 @@ impl Machine {
         .await
     }
 
-    /// The same for other ways to search: `find` is given what the console has shown
-    /// since the last match, and gives the range of bytes that matched. `wanted`
-    /// says what it looks for. See
+    /// The same with another way to search: `find` is passed what the console has shown
+    /// since the last match, and returns the range of bytes that matches. `wanted`
+    /// describes it in errors. See
     /// [`SerialLog::wait_with`](serial_log::SerialLog::wait_with).
     ///
     /// # Errors
@@ -52,17 +53,17 @@ impl Machine {
         wait: impl AsyncFnOnce(&SerialLog, Duration) -> Result<Match, serial_log::Error>,
     ) -> Result<String> {
         let what = format!("waiting for {wanted} to appear on console");
-        self.step(
-            &what,
-            self.on_guest(&what, async |running| {
-                Ok(wait(&running.qemu.console, self.limit).await?.text)
-            }),
-        )
+        self.step(&what, async {
+            let running = self.running(&what)?;
+            let console = &running.lifetime.console;
+            let matched = async { Ok(wait(console, self.limit()).await?.text) };
+            self.until_guest_end(&running, &what, matched).await
+        })
         .await
     }
 
-    /// All that the console has shown since the machine was started. Of more than a GiB
-    /// the last: `console.log` in the [state directory](Self::state_dir) has all.
+    /// Everything that the console has shown since the machine was started; the last GiB,
+    /// if it is more. `console.log` in the [state directory](Self::state_dir) is complete.
     ///
     /// Works after the machine has stopped, too, until it is released.
     ///
@@ -70,12 +71,12 @@ impl Machine {
     /// [`NotRunning`](ErrorKind::NotRunning) if the machine was never started.
     pub async fn get_console_log(&self) -> Result<String> {
         let running = self.running("reading the console log")?;
-        let log = running.qemu.console.text().await;
+        let log = running.lifetime.console.text().await;
         if log.missing > 0 {
             let missing = log.missing;
             tracing::warn!(
                 machine = self.name(),
-                "the first {missing} bytes of the console's log are left out"
+                "the first {missing} bytes of the console's log are omitted"
             );
         }
         Ok(log.text)
@@ -84,27 +85,33 @@ impl Machine {
     /// Types on the serial console: `send_console("root\n")` logs in.
     ///
     /// # Errors
-    /// [`Console`](ErrorKind::Console) if QEMU does not take it.
+    /// [`Console`](ErrorKind::Console) if QEMU does not read it.
+    ///
+    /// # Cancellation
+    /// Some of the characters may have been typed.
     pub async fn send_console(&self, chars: &str) -> Result<()> {
-        self.ask_qemu("typing on the console", async |running| {
-            running
-                .qemu
-                .console
-                .send(chars.as_bytes())
-                .await
-                .map_err(ErrorKind::Console)
-        })
-        .await
+        let doing = "typing on the console";
+        let running = self.running(doing)?;
+        let lifetime = &running.lifetime;
+        let sent = async {
+            match timeout(self.limit(), lifetime.console.send(chars.as_bytes())).await {
+                Ok(sent) => sent.map_err(ErrorKind::Console),
+                Err(_) => {
+                    let what = format!("QEMU to answer ({doing})");
+                    Err(lifetime.timed_out(self.limit(), &what, 1, "no answer"))
+                }
+            }
+        };
+        self.until_exit(&running, doing, sent).await
     }
 
-    /// Tells of console lines again, through `tracing`: the state a machine
-    /// begins with.
+    /// Emits console lines through `tracing`, as a new machine does.
     pub fn serial_stdout_on(&self) {
-        self.parts.shows_serial.store(true, Ordering::Relaxed);
+        self.shared.shows_serial.store(true, Ordering::Relaxed);
     }
 
-    /// Tells of no more console lines. They are kept in the log all the same.
+    /// Stops emitting console lines. The log still has them.
     pub fn serial_stdout_off(&self) {
-        self.parts.shows_serial.store(false, Ordering::Relaxed);
+        self.shared.shows_serial.store(false, Ordering::Relaxed);
     }
 }

@@ -1,34 +1,76 @@
-//! What the guest tells of a failure after it has happened.
+//! Information that errors carry about the machine.
 
 use std::mem::discriminant;
 use std::time::Duration;
 
 use backdoor_shell::Exit;
 
-use crate::error::Error;
-use crate::guest::commands::BUSY;
-use crate::machine::Machine;
+use super::shell_gate::BUSY;
+use super::{Guest, Running};
+use crate::error::{Error, ErrorKind, Result};
 
-/// How long it may take it to: it may be slow, or busy with what has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The time limit for collecting evidence in the guest.
+const LIMIT: Duration = Duration::from_secs(20);
 
-impl Machine {
-    /// Adds what a script prints in the guest, or why that is not all.
+impl Guest {
+    /// An error, with the trouble that the console has shown.
+    pub(crate) fn error(&self, kind: ErrorKind) -> Error {
+        let error = Error::new(self.name(), kind);
+        let trouble: Vec<String> = self.trouble().iter().map(ToString::to_string).collect();
+        error
+            .with_evidence("trouble seen on the console", &trouble.join("\n"))
+            .with_evidence("the console's log", &self.incomplete_log())
+    }
+
+    /// Why the console's log on disk is incomplete, if it is.
+    fn incomplete_log(&self) -> String {
+        let running = self.current();
+        let failure = running.and_then(|running| running.lifetime.console.spool_error());
+        failure.map_or_else(String::new, |failure| {
+            let log = self.state().console_log();
+            format!("{} is incomplete: {failure}", log.display())
+        })
+    }
+
+    /// Makes the error of a result. If something did not answer in time, it says why the
+    /// guest makes no progress, if that can be found out.
+    pub(crate) async fn with_diagnosis<T>(
+        &self,
+        running: &Running,
+        result: Result<T, ErrorKind>,
+    ) -> Result<T> {
+        let kind = match result {
+            Ok(value) => return Ok(value),
+            Err(kind) => kind,
+        };
+        let diagnosis = match kind {
+            ErrorKind::TimedOut { .. }
+            | ErrorKind::Shell {
+                source: backdoor_shell::Error::Unresponsive { .. },
+                ..
+            } => running.lifetime.diagnose().await,
+            _ => None,
+        };
+        let error = self.error(kind);
+        Err(error.with_evidence("the machine", &diagnosis.unwrap_or_default()))
+    }
+
+    /// Adds what a script prints in the guest, or why that is incomplete.
     pub(crate) async fn with_output(&self, error: Error, what: &str, script: &str) -> Error {
-        // It is no step of the test's that conditions could forbid.
-        let told = match self.unchecked().look(script, PATIENCE).await {
+        // Conditions apply to the test's own steps only.
+        let text = match self.unchecked().probe(script, LIMIT).await {
             Ok(Some(output)) if output.exit == Exit::TimedOut => {
                 let text = output.text();
-                format!("{text}\n(cut short: the guest took longer than {PATIENCE:?})")
+                format!("{text}\n(cut short: the guest took longer than {LIMIT:?})")
             }
             Ok(Some(output)) => output.text(),
             Ok(None) => format!("({BUSY})"),
-            // QEMU has ended, say: it is known already.
+            // Such as QEMU's exit, which the error says already.
             Err(failure) if discriminant(failure.kind()) == discriminant(error.kind()) => {
                 return error;
             }
-            Err(failure) => format!("({})", failure.gist()),
+            Err(failure) => format!("({})", failure.summary_line()),
         };
-        error.with_evidence(what, &told)
+        error.with_evidence(what, &text)
     }
 }

@@ -1,172 +1,130 @@
-//! What a clone must not share with its template is made anew.
+//! The identity of a clone: what it must not share with its template.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use backdoor_shell::Command;
 use uuid::Uuid;
 
-use crate::error::{ErrorKind, Result, tail};
-use crate::guest::commands::shell_error;
-use crate::instance::network_info::shared_macs;
-use crate::instance::saved_state::{Contents, Mount};
-use crate::machine::{Machine, Running};
+use super::mounts::Mount;
+use super::{Guest, Running};
+use crate::error::Result;
 
-impl Machine {
-    /// The hardware addresses that must differ between clones.
-    pub(crate) async fn shared_network_macs(&self) -> Result<Vec<String>> {
-        Ok(shared_macs(
-            &self.send_monitor_command("info network").await?,
-        ))
-    }
+/// What a guest is given when it continues from a saved state.
+///
+/// There are two ways to apply it with the same effect: the [clone
+/// agent](AGENT), if it waits in the guest, and a script in the root shell.
+pub(crate) struct Identity {
+    /// The host's time, in seconds since the epoch.
+    time: String,
+    /// 64 random bytes as text.
+    seed: String,
+    /// Empty if the guest keeps its own.
+    machine_id: String,
+    /// Empty if the guest keeps its own.
+    host_name: String,
+    mounts: Vec<Mount>,
+}
 
-    /// Gives a clone's guest its own clock, random numbers, machine id, hardware
-    /// addresses, name if there is one, and mounts what its template had to unmount.
-    pub(crate) async fn freshen(&self, contents: &Contents, host_name: Option<&str>) -> Result<()> {
-        let running = self.running("freshening a clone")?;
-        self.freshen_guest(&running, contents, host_name).await?;
-        if contents.macs.is_empty() {
-            return Ok(());
+/// The program that waits in a saved guest for its clone's identity, in Perl: without
+/// starting programs, it takes an emulated guest four tenths of a second less.
+pub(crate) const AGENT: &str = include_str!("clone_agent.pl");
+
+const HOST_NAME: &str = include_str!("host_name.sh");
+
+impl Identity {
+    /// Of the same guest at a later time: only the clock, the random numbers and the
+    /// mounted shares change.
+    pub(crate) fn resumed(mounts: &[Mount]) -> Self {
+        Self {
+            time: now(),
+            seed: seed(),
+            machine_id: String::new(),
+            host_name: String::new(),
+            mounts: mounts.to_vec(),
         }
-        let macs = contents.macs.iter().map(|mac| new_mac(mac));
-        self.quietly(macs.collect()).await.map(drop)
     }
 
-    /// All of that but hardware addresses, which stay those that the start command gives.
-    pub(crate) async fn freshen_guest(
-        &self,
-        running: &Running,
-        contents: &Contents,
-        host_name: Option<&str>,
-    ) -> Result<()> {
-        let id = Uuid::new_v4().simple().to_string();
-        self.renew(running, contents, &id, host_name.unwrap_or_default())
-            .await
-    }
-
-    /// Sets the clock of a guest that stood still, has it give other random numbers
-    /// than it would have, and mounts what had to be unmounted.
-    pub(crate) async fn refresh(&self, contents: &Contents) -> Result<()> {
-        let running = self.running("freshening a guest")?;
-        self.renew(&running, contents, "", "").await
-    }
-
-    /// Has what waits in the guest do it, else does it step by step. An empty `id` or
-    /// `host_name` stays as it is.
-    async fn renew(
-        &self,
-        running: &Running,
-        contents: &Contents,
-        id: &str,
-        host_name: &str,
-    ) -> Result<()> {
-        // A name that can't be one is refused before anything is done.
-        self.quote("naming a clone", host_name)?;
-        if let Some(waiter) = &contents.waiter {
-            let mut words = vec![now(), seed(), id.to_owned(), host_name.to_owned()];
-            for mount in &contents.mounts {
-                words.extend([&mount.source, &mount.dir, &mount.options].map(String::clone));
-            }
-            if self.tell_waiter(running, waiter, &words).await? {
-                return Ok(());
-            }
+    /// Of another machine.
+    pub(crate) fn cloned(mounts: &[Mount], host_name: Option<&str>) -> Self {
+        Self {
+            machine_id: Uuid::new_v4().simple().to_string(),
+            host_name: host_name.unwrap_or_default().to_owned(),
+            ..Self::resumed(mounts)
         }
-        let mounts = contents.mounts.iter().map(|mount| self.mount_words(mount));
-        let mounts = mounts.collect::<Result<Vec<_>>>()?;
-        let mut script = SET_CLOCK.replace("@now@", &now());
-        let mounting = mounts.iter().map(|[source, dir, options]| {
-            // A waiter that failed may have come so far.
-            format!(
-                "[[ $(</proc/mounts) == *' '{dir}' 9p '* ]] ||
-                     mount -t 9p -o {options} {source} {dir}\n"
-            )
-        });
-        script.extend(mounting);
-        script += &RESEED.replace("@seed@", &seed());
-        if !id.is_empty() {
-            script += &NEW_IDS.replace("@id@", id).replace("@seed@", &seed());
+    }
+
+    /// The agent's input: fields that a NUL separates.
+    pub(crate) fn to_agent_request(&self) -> String {
+        let mut fields = vec![&self.time, &self.seed, &self.machine_id, &self.host_name];
+        for mount in &self.mounts {
+            fields.extend([&mount.source, &mount.dir, &mount.options]);
         }
-        if !host_name.is_empty() {
-            script += &self.naming(host_name)?;
-        }
-        self.quietly_on(running, script).await.map(drop)
+        let fields: Vec<&str> = fields.into_iter().map(String::as_str).collect();
+        fields.join("\0")
     }
 
-    /// What it takes to mount it again, as words of the shell's.
-    fn mount_words(&self, mount: &Mount) -> Result<[String; 3]> {
-        let quote = |word| self.quote("mounting a share", word);
-        Ok([
-            quote(&mount.source)?,
-            quote(&mount.dir)?,
-            quote(&mount.options)?,
-        ])
-    }
-
-    /// The guest calls itself `name` on the network.
-    pub(crate) async fn set_host_name(&self, name: &str) -> Result<()> {
-        self.quietly(self.naming(name)?).await.map(drop)
-    }
-
-    fn naming(&self, name: &str) -> Result<String> {
-        let name = self.quote("naming a clone", name)?;
-        Ok(format!(
-            "printf %s {name} >/proc/sys/kernel/hostname
-             [[ ! -e /etc/hostname ]] || echo {name} >/etc/hostname\n"
-        ))
-    }
-
-    /// Runs a script that is no step of a test's, and that no condition of one's concerns;
-    /// gives what it prints.
-    pub(crate) async fn quietly(&self, script: String) -> Result<String> {
-        let running = self.running("looking after the guest")?;
-        self.quietly_on(&running, script).await
-    }
-
-    /// The same on a QEMU that nobody else may have found yet.
-    async fn quietly_on(&self, running: &Running, script: String) -> Result<String> {
-        let command = Command::new(script.as_str()).timeout(self.limit);
-        let ran = self.with_shell_of(running, async |running, shell| {
-            let ran = shell.run(command).await;
-            ran.map_err(|source| shell_error(running, source))
-        });
-        let ran = running.qemu.or_guests_end("looking after the guest", ran);
-        let output = self.told(running, ran.await).await?;
-        if output.success() {
-            return Ok(output.text());
-        }
-        Err(self.error(ErrorKind::CommandFailed {
-            command: script,
-            exit: output.exit,
-            output: tail(&output.stdout),
-        }))
+    /// A script for the root shell.
+    ///
+    /// # Errors
+    /// [`BadArgument`](crate::ErrorKind::BadArgument) if a value holds a NUL.
+    pub(crate) fn to_script(&self, guest: &Guest) -> Result<String> {
+        let column = |field: fn(&Mount) -> &str| self.mounts.iter().map(field);
+        let script = guest
+            .script("naming a clone")
+            .set("time", &self.time)?
+            .set("seed", &self.seed)?
+            .set("machine_id", &self.machine_id)?
+            .set("host_name", &self.host_name)?
+            .set_array("sources", column(|mount| &mount.source))?
+            .set_array("dirs", column(|mount| &mount.dir))?
+            .set_array("options", column(|mount| &mount.options))?;
+        let script = script.append(include_str!("identity.sh"));
+        Ok(script.append(HOST_NAME).into_text())
     }
 }
 
-/// busybox has no fractions of seconds.
-const SET_CLOCK: &str = r"
-    date -s @@now@ >/dev/null 2>&1 || { now=@now@; date -s @${now%.*} >/dev/null; }
-";
+impl Guest {
+    /// Applies an identity by the root shell.
+    pub(crate) async fn apply_identity(
+        &self,
+        running: &Running,
+        identity: &Identity,
+    ) -> Result<()> {
+        let script = identity.to_script(self)?;
+        self.run_untraced(running, script).await.map(drop)
+    }
 
-/// A guest's kernel takes this into account when it next reseeds itself.
-const RESEED: &str = "printf %s @seed@ >/dev/urandom\n";
+    /// Sets the guest's host name.
+    pub(crate) async fn set_host_name(&self, name: &str) -> Result<()> {
+        let running = self.running("naming a clone")?;
+        let script = self
+            .script("naming a clone")
+            .set("host_name", name)?
+            .append(HOST_NAME);
+        self.run_untraced(&running, script.into_text())
+            .await
+            .map(drop)
+    }
 
-/// Only what a shell does by itself: a process takes an emulated guest tens of
-/// milliseconds. And files are written over, not truncated: ext4 writes what replaces
-/// something to the disk at once.
-const NEW_IDS: &str = r"
-seed=/var/lib/systemd/random-seed
-[[ ! -e $seed ]] || printf %s @seed@ 1<>$seed
-for id in /etc/machine-id /var/lib/dbus/machine-id; do
-    [[ ! -s $id || -L $id ]] || echo @id@ 1<>$id
-done
-";
+    /// Gives new hardware addresses to the network cards that have these.
+    pub(crate) async fn replace_macs(&self, old: &[String]) -> Result<()> {
+        let running = self.running("naming a clone")?;
+        let new: Vec<String> = old.iter().map(|_| local_mac()).collect();
+        let script = self
+            .script("naming a clone")
+            .set_array("old", old.iter().map(String::as_str))?
+            .set_array("new", new.iter().map(String::as_str))?
+            .append(include_str!("replace_macs.sh"));
+        self.run_untraced(&running, script.into_text())
+            .await
+            .map(drop)
+    }
+}
 
-/// 64 random bytes in letters.
 fn seed() -> String {
     let random = || Uuid::new_v4().simple().to_string();
     [(); 4].map(|()| random()).concat()
 }
 
-/// The host's time, in seconds since the epoch.
 fn now() -> String {
     let now: Duration = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -174,15 +132,10 @@ fn now() -> String {
     format!("{}.{:06}", now.as_secs(), now.subsec_micros())
 }
 
-/// Another address, of those that are for local use, for the card that has this one.
-fn new_mac(old: &str) -> String {
+/// A random hardware address for local use.
+fn local_mac() -> String {
     let random = Uuid::new_v4();
     let random = random.as_bytes().iter().take(5);
-    let new: String = random.map(|byte| format!(":{byte:02x}")).collect();
-    format!(
-        "for card in /sys/class/net/*; do
-             [[ $(<\"$card/address\") != {old} ]] ||
-                 ip link set \"${{card##*/}}\" address 52{new}
-         done\n"
-    )
+    let rest: String = random.map(|byte| format!(":{byte:02x}")).collect();
+    format!("52{rest}")
 }

@@ -2,25 +2,25 @@
 
 use backdoor_shell::Output;
 
-use crate::Unit;
+use super::Guest;
 use crate::error::Result;
-use crate::machine::Machine;
+use crate::unit::Unit;
 
 /// # Jobs
-impl Machine {
-    /// Runs `systemctl start`, which waits for the job to end, and gives its
+impl Guest {
+    /// Runs `systemctl start`, which waits for the job to end, and returns its
     /// status and output, whatever they are.
     pub async fn start_job(&self, unit: impl Into<Unit>) -> Result<Output> {
         self.job("start", unit.into()).await
     }
 
-    /// Runs `systemctl stop`, which waits for the job to end, and gives its
+    /// Runs `systemctl stop`, which waits for the job to end, and returns its
     /// status and output, whatever they are.
     pub async fn stop_job(&self, unit: impl Into<Unit>) -> Result<Output> {
         self.job("stop", unit.into()).await
     }
 
-    /// Waits for a unit to be active: [`wait_for_unit`](Self::wait_for_unit).
+    /// Waits until a unit is active: [`wait_for_unit`](Self::wait_for_unit).
     pub async fn wait_for_job(&self, unit: impl Into<Unit>) -> Result<()> {
         self.wait_for_unit(unit).await
     }

@@ -1,61 +1,69 @@
-//! A QEMU that runs: its process and what it says.
+//! A guest's process from spawn to exit: its console, its standard error, and what ends
+//! every operation on the guest.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::process::ExitStatus;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use serial_log::{SerialLog, Spool};
 use tokio::time::timeout;
 
+use super::console_watch::ConsoleWatch;
 use crate::error::ErrorKind;
-use crate::guest::console_watch::{PANIC, Trouble, Watch};
-use crate::host::process::CommandSpec;
-use crate::host::process::Process;
+use crate::host::process::{CommandSpec, Process};
 use crate::host::state_dir::{StateDir, at};
 use crate::time_scale::scaled;
 use crate::trace::CONSOLE;
+use crate::trouble::{PANIC, Trouble};
 
 /// How many lines of the console and of standard error an error shows.
 const SHOWN_LINES: usize = 40;
 
-/// How many lines a kernel's panic may have, all of which are shown.
+/// How many lines of a kernel panic an error shows.
 const PANIC_LINES: usize = 200;
 
-/// What a panic begins with, [says the
-/// kernel](https://github.com/torvalds/linux/blob/v6.1/kernel/panic.c#L310).
+/// How a panic begins ([`panic()`](https://github.com/torvalds/linux/blob/v6.1/kernel/panic.c#L310)).
 const PANIC_BEGINS: &str = "Kernel panic - not syncing";
 
-/// How long a broken connection may be news before the reason for it is: the
-/// sockets of a dying QEMU close a moment before its process is buried.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long to wait for the exit status after a connection broke: the sockets of a dying
+/// QEMU close shortly before its process exits.
+const EXIT_DELAY: Duration = Duration::from_secs(2);
 
-/// How long a guest that has given up may go on talking before it is told of.
+/// How long to wait for more console lines of a guest that has died.
 const LAST_LINES: Duration = Duration::from_millis(100);
 
-/// How long a kernel that has panicked may take to reboot, which ends QEMU, if its console
-/// does not tell that it stays: as long as the parameters `panic=` that are in use.
+/// How long a kernel that has panicked may take to reboot, which ends QEMU, unless its
+/// console shows that it halts: the `panic=` parameters in use are shorter.
 const REBOOT: Duration = Duration::from_secs(30);
 
-/// QEMU's process, its console (standard input and output) and standard error.
-#[derive(Debug)]
-pub(crate) struct Qemu {
+/// Finds out why a guest makes no progress, if it is visible from outside.
+type Diagnose = Box<dyn Fn() -> BoxFuture<'static, Option<String>> + Send + Sync>;
+
+/// The process in which a guest runs, with its console (standard input and output) and
+/// standard error.
+pub(crate) struct Lifetime {
     process: Process,
     pub(crate) console: SerialLog,
-    pub(crate) watch: Arc<Watch>,
+    pub(crate) watch: Arc<ConsoleWatch>,
     stderr: SerialLog,
+    diagnose: OnceLock<Diagnose>,
+    /// Whether the exit was returned to a caller, so that it is no error later on.
+    exit_is_expected: AtomicBool,
 }
 
-impl Qemu {
-    /// Starts QEMU in the state directory.
+impl Lifetime {
+    /// Starts the process in the state directory.
     pub(crate) fn spawn(
         machine: &str,
         spec: CommandSpec,
         state: &StateDir,
         env: Vec<(OsString, OsString)>,
         shows_serial: Arc<AtomicBool>,
-        watch: Arc<Watch>,
+        watch: Arc<ConsoleWatch>,
     ) -> Result<Self, ErrorKind> {
         let spool = Spool::create(state.console_log()).map_err(at(&state.console_log()))?;
         let (process, streams) = Process::spawn(spec, state.path(), env)?;
@@ -83,7 +91,19 @@ impl Qemu {
             console,
             watch,
             stderr,
+            diagnose: OnceLock::new(),
+            exit_is_expected: AtomicBool::new(false),
         })
+    }
+
+    /// Sets what [`diagnose`](Self::diagnose) calls.
+    pub(crate) fn set_diagnosis(&self, diagnose: Diagnose) {
+        self.diagnose.get_or_init(|| diagnose);
+    }
+
+    /// Why the guest makes no progress, if it is visible from outside.
+    pub(crate) async fn diagnose(&self) -> Option<String> {
+        self.diagnose.get()?().await
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -102,8 +122,17 @@ impl Qemu {
         self.process.kill();
     }
 
-    /// What `operation` comes to, or at once the story of QEMU's end.
-    pub(crate) async fn or_exit<T>(
+    /// Records that a caller has waited for the exit.
+    pub(crate) fn expect_exit(&self) {
+        self.exit_is_expected.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn exit_is_expected(&self) -> bool {
+        self.exit_is_expected.load(Ordering::Relaxed)
+    }
+
+    /// Runs `operation`; the exit of the process ends it at once.
+    pub(crate) async fn until_exit<T>(
         &self,
         doing: &str,
         operation: impl Future<Output = Result<T, ErrorKind>>,
@@ -114,72 +143,87 @@ impl Qemu {
                 Err(kind) if kind.is_lost_connection() => kind,
                 result => return result,
             },
-            status = self.exited() => return Err(self.story(doing, status).await),
+            status = self.exited() => return Err(self.exit_error(doing, status).await),
         };
-        match timeout(LAST_WORDS, self.exited()).await {
-            Ok(status) => Err(self.story(doing, status).await),
+        match timeout(EXIT_DELAY, self.exited()).await {
+            Ok(status) => Err(self.exit_error(doing, status).await),
             Err(_) => Err(failure),
         }
     }
 
-    /// What `operation` comes to, which takes a guest that lives; or at once the story
-    /// of its end, or of QEMU's.
-    pub(crate) async fn or_guests_end<T>(
+    /// Runs `operation`, which needs a live guest: its death ends it at once, as does the
+    /// exit of the process.
+    pub(crate) async fn until_guest_end<T>(
         &self,
         doing: &str,
         operation: impl Future<Output = Result<T, ErrorKind>>,
     ) -> Result<T, ErrorKind> {
         tokio::select! {
-            // What has happened already counts, whatever came after it.
+            // A result that is there already counts, whatever came after it.
             biased;
-            result = self.or_exit(doing, operation) => result,
+            result = self.until_exit(doing, operation) => result,
             trouble = self.watch.ended() => {
                 let _ = timeout(LAST_LINES, self.exited()).await;
-                Err(self.guests_end(doing, trouble))
+                Err(self.guest_end(doing, trouble))
             }
         }
     }
 
-    /// How QEMU ends; or the guest's end, if that leaves QEMU running.
-    pub(crate) async fn exit_unless_guests_end(
-        &self,
-        doing: &str,
-    ) -> Result<ExitStatus, ErrorKind> {
+    /// Waits for the process to exit, or for the guest to die while its process goes on.
+    pub(crate) async fn exit_or_guest_end(&self, doing: &str) -> Result<ExitStatus, ErrorKind> {
         let trouble = tokio::select! {
             biased;
             status = self.exited() => return Ok(status),
             trouble = self.watch.stays() => trouble,
-            trouble = self.does_not_reboot() => trouble,
+            trouble = self.panic_without_reboot() => trouble,
         };
         match timeout(LAST_LINES, self.exited()).await {
             Ok(status) => Ok(status),
-            Err(_) => Err(self.guests_end(doing, trouble)),
+            Err(_) => Err(self.guest_end(doing, trouble)),
         }
     }
 
-    /// Waits for the end of a guest, and for as long as it may take to end QEMU.
-    async fn does_not_reboot(&self) -> Trouble {
+    /// Waits for the guest to die, and for as long as a reboot may take to end QEMU.
+    async fn panic_without_reboot(&self) -> Trouble {
         loop {
             self.watch.ended().await;
             let _ = timeout(scaled(REBOOT), self.exited()).await;
-            // It may have been allowed meanwhile.
-            if let Some(trouble) = self.watch.end_until_now() {
+            // The trouble may have been allowed in the meantime.
+            if let Some(trouble) = self.watch.end_so_far() {
                 return trouble;
             }
         }
     }
 
-    /// The story of the guest's end, if it has ended by now.
-    pub(crate) fn guests_end_until_now(&self, doing: &str) -> Option<ErrorKind> {
-        let trouble = self.watch.end_until_now()?;
-        Some(self.guests_end(doing, trouble))
+    /// The error of a guest that has died, if it has.
+    pub(crate) fn guest_end_so_far(&self, doing: &str) -> Option<ErrorKind> {
+        let trouble = self.watch.end_so_far()?;
+        Some(self.guest_end(doing, trouble))
     }
 
-    fn guests_end(&self, doing: &str, trouble: Trouble) -> ErrorKind {
+    fn guest_end(&self, doing: &str, trouble: Trouble) -> ErrorKind {
         ErrorKind::GuestEnded {
             doing: doing.to_owned(),
             trouble,
             status: self.exit_status(),
+            console: self.last_console_lines(),
+        }
+    }
+
+    /// The error of a condition that was not met within `waited`: every time-out error is
+    /// made here.
+    pub(crate) fn timed_out(
+        &self,
+        waited: Duration,
+        what: &str,
+        looks: u32,
+        last_seen: &str,
+    ) -> ErrorKind {
+        ErrorKind::TimedOut {
+            what: what.to_owned(),
+            waited,
+            looks,
+            last_seen: last_seen.to_owned(),
             console: self.last_console_lines(),
         }
     }
@@ -193,28 +237,37 @@ impl Qemu {
         shown(&self.stderr)
     }
 
-    async fn story(&self, doing: &str, status: ExitStatus) -> ErrorKind {
-        // Its pipes are closed: what is in them has only to be read.
-        let _ = timeout(LAST_WORDS, async {
+    async fn exit_error(&self, doing: &str, status: ExitStatus) -> ErrorKind {
+        // The pipes are closed; what is still in them is read first.
+        let _ = timeout(EXIT_DELAY, async {
             self.console.closed().await;
             self.stderr.closed().await;
         })
         .await;
         let seen = self.watch.seen();
         if let Some(panic) = seen.into_iter().find(|trouble| trouble.name == PANIC) {
-            return self.guests_end(doing, panic);
+            return self.guest_end(doing, panic);
         }
         ErrorKind::Exited {
             doing: doing.to_owned(),
             status,
+            starting: false,
             stderr: self.last_stderr_lines(),
             console: self.last_console_lines(),
         }
     }
 }
 
+impl fmt::Debug for Lifetime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lifetime")
+            .field("process", &self.process)
+            .finish_non_exhaustive()
+    }
+}
+
 impl ErrorKind {
-    /// Whether this may be only the first sign of QEMU's end.
+    /// Whether this may be only the first sign of the process's exit.
     fn is_lost_connection(&self) -> bool {
         match self {
             Self::Shell { source, .. } => matches!(

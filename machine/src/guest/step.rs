@@ -1,24 +1,22 @@
-//! Steps: what is being done, told as spans.
-
-use std::fmt::Display;
+//! Steps: the operations of a machine, emitted as spans.
 
 use tracing::Instrument as _;
 
+use super::Guest;
 use crate::error::Result;
-use crate::machine::Machine;
 use crate::trace::{self, StepOutcome};
 
-impl Machine {
-    /// Does `operation` in a span that tells how it ends. Steps within it are the
+impl Guest {
+    /// Runs `operation` in a span that records its outcome. Steps within it are the
     /// span's children.
     ///
-    /// The operation is put on the heap: steps are nested, and futures that hold
-    /// each other whole grow to tens of kilobytes.
-    pub(crate) fn step<T, E: Display>(
+    /// The operation is boxed: steps are nested, and futures that contain each other grow
+    /// to tens of kilobytes.
+    pub(crate) fn step<T>(
         &self,
         what: &str,
-        operation: impl Future<Output = Result<T, E>>,
-    ) -> impl Future<Output = Result<T, E>> {
+        operation: impl Future<Output = Result<T>>,
+    ) -> impl Future<Output = Result<T>> {
         let operation = Box::pin(operation);
         async move {
             let span = trace::step(Some(self.name()), None, what);
@@ -26,7 +24,7 @@ impl Machine {
             let result = operation.instrument(span).await;
             match &result {
                 Ok(_) => outcome.ok(),
-                Err(error) => outcome.failed(error, None, false),
+                Err(error) => outcome.failed(error, Some(error.id()), error.is_infrastructure()),
             }
             result
         }

@@ -1,53 +1,46 @@
 //! Signs of trouble on the console.
 
-use std::sync::PoisonError;
-
+use super::Guest;
 use crate::error::Result;
-use crate::guest::console_watch::{Meaning, Trouble};
-use crate::machine::Machine;
+use crate::trouble::{Meaning, Trouble};
 
 /// # Trouble
 ///
 /// The console is watched for signs of trouble: `kernel panic`, `kernel oops`, `lock-up`,
 /// `kernel bug`, `kernel warning`, `out of memory`, `emergency shell`, `ordering cycle`,
-/// `dropped to initramfs`, `disk error`, `crash of a program`, `broken boot loader`. Errors
-/// mention what was seen. A kernel that has panicked and does not reboot, as its console or
-/// QEMU's `pvpanic` device tells, and a guest that QEMU has stopped because its disk has
-/// no room on the host, end whatever waits for the guest at once, with
-/// [`ErrorKind::GuestEnded`](crate::ErrorKind::GuestEnded).
-impl Machine {
-    /// What this start of the machine has shown, each kind of trouble once.
+/// `dropped to initramfs`, `disk error`, `crash of a program`, `broken boot loader`. The
+/// next error mentions what was seen. A kernel panic without a reboot, as the console or
+/// QEMU's `pvpanic` device shows it, ends every wait for the guest at once with
+/// [`ErrorKind::GuestEnded`](crate::ErrorKind::GuestEnded); so does a guest that QEMU has
+/// stopped because the host's disk is full.
+impl Guest {
+    /// The trouble that the machine has shown since its last start, each kind once.
     pub fn trouble(&self) -> Vec<Trouble> {
         let running = self.current();
-        running.map_or_else(Vec::new, |running| running.qemu.watch.seen())
+        running.map_or_else(Vec::new, |running| running.lifetime.watch.seen())
     }
 
-    /// Trouble of this name is none, whether it was seen already or comes from now on: a
-    /// test that has the kernel panic, say, expects that.
+    /// Ignores trouble of this name, seen already or later: for a test that expects it,
+    /// such as one that causes a kernel panic.
     ///
     /// # Errors
-    /// [`BadArgument`](crate::ErrorKind::BadArgument) with the names that there are.
+    /// [`BadArgument`](crate::ErrorKind::BadArgument) with the names that exist.
     pub fn allow_trouble(&self, name: &str) -> Result<()> {
-        // The error has a look at the signs, too.
-        let allowed = self.signs().allow(name);
+        // The lock must be released before the error is made, which takes it, too.
+        let allowed = self.signs().lock().allow(name);
         allowed.map_err(|names| {
             let reason = format!("there is no {name:?}, only {names}");
             self.bad_argument("allowing trouble", reason)
         })
     }
 
-    /// Watches the console for one kind of trouble more: lines that the regular expression
-    /// `pattern` matches.
+    /// Watches the console for one more kind of trouble: lines that the regular
+    /// expression `pattern` matches.
     ///
     /// # Errors
-    /// [`BadArgument`](crate::ErrorKind::BadArgument) if it is no regular expression.
+    /// [`BadArgument`](crate::ErrorKind::BadArgument) if it is not a regular expression.
     pub fn watch_console(&self, name: &str, pattern: &str, meaning: Meaning) -> Result<()> {
-        let added = self.signs().add(name, pattern, meaning);
+        let added = self.signs().lock().add(name, pattern, meaning);
         added.map_err(|reason| self.bad_argument("watching the console", reason))
-    }
-
-    fn signs(&self) -> std::sync::MutexGuard<'_, crate::guest::console_watch::Signs> {
-        let signs = self.parts.signs.lock();
-        signs.unwrap_or_else(PoisonError::into_inner)
     }
 }

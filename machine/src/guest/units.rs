@@ -5,34 +5,31 @@ use std::time::{Duration, Instant};
 
 use backdoor_shell::Output;
 
-use crate::Unit;
-use crate::error::{Error, ErrorKind, Result, tail};
-use crate::guest::commands::BUSY;
-use crate::guest::parse::systemctl::properties;
-use crate::guest::waiting::Look;
-use crate::machine::Machine;
-
-/// What a unit has just printed is in the journal only then.
-const SYNC_JOURNAL: &str = "journalctl --sync &>/dev/null || :";
+use super::Guest;
+use super::parse::systemctl::properties;
+use super::shell_gate::BUSY;
+use super::waiting::Probe;
+use crate::error::{Error, ErrorKind, Result};
+use crate::unit::Unit;
 
 /// # Units
 ///
-/// A unit is a `&str`, or a [`Unit`] for one of a user's. Its name is quoted:
-/// it may hold anything.
-impl Machine {
+/// A unit is a `&str`, or a [`Unit`] for a unit of a user. Its name is quoted, so it may
+/// contain anything.
+impl Guest {
     /// Waits until a unit is active.
     ///
     /// # Errors
     /// [`UnitState`](ErrorKind::UnitState) at once if the unit has failed, or is
-    /// inactive with no job under way that could change that;
-    /// [`TimedOut`](ErrorKind::TimedOut). With what `systemctl status` says,
-    /// the last of the unit's journal included.
+    /// inactive and no job is queued that could change that;
+    /// [`TimedOut`](ErrorKind::TimedOut). With the output of `systemctl status`,
+    /// including the end of the unit's journal.
     pub async fn wait_for_unit(&self, unit: impl Into<Unit>) -> Result<()> {
         let unit = unit.into();
         let what = format!("unit {unit}");
         self.step(&format!("waiting for {what}"), async {
             self.connect().await?;
-            let waited = self.wait(&what, |left| self.look_at_unit(&unit, left));
+            let waited = self.wait(&what, |left| self.probe_unit(&unit, left));
             match waited.await {
                 Err(error) => Err(self.with_unit_status(error, &unit).await),
                 done => done,
@@ -41,40 +38,43 @@ impl Machine {
         .await
     }
 
-    async fn look_at_unit(&self, unit: &Unit, left: Duration) -> Result<Look<()>> {
+    async fn probe_unit(&self, unit: &Unit, left: Duration) -> Result<Probe<()>> {
         let begin = Instant::now();
         let left = || left.saturating_sub(begin.elapsed());
-        let Some(shown) = self.see_unit(unit, left()).await? else {
-            return Ok(Look::Unseen(BUSY.to_owned()));
+        let Some(shown) = self.show_unit(unit, left()).await? else {
+            return Ok(Probe::Unknown(BUSY.to_owned()));
         };
         let get = |name| shown.get(name).map_or("", String::as_str);
         let stays = |why: String| self.unit_state(unit, why, "active");
         match get("ActiveState") {
-            "active" => Ok(Look::Done(())),
+            "active" => Ok(Probe::Ready(())),
             "failed" => Err(stays(format!("failed ({})", get("Result")))),
-            // Jobs of other units may yet start it, or even make it.
+            // Jobs of other units may still start it, or even create it.
             "inactive" if get("Job").is_empty() && !self.has_jobs(unit, left()).await? => {
                 let is_known = get("LoadState") != "not-found";
-                let Some(shown) = self.see_unit(unit, left()).await? else {
-                    return Ok(Look::Unseen(BUSY.to_owned()));
+                let Some(shown) = self.show_unit(unit, left()).await? else {
+                    return Ok(Probe::Unknown(BUSY.to_owned()));
                 };
                 match shown.get("ActiveState").map_or("", String::as_str) {
                     "inactive" if is_known => Err(stays(
                         "inactive, and no job is under way that might start it".to_owned(),
                     )),
                     "inactive" => Err(stays("not known to systemd".to_owned())),
-                    state => Ok(Look::NotYet(format!("it is {state}"))),
+                    state => Ok(Probe::Pending(format!("it is {state}"))),
                 }
             }
             "" if !self.has_jobs(unit, left()).await? => {
                 Err(stays("a pattern that no unit's name matches".to_owned()))
             }
-            state => Ok(Look::NotYet(format!("it is {state} ({})", get("SubState")))),
+            state => Ok(Probe::Pending(format!(
+                "it is {state} ({})",
+                get("SubState")
+            ))),
         }
     }
 
-    /// What a look shows of a unit. `None` if it does not get to its end.
-    async fn see_unit(
+    /// The properties that a probe needs. `None` if the probe was not completed.
+    async fn show_unit(
         &self,
         unit: &Unit,
         left: Duration,
@@ -82,23 +82,23 @@ impl Machine {
         let names = "ActiveState,SubState,LoadState,Result,Job";
         let query = format!("show --no-pager -p {names} -- {} 2>&1", self.quoted(unit)?);
         let script = self.systemctl_script(&query, unit.user())?;
-        let Some(output) = self.look_to_the_end(&script, left).await? else {
+        let Some(output) = self.probe_to_the_end(&script, left).await? else {
             return Ok(None);
         };
         let shown = properties(&self.systemctl_output(&query, &output)?);
         Ok(Some(shown))
     }
 
-    /// Whether the service manager has anything to do.
+    /// Whether the service manager has queued jobs.
     async fn has_jobs(&self, unit: &Unit, left: Duration) -> Result<bool> {
         let script = self.systemctl_script("list-jobs --no-legend 2>&1", unit.user())?;
-        let output = self.look(&script, left).await?;
+        let output = self.probe(&script, left).await?;
         Ok(output.is_none_or(|output| !output.text().trim().is_empty()))
     }
 
-    /// All properties of a unit, as `systemctl show` gives them.
+    /// All properties of a unit, as printed by `systemctl show`.
     ///
-    /// A unit that does not exist has some, too; its `LoadState` is `not-found`.
+    /// A unit that does not exist has properties, too; its `LoadState` is `not-found`.
     ///
     /// # Errors
     /// [`Systemctl`](ErrorKind::Systemctl).
@@ -112,8 +112,7 @@ impl Machine {
     /// One property of a unit.
     ///
     /// # Errors
-    /// [`Systemctl`](ErrorKind::Systemctl); also if the unit has no such
-    /// property.
+    /// [`Systemctl`](ErrorKind::Systemctl), also if the unit has no such property.
     pub async fn get_unit_property(&self, unit: impl Into<Unit>, property: &str) -> Result<String> {
         let unit = unit.into();
         let query = format!(
@@ -133,10 +132,10 @@ impl Machine {
         })
     }
 
-    /// Runs `systemctl QUERY`, or `systemctl --user QUERY` as `user`, and gives
-    /// its status and output. Its standard error goes to the console, as a command's.
+    /// Runs `systemctl QUERY`, or `systemctl --user QUERY` as `user`, and returns
+    /// its status and output. Its standard error goes to the console, as a command's does.
     ///
-    /// `query` is shell text: [quote](crate::quote) what goes into it.
+    /// `query` is shell text: [quote](crate::quote) the values in it.
     pub async fn systemctl(&self, query: &str, user: Option<&str>) -> Result<Output> {
         self.execute(self.systemctl_script(query, user)?).await
     }
@@ -144,7 +143,7 @@ impl Machine {
     /// Checks that a unit is in a state such as `active`, `inactive` or `failed`.
     ///
     /// # Errors
-    /// [`UnitState`](ErrorKind::UnitState) with what `systemctl status` says.
+    /// [`UnitState`](ErrorKind::UnitState) with the output of `systemctl status`.
     pub async fn require_unit_state(&self, unit: impl Into<Unit>, state: &str) -> Result<()> {
         let unit = unit.into();
         let step = format!("checking if unit {unit} has reached state {state}");
@@ -167,7 +166,7 @@ impl Machine {
         })
     }
 
-    /// Adds the unit's status and journal, if the guest can still tell.
+    /// Adds the unit's status and journal, if the guest still answers.
     async fn with_unit_status(&self, error: Error, unit: &Unit) -> Error {
         let Ok((status, journal)) = self.status_scripts(unit) else {
             return error;
@@ -177,60 +176,5 @@ impl Machine {
             Some(journal) => self.with_output(error, "its journal", &journal).await,
             None => error,
         }
-    }
-
-    /// What shows a unit's status; and its journal, if that is not part of it: users
-    /// may not read what the system keeps of their units.
-    fn status_scripts(&self, unit: &Unit) -> Result<(String, Option<String>)> {
-        let name = self.quoted(unit)?;
-        let lines = if unit.user().is_some() { 0 } else { 15 };
-        let query = format!("status --no-pager --full --lines={lines} -- {name} 2>&1");
-        let status = self.systemctl_script(&query, unit.user())?;
-        let Some(user) = unit.user() else {
-            return Ok((format!("{SYNC_JOURNAL}; {status}"), None));
-        };
-        let query = format!("show --property=Id --value -- {name}");
-        let journal = format!(
-            "exec 2>&1; {SYNC_JOURNAL}
-            uid=$(id -u -- {}); id=$({})
-            journalctl --no-pager --lines=15 _UID=$uid _SYSTEMD_USER_UNIT=\"$id\" \\
-                + _UID=$uid USER_UNIT=\"$id\"",
-            self.quote("reading a journal", user)?,
-            self.systemctl_script(&query, Some(user))?
-        );
-        Ok((status, Some(journal)))
-    }
-
-    pub(crate) fn systemctl_output(&self, query: &str, output: &Output) -> Result<String> {
-        if output.success() {
-            return Ok(output.text());
-        }
-        Err(self.error(ErrorKind::Systemctl {
-            query: query.to_owned(),
-            exit: output.exit,
-            output: tail(&output.stdout),
-        }))
-    }
-
-    /// A unit's name, quoted.
-    pub(crate) fn quoted(&self, unit: &Unit) -> Result<String> {
-        let doing = "asking systemd about a unit";
-        if unit.name().is_empty() {
-            return Err(self.bad_argument(doing, "the unit's name is empty"));
-        }
-        self.quote(doing, unit.name())
-    }
-
-    fn systemctl_script(&self, query: &str, user: Option<&str>) -> Result<String> {
-        let Some(user) = user else {
-            return Ok(format!("systemctl {query}"));
-        };
-        let script = format!("XDG_RUNTIME_DIR=/run/user/`id -u` systemctl --user {query}");
-        let doing = "asking a user's systemd";
-        Ok(format!(
-            "su -l --shell /bin/sh -c {} -- {}",
-            self.quote(doing, &script)?,
-            self.quote(doing, user)?
-        ))
     }
 }

@@ -1,69 +1,70 @@
-//! The one wait loop, for what nothing announces and so must be looked at.
+//! The one wait loop, for conditions that nothing notifies of and so must be polled.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// The pause after the first look; each is half as long again as the last.
+/// The pause after the first probe; each is half as long again as the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// What a look saw.
-pub(crate) enum Look<T> {
-    /// It has happened.
-    Done(T),
-    /// It has not: this is how things stand.
-    NotYet(String),
-    /// It has not, though the look waited for it: look again at once.
-    StillNot(String),
-    /// Nothing was seen, for this reason: what was seen before is the last.
-    Unseen(String),
+/// What a probe of a condition found.
+pub(crate) enum Probe<T> {
+    /// The condition is met.
+    Ready(T),
+    /// It is not met; the text describes the present state.
+    Pending(String),
+    /// The same, of a probe that itself waited for the condition: probe again at once.
+    StillPending(String),
+    /// Nothing was found out, for this reason: the state seen before is the last one.
+    Unknown(String),
 }
 
-/// A wait that was in vain.
+/// How a wait ended.
 #[derive(Debug)]
-pub(crate) struct InVain {
-    pub(crate) looks: u32,
-    pub(crate) last_seen: String,
+pub(crate) enum Waited<T> {
+    Ready(T),
+    TimedOut { looks: u32, last_seen: String },
 }
 
-/// Looks again and again until it has happened, for at most `limit`, and at
-/// least once. `look` is told how much time is left.
+/// Probes until the condition is met, for at most `limit`, and at least once. `probe` is
+/// passed the time that is left.
 pub(crate) async fn wait<T, E, F>(
     limit: Duration,
-    mut look: impl FnMut(Duration) -> F,
-) -> Result<Result<T, InVain>, E>
+    mut probe: impl FnMut(Duration) -> F,
+) -> Result<Waited<T>, E>
 where
-    F: Future<Output = Result<Look<T>, E>>,
+    F: Future<Output = Result<Probe<T>, E>>,
 {
     let start = Instant::now();
     let mut pause = FIRST_PAUSE;
     let mut last_seen = None;
-    for looks in 1.. {
-        let (seen, has_waited) = match look(limit.saturating_sub(start.elapsed())).await? {
-            Look::Done(value) => return Ok(Ok(value)),
-            Look::NotYet(seen) => (seen, false),
-            Look::StillNot(seen) => (seen, true),
-            Look::Unseen(reason) => (last_seen.take().unwrap_or(reason), false),
+    let mut looks = 0;
+    loop {
+        looks += 1;
+        let (seen, has_waited) = match probe(limit.saturating_sub(start.elapsed())).await? {
+            Probe::Ready(value) => return Ok(Waited::Ready(value)),
+            Probe::Pending(seen) => (seen, false),
+            Probe::StillPending(seen) => (seen, true),
+            Probe::Unknown(reason) => (last_seen.take().unwrap_or(reason), false),
         };
-        let seen = last_seen.insert(seen);
         let left = limit.saturating_sub(start.elapsed());
         if left.is_zero() {
-            let last_seen = std::mem::take(seen);
-            return Ok(Err(InVain { looks, last_seen }));
+            let last_seen = seen;
+            return Ok(Waited::TimedOut { looks, last_seen });
         }
+        last_seen = Some(seen);
         if !has_waited {
             #[expect(clippy::disallowed_methods, reason = "this is the one wait loop")]
             sleep(pause.min(left)).await;
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
         }
     }
-    unreachable!("the loop has no end but its returns")
 }
 
-/// Lets time pass, where it is time itself that is waited for.
+/// Lets time pass, where the passing of time is what is waited for.
 #[expect(clippy::disallowed_methods, reason = "no event could end it earlier")]
 pub(crate) async fn pause(duration: Duration) {
     sleep(duration).await;
@@ -76,57 +77,68 @@ mod tests {
 
     use super::*;
 
+    impl<T: std::fmt::Debug> Waited<T> {
+        fn timed_out(self) -> (u32, String) {
+            match self {
+                Self::TimedOut { looks, last_seen } => (looks, last_seen),
+                Self::Ready(value) => panic!("ready: {value:?}"),
+            }
+        }
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn looks_until_it_has_happened() {
+    async fn probes_until_the_condition_is_met() {
         let mut looks = 0;
         let found = wait(Duration::from_secs(10), |_| {
             looks += 1;
             ready(Ok::<_, Infallible>(if looks == 5 {
-                Look::Done("it")
+                Probe::Ready("it")
             } else {
-                Look::NotYet("no".into())
+                Probe::Pending("no".into())
             }))
         });
-        assert_eq!(found.await.unwrap().unwrap(), "it");
+        assert!(matches!(found.await.unwrap(), Waited::Ready("it")));
         assert_eq!(looks, 5);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn gives_up_in_time_with_what_was_seen() {
+    async fn gives_up_at_the_limit() {
         let start = Instant::now();
         let limit = Duration::from_secs(30);
         let found = wait(limit, |left| {
-            ready(Ok::<_, Infallible>(Look::<()>::NotYet(format!("{left:?}"))))
+            ready(Ok::<_, Infallible>(Probe::<()>::Pending(format!(
+                "{left:?}"
+            ))))
         });
-        let in_vain = found.await.unwrap().unwrap_err();
+        let (looks, _) = found.await.unwrap().timed_out();
         assert_eq!(start.elapsed().as_secs(), 30);
-        assert!(in_vain.looks > 30, "{in_vain:?}");
+        assert!(looks > 30, "{looks}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_seen_stays_the_last() {
+    async fn the_last_known_state_is_kept() {
         let mut looks = ["no", "still no"].into_iter();
         let found = wait(Duration::from_secs(1), |_| {
             ready(Ok::<_, Infallible>(match looks.next() {
-                Some(seen) => Look::<()>::NotYet(seen.to_owned()),
-                None => Look::Unseen("too slow".to_owned()),
+                Some(seen) => Probe::<()>::Pending(seen.to_owned()),
+                None => Probe::Unknown("too slow".to_owned()),
             }))
         });
-        assert_eq!(found.await.unwrap().unwrap_err().last_seen, "still no");
+        assert_eq!(found.await.unwrap().timed_out().1, "still no");
         let never = wait(Duration::from_secs(1), |_| {
-            ready(Ok::<_, Infallible>(Look::<()>::Unseen("busy".to_owned())))
+            ready(Ok::<_, Infallible>(Probe::<()>::Unknown("busy".to_owned())))
         });
-        assert_eq!(never.await.unwrap().unwrap_err().last_seen, "busy");
+        assert_eq!(never.await.unwrap().timed_out().1, "busy");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn looks_once_without_any_time() {
+    async fn probes_once_without_any_time() {
         let mut looks = 0;
         let found = wait(Duration::ZERO, |_| {
             looks += 1;
-            ready(Ok::<_, Infallible>(Look::<()>::NotYet(String::new())))
+            ready(Ok::<_, Infallible>(Probe::<()>::Pending(String::new())))
         });
-        found.await.unwrap().unwrap_err();
+        found.await.unwrap().timed_out();
         assert_eq!(looks, 1);
     }
 }

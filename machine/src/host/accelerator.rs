@@ -14,6 +14,8 @@ use tokio::process::Command;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
+use super::process::find_in_path;
+
 /// How long the probe's guest may take. On a KVM that works it needs about a
 /// tenth of a second; on one that does not, for ever.
 const PROBE_LIMIT: Duration = Duration::from_secs(3);
@@ -83,7 +85,7 @@ fn named() -> Option<Accelerator> {
 }
 
 async fn cached_probe() -> Accelerator {
-    let qemu = Path::new("qemu-system-x86_64");
+    let qemu = "qemu-system-x86_64";
     // Nobody may use it, or we may not (yet): nothing to be remembered.
     if File::options()
         .read(true)
@@ -115,7 +117,7 @@ async fn cached_probe() -> Accelerator {
 
 /// Runs a guest of nineteen bytes under KVM: 2²⁶ turns of a loop, then a write to the
 /// port that ends QEMU.
-async fn probe(qemu: &Path) -> io::Result<Accelerator> {
+async fn probe(qemu: &str) -> io::Result<Accelerator> {
     let mut image = tempfile::NamedTempFile::new()?;
     image.write_all(&boot_sector())?;
     let mut drive = OsString::from("if=ide,format=raw,snapshot=on,file=");
@@ -171,14 +173,11 @@ fn boot_sector() -> [u8; 512] {
 }
 
 /// The file whose name holds all that the answer depends on.
-fn cache_file(qemu: &Path) -> Option<PathBuf> {
+fn cache_file(qemu: &str) -> Option<PathBuf> {
     let home = env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
     let caches = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or(home)?;
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
-    let path = env::var_os("PATH")?;
-    let program = env::split_paths(&path)
-        .map(|dir| dir.join(qemu))
-        .find(|file| file.exists())?;
+    let program = find_in_path(qemu)?;
     let changed = program.metadata().ok()?.mtime();
     Some(
         caches

@@ -30,6 +30,7 @@ pub(crate) use remove::remove;
 pub(crate) use task::Task;
 
 use crate::host::sparse;
+use crate::host::state_dir::remove_file_if_exists;
 
 /// Paths within a copy by their modes.
 pub(crate) type Modes = BTreeMap<u32, Vec<PathBuf>>;
@@ -147,7 +148,7 @@ fn copy_dir_out(guest: &GuestDir<'_>, name: &Path, target: &Path) -> io::Result<
                     let link = readlinkat(&entry, "", Vec::new())?;
                     let link = PathBuf::from(OsString::from_vec(link.into_bytes()));
                     if stays_inside(&inside, &link) {
-                        remove_link_or_file(&target)?;
+                        remove_file_if_exists(&target)?;
                         symlink(link, &target)?;
                     } else {
                         left_out.add(inside);
@@ -200,7 +201,8 @@ fn stays_inside(inside: &Path, link: &Path) -> bool {
 fn copy_file_out(entry: &OwnedFd, target: &Path, task: &Task) -> io::Result<()> {
     let file = File::open(format!("/proc/self/fd/{}", entry.as_raw_fd()))?;
     let data = file.metadata()?;
-    remove_link_or_file(target)?;
+    // A new file, which can't be written through an old link.
+    remove_file_if_exists(target)?;
     let copy = File::options()
         .write(true)
         .create_new(true)
@@ -210,14 +212,6 @@ fn copy_file_out(entry: &OwnedFd, target: &Path, task: &Task) -> io::Result<()> 
     sparse::copy(&file, &copy, data.len(), || task.goes_on())?;
     task.has_copied(data.len());
     copy.set_permissions(Permissions::from_mode(data.permissions().mode() & 0o777))
-}
-
-/// Makes way for a new file, which must not be written through an old link.
-fn remove_link_or_file(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 /// `inside` beneath `path`; `path` itself, without a slash, if it is empty.

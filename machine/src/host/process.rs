@@ -3,6 +3,7 @@
 #[expect(unsafe_code, reason = "system calls between fork and exec")]
 mod supervisor;
 
+use std::env;
 use std::ffi::OsString;
 use std::io::{self, Read as _};
 use std::net::Shutdown;
@@ -45,6 +46,14 @@ pub(crate) struct Streams {
     pub(crate) stdin: ChildStdin,
     pub(crate) stdout: ChildStdout,
     pub(crate) stderr: ChildStderr,
+}
+
+/// The path of a program in `PATH`.
+pub(crate) fn find_in_path(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path)
+        .map(|dir| dir.join(program))
+        .find(|file| file.is_file())
 }
 
 impl Process {

@@ -6,12 +6,12 @@ use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use crate::error::ErrorKind;
 use crate::host::guest_tree::{self, Task};
 use crate::host::orphan_cleanup::Janitor;
 use crate::host::tmp_dir::TmpDir;
+use crate::sync::Mutex;
 
 /// A Unix socket's path may have 107 bytes and a NUL (unix(7), `sun_path`).
 const MAX_SOCKET_PATH: usize = 107;
@@ -63,7 +63,7 @@ pub(crate) struct Sockets {
     pub(crate) qmp: PathBuf,
     pub(crate) shell: PathBuf,
     pub(crate) shell_port: PathBuf,
-    pub(crate) waiter: PathBuf,
+    pub(crate) clone_agent: PathBuf,
     /// For the state of a machine that is saved, or goes on.
     pub(crate) migration: PathBuf,
 }
@@ -75,7 +75,7 @@ impl Sockets {
             qmp: dir.join("qmp"),
             shell: dir.join("shell"),
             shell_port: dir.join("shell-port"),
-            waiter: dir.join("waiter"),
+            clone_agent: dir.join("clone-agent"),
             migration: dir.join("migration"),
         }
     }
@@ -136,8 +136,7 @@ impl StateDir {
 
     /// Has a directory in the share removed with the machine.
     pub(crate) fn leave_in_share(&self, dir: PathBuf) {
-        let left = self.left_in_share.lock();
-        left.unwrap_or_else(PoisonError::into_inner).push(dir);
+        self.left_in_share.lock().push(dir);
     }
 
     pub(crate) fn sockets(&self) -> Sockets {
@@ -151,8 +150,7 @@ impl StateDir {
 
 impl Drop for StateDir {
     fn drop(&mut self) {
-        let left = self.left_in_share.get_mut();
-        for dir in left.unwrap_or_else(PoisonError::into_inner) {
+        for dir in self.left_in_share.get_mut() {
             if let Err(error) = guest_tree::remove(dir, &Task::default()) {
                 tracing::warn!(path = %dir.display(), %error, "could not remove what a guest shared");
             }
@@ -193,7 +191,7 @@ fn socket_dir(state: &Path) -> Result<SocketDir, ErrorKind> {
 }
 
 pub(crate) fn check_socket_path(dir: &Path) -> Result<(), ErrorKind> {
-    let path = Sockets::in_dir(dir).shell_port; // the longest
+    let path = Sockets::in_dir(dir).clone_agent; // the longest
     let length = path.as_os_str().len();
     if length > MAX_SOCKET_PATH {
         return Err(ErrorKind::SocketPathTooLong {
@@ -272,6 +270,14 @@ fn clear(dir: &Path) -> io::Result<()> {
 pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> ErrorKind {
     let path = path.to_owned();
     move |source| ErrorKind::StateDir { path, source }
+}
+
+/// Removes a file; succeeds if there is none.
+pub(crate) fn remove_file_if_exists(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

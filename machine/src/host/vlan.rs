@@ -67,14 +67,14 @@ impl Vlan {
         let answered = timeout(START_LIMIT, answer(&mut streams)).await;
         if !matches!(answered, Ok(Ok(true))) || !socket_dir.join("ctl").exists() {
             process.kill();
-            let mut said = String::new();
+            let mut output = String::new();
             let _ = (&mut streams.stderr)
                 .take(SHOWN)
-                .read_to_string(&mut said)
+                .read_to_string(&mut output)
                 .await;
             return Err(ErrorKind::Vlan {
                 socket_dir,
-                said: said.trim().to_owned(),
+                output: output.trim().to_owned(),
             });
         }
         Ok(Self {

@@ -1,16 +1,17 @@
-//! The arguments that a driver adds to a machine's start command.
+//! The arguments that are appended to a start command.
 
 use std::env;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
+use super::boot_source::BootSource;
+use super::clone_agent;
+use super::saved_state::SavedState;
 use crate::host::qemu_option::doubled_commas;
 use crate::host::state_dir::Sockets;
-use crate::instance::clone_agent::PORT as WAITER_PORT;
-use crate::instance::saved_state::{Origin, Saved};
 
-/// What connects a QEMU to its driver: monitors, root shell, serial console.
+/// The connections to QEMU and the guest: monitors, root shell, serial console.
 pub(crate) fn connections(sockets: &Sockets, allow_reboot: bool) -> Vec<OsString> {
     let mut args: Vec<OsString> = vec![
         "-monitor".into(),
@@ -24,7 +25,7 @@ pub(crate) fn connections(sockets: &Sockets, allow_reboot: bool) -> Vec<OsString
         // /dev/hvc0 in a Linux guest
         "-device".into(),
         "virtconsole,chardev=shell".into(),
-        // The shell moves there from the console, which may lose output.
+        // The shell moves here from the console, which may lose output.
         "-chardev".into(),
         unix("socket,id=shell-port,path=", &sockets.shell_port),
         "-device".into(),
@@ -33,17 +34,21 @@ pub(crate) fn connections(sockets: &Sockets, allow_reboot: bool) -> Vec<OsString
             backdoor_shell::PORT
         )
         .into(),
-        // What makes a clone another than its template waits here.
+        // For the clone agent.
         "-chardev".into(),
-        unix("socket,id=waiter,path=", &sockets.waiter),
+        unix("socket,id=clone-agent,path=", &sockets.clone_agent),
         "-device".into(),
-        format!("virtserialport,chardev=waiter,name={WAITER_PORT}").into(),
+        format!(
+            "virtserialport,chardev=clone-agent,name={}",
+            clone_agent::PORT
+        )
+        .into(),
         "-device".into(),
         "virtio-rng-pci".into(),
         "-serial".into(),
         "stdio".into(),
-        // Else QEMU has a clone's guest tell its networks, five times, where it is now.
-        // (With `announce-rounds` 0, QEMU 7.2 ends when the guest resets its card.)
+        // Otherwise a clone's network cards announce themselves five times, which wakes the
+        // guest. (With `announce-rounds` 0, QEMU 7.2 crashes when the guest resets a card.)
         "-global".into(),
         "virtio-net-device.guest_announce=off".into(),
     ];
@@ -53,21 +58,23 @@ pub(crate) fn connections(sockets: &Sockets, allow_reboot: bool) -> Vec<OsString
     args
 }
 
-/// What a QEMU needs that does not simply boot. Devices must be the same when a
-/// machine is saved and when it goes on.
-pub(crate) fn origin(origin: &Origin) -> Vec<OsString> {
-    match origin {
-        Origin::Boot => Vec::new(),
-        Origin::Paused => vec!["-S".into()],
-        Origin::Kept(ram) => memory(&ram.file, ram.size, "on"),
-        // Mapped for this QEMU alone: what the guest writes is copied first.
-        Origin::Saved(saved) | Origin::Own(saved) => going_on(saved, &saved.ram(), "off"),
-        Origin::Extended(saved, ram) => going_on(saved, ram, "on"),
+/// The arguments for a boot source. The devices must be the same when a machine is saved
+/// and when it continues.
+pub(crate) fn boot_source(source: &BootSource) -> Vec<OsString> {
+    match source {
+        BootSource::Boot => Vec::new(),
+        BootSource::Paused => vec!["-S".into()],
+        BootSource::BootInto(ram) => memory(&ram.path, ram.size, "on"),
+        // A private mapping: pages are copied when the guest writes to them.
+        BootSource::Saved(saved) | BootSource::SavedSelf(saved) => {
+            incoming(saved, &saved.ram(), "off")
+        }
+        BootSource::SavedInto(saved, ram) => incoming(saved, ram, "on"),
     }
 }
 
-fn going_on(saved: &Saved, ram: &Path, share: &str) -> Vec<OsString> {
-    let size = saved.contents().map_or(0, |contents| contents.ram_size);
+fn incoming(saved: &SavedState, ram: &Path, share: &str) -> Vec<OsString> {
+    let size = saved.vm().map_or(0, |vm| vm.ram_size);
     let mut args = memory(ram, size, share);
     args.extend(["-incoming".into(), "defer".into()]);
     args
@@ -82,13 +89,13 @@ fn memory(file: &Path, size: u64, share: &str) -> Vec<OsString> {
         object,
         "-machine".into(),
         "memory-backend=vm-ram".into(),
-        // Tells the guest's kernel that it is another machine than it was.
+        // Notifies the guest's kernel that it was cloned.
         "-device".into(),
         "vmgenid,guid=auto".into(),
     ]
 }
 
-/// `-nographic`, unless there is a display for QEMU to open a window on.
+/// `-nographic`, unless QEMU can open a window on a display.
 pub(crate) fn display() -> Option<OsString> {
     let has_display = ["DISPLAY", "WAYLAND_DISPLAY"]
         .iter()
@@ -96,7 +103,7 @@ pub(crate) fn display() -> Option<OsString> {
     (!has_display).then(|| "-nographic".into())
 }
 
-/// The words of `$QEMU_OPTS`, quotes respected; one word if they do not match up.
+/// The words of `$QEMU_OPTS`, quotes respected; one word if quotes do not match.
 pub(crate) fn qemu_opts() -> Vec<OsString> {
     let Some(opts) = env::var_os("QEMU_OPTS") else {
         return Vec::new();
@@ -126,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_every_machine_gets() {
+    fn every_machine_gets_these() {
         assert_eq!(
             line(true),
             "-monitor unix:/s,,1/monitor -qmp unix:/s,,1/qmp \
@@ -134,8 +141,8 @@ mod tests {
              -device virtio-serial -device virtconsole,chardev=shell \
              -chardev socket,id=shell-port,path=/s,,1/shell-port \
              -device virtserialport,chardev=shell-port,name=org.vmwright.shell \
-             -chardev socket,id=waiter,path=/s,,1/waiter \
-             -device virtserialport,chardev=waiter,name=org.vmwright.waiter \
+             -chardev socket,id=clone-agent,path=/s,,1/clone-agent \
+             -device virtserialport,chardev=clone-agent,name=org.vmwright.clone-agent \
              -device virtio-rng-pci -serial stdio \
              -global virtio-net-device.guest_announce=off"
         );

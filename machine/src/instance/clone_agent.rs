@@ -1,4 +1,4 @@
-//! A program that waits in a guest that is saved, to be told what a clone has to do.
+//! The connection to the clone agent, a program that waits in a saved guest.
 
 use std::time::Duration;
 
@@ -7,97 +7,106 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::Instance;
 use crate::error::Result;
-use crate::machine::{Machine, Running};
+use crate::guest::Guest;
+use crate::guest::identity::{AGENT, Identity};
 use crate::time_scale::scaled;
 
-/// The name of its virtio port: the shell's would have the shell run, too, all of which
-/// an emulated clone would first have to translate.
-pub(crate) const PORT: &str = "org.vmwright.waiter";
+/// The name of its virtio port. It has one of its own, because an emulated clone that
+/// goes through the shell must first translate all the shell's code.
+pub(super) const PORT: &str = "org.vmwright.clone-agent";
 
-/// The program.
-pub(crate) const WAITER: &str = include_str!("../guest/clone_agent.pl");
-
-/// How long Perl may take to start, and to do what it is told: what waits is only faster.
+/// How long Perl may take to start, and to apply an identity. Without the agent the shell
+/// does it, only more slowly.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The most of a line that is read at once.
+/// How much of a line is read at once.
 const MAX_LINE: u64 = 256;
 
-/// Says whether it has started it.
-const START: &str = r#"
-    if [[ $HOSTTYPE != x86_64 ]] || ! perl=$(type -P perl); then exit 0; fi
-    for port in /sys/class/virtio-ports/*; do
-        if { read -r name <"$port/name"; } 2>/dev/null && [[ $name == @port@ ]]; then
-            "$perl" -e @waiter@ "/dev/${port##*/}" @word@ </dev/null >/dev/null 2>&1 &
-            echo started
-        fi
-    done
-"#;
+pub(super) type Connection = BufReader<UnixStream>;
 
-/// The line to it.
-pub(crate) type Line = BufReader<UnixStream>;
-
-impl Machine {
-    /// Starts it in a guest that has Perl, and gives the word that it goes by, if it waits.
-    pub(crate) async fn start_waiter(&self) -> Result<Option<String>> {
+impl Instance {
+    /// Starts the agent in a guest that has Perl, and returns its token if it waits.
+    pub(crate) async fn start_clone_agent(&self, guest: &Guest) -> Result<Option<String>> {
         let doing = "preparing to be cloned";
-        let word = Uuid::new_v4().simple().to_string();
-        let script = START
-            .replace("@port@", PORT)
-            .replace("@word@", &word)
-            .replace("@waiter@", &self.quote(doing, WAITER)?);
-        if self.quietly(script).await? != "started\n" {
+        let token = Uuid::new_v4().simple().to_string();
+        let script = guest
+            .script(doing)
+            .set("port_name", PORT)?
+            .set("agent", AGENT)?
+            .set("token", &token)?
+            .append(include_str!("../guest/start_clone_agent.sh"));
+        let output = guest.run_untraced(&self.running, script.into_text());
+        if output.await? != "started\n" {
             return Ok(None);
         }
-        let said = self.on_guest(doing, async |running| {
-            let mut line = running.waiter.lock().await;
-            Ok(answer(&mut line, &word).await)
-        });
-        let waits = said.await?.is_some_and(|said| said == "waiting");
+        let reply = async {
+            let mut connection = self.agent.lock().await;
+            Ok(reply(&mut connection, &token).await)
+        };
+        let reply = guest.until_guest_end(&self.running, doing, reply).await?;
+        let waits = reply.is_some_and(|reply| reply == "waiting");
         if !waits {
-            tracing::debug!(machine = self.name(), "nothing waits in the guest");
+            tracing::debug!(machine = guest.name(), "the clone agent does not answer");
         }
-        Ok(waits.then_some(word))
+        Ok(waits.then_some(token))
     }
 
-    /// Tells the one that goes by this word what to do; whether it has done all of it.
-    pub(crate) async fn tell_waiter(
+    /// Has the agent with this token apply an identity, or the shell if there is no agent
+    /// or it fails.
+    pub(crate) async fn apply_identity(
         &self,
-        running: &Running,
-        word: &str,
-        told: &[String],
+        guest: &Guest,
+        agent: Option<&str>,
+        identity: &Identity,
+    ) -> Result<()> {
+        // Values that can't be set are refused before anything is changed.
+        identity.to_script(guest)?;
+        if let Some(token) = agent
+            && self.apply_by_agent(guest, token, identity).await?
+        {
+            return Ok(());
+        }
+        guest.apply_identity(&self.running, identity).await
+    }
+
+    /// Whether the agent has applied the whole identity.
+    async fn apply_by_agent(
+        &self,
+        guest: &Guest,
+        token: &str,
+        identity: &Identity,
     ) -> Result<bool> {
-        let told = told.join("\0");
-        let ask = Uuid::new_v4().simple().to_string();
-        // Whatever half line it has got is over.
-        let request = format!("\n{word} {ask} {}\n{told}", told.len());
-        let said = running.qemu.or_guests_end("freshening a clone", async {
-            let mut line = running.waiter.lock().await;
-            match timeout(scaled(LIMIT), line.write_all(request.as_bytes())).await {
-                Ok(Ok(())) => Ok(answer(&mut line, &ask).await),
+        let fields = identity.to_agent_request();
+        let id = Uuid::new_v4().simple().to_string();
+        // The newline ends whatever partial line the agent may have received.
+        let request = format!("\n{token} {id} {}\n{fields}", fields.len());
+        let reply = async {
+            let mut connection = self.agent.lock().await;
+            let written = connection.write_all(request.as_bytes());
+            match timeout(scaled(LIMIT), written).await {
+                Ok(Ok(())) => Ok(reply(&mut connection, &id).await),
                 Ok(Err(_)) | Err(_) => Ok(None),
             }
-        });
-        let said = self.told(running, said.await).await?;
-        if said.as_deref() == Some("done") {
+        };
+        let doing = "applying a clone's identity";
+        let reply = guest.until_guest_end(&self.running, doing, reply).await?;
+        if reply.as_deref() == Some("done") {
             return Ok(true);
         }
-        let said = serial_log::printable(said.as_deref().unwrap_or("nothing")).into_owned();
-        tracing::debug!(
-            machine = self.name(),
-            "what waits in the guest says: {said}"
-        );
+        let reply = serial_log::printable(reply.as_deref().unwrap_or("no reply")).into_owned();
+        tracing::debug!(machine = guest.name(), "the clone agent failed: {reply}");
         Ok(false)
     }
 }
 
-/// What is said after `word` at the beginning of a line. A guest may say anything else.
-async fn answer(line: &mut Line, word: &str) -> Option<String> {
-    let answered = async {
+/// The rest of a line that begins with `word`. A guest may write anything else before.
+async fn reply(connection: &mut Connection, word: &str) -> Option<String> {
+    let replied = async {
         loop {
             let mut text = Vec::new();
-            let mut piece = (&mut *line).take(MAX_LINE);
+            let mut piece = (&mut *connection).take(MAX_LINE);
             if piece.read_until(b'\n', &mut text).await.ok()? == 0 {
                 return None;
             }
@@ -109,5 +118,5 @@ async fn answer(line: &mut Line, word: &str) -> Option<String> {
             }
         }
     };
-    timeout(scaled(LIMIT), answered).await.ok().flatten()
+    timeout(scaled(LIMIT), replied).await.ok().flatten()
 }

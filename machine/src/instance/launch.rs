@@ -1,126 +1,194 @@
 //! Starting QEMU, and connecting to it.
 
 use std::ffi::OsString;
-use std::fs;
-use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use backdoor_shell::Shell;
+use qmp_mon::{EventHistory, Hmp, Qmp};
 use tokio::io::BufReader;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::boot_source::BootSource;
+use super::{Instance, arguments, clone_agent, diagnosis, event_watch, monitor_error};
 use crate::error::{ErrorKind, Result};
-use crate::guest::console_watch::Watch;
-use crate::guest::lifetime::Qemu;
+use crate::guest::console_watch::ConsoleWatch;
+use crate::guest::lifetime::Lifetime;
+use crate::guest::shell_gate::ShellGate;
+use crate::guest::{Guest, Running};
 use crate::host::accelerator::accelerator;
-use crate::host::state_dir::at;
-use crate::instance::arguments as qemu_args;
-use crate::instance::saved_state::Origin;
-use crate::machine::{Machine, Running, monitor};
+use crate::host::state_dir::{Sockets, StateDir, at, remove_file_if_exists};
+use crate::start::StartCommand;
 
-/// How long QEMU may take to connect to us. It does so before it starts the
-/// guest, so that this is long even for a host under load.
+/// How long QEMU may take to connect. It does so before it starts the guest, so this is
+/// long even for a host under load.
 const CONNECT_LIMIT: Duration = Duration::from_mins(1);
 
-impl Machine {
-    pub(crate) async fn launch(
-        &self,
-        allow_reboot: bool,
-        origin: &Origin,
-    ) -> Result<Running, ErrorKind> {
-        let sockets = self.parts.state.sockets();
-        let monitor = listen(&sockets.monitor)?;
-        let qmp = listen(&sockets.qmp)?;
-        let shell = listen(&sockets.shell)?;
-        let shell_port = listen(&sockets.shell_port)?;
-        let waiter = listen(&sockets.waiter)?;
+/// How a QEMU is to be started.
+pub(crate) struct Launch<'a> {
+    pub(crate) start: StartCommand,
+    pub(crate) env: &'a [(OsString, OsString)],
+    pub(crate) source: &'a BootSource,
+    pub(crate) allow_reboot: bool,
+}
 
-        let accelerator = accelerator().await;
-        let start = self.start_command();
-        let mut spec = start.spec(accelerator, self.parts.state.shared())?;
-        spec.args
-            .extend(qemu_args::connections(&sockets, allow_reboot));
-        spec.args.extend(qemu_args::origin(origin));
-        if start.wants_qemu_opts() {
-            spec.args.extend(qemu_args::qemu_opts());
-        }
-        spec.args.extend(qemu_args::display());
-        let env = [
-            ("TMPDIR", OsString::from(self.parts.state.path())),
-            ("SHARED_DIR", OsString::from(self.parts.state.shared())),
-            ("USE_TMPDIR", OsString::from("1")),
-            ("VM_ACCEL", OsString::from(accelerator.name())),
-        ];
-        let env = env.map(|(name, value)| (OsString::from(name), value));
-        let env = self.parts.env.iter().cloned().chain(env).collect();
-        let shows_serial = Arc::clone(&self.parts.shows_serial);
-        let watch = Arc::new(Watch::new(Arc::clone(&self.parts.signs), allow_reboot));
-        let (name, state) = (&self.parts.name, &self.parts.state);
-        let qemu = Qemu::spawn(name, spec, state, env, shows_serial, watch)?;
+impl Instance {
+    /// Starts QEMU and waits until it has connected to its sockets.
+    pub(crate) async fn launch(guest: &Guest, launch: Launch<'_>) -> Result<Self, ErrorKind> {
+        let state = guest.state();
+        let sockets = state.sockets();
+        let listeners = Listeners::bind(&sockets)?;
+        let lifetime = spawn(guest, state, &sockets, &launch).await?;
 
-        let accepted = async {
-            let connections = async {
-                let monitor = accept(&monitor).await?;
-                let qmp = accept(&qmp).await?;
-                let shell = Shell::new(accept(&shell).await?);
-                let shell = shell.with_port(accept(&shell_port).await?);
-                let waiter = BufReader::new(accept(&waiter).await?);
-                let (hmp, qmp) = monitor::open(monitor, qmp).await?;
-                Ok((hmp, qmp, shell, waiter))
-            };
-            match timeout(CONNECT_LIMIT, connections).await {
+        let connected = async {
+            match timeout(CONNECT_LIMIT, listeners.accept()).await {
                 Ok(connections) => connections,
                 Err(_) => Err(ErrorKind::NoConnection {
                     waited: CONNECT_LIMIT,
-                    stderr: qemu.last_stderr_lines(),
+                    stderr: lifetime.last_stderr_lines(),
                 }),
             }
         };
-        let opened = qemu.or_exit("starting QEMU", accepted).await;
-        let (hmp, qmp, shell, waiter) = opened.map_err(why_it_ended)?;
-        tokio::spawn(Arc::clone(&qemu.watch).follow(qmp.events()));
-        Ok(Running {
-            qemu,
+        let connected = lifetime.until_exit("starting QEMU", connected).await;
+        let Connections {
             hmp,
-            events: tokio::sync::Mutex::new(qmp.events()),
             qmp,
-            shell: Arc::new(tokio::sync::Mutex::new(shell)),
+            shell,
+            agent,
+        } = connected.map_err(explain_exit)?;
+        let watch = Arc::clone(&lifetime.watch);
+        tokio::spawn(event_watch::follow(
+            watch,
+            qmp.events(),
+            launch.allow_reboot,
+        ));
+        let (pid, monitor) = (lifetime.pid(), qmp.clone());
+        lifetime.set_diagnosis(Box::new(move || {
+            Box::pin(diagnosis::diagnose(pid, monitor.clone()))
+        }));
+        Ok(Self {
+            running: Arc::new(Running {
+                lifetime,
+                gate: ShellGate::new(shell),
+            }),
+            hmp,
+            events: EventHistory::new(qmp.events()),
+            qmp,
+            agent: tokio::sync::Mutex::new(agent),
             snapshots: Arc::default(),
-            waiter: tokio::sync::Mutex::new(waiter),
-            is_connected: watch::Sender::new(false),
-            end_is_known: AtomicBool::new(false),
+            migration_socket: sockets.migration,
         })
     }
 }
 
-/// A start command that has ended well was not QEMU.
-fn why_it_ended(mut kind: ErrorKind) -> ErrorKind {
-    if let ErrorKind::Exited { doing, status, .. } = &mut kind
-        && status.success()
+async fn spawn(
+    guest: &Guest,
+    state: &StateDir,
+    sockets: &Sockets,
+    launch: &Launch<'_>,
+) -> Result<Lifetime, ErrorKind> {
+    let accelerator = accelerator().await;
+    let start = &launch.start;
+    let mut spec = start.spec(accelerator, state.shared())?;
+    spec.args
+        .extend(arguments::connections(sockets, launch.allow_reboot));
+    spec.args.extend(arguments::boot_source(launch.source));
+    if start.wants_qemu_opts() {
+        spec.args.extend(arguments::qemu_opts());
+    }
+    spec.args.extend(arguments::display());
+    let env = [
+        ("TMPDIR", OsString::from(state.path())),
+        ("SHARED_DIR", OsString::from(state.shared())),
+        ("USE_TMPDIR", OsString::from("1")),
+        ("VM_ACCEL", OsString::from(accelerator.name())),
+    ];
+    let env = env.map(|(name, value)| (OsString::from(name), value));
+    let env = launch.env.iter().cloned().chain(env).collect();
+    let watch = Arc::new(ConsoleWatch::new(Arc::clone(guest.signs())));
+    Lifetime::spawn(guest.name(), spec, state, env, guest.shows_serial(), watch)
+}
+
+/// The sockets to which QEMU connects.
+struct Listeners {
+    monitor: Listener,
+    qmp: Listener,
+    shell: Listener,
+    shell_port: Listener,
+    agent: Listener,
+}
+
+struct Connections {
+    hmp: Hmp,
+    qmp: Qmp,
+    shell: Shell<UnixStream>,
+    agent: clone_agent::Connection,
+}
+
+impl Listeners {
+    fn bind(sockets: &Sockets) -> Result<Self, ErrorKind> {
+        Ok(Self {
+            monitor: Listener::bind(&sockets.monitor)?,
+            qmp: Listener::bind(&sockets.qmp)?,
+            shell: Listener::bind(&sockets.shell)?,
+            shell_port: Listener::bind(&sockets.shell_port)?,
+            agent: Listener::bind(&sockets.clone_agent)?,
+        })
+    }
+
+    async fn accept(&self) -> Result<Connections, ErrorKind> {
+        let monitor = self.monitor.accept().await?;
+        let qmp = self.qmp.accept().await?;
+        let shell = Shell::new(self.shell.accept().await?);
+        let shell = shell.with_port(self.shell_port.accept().await?);
+        let agent = BufReader::new(self.agent.accept().await?);
+        let hmp = Hmp::connect(monitor).await;
+        let qmp = Qmp::connect(qmp).await;
+        Ok(Connections {
+            hmp: hmp.map_err(|source| monitor_error("opening the monitor", source))?,
+            qmp: qmp.map_err(|source| monitor_error("opening QMP", source))?,
+            shell,
+            agent,
+        })
+    }
+}
+
+/// A socket that awaits a connection.
+pub(super) struct Listener {
+    socket: UnixListener,
+    path: PathBuf,
+}
+
+impl Listener {
+    pub(super) fn bind(path: &Path) -> Result<Self, ErrorKind> {
+        remove_file_if_exists(path).map_err(at(path))?;
+        Ok(Self {
+            socket: UnixListener::bind(path).map_err(at(path))?,
+            path: path.to_owned(),
+        })
+    }
+
+    pub(super) async fn accept(&self) -> Result<UnixStream, ErrorKind> {
+        let accepted = self.socket.accept().await;
+        accepted.map(|(stream, _)| stream).map_err(at(&self.path))
+    }
+}
+
+/// Marks the exit as one during the start. A start command that succeeded was not QEMU.
+fn explain_exit(mut kind: ErrorKind) -> ErrorKind {
+    if let ErrorKind::Exited {
+        doing,
+        status,
+        starting,
+        ..
+    } = &mut kind
     {
-        doing.push_str(" (the start command is to become it, by `exec`, not to leave it behind)");
+        *starting = true;
+        if status.success() {
+            doing.push_str(" (the start command must become it by `exec`, not start and leave it)");
+        }
     }
     kind
-}
-
-pub(crate) fn listen(path: &Path) -> Result<UnixListener, ErrorKind> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
-        _ => UnixListener::bind(path).map_err(at(path)),
-    }
-}
-
-async fn accept(listener: &UnixListener) -> Result<UnixStream, ErrorKind> {
-    match listener.accept().await {
-        Ok((stream, _)) => Ok(stream),
-        Err(source) => Err(ErrorKind::StateDir {
-            path: "an accepted socket".into(),
-            source,
-        }),
-    }
 }

@@ -1,74 +1,84 @@
-//! QEMU's migration to a file and from it, which is how a machine is saved.
+//! QEMU's migration to a file and from it, which saves a machine and loads it.
 //!
-//! The file's bytes pass through us: so we know whether all of them were written, which
-//! QEMU does not tell of a program that it hands them to.
+//! The bytes pass through this process, so that write errors are known: QEMU does not
+//! report those of a program that it migrates to.
 
 use std::io;
 use std::path::Path;
 
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 
-use crate::error::ErrorKind;
+use super::launch::Listener;
+use super::{Instance, monitor_error};
+use crate::error::{ErrorKind, Result};
 use crate::host::state_dir::at;
-use crate::instance::launch::listen;
-use crate::machine::Running;
-use crate::machine::monitor::monitor_error;
 
-/// Bytes in a second: more than there ever are.
+/// In bytes per second: more than any host transfers.
 const UNLIMITED: u64 = 1 << 40;
 
-/// Saves the state of the devices of a QEMU that stands still.
-pub(crate) async fn save(running: &Running, file: &Path, socket: &Path) -> Result<(), ErrorKind> {
-    let listener = listen(socket)?;
-    ignore_shared(running, true).await?;
+/// Saves the devices of a QEMU whose guest is stopped.
+pub(super) async fn save(instance: &Instance, file: &Path) -> Result<(), ErrorKind> {
+    let socket = &*instance.migration_socket;
+    let listener = Listener::bind(socket)?;
+    ignore_shared(instance, true).await?;
     let limits = json!({ "max-bandwidth": UNLIMITED });
-    execute(running, "migrate-set-parameters", limits).await?;
+    execute(instance, "migrate-set-parameters", limits).await?;
     let migrated = async {
-        let mut migration = Migration::begin(running, "migrate", socket).await?;
+        let mut migration = Migration::begin(instance, "migrate", socket).await?;
         migration.end().await
     };
     let written = async {
-        let written = write(&listener, file).await;
+        let written = write(listener.accept().await?, file).await;
         written.map_err(|error| failure(format!("writing {}: {error}", file.display())))
     };
     tokio::try_join!(migrated, written).map(drop)
 }
 
-/// Has a QEMU that waits for it take up what was saved.
-pub(crate) async fn load(running: &Running, file: &Path, socket: &Path) -> Result<(), ErrorKind> {
+/// Loads saved devices into a QEMU that waits for a migration.
+pub(super) async fn load(instance: &Instance, file: &Path) -> Result<(), ErrorKind> {
+    let socket = &*instance.migration_socket;
     let state = tokio::fs::read(file).await.map_err(at(file))?;
-    ignore_shared(running, true).await?;
-    let mut migration = Migration::begin(running, "migrate-incoming", socket).await?;
+    ignore_shared(instance, true).await?;
+    let mut migration = Migration::begin(instance, "migrate-incoming", socket).await?;
     let mut stream = UnixStream::connect(socket).await.map_err(at(socket))?;
     let given = async {
-        // A QEMU that does not take all of it says why.
+        // If QEMU does not read all of it, its error says why.
         let _ = stream.write_all(&state).await;
         drop(stream);
         Ok(())
     };
     tokio::try_join!(migration.end(), given)?;
-    ignore_shared(running, false).await
+    ignore_shared(instance, false).await
 }
 
-/// One that is under way.
+/// A migration in progress.
 struct Migration<'a> {
-    running: &'a Running,
+    instance: &'a Instance,
     events: qmp_mon::Events,
 }
 
 impl<'a> Migration<'a> {
-    async fn begin(running: &'a Running, command: &str, socket: &Path) -> Result<Self, ErrorKind> {
-        let events = running.qmp.events();
+    async fn begin(
+        instance: &'a Instance,
+        command: &str,
+        socket: &Path,
+    ) -> Result<Self, ErrorKind> {
+        let events = instance.qmp.events();
         let Some(socket) = socket.to_str() else {
             return Err(failure(format!("{} is not UTF-8", socket.display())));
         };
-        execute(running, command, json!({ "uri": format!("unix:{socket}") })).await?;
-        Ok(Self { running, events })
+        execute(
+            instance,
+            command,
+            json!({ "uri": format!("unix:{socket}") }),
+        )
+        .await?;
+        Ok(Self { instance, events })
     }
 
-    /// Waits for its end, which is an error unless it is a good one.
+    /// Waits for its end, which is an error unless it completed.
     async fn end(&mut self) -> Result<(), ErrorKind> {
         let broken = |source| monitor_error("a migration", source);
         loop {
@@ -79,35 +89,43 @@ impl<'a> Migration<'a> {
                 _ => {}
             }
         }
-        let told = self.running.qmp.execute("query-migrate", Value::Null).await;
-        let told = told.map_err(broken)?;
-        let reason = told["error-desc"]
+        let reply = self
+            .instance
+            .qmp
+            .execute("query-migrate", Value::Null)
+            .await;
+        let reply = reply.map_err(broken)?;
+        let reason = reply["error-desc"]
             .as_str()
             .unwrap_or("the migration failed");
-        let stderr = self.running.qemu.last_stderr_lines().join("; ");
+        let stderr = self
+            .instance
+            .running
+            .lifetime
+            .last_stderr_lines()
+            .join("; ");
         Err(failure(format!("{reason}. {stderr}")))
     }
 }
 
-/// Writes all that QEMU sends.
-async fn write(listener: &UnixListener, file: &Path) -> io::Result<()> {
-    let (mut stream, _) = listener.accept().await?;
+/// Writes everything that QEMU sends.
+async fn write(mut stream: UnixStream, file: &Path) -> io::Result<()> {
     let mut file = tokio::fs::File::create(file).await?;
     tokio::io::copy(&mut stream, &mut file).await?;
     file.flush().await
 }
 
-/// Leaves RAM that is a file's content where it is, or does not.
-async fn ignore_shared(running: &Running, ignore: bool) -> Result<(), ErrorKind> {
+/// Sets whether RAM in shared files is left out of the migration.
+async fn ignore_shared(instance: &Instance, ignore: bool) -> Result<(), ErrorKind> {
     let capabilities = json!({ "capabilities": [
         { "capability": "x-ignore-shared", "state": ignore },
         { "capability": "events", "state": true },
     ]});
-    execute(running, "migrate-set-capabilities", capabilities).await
+    execute(instance, "migrate-set-capabilities", capabilities).await
 }
 
-async fn execute(running: &Running, command: &str, arguments: Value) -> Result<(), ErrorKind> {
-    let done = running.qmp.execute(command, arguments).await;
+async fn execute(instance: &Instance, command: &str, arguments: Value) -> Result<(), ErrorKind> {
+    let done = instance.qmp.execute(command, arguments).await;
     done.map(drop)
         .map_err(|source| monitor_error(command, source))
 }
@@ -116,5 +134,6 @@ fn failure(reason: String) -> ErrorKind {
     ErrorKind::Template {
         doing: "moving a machine's state".to_owned(),
         reason,
+        misuse: false,
     }
 }

@@ -1,4 +1,4 @@
-//! A machine that was saved: its files, and what is written down about them.
+//! A saved machine: its files and their manifest.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -10,78 +10,54 @@ use backdoor_shell::Exit;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::disks::Disk;
 use crate::error::{Error, ErrorKind};
+use crate::guest::mounts::Mount;
 
-/// Where the manifest of a saved machine is in its directory.
+/// The file name of the manifest.
 pub(crate) const MANIFEST: &str = "template.json";
 
-/// The guest's RAM, which clones map and copy as they write.
+/// The guest's RAM, which clones map copy-on-write.
 const RAM: &str = "ram";
 
 /// The state of QEMU's devices.
 const STATE: &str = "devices";
 
-/// The serial console from the boot to the saving.
+/// The log of the serial console up to the saving.
 const CONSOLE_LOG: &str = "console.log";
 
-/// Raised when the same files would mean something else.
-pub(crate) const FORMAT: u32 = 6;
+/// Incremented when the meaning of the files changes.
+pub(crate) const FORMAT: u32 = 7;
 
-/// What a QEMU's RAM is when it is not QEMU's own business.
+/// A directory with a saved machine, which is not removed while this lives.
 #[derive(Clone, Debug)]
-pub(crate) struct Ram {
-    pub(crate) file: PathBuf,
-    /// In bytes; must be what the start command gives the guest.
-    pub(crate) size: u64,
-}
-
-/// How a QEMU begins.
-#[derive(Clone, Debug, Default)]
-pub(crate) enum Origin {
-    /// The guest boots.
-    #[default]
-    Boot,
-    /// The guest does not run: QEMU is only asked.
-    Paused,
-    /// The guest boots, and its RAM is the file's content, to be saved.
-    Kept(Ram),
-    /// The guest goes on where it was saved.
-    Saved(Saved),
-    /// The same from the machine's own start command; it is freshened as part of that.
-    Own(Saved),
-    /// The same, but its RAM is a copy in this file, to be saved.
-    Extended(Saved, PathBuf),
-}
-
-/// A directory with a saved machine in it, which stays while this lives.
-#[derive(Clone, Debug)]
-pub(crate) struct Saved {
+pub(crate) struct SavedState {
     pub(crate) dir: PathBuf,
     pub(crate) manifest: Manifest,
-    /// What its disks are on top of.
-    parent: Option<Box<Saved>>,
-    /// The directory, locked: whoever removes it must have it alone.
+    /// The state whose disks are the backing files of this one's.
+    parent: Option<Box<SavedState>>,
+    /// The directory, under a shared lock: it is removed under an exclusive one.
     _lock: Arc<File>,
 }
 
-/// What is written down about a saved machine.
+/// The description of a saved machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Manifest {
     format: u32,
-    /// Of this one alone: what is made again from the same is another.
+    /// Unique: a state that is made again from the same input has another one.
     pub(crate) id: String,
-    /// What all that makes the machine comes to.
+    /// A hash of everything that the state is made from.
     pub(crate) key: String,
-    /// Where it was made: its disks name each other by that.
+    /// Where it was made: its disks refer to each other by this path.
     dir: PathBuf,
     parent: Option<Parent>,
-    /// Why there is nothing else: it can't be saved.
-    pub(crate) cannot: Option<String>,
-    pub(crate) saved: Option<Contents>,
-    files: Vec<Stamp>,
+    /// Why the machine can't be saved, or its guest can't be cloned.
+    pub(crate) unsupported_reason: Option<String>,
+    pub(crate) vm: Option<SavedVm>,
+    files: Vec<FileStamp>,
 }
 
-/// The saved machine that another began as.
+/// The saved machine that another one was started from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Parent {
     dir: PathBuf,
@@ -91,52 +67,36 @@ struct Parent {
 
 /// What was saved.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Contents {
+pub(crate) struct SavedVm {
     /// The version of QEMU that did it.
     pub(crate) qemu: String,
     pub(crate) ram_size: u64,
-    /// What it takes to resume the guest's shell.
+    /// The session of the guest's shell.
     pub(crate) session: String,
-    /// The disks' names in the machine's state directory.
+    /// The disks in the machine's state directory.
     pub(crate) disks: Vec<Disk>,
-    /// The shares that were mounted and must not be while it is saved.
+    /// The shares that were unmounted for the saving.
     pub(crate) mounts: Vec<Mount>,
-    /// The word that goes by what waits in the guest to be told what a clone has to do.
-    pub(crate) waiter: Option<String>,
-    /// The hardware addresses of cards on networks with others.
+    /// The token of the clone agent that waits in the guest, if there is one.
+    pub(crate) agent: Option<String>,
+    /// The hardware addresses of cards on networks with other machines.
     pub(crate) macs: Vec<String>,
 }
 
-/// A disk in QEMU's format qcow2.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Disk {
-    pub(crate) name: String,
-    /// In bytes, as the guest sees it.
-    pub(crate) size: u64,
-}
-
-/// A line of the guest's `/proc/mounts`.
+/// The properties by which a change of a file is noticed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Mount {
-    pub(crate) source: String,
-    pub(crate) dir: String,
-    pub(crate) options: String,
-}
-
-/// What a file must look like to be the one that was saved.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Stamp {
+struct FileStamp {
     name: String,
     length: u64,
     /// Seconds and nanoseconds since the epoch.
     modified: (i64, i64),
 }
 
-impl Stamp {
+impl FileStamp {
     fn of(dir: &Path, name: &str) -> io::Result<Self> {
         let file = fs::symlink_metadata(dir.join(name))?;
         if !file.is_file() {
-            return Err(io::Error::other("it is no plain file"));
+            return Err(io::Error::other("it is not a regular file"));
         }
         Ok(Self {
             name: name.to_owned(),
@@ -146,19 +106,10 @@ impl Stamp {
     }
 }
 
-impl Origin {
-    /// What a guest goes on from.
-    pub(crate) fn saved(&self) -> Option<&Saved> {
-        match self {
-            Self::Saved(saved) | Self::Own(saved) | Self::Extended(saved, _) => Some(saved),
-            Self::Boot | Self::Paused | Self::Kept(_) => None,
-        }
-    }
-}
-
-impl Saved {
-    pub(crate) fn contents(&self) -> Option<&Contents> {
-        self.manifest.saved.as_ref()
+impl SavedState {
+    /// What was saved; nothing if the machine can't be saved.
+    pub(crate) fn vm(&self) -> Option<&SavedVm> {
+        self.manifest.vm.as_ref()
     }
 
     pub(crate) fn ram(&self) -> PathBuf {
@@ -173,22 +124,22 @@ impl Saved {
         console_log(&self.dir)
     }
 
-    /// Takes what is in `dir`, if it was made by `key` and nobody has touched it.
+    /// Opens the state in `dir`, if its key is `key` and its files are unchanged.
     ///
     /// # Errors
-    /// Why it is not to be used.
+    /// Why it can't be used.
     pub(crate) fn open(dir: &Path, key: &str) -> Result<Self, String> {
         let read = || -> io::Result<(File, Manifest)> {
             let lock = File::open(dir)?;
             lock.try_lock_shared()?;
             if lock.metadata()?.uid() != rustix::process::geteuid().as_raw() {
-                return Err(io::Error::other("it belongs to somebody else"));
+                return Err(io::Error::other("it belongs to another user"));
             }
             Ok((lock, Manifest::read(dir)?))
         };
         let (lock, manifest) = read().map_err(|error| error.to_string())?;
         if manifest.format != FORMAT || manifest.key != key {
-            return Err("it was made from something else".to_owned());
+            return Err("it was made from other files".to_owned());
         }
         if manifest.dir != dir {
             return Err(format!("it was made at {}", manifest.dir.display()));
@@ -210,17 +161,17 @@ impl Saved {
         Ok(saved)
     }
 
-    /// Whether it still is as it was saved.
+    /// Checks that the files are unchanged.
     ///
     /// # Errors
-    /// Why it is not to be used any more.
+    /// Why it can't be used any more.
     pub(crate) fn check(&self) -> Result<(), String> {
         let manifest = self.dir.join(MANIFEST);
         if !manifest.exists() {
             return Err(format!("{} is gone", manifest.display()));
         }
         for stamp in &self.manifest.files {
-            match Stamp::of(&self.dir, &stamp.name) {
+            match FileStamp::of(&self.dir, &stamp.name) {
                 Ok(now) if now == *stamp => {}
                 Ok(_) => return Err(format!("{} has been changed", stamp.name)),
                 Err(error) => return Err(format!("{}: {error}", stamp.name)),
@@ -229,29 +180,29 @@ impl Saved {
         self.parent.as_ref().map_or(Ok(()), |parent| parent.check())
     }
 
-    /// Draws the conclusion from a machine that could not go on from it.
+    /// Records that a machine could not continue from it.
     pub(crate) fn failed(&self, error: &Error) {
         match error.kind() {
-            // It can't be loaded: one that is made now may be.
-            ErrorKind::Template { .. } => self.spoil(),
-            // Its guest can't become another, nor could that of the next one; unless something
-            // was only killed.
+            // It can't be loaded; a new one may be.
+            ErrorKind::Template { .. } => self.invalidate(),
+            // Its guest can't take another identity, nor could that of a new one; unless a
+            // signal ended the command.
             ErrorKind::CommandFailed {
                 exit: Exit::Status(status),
                 ..
-            } if *status < 128 => self.give_up(format!(
-                "its guest can't become another: what was to do that ended with {status}"
+            } if *status < 128 => self.set_unsupported(format!(
+                "its guest can't take another identity: the command for it failed with exit code {status}"
             )),
             _ => {}
         }
     }
 
-    /// Has it say that such a machine can't be cloned, unless it is not used any more.
-    fn give_up(&self, reason: String) {
+    /// Records that such a machine can't be cloned, unless the state was replaced.
+    fn set_unsupported(&self, reason: String) {
         let there = Manifest::read(&self.dir);
         if there.is_ok_and(|there| there.id == self.manifest.id) {
             let manifest = Manifest {
-                cannot: Some(reason),
+                unsupported_reason: Some(reason),
                 ..self.manifest.clone()
             };
             if let Err(error) = manifest.write() {
@@ -260,14 +211,14 @@ impl Saved {
         }
     }
 
-    /// Why such a machine can't be cloned, as far as anybody knows by now.
-    pub(crate) fn cannot(&self) -> Option<String> {
+    /// Why such a machine can't be cloned, as far as is known now.
+    pub(crate) fn unsupported_reason(&self) -> Option<String> {
         let now = Manifest::read(&self.dir);
-        now.ok().and_then(|manifest| manifest.cannot)
+        now.ok().and_then(|manifest| manifest.unsupported_reason)
     }
 
-    /// Sees to it that it is not used again.
-    pub(crate) fn spoil(&self) {
+    /// Prevents any further use.
+    pub(crate) fn invalidate(&self) {
         let manifest = self.dir.join(MANIFEST);
         if let Err(error) = fs::remove_file(&manifest)
             && error.kind() != io::ErrorKind::NotFound
@@ -276,22 +227,22 @@ impl Saved {
         }
     }
 
-    /// Makes what is in `dir` complete, once it is on the disk: nothing is used without
-    /// its manifest.
-    pub(crate) fn seal(
+    /// Syncs the files in `dir` to the disk, then writes their manifest: a state without
+    /// one is never used.
+    pub(crate) fn finalize(
         dir: &Path,
         key: &str,
-        parent: Option<&Saved>,
-        what: Result<Contents, String>,
+        parent: Option<&SavedState>,
+        saved: Result<SavedVm, String>,
     ) -> io::Result<()> {
-        let (saved, cannot) = match what {
-            Ok(contents) => (Some(contents), None),
+        let (vm, unsupported_reason) = match saved {
+            Ok(vm) => (Some(vm), None),
             Err(reason) => (None, Some(reason)),
         };
         let mut names = Vec::new();
-        if let Some(contents) = &saved {
+        if let Some(vm) = &vm {
             names.extend([RAM, STATE, CONSOLE_LOG].map(str::to_owned));
-            for disk in &contents.disks {
+            for disk in &vm.disks {
                 names.push(base_name(&disk.name));
                 names.push(overlay_name(&disk.name));
             }
@@ -299,7 +250,7 @@ impl Saved {
         for name in &names {
             File::open(dir.join(name))?.sync_all()?;
         }
-        let stamps = names.iter().map(|name| Stamp::of(dir, name));
+        let stamps = names.iter().map(|name| FileStamp::of(dir, name));
         let manifest = Manifest {
             format: FORMAT,
             id: Uuid::new_v4().simple().to_string(),
@@ -310,8 +261,8 @@ impl Saved {
                 key: parent.manifest.key.clone(),
                 id: parent.manifest.id.clone(),
             }),
-            cannot,
-            saved,
+            unsupported_reason,
+            vm,
             files: stamps.collect::<io::Result<_>>()?,
         };
         manifest.write()
@@ -323,7 +274,7 @@ impl Manifest {
         Ok(serde_json::from_slice(&fs::read(dir.join(MANIFEST))?)?)
     }
 
-    /// Writes it to its directory, whole or not at all.
+    /// Writes it to its directory atomically.
     fn write(&self) -> io::Result<()> {
         let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
         file.write_all(&serde_json::to_vec_pretty(self)?)?;
@@ -345,12 +296,12 @@ pub(crate) fn console_log(dir: &Path) -> PathBuf {
     dir.join(CONSOLE_LOG)
 }
 
-/// A disk as it was saved.
+/// The file name of a saved disk.
 pub(crate) fn base_name(disk: &str) -> String {
     format!("disk-{disk}")
 }
 
-/// An empty image on top of that, of which each clone has a copy.
+/// The file name of an empty overlay on it, which each clone copies.
 pub(crate) fn overlay_name(disk: &str) -> String {
     format!("overlay-{disk}")
 }
@@ -360,14 +311,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_moved_is_not_used() {
+    fn a_moved_state_is_not_used() {
         let cache = tempfile::tempdir().unwrap();
         let [made, moved] = ["made", "moved"].map(|name| cache.path().join(name));
         fs::create_dir(&made).unwrap();
-        Saved::seal(&made, "key", None, Err("a reason".to_owned())).unwrap();
-        Saved::open(&made, "key").unwrap();
+        SavedState::finalize(&made, "key", None, Err("a reason".to_owned())).unwrap();
+        SavedState::open(&made, "key").unwrap();
         fs::rename(&made, &moved).unwrap();
-        let reason = Saved::open(&moved, "key").unwrap_err();
+        let reason = SavedState::open(&moved, "key").unwrap_err();
         assert!(reason.contains("made at"), "{reason}");
     }
 }

@@ -6,22 +6,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use backdoor_shell::TerminalKind;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
+use super::Machine;
 use crate::error::{ErrorKind, Result};
-use crate::guest::commands::shell_error;
-use crate::host::terminal::Terminal;
-use crate::machine::Machine;
+use crate::host::terminal::{RawMode, Terminal};
 
 /// # Sessions for people
 ///
-/// For the development of a test. They use this process's terminal, which is
-/// restored whatever happens; or its standard input and output as they are, if
-/// they are no terminal. Ctrl-] leaves at once; no time-out does, however long they last.
+/// They are for the development of tests. They use this process's terminal, whose mode is
+/// restored afterwards, or its standard input and output if these are not a terminal.
+/// Ctrl-] leaves at once; there is no time limit.
 ///
-/// At this process's death, by SIGKILL as well, a small process of its own restores
-/// the terminal. Whoever kills that one, too, is left to `stty sane`.
+/// If this process is killed, even by SIGKILL, another process restores the terminal. If
+/// that one is killed, too, run `stty sane`.
 impl Machine {
-    /// A root shell in the guest, with all that a terminal offers. Ends when
-    /// the shell does: by `exit` or Ctrl-D.
+    /// Opens a root shell in the guest on the terminal. Returns when the shell exits.
     ///
     /// # Errors
     /// [`Terminal`](ErrorKind::Terminal), [`Shell`](ErrorKind::Shell).
@@ -36,8 +34,8 @@ impl Machine {
         if let Some(size) = terminal
             .raw
             .as_ref()
-            .and_then(crate::host::terminal::RawMode::size)
-            // One that does not know its size has none.
+            .and_then(RawMode::size)
+            // A terminal of unknown size reports zeros.
             .filter(|size| size.ws_row > 0 && size.ws_col > 0)
         {
             (kind.rows, kind.columns) = (size.ws_row, size.ws_col);
@@ -58,22 +56,24 @@ impl Machine {
         input: impl AsyncRead + Unpin,
         output: impl AsyncWrite + Unpin,
     ) -> Result<()> {
-        self.on_guest("using the shell", async |running| {
-            let mut shell = self.turn(running).await?;
-            self.connect_shell(running, &mut shell).await?;
-            let session = shell.interact(kind, input, output).await;
-            session.map_err(|source| shell_error(running, source))
-        })
-        .await
+        let doing = "using the shell";
+        let running = self.guest.running(doing)?;
+        let mut guard = self.lock_shell(&running, doing).await?;
+        self.connect_shell(&running, &mut guard, doing).await?;
+        let session = async {
+            let session = guard.shell.interact(kind, input, output).await;
+            session.map_err(|source| running.shell_error(source))
+        };
+        self.until_guest_end(&running, doing, session).await
     }
 
-    /// The serial console. Ends when the input does. Meanwhile its lines are not
-    /// [told of](Self::serial_stdout_on).
+    /// Opens the serial console on the terminal. Returns when the input ends. Meanwhile its
+    /// lines are not [emitted](crate::Guest::serial_stdout_on).
     ///
     /// # Errors
     /// [`Terminal`](ErrorKind::Terminal), [`Console`](ErrorKind::Console).
     pub async fn console_interact(&self) -> Result<()> {
-        let _untold = Untold::new(self);
+        let _hidden = HiddenConsole::new(self);
         tracing::info!(
             machine = self.name(),
             "Terminal is ready (there is no prompt); Ctrl-] leaves it"
@@ -99,8 +99,10 @@ impl Machine {
         mut output: impl AsyncWrite + Unpin,
         line_end: &str,
     ) -> Result<()> {
-        self.on_qemu("using the console", async |running| {
-            let console = &running.qemu.console;
+        let doing = "using the console";
+        let running = self.guest.running(doing)?;
+        let console = &running.lifetime.console;
+        let session = async {
             let mut shown = console.follow();
             let mut typed = [0; 1024];
             loop {
@@ -119,8 +121,8 @@ impl Machine {
                     }
                 }
             }
-        })
-        .await
+        };
+        self.until_exit(&running, doing, session).await
     }
 
     fn terminal(&self) -> Result<Terminal> {
@@ -128,16 +130,15 @@ impl Machine {
     }
 }
 
-/// As long as this lives, console lines are not told of: who sees them come would see
-/// them twice.
-struct Untold {
+/// Keeps console lines from being emitted while it lives: the user sees them already.
+struct HiddenConsole {
     shows_serial: Arc<AtomicBool>,
     before: bool,
 }
 
-impl Untold {
+impl HiddenConsole {
     fn new(machine: &Machine) -> Self {
-        let shows_serial = Arc::clone(&machine.parts.shows_serial);
+        let shows_serial = machine.shows_serial();
         let before = shows_serial.swap(false, Ordering::Relaxed);
         Self {
             shows_serial,
@@ -146,7 +147,7 @@ impl Untold {
     }
 }
 
-impl Drop for Untold {
+impl Drop for HiddenConsole {
     fn drop(&mut self) {
         self.shows_serial.store(self.before, Ordering::Relaxed);
     }

@@ -1,54 +1,48 @@
 //! QEMU's monitors.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use futures_util::StreamExt as _;
-use qmp_mon::{Event, Hmp, Qmp};
+use qmp_mon::{Event, Qmp};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::machine::Machine;
+use super::Machine;
+use crate::error::{ErrorKind, Result};
+use crate::instance::monitor_error;
+use crate::sync::Mutex;
 use crate::trace::OUTPUT;
 
-/// How the human monitor's replies begin when a command was not carried out
-/// (`monitor/hmp.c` and `hmp_handle_error` in QEMU).
+/// How the human monitor's reply begins if a command failed (`monitor/hmp.c` and
+/// `hmp_handle_error` in QEMU).
 const FAILED: [&str; 3] = ["unknown command: ", "Error: ", "invalid parameter: "];
 
-/// How many events the error of a wait for another names.
+/// How many events the error of a wait for another one lists.
 const MAX_SEEN: usize = 100;
 
 /// # QEMU's monitors
 impl Machine {
-    /// Sends a command to QEMU's human monitor and gives its reply, without
+    /// Sends a command to QEMU's human monitor and returns its reply, without
     /// echo or prompt.
     ///
     /// # Errors
     /// [`MonitorCommandFailed`](ErrorKind::MonitorCommandFailed) if the reply
-    /// says that it failed: this monitor has only words for it, and some of its
-    /// commands have words of their own. [`qmp`](Self::qmp) always knows.
+    /// says that it failed: this monitor has only text for it, and some of its
+    /// commands have texts of their own. [`qmp`](Self::qmp) always knows.
     /// [`Monitor`](ErrorKind::Monitor) if `command` holds a newline, or the
     /// monitor is closed.
     pub async fn send_monitor_command(&self, command: &str) -> Result<String> {
         let doing = format!("monitor command `{command}`");
-        self.check_conditions().await?;
-        self.step(
-            &doing,
-            self.ask_qemu(&doing, async |running| {
-                let replied = running.hmp.command(command).await;
-                let reply = replied.map_err(|source| monitor_error(&doing, source))?;
-                tracing::debug!(target: OUTPUT, machine = self.name(), command, output = reply);
-                if FAILED.iter().any(|sign| reply.starts_with(sign)) {
-                    let command = command.to_owned();
-                    return Err(ErrorKind::MonitorCommandFailed { command, reply });
-                }
-                Ok(reply)
-            }),
-        )
-        .await
+        let sent = self.on_qemu(&doing, async |ask| {
+            let reply = ask.hmp(&doing, command).await?;
+            tracing::debug!(target: OUTPUT, machine = self.name(), command, output = reply);
+            if FAILED.iter().any(|sign| reply.starts_with(sign)) {
+                let command = command.to_owned();
+                return Err(ErrorKind::MonitorCommandFailed { command, reply });
+            }
+            Ok(reply)
+        });
+        self.step(&doing, sent).await
     }
 
-    /// Executes a QMP command and gives what it returns.
+    /// Executes a QMP command and returns its result.
     ///
     /// `arguments` is a JSON object, or `null` for none.
     ///
@@ -57,66 +51,51 @@ impl Machine {
     /// the command fails.
     pub async fn qmp(&self, command: &str, arguments: Value) -> Result<Value> {
         let doing = format!("QMP command `{command}`");
-        self.ask_qemu(&doing, async |running| {
-            running
-                .qmp
-                .execute(command, arguments)
-                .await
-                .map_err(|source| monitor_error(&doing, source))
-        })
-        .await
+        self.on_qemu(&doing, async |ask| ask.qmp(command, arguments).await)
+            .await
     }
 
-    /// Waits for an event of QEMU's that `wanted` picks, such as
-    /// `|event| event.name == "SHUTDOWN"`, and gives it.
+    /// Waits for an event of QEMU that `wanted` accepts, such as
+    /// `|event| event.name == "SHUTDOWN"`, and returns it.
     ///
-    /// Events that came since the machine was started, or since the last that
-    /// was waited for, count. Those before the one that is found are dropped.
+    /// Events count that came since the machine was started, or after the last one that
+    /// such a wait has returned; the last 1024 are kept. Waits at the same time do not
+    /// take events from each other.
     ///
     /// # Errors
-    /// [`TimedOut`](ErrorKind::TimedOut) with the events that were seen. Up to
-    /// 1024 are kept until somebody waits for one; it is among what was seen if
-    /// there were more.
+    /// [`TimedOut`](ErrorKind::TimedOut) with the events that were seen.
+    ///
+    /// # Cancellation
+    /// No event is lost.
     pub async fn wait_for_qmp_event(&self, wanted: impl Fn(&Event) -> bool) -> Result<Event> {
         let doing = "waiting for an event of QEMU's";
-        let seen = Mutex::new(Vec::new());
-        let next = self.on_guest(doing, async |running| {
-            let mut events = running.events.lock().await;
-            while let Some(event) = events.next().await {
-                let passed_over = match event {
-                    Ok(event) if wanted(&event) => return Ok(event),
-                    Ok(event) => event.name,
-                    Err(lost @ qmp_mon::Error::EventsLost { .. }) => lost.to_string(),
-                    Err(source) => return Err(monitor_error(doing, source)),
-                };
-                let mut seen = lock(&seen);
-                if seen.len() < MAX_SEEN {
-                    seen.push(passed_over);
-                }
-            }
-            // The stream's last item is always an error.
-            Err(monitor_error(doing, running.qmp.closed().await))
-        });
         self.step(doing, async {
-            match timeout(self.limit, next).await {
-                Ok(result) => result,
-                Err(_) => Err(self.no_event(&lock(&seen))),
-            }
+            let instance = self.instance(doing)?;
+            let seen = Mutex::new(Vec::new());
+            let event = async {
+                let found = instance.events.wait_for(|next| match next {
+                    Ok(event) if wanted(event) => true,
+                    Ok(event) => note(&seen, event.name.clone()),
+                    Err(lost) => note(&seen, lost.to_string()),
+                });
+                match timeout(self.limit(), found).await {
+                    Ok(found) => found.map_err(|source| monitor_error(doing, source)),
+                    Err(_) => {
+                        let what = "an event of QEMU's";
+                        let lifetime = &instance.running.lifetime;
+                        let seen = seen.lock();
+                        let looks = u32::try_from(seen.len()).unwrap_or(u32::MAX);
+                        let last_seen = match &seen[..] {
+                            [] => "no event at all".to_owned(),
+                            seen => seen.join(", "),
+                        };
+                        Err(lifetime.timed_out(self.limit(), what, looks, &last_seen))
+                    }
+                }
+            };
+            self.until_guest_end(&instance.running, doing, event).await
         })
         .await
-    }
-
-    fn no_event(&self, seen: &[String]) -> Error {
-        self.error(ErrorKind::TimedOut {
-            what: "an event of QEMU's".to_owned(),
-            waited: self.limit,
-            looks: u32::try_from(seen.len()).unwrap_or(u32::MAX),
-            last_seen: match seen {
-                [] => "no event at all".to_owned(),
-                seen => seen.join(", "),
-            },
-            console: self.last_console_lines(),
-        })
     }
 
     /// The QMP client itself, for its stream of events.
@@ -124,31 +103,15 @@ impl Machine {
     /// # Errors
     /// [`NotRunning`](ErrorKind::NotRunning).
     pub fn qmp_client(&self) -> Result<Qmp> {
-        Ok(self.running("using QMP")?.qmp.clone())
+        Ok(self.instance("using QMP")?.qmp.clone())
     }
 }
 
-fn lock(names: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
-    names.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-pub(crate) fn monitor_error(doing: &str, source: qmp_mon::Error) -> ErrorKind {
-    ErrorKind::Monitor {
-        doing: doing.to_owned(),
-        source,
+/// Notes what a wait has passed over.
+fn note(seen: &Mutex<Vec<String>>, name: String) -> bool {
+    let mut seen = seen.lock();
+    if seen.len() < MAX_SEEN {
+        seen.push(name);
     }
-}
-
-/// Opens both monitors.
-pub(crate) async fn open(
-    hmp: tokio::net::UnixStream,
-    qmp: tokio::net::UnixStream,
-) -> Result<(Hmp, Qmp), ErrorKind> {
-    let hmp = Hmp::connect(hmp)
-        .await
-        .map_err(|source| monitor_error("opening the monitor", source))?;
-    let qmp = Qmp::connect(qmp)
-        .await
-        .map_err(|source| monitor_error("opening QMP", source))?;
-    Ok((hmp, qmp))
+    false
 }

@@ -1,15 +1,15 @@
 //! The network: forwarded ports, cables.
 
+use super::Machine;
 use crate::error::{ErrorKind, Result};
-use crate::machine::Machine;
 
-/// How the second network card is called whose cable [`Machine::block`] pulls:
-/// QEMU's name for a card that was given none.
+/// QEMU's name of the second network card, which [`Machine::block`] disconnects, if it was
+/// given none.
 const SECOND_CARD: &str = "virtio-net-pci.1";
 
 /// # The network
 impl Machine {
-    /// Forwards a TCP port of the host's `localhost` to one of the guest's, by
+    /// Forwards a TCP port of the host's `localhost` to a port of the guest, by
     /// QEMU's user network.
     ///
     /// # Errors
@@ -29,8 +29,8 @@ impl Machine {
         Err(self.error(ErrorKind::MonitorCommandFailed { command, reply }))
     }
 
-    /// Pulls the cable that leads to the other machines: that of the second
-    /// network card, `eth1`. The first one stays connected.
+    /// Disconnects the machine from the others: unplugs the second network card, `eth1`.
+    /// The first one stays connected.
     ///
     /// # Errors
     /// [`MonitorCommandFailed`](ErrorKind::MonitorCommandFailed) if the machine
@@ -39,7 +39,7 @@ impl Machine {
         self.set_link("off").await
     }
 
-    /// Plugs it in again.
+    /// Connects it again.
     ///
     /// # Errors
     /// As [`block`](Self::block).

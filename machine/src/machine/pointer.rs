@@ -1,16 +1,20 @@
 //! The pointer.
 
-use ocr::Place;
+use std::time::Duration;
+
+use ocr::Rect;
 use serde_json::{Value, json};
 
+use super::Machine;
 use crate::error::{ErrorKind, Result};
-use crate::guest::waiting::{Look, pause};
-use crate::machine::Machine;
+use crate::guest::waiting::{Probe, pause};
+use crate::instance::Ask;
 
-/// QEMU's absolute axes go from 0 to this (`INPUT_EVENT_ABS_MAX`).
+/// The greatest value of QEMU's absolute axes (`INPUT_EVENT_ABS_MAX`).
 const AXIS_MAX: u64 = 0x7fff;
 
-/// A button of the pointer's.
+/// A button of the pointing device.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Button {
     /// The primary one.
@@ -19,14 +23,14 @@ pub enum Button {
     Middle,
     /// The secondary one.
     Right,
-    /// The wheel, turned away by a notch.
+    /// The wheel, turned away from the user by a notch.
     WheelUp,
-    /// The wheel, turned towards one by a notch.
+    /// The wheel, turned towards the user by a notch.
     WheelDown,
 }
 
 impl Button {
-    /// As QEMU's `InputButton` is spelled.
+    /// The name in QEMU's `InputButton`.
     fn name(self) -> &'static str {
         match self {
             Self::Left => "left",
@@ -40,8 +44,8 @@ impl Button {
 
 /// # The pointer
 ///
-/// It is put where it is to be, which takes a machine with a tablet: `-device
-/// virtio-tablet-pci`, or `-usb -device usb-tablet`.
+/// Its position is absolute, which requires a tablet: `-device virtio-tablet-pci`, or
+/// `-usb -device usb-tablet`.
 impl Machine {
     /// Moves the pointer to a pixel of the screen, counted from its upper left
     /// corner.
@@ -58,40 +62,45 @@ impl Machine {
                 return Err(self.bad_argument("moving the pointer", reason));
             }
             self.require_tablet().await?;
-            self.input(json!([axis("x", x, width), axis("y", y, height)]))
+            let position = json!([axis("x", x, width), axis("y", y, height)]);
+            self.on_qemu("moving the pointer", async |ask| ask.input(position).await)
                 .await
         })
         .await
     }
 
-    /// Presses a button where the pointer is, and lets it go.
+    /// Presses a button at the pointer's position and releases it.
+    ///
+    /// # Cancellation
+    /// A click that has begun is completed: no button stays pressed.
     pub async fn click(&self, button: Button) -> Result<()> {
-        self.step(&format!("clicking the {} button", button.name()), async {
-            self.check_conditions().await?;
-            for down in [true, false] {
-                let data = json!({ "button": button.name(), "down": down });
-                self.input(json!([{ "type": "btn", "data": data }])).await?;
-                pause(self.key_delay).await;
-            }
-            Ok(())
+        let name = button.name();
+        self.step(&format!("clicking the {name} button"), async {
+            let vm = self.clone();
+            self.to_completion(async move {
+                let delay = vm.key_delay;
+                vm.on_qemu("clicking", async |ask| ask.click(name, delay).await)
+                    .await
+            })
+            .await
         })
         .await
     }
 
     /// Waits until the regular expression `pattern` matches text on the screen,
-    /// within a line, and clicks into the middle of it: of the uppermost, if
-    /// there are several. Gives where it was.
+    /// within a line, and clicks the middle of the uppermost match. Returns its
+    /// rectangle.
     ///
     /// # Errors
     /// As [`wait_for_text`](Self::wait_for_text) and
     /// [`move_pointer`](Self::move_pointer).
-    pub async fn click_text(&self, pattern: &str) -> Result<Place> {
+    pub async fn click_text(&self, pattern: &str) -> Result<Rect> {
         let what = format!("{pattern} to click at");
         self.step(&format!("waiting for {what}"), async {
             let found = self.wait(&what, |_| async {
                 let places = self.find_text(pattern).await?;
                 let uppermost = places.into_iter().min_by_key(|place| (place.y, place.x));
-                Ok(uppermost.map_or_else(|| Look::NotYet("other text".to_owned()), Look::Done))
+                Ok(uppermost.map_or_else(|| Probe::Pending("other text".to_owned()), Probe::Ready))
             });
             let place = self.with_screen(found.await).await?;
             let (x, y) = place.center();
@@ -110,14 +119,25 @@ impl Machine {
         }
         Err(self.error(ErrorKind::Pointer))
     }
+}
 
-    async fn input(&self, events: Value) -> Result<()> {
+impl Ask<'_> {
+    async fn input(&self, events: Value) -> Result<(), ErrorKind> {
         let sent = self.qmp("input-send-event", json!({ "events": events }));
         sent.await.map(drop)
     }
+
+    async fn click(&self, button: &str, delay: Duration) -> Result<(), ErrorKind> {
+        for down in [true, false] {
+            let data = json!({ "button": button, "down": down });
+            self.input(json!([{ "type": "btn", "data": data }])).await?;
+            pause(delay).await;
+        }
+        Ok(())
+    }
 }
 
-/// The middle of a pixel on an axis of so many.
+/// The middle of a pixel on an axis of `pixels`.
 fn axis(name: &str, pixel: u32, pixels: u32) -> Value {
     let (pixel, pixels) = (u64::from(pixel), u64::from(pixels));
     let value = (2 * pixel + 1) * AXIS_MAX / (2 * pixels);

@@ -1,220 +1,136 @@
-//! Saving a machine, and going on where it was saved.
+//! Saving a machine, and creating the disks of its clones.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
-use backdoor_shell::Session;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::Machine;
 use crate::error::{ErrorKind, Result};
-use crate::guest::commands::shell_error;
-use crate::guest::parse::mounts::mounts;
-use crate::instance::migration;
-use crate::instance::saved_state::{self, Contents, Disk, Mount, Saved};
-use crate::machine::monitor::monitor_error;
-use crate::machine::{Machine, Running};
+use crate::guest::identity::Identity;
+use crate::instance::disks::{Disk, WritableDisk};
+use crate::instance::save::{not_savable, template_error};
+use crate::instance::saved_state::{self, SavedState, SavedVm};
 
-/// Unmounts 9p shares, which QEMU can't save, and tells which they were, but for those
-/// that the guest mounts by itself when somebody looks. An error names the one that
-/// stays, as do the others then.
-const UNMOUNT_SHARES: &str = r#"
-    unmounted=()
-    while read -r source dir type options _; do
-        [[ $type == 9p ]] || continue
-        escaped=$dir dir=$(printf %b "$dir")
-        if ! umount "$dir"; then
-            for ((i = 0; i < ${#unmounted[@]}; i += 3)); do
-                mount -t 9p -o "${unmounted[i + 2]}" "${unmounted[@]:i:2}"
-            done
-            echo "$dir"
-            exit 1
-        fi
-        [[ $(</proc/mounts) != *" $escaped autofs "* ]] || continue
-        unmounted+=("$(printf %b "$source")" "$dir" "$options")
-        echo "$source $escaped $type $options"
-    done </proc/mounts
-    sync
-"#;
+/// The operation, in errors.
+const SAVING: &str = "saving the machine";
 
 impl Machine {
-    /// How much RAM the guest has, in bytes.
+    /// The size of the guest's RAM in bytes.
     pub(crate) async fn ram_size(&self) -> Result<u64> {
-        let summary = self.qmp("query-memory-size-summary", Value::Null).await?;
-        summary["base-memory"].as_u64().ok_or_else(|| {
-            self.not_savable(format!("QEMU does not tell its RAM's size: {summary}"))
-        })
+        self.on_qemu(SAVING, async |ask| ask.ram_size().await).await
     }
 
     /// Saves devices and disks to `dir`, where the RAM is already, and ends QEMU.
     ///
     /// # Errors
-    /// [`NotSavable`](ErrorKind::NotSavable) if such a machine never can be.
-    pub(crate) async fn save_to(&self, dir: &Path) -> Result<Contents> {
+    /// [`NotSavable`](ErrorKind::NotSavable) if such a machine can never be saved.
+    pub(crate) async fn save_to(&self, dir: &Path) -> Result<SavedVm> {
         self.step("saving vm", self.save_all(dir)).await
     }
 
-    async fn save_all(&self, dir: &Path) -> Result<Contents> {
-        let doing = "saving the machine";
-        let running = self.running(doing)?;
-        self.refuse_balloon().await?;
-        self.wait_for_rest().await?;
+    async fn save_all(&self, dir: &Path) -> Result<SavedVm> {
+        self.on_qemu(SAVING, async |ask| ask.refuse_balloon().await)
+            .await?;
+        self.wait_for_idle().await?;
         let mounts = self.unmount_shares().await?;
-        // systemd, say, has something to do about that, too.
-        self.wait_for_rest().await?;
-        let macs = self.shared_network_macs().await?;
+        // The service manager reacts to that.
+        self.wait_for_idle().await?;
+        let macs = self.on_qemu(SAVING, async |ask| ask.shared_macs().await);
+        let macs = macs.await?;
         let ram_size = self.ram_size().await?;
 
-        let waiter = self.start_waiter().await?;
-
-        // From here on nobody else talks to the guest.
-        let shell = self.turn(&running).await;
-        let mut shell = shell.map_err(|kind| self.error(kind))?;
-        let suspended = shell.suspend().await;
-        let session = suspended.map_err(|source| self.error(shell_error(&running, source)))?;
-        self.qmp("stop", Value::Null).await?;
-        let disks = self.writable_disks().await?;
-        self.save_devices(&saved_state::state(dir)).await?;
-        let qemu = running.qmp.greeting().version.to_string();
+        let instance = self.instance(SAVING)?;
+        let (shell, session, agent) = self.suspend(&instance).await?;
+        let devices = saved_state::state(dir);
+        let disks = self.on_instance(&instance, SAVING, async |ask| {
+            ask.qmp("stop", Value::Null).await?;
+            let disks = ask.writable_disks().await?;
+            let disks = disks.iter().map(|disk| self.own_disk(disk));
+            let disks = disks.collect::<Result<Vec<Disk>, ErrorKind>>()?;
+            ask.save_devices(&devices).await?;
+            Ok(disks)
+        });
+        let disks = disks.await?;
+        let qemu = instance.qmp.greeting().version.to_string();
         drop(shell);
         self.crash().await?;
 
-        self.keep_disks(&disks, dir).await?;
-        let log = self.parts.state.console_log();
-        self.keep(&log, &saved_state::console_log(dir))?;
-        Ok(Contents {
+        self.move_disks(&disks, dir).await?;
+        let log = self.state().console_log();
+        self.move_file(log, saved_state::console_log(dir)).await?;
+        Ok(SavedVm {
             qemu,
             ram_size,
             session: session.to_string(),
             disks,
             mounts,
-            waiter,
+            agent,
             macs,
         })
     }
 
-    /// Gives the machine disks of its own on top of those that were saved.
-    pub(crate) fn place_disks(&self, saved: &Saved) -> Result<()> {
-        let contents = saved.contents();
-        for Disk { name, .. } in contents.into_iter().flat_map(|contents| &contents.disks) {
+    /// Gives a clone's guest an identity and hardware addresses of its own, and a host
+    /// name if there is one.
+    pub(crate) async fn become_clone(&self, vm: &SavedVm, host_name: Option<&str>) -> Result<()> {
+        let instance = self.instance("applying a clone's identity")?;
+        let identity = Identity::cloned(&vm.mounts, host_name);
+        let agent = vm.agent.as_deref();
+        instance
+            .apply_identity(&self.guest, agent, &identity)
+            .await?;
+        if vm.macs.is_empty() {
+            return Ok(());
+        }
+        self.replace_macs(&vm.macs).await
+    }
+
+    /// Creates the machine's disks as copies of the saved overlays.
+    pub(super) async fn create_disks(&self, saved: &SavedState) -> Result<()> {
+        let disks = saved.vm().into_iter().flat_map(|vm| &vm.disks);
+        for Disk { name, .. } in disks {
             let overlay = saved.dir.join(saved_state::overlay_name(name));
-            let copied = std::fs::copy(&overlay, self.parts.state.path().join(name));
-            copied.map_err(|source| {
-                self.error(ErrorKind::HostFile {
-                    path: overlay,
-                    source,
-                })
-            })?;
+            let copied = tokio::fs::copy(&overlay, self.state_dir().join(name)).await;
+            copied.map_err(|source| self.file_error(overlay, source))?;
         }
         Ok(())
     }
 
-    /// Has a QEMU that waits for it take up what was saved, and its guest go on.
-    pub(crate) async fn load(&self, running: &Running, saved: &Saved) -> Result<()> {
-        let doing = "going on from a template";
-        let contents = saved.contents().cloned().unwrap_or_default();
-        let version = running.qmp.greeting().version.to_string();
-        if version != contents.qemu {
-            let reason = format!("QEMU {} saved it, and this is {version}", contents.qemu);
-            return Err(self.template_error(doing, reason));
+    /// A disk, which must be an image in the machine's own directory that can be a backing
+    /// file.
+    fn own_disk(&self, disk: &WritableDisk) -> Result<Disk, ErrorKind> {
+        let WritableDisk { file, size, .. } = disk;
+        if !disk.is_qcow2 {
+            return Err(not_savable(format!(
+                "its disk {file} is not in the format qcow2"
+            )));
         }
-        let session: Session = contents
-            .session
-            .parse()
-            .map_err(|error| self.template_error(doing, format!("{error}")))?;
-        let socket = self.parts.state.sockets().migration;
-        let devices = saved.state();
-        let loaded = self.in_time(running, "QEMU to go on from a template", async {
-            migration::load(running, &devices, &socket).await?;
-            running.shell.lock().await.resume(session);
-            running.is_connected.send_replace(true);
-            let go_on = running.qmp.execute("cont", Value::Null).await;
-            go_on
-                .map(drop)
-                .map_err(|source| monitor_error(doing, source))
-        });
-        match running.qemu.or_exit(doing, loaded).await {
-            Ok(()) => Ok(()),
-            // So ends a QEMU that does not like what it is given; not one that is killed.
-            Err(ErrorKind::Exited { status, stderr, .. }) if status.code().is_some() => {
-                let reason = format!("QEMU has ended ({status}): {}", stderr.join("; "));
-                Err(self.template_error(doing, reason))
-            }
-            Err(kind) => Err(self.error(kind)),
-        }
-    }
-
-    pub(crate) async fn unmount_shares(&self) -> Result<Vec<Mount>> {
-        let output = self.execute(UNMOUNT_SHARES).await?;
-        if !output.success() {
-            let dir = output.text();
-            let dir = dir.lines().last().unwrap_or("?").to_owned();
-            let dir = serial_log::printable(&dir);
-            return Err(self.not_savable(format!("the guest holds the 9p share mounted at {dir}")));
-        }
-        Ok(mounts(&output.text()))
-    }
-
-    /// The disks that the guest can write to; they must be images of the machine's
-    /// own that can have others on top.
-    async fn writable_disks(&self) -> Result<Vec<Disk>> {
-        let drives = self.qmp("query-block", Value::Null).await?;
-        let inserted = drives.as_array().into_iter().flatten();
-        let inserted = inserted.filter_map(|drive| drive.get("inserted"));
-        let writable = inserted.filter(|medium| medium["ro"] == json!(false));
-        writable.map(|medium| self.own_disk(medium)).collect()
-    }
-
-    fn own_disk(&self, medium: &Value) -> Result<Disk> {
-        let file = medium["image"]["filename"].as_str().unwrap_or_default();
-        if medium["drv"] != json!("qcow2") {
-            return Err(self.not_savable(format!("its disk {file} is not in the format qcow2")));
-        }
-        let state = self.parts.state.path();
+        let state = self.state_dir();
         let path = state.join(file);
         if !path.exists() {
             let reason = format!("its disk {file} is a temporary one of QEMU's (snapshot=on)");
-            return Err(self.not_savable(reason));
+            return Err(not_savable(reason));
         }
-        match (
-            path.parent(),
-            path.file_name().and_then(|name| name.to_str()),
-        ) {
+        let name = path.file_name().and_then(|name| name.to_str());
+        match (path.parent(), name) {
             (Some(parent), Some(name)) if parent == state || parent == state.join(".") => {
                 Ok(Disk {
                     name: name.to_owned(),
-                    size: medium["image"]["virtual-size"].as_u64().unwrap_or(0),
+                    size: *size,
                 })
             }
-            _ => Err(self.not_savable(format!("its disk {file} is not the machine's own"))),
+            _ => Err(not_savable(format!(
+                "its disk {file} is not the machine's own"
+            ))),
         }
     }
 
-    /// What a guest gives back by a balloon, QEMU frees in the RAM's file, which clones share:
-    /// they would find zeros there.
-    async fn refuse_balloon(&self) -> Result<()> {
-        match self.qmp("query-balloon", Value::Null).await {
-            Ok(_) => Err(self.not_savable("it has a balloon, by which clones free RAM they share")),
-            Err(error) if refusal(&error).is_some() => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn save_devices(&self, file: &Path) -> Result<()> {
-        let socket = self.parts.state.sockets().migration;
-        let saved = self.ask_qemu("saving the machine", async |running| {
-            migration::save(running, file, &socket).await
-        });
-        saved.await.map_err(|error| match refusal(&error) {
-            // At once, if a device can't be saved.
-            Some(reason) => self.not_savable(reason),
-            None => error,
-        })
-    }
-
-    /// Moves the disks to `dir`, and makes an empty image on top of each.
-    async fn keep_disks(&self, disks: &[Disk], dir: &Path) -> Result<()> {
+    /// Moves the disks to `dir`, and creates an empty overlay on each.
+    async fn move_disks(&self, disks: &[Disk], dir: &Path) -> Result<()> {
         for Disk { name, size } in disks {
             let base = saved_state::base_name(name);
-            self.keep(&self.parts.state.path().join(name), &dir.join(&base))?;
+            self.move_file(self.state_dir().join(name), dir.join(&base))
+                .await?;
             let mut command = tokio::process::Command::new("qemu-img");
             command.args(["create", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b"]);
             command
@@ -227,43 +143,22 @@ impl Machine {
                 Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
                 Err(error) => error.to_string(),
             };
-            return Err(self.template_error("saving a disk", format!("qemu-img: {failure}")));
+            let kind = template_error("saving a disk", format!("qemu-img: {failure}"));
+            return Err(self.error(kind));
         }
         Ok(())
     }
 
-    /// Moves a file of the machine's.
-    fn keep(&self, from: &Path, to: &Path) -> Result<()> {
-        let moved = std::fs::rename(from, to).or_else(|_| std::fs::copy(from, to).map(drop));
-        moved.map_err(|source| {
-            self.error(ErrorKind::HostFile {
-                path: to.to_owned(),
-                source,
-            })
-        })
+    /// Moves a file; copies it if it is on another file system.
+    async fn move_file(&self, from: PathBuf, to: PathBuf) -> Result<()> {
+        let moved = match tokio::fs::rename(&from, &to).await {
+            Ok(()) => Ok(()),
+            Err(_) => tokio::fs::copy(&from, &to).await.map(drop),
+        };
+        moved.map_err(|source| self.file_error(to, source))
     }
 
-    pub(crate) fn not_savable(&self, reason: impl Into<String>) -> crate::Error {
-        self.error(ErrorKind::NotSavable {
-            reason: reason.into(),
-        })
-    }
-
-    pub(crate) fn template_error(&self, doing: &str, reason: impl Into<String>) -> crate::Error {
-        self.error(ErrorKind::Template {
-            doing: doing.to_owned(),
-            reason: reason.into(),
-        })
-    }
-}
-
-/// What QEMU says if it refuses to do what it was told.
-fn refusal(error: &crate::Error) -> Option<&str> {
-    match error.kind() {
-        ErrorKind::Monitor {
-            source: qmp_mon::Error::Qmp { desc, .. },
-            ..
-        } => Some(desc),
-        _ => None,
+    fn file_error(&self, path: PathBuf, source: io::Error) -> crate::error::Error {
+        self.error(ErrorKind::HostFile { path, source })
     }
 }

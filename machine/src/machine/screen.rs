@@ -1,28 +1,30 @@
-//! The screen.
+//! The screen: screenshots.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ocr::Image;
 use serde_json::{Value, json};
 use tokio::time::Instant;
+use tracing::dispatcher;
 
+use super::Machine;
 use crate::error::{ErrorKind, Result};
-use crate::guest::waiting::Look;
-use crate::machine::Machine;
+use crate::guest::waiting::Probe;
+use crate::instance::Ask;
+use crate::sync::Mutex;
 use crate::trace::SCREEN;
 
-/// # The screen
-/// The largest screen that is read, and its header: a guest chooses how large it is.
+/// The size of the largest screen that is read, with its header: the guest chooses it.
 const MAX_DUMP: u64 = (3 << 26) + 64;
 
+/// # The screen
 impl Machine {
-    /// Takes a picture of the screen and gives where it is: a PNG file called
-    /// `name` in the [output directory](crate::Builder::out_dir), `.png` added
-    /// if it has no extension. A `name` with a `/` in it is a path of its own.
+    /// Takes a screenshot and returns its path: a PNG file `name` in the
+    /// [output directory](crate::Builder::out_dir), with `.png` added if it has no
+    /// extension. A `name` with a `/` in it is a path of its own.
     ///
     /// # Errors
     /// [`Screenshot`](ErrorKind::Screenshot) if the file can't be written.
@@ -31,19 +33,18 @@ impl Machine {
         let step = format!("making screenshot {}", path.display());
         self.step(&step, async {
             let picture = self.take_picture().await?;
-            self.save(&picture, &path)?;
+            self.save_picture(picture, path.clone()).await?;
             Ok(path.clone())
         })
         .await
     }
 
-    /// Waits until the screen has looked the same for as long as `still`.
-    ///
-    /// What blinks on it keeps it from that.
+    /// Waits until the screen has not changed for the duration `still`. Blinking keeps it
+    /// waiting.
     ///
     /// # Errors
     /// [`TimedOut`](ErrorKind::TimedOut) with the text on the screen, and the path of a
-    /// screenshot that is left in the output directory.
+    /// screenshot in the output directory.
     pub async fn wait_for_still_screen(&self, still: Duration) -> Result<()> {
         let what = "the screen to stand still";
         // The last picture, and since when it has been the same.
@@ -52,17 +53,17 @@ impl Machine {
         self.step(&format!("waiting for {what}"), async {
             let waited = self.wait(what, |_| async move {
                 let picture = self.take_picture().await?;
-                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut last = last.lock();
                 Ok(match &*last {
                     Some((same, since)) if *same == picture && since.elapsed() >= still => {
-                        Look::Done(())
+                        Probe::Ready(())
                     }
                     Some((same, _)) if *same == picture => {
-                        Look::NotYet("the same picture, but not for long".to_owned())
+                        Probe::Pending("the same picture, but not for long".to_owned())
                     }
                     _ => {
                         *last = Some((picture, Instant::now()));
-                        Look::NotYet("another picture than before".to_owned())
+                        Probe::Pending("another picture than before".to_owned())
                     }
                 })
             });
@@ -73,13 +74,13 @@ impl Machine {
 
     fn screenshot_path(&self, name: &str) -> Result<PathBuf> {
         if name.ends_with('/') || Path::new(name).file_name().is_none() {
-            let reason = io::Error::new(io::ErrorKind::InvalidInput, "that is no name of a file");
-            return Err(self.no_screenshot(Path::new(name), &reason));
+            let error = io::Error::new(io::ErrorKind::InvalidInput, "that is not a file name");
+            return Err(self.no_screenshot(Path::new(name), error));
         }
         let mut path = if name.contains('/') {
             PathBuf::from(name)
         } else {
-            self.parts.out_dir.join(name)
+            self.out_dir().join(name)
         };
         if path.extension().is_none() {
             path.set_extension("png");
@@ -87,55 +88,72 @@ impl Machine {
         Ok(path)
     }
 
-    pub(crate) async fn take_picture(&self) -> Result<Image> {
-        self.check_conditions().await?;
-        let bytes = self.dump("screendump", json!({})).await?;
-        Image::from_ppm(&bytes).map_err(|error| self.no_screenshot("a screendump".as_ref(), &error))
+    pub(super) async fn take_picture(&self) -> Result<Image> {
+        let dir = self.state_dir();
+        self.on_qemu("taking a picture of the screen", async |ask| {
+            let bytes = ask.dump("screendump", json!({}), dir).await?;
+            Image::from_ppm(&bytes).map_err(|error| ErrorKind::ScreenDump(io::Error::other(error)))
+        })
+        .await
     }
 
-    /// Has QEMU write a file, and gives what is in it.
-    pub(crate) async fn dump(&self, command: &str, mut arguments: Value) -> Result<Vec<u8>> {
-        let file = tempfile::Builder::new()
-            .prefix(command)
-            .tempfile_in(self.state_dir())
-            .map_err(|error| self.no_screenshot(self.state_dir(), &error))?;
-        arguments["filename"] = json!(file.path());
-        self.qmp(command, arguments).await?;
-        read_dump(file.path())
+    /// Writes a picture as a PNG file, and emits it.
+    async fn save_picture(&self, picture: Image, path: PathBuf) -> Result<()> {
+        let file = path.clone();
+        let written = blocking(move || {
+            let mut png = Vec::new();
+            picture.write_png(&mut png)?;
+            std::fs::write(&file, &png)?;
+            Ok(png)
+        });
+        let png = written
             .await
-            .map_err(|error| self.no_screenshot(file.path(), &error))
-    }
-
-    pub(crate) fn save(&self, picture: &Image, path: &Path) -> Result<()> {
-        let mut png = Vec::new();
-        let written = picture.write_png(&mut png);
-        written
-            .and_then(|()| fs::write(path, &png))
-            .map_err(|error| self.no_screenshot(path, &error))?;
+            .map_err(|error| self.no_screenshot(&path, error))?;
         let path = path.display();
         tracing::trace!(target: SCREEN, machine = self.name(), %path, png = &png[..]);
         Ok(())
     }
 
-    /// Saves the screen that a wait in vain saw last, beside those of others.
-    pub(crate) fn keep_last_screen(&self, picture: &Image) -> Result<PathBuf> {
-        for number in 1.. {
+    /// Saves the last screen of a wait that timed out, under a new name.
+    pub(super) async fn save_last_screen(&self, picture: Image) -> Result<PathBuf> {
+        let mut number = 1;
+        loop {
             let name = format!("{}-last-screen-{number}.png", self.name());
             let path = self.out_dir().join(name);
             match File::create_new(&path) {
-                Ok(_) => return self.save(picture, &path).map(|()| path),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(self.no_screenshot(&path, &error)),
+                Ok(_) => {
+                    self.save_picture(picture, path.clone()).await?;
+                    return Ok(path);
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(self.no_screenshot(&path, error)),
             }
         }
-        unreachable!("the loop has no end but its returns")
     }
 
-    fn no_screenshot(&self, path: &Path, reason: &dyn std::error::Error) -> crate::Error {
+    fn no_screenshot(&self, path: &Path, source: io::Error) -> crate::error::Error {
         self.error(ErrorKind::Screenshot {
             path: path.to_owned(),
-            reason: reason.to_string(),
+            source,
         })
+    }
+}
+
+impl Ask<'_> {
+    /// Has QEMU write a file in `dir` by a QMP command, and returns its contents.
+    pub(super) async fn dump(
+        &self,
+        command: &str,
+        mut arguments: Value,
+        dir: &Path,
+    ) -> Result<Vec<u8>, ErrorKind> {
+        let file = tempfile::Builder::new()
+            .prefix(command)
+            .tempfile_in(dir)
+            .map_err(ErrorKind::ScreenDump)?;
+        arguments["filename"] = json!(file.path());
+        self.qmp(command, arguments).await?;
+        read_dump(file.path()).await.map_err(ErrorKind::ScreenDump)
     }
 }
 
@@ -148,12 +166,24 @@ async fn read_dump(file: &Path) -> io::Result<Vec<u8>> {
     tokio::fs::read(file).await
 }
 
+/// Runs blocking work on a thread for it, with the present subscriber.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let subscriber = dispatcher::get_default(Clone::clone);
+    let work = move || dispatcher::with_default(&subscriber, work);
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // The runtime is shutting down, and this task with it.
+        Err(_) => std::future::pending().await,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_screen_larger_than_any_is_not_read() {
+    async fn too_large_a_screen_is_not_read() {
         let file = tempfile::NamedTempFile::new().unwrap();
         file.as_file().set_len(MAX_DUMP + 1).unwrap();
         let error = read_dump(file.path()).await.unwrap_err();

@@ -1,13 +1,13 @@
-//! The fields of spans and events that reports know.
+//! The fields of spans and events that reports use.
 
 use std::fmt::Debug;
 
 use tracing::field::{Field, Visit};
 
 use super::files::Files;
-use super::truncated::Kept;
+use super::truncated::Truncated;
 
-/// What a span or an event says. What is large is only there for those that keep it.
+/// The fields of a span or an event. Large fields are only read for reports with files.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     pub(super) machine: String,
@@ -25,19 +25,19 @@ pub(super) struct Fields {
     pub(super) words: String,
     pub(super) status: Option<i64>,
     pub(super) seconds: Option<f64>,
-    pub(super) output: Option<Kept>,
+    pub(super) output: Option<Truncated>,
     pub(super) png: Vec<u8>,
 }
 
 /// Collects fields.
-pub(super) struct Reading<'a> {
+pub(super) struct FieldVisitor<'a> {
     pub(super) fields: Fields,
-    /// Where what is large is kept, if it is.
+    /// Where large fields are stored, if the report uses them.
     pub(super) files: Option<&'a mut Files>,
 }
 
 impl Fields {
-    /// The field of that name, if it is text. `message` is what an event says.
+    /// The text field of that name.
     fn text(&mut self, name: &str) -> Option<&mut String> {
         Some(match name {
             "machine" => &mut self.machine,
@@ -56,10 +56,10 @@ impl Fields {
     }
 }
 
-impl Visit for Reading<'_> {
+impl Visit for FieldVisitor<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         match (field.name(), &mut self.files) {
-            ("output", Some(files)) => self.fields.output = Some(files.keep("output", value)),
+            ("output", Some(files)) => self.fields.output = Some(files.store("output", value)),
             (name, _) => {
                 if let Some(text) = self.fields.text(name) {
                     value.clone_into(text);

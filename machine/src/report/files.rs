@@ -1,4 +1,4 @@
-//! How much of a text has room on a page, and the files beside it, for what has not.
+//! Limits the text on a page, and stores longer texts in files beside it.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -7,65 +7,65 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use super::truncated::{Kept, shortened};
+use super::truncated::{Truncated, shortened};
 use crate::TmpDir;
 
-/// The longest text that is kept whole, in bytes.
-const LIMIT: usize = 64 * 1024;
+/// The maximum length of a text on the page, in bytes.
+const MAX_TEXT: usize = 64 * 1024;
 
-/// How long a text may be once there is so much text on the page.
+/// The maximum length of a text once the page has that much text: (page, text), in bytes.
 const SHORT: (usize, usize) = (16 << 20, 2 * 1024);
 const SHORTEST: (usize, usize) = (32 << 20, 128);
 
-/// Files in a directory of their own, from their writing until the report is dropped.
+/// Files in a temporary directory, which is removed when the report is dropped.
 #[derive(Debug, Default)]
 pub(super) struct Files {
-    /// There when there are files.
+    /// Created with the first file.
     dir: Option<TmpDir>,
     count: usize,
-    /// The files of texts, by their hashes: what is the same again is in the same file.
+    /// The names of texts' files by the texts' hashes: equal texts share a file.
     names: HashMap<[u8; 32], String>,
-    /// How much text is on the page, in bytes.
+    /// The length of the text on the page, in bytes.
     on_page: usize,
 }
 
 impl Files {
-    /// What the page has of a text; one that is too long is in a file, whole.
-    pub(super) fn keep(&mut self, what: &str, text: &str) -> Kept {
-        let mut kept = Kept::of(text, self.limit(LIMIT));
-        if let Some(cut) = &mut kept.cut {
+    /// Truncates a text for the page. If it is too long, the whole text is in a file.
+    pub(super) fn store(&mut self, what: &str, text: &str) -> Truncated {
+        let mut truncated = Truncated::new(text, self.limit(MAX_TEXT));
+        if let Some(cut) = &mut truncated.cut {
             cut.file = self.write(what, text).ok();
         }
-        kept
+        truncated
     }
 
-    /// What the page has of a text that is in no file, and of which `most` bytes are enough.
-    pub(super) fn shorten(&self, text: String, most: usize) -> String {
-        shortened(text, self.limit(most))
+    /// Shortens a text to at most `max` bytes for the page, without a file.
+    pub(super) fn shorten(&self, text: String, max: usize) -> String {
+        shortened(text, self.limit(max))
     }
 
-    /// A text that is of no use in part; nothing, if it is too long.
-    pub(super) fn whole(&self, text: String, most: usize) -> String {
-        if text.len() > self.limit(most) {
+    /// Returns a text that is useless if truncated, or nothing if it is too long.
+    pub(super) fn whole_or_nothing(&self, text: String, max: usize) -> String {
+        if text.len() > self.limit(max) {
             return String::new();
         }
         text
     }
 
-    /// The longest that a text may be now, if it may never be longer than `most`.
-    fn limit(&self, most: usize) -> usize {
+    /// The current limit of a text's length, at most `max`.
+    fn limit(&self, max: usize) -> usize {
         let limits = [SHORTEST, SHORT];
-        let limit = limits.iter().find(|(text, _)| self.on_page >= *text);
-        limit.map_or(most, |(_, limit)| most.min(*limit))
+        let limit = limits.iter().find(|(page, _)| self.on_page >= *page);
+        limit.map_or(max, |(_, limit)| max.min(*limit))
     }
 
-    /// Text that takes so many bytes more is on the page.
-    pub(super) fn add(&mut self, bytes: usize) {
+    /// Counts text of that many bytes as on the page.
+    pub(super) fn add_to_page(&mut self, bytes: usize) {
         self.on_page += bytes;
     }
 
-    /// Text that took so many bytes is on the page no more.
-    pub(super) fn remove(&mut self, bytes: usize) {
+    /// No longer counts text of that many bytes as on the page.
+    pub(super) fn remove_from_page(&mut self, bytes: usize) {
         self.on_page -= bytes;
     }
 
@@ -80,7 +80,7 @@ impl Files {
         Ok(name)
     }
 
-    /// A new file, and its name.
+    /// Creates a file, and returns its name, too.
     pub(super) fn create(&mut self, what: &str) -> io::Result<(String, File)> {
         let dir = match &mut self.dir {
             Some(dir) => dir,
@@ -92,9 +92,9 @@ impl Files {
         Ok((name, file))
     }
 
-    /// Puts all files into `target`, which is made if there are any. Without any, what an
-    /// earlier report left there goes.
-    pub(super) fn place(&self, target: &Path) -> io::Result<()> {
+    /// Replaces the directory `target` by one with all files, or removes it if there are
+    /// none.
+    pub(super) fn copy_to(&self, target: &Path) -> io::Result<()> {
         match fs::remove_dir_all(target) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -106,7 +106,7 @@ impl Files {
         for entry in fs::read_dir(dir.path())? {
             let entry = entry?;
             let copy = target.join(entry.file_name());
-            // A link takes no time, but is not possible everywhere.
+            // A link is cheaper, but cannot cross file systems.
             if fs::hard_link(entry.path(), &copy).is_err() {
                 fs::copy(entry.path(), copy)?;
             }
@@ -120,40 +120,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_too_long_is_in_a_file() {
+    fn a_long_text_is_in_a_file() {
         let mut files = Files::default();
-        assert_eq!(files.keep("output", &"x".repeat(LIMIT)).cut, None);
+        assert_eq!(files.store("output", &"x".repeat(MAX_TEXT)).cut, None);
         let long = "long ".repeat(20_000_000);
-        let cut = files.keep("output", &long).cut.unwrap();
-        assert!(cut.tail.len() <= LIMIT, "{}", cut.tail.len());
+        let cut = files.store("output", &long).cut.unwrap();
+        assert!(cut.tail.len() <= MAX_TEXT, "{}", cut.tail.len());
 
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("files");
-        files.place(&target).unwrap();
-        // Once more, with what is there replaced.
-        files.place(&target).unwrap();
+        files.copy_to(&target).unwrap();
+        // The second copy replaces the first.
+        files.copy_to(&target).unwrap();
         let file = target.join(cut.file.unwrap());
         assert!(fs::read_to_string(file).unwrap() == long);
     }
 
     #[test]
-    fn the_more_text_there_is_the_less_is_kept() {
+    fn the_limit_shrinks_as_the_page_grows() {
         let mut files = Files::default();
-        let mut kept = |on_page| {
+        let mut stored = |on_page| {
             files.on_page = on_page;
-            files.keep("output", &"x".repeat(LIMIT)).room()
+            files.store("output", &"x".repeat(MAX_TEXT)).json_len()
         };
-        assert_eq!(kept(0), LIMIT);
-        assert_eq!(kept(SHORT.0), SHORT.1);
-        assert_eq!(kept(SHORTEST.0), SHORTEST.1);
-        assert_eq!(files.limit(10), 10, "never more than is enough");
+        assert_eq!(stored(0), MAX_TEXT);
+        assert_eq!(stored(SHORT.0), SHORT.1);
+        assert_eq!(stored(SHORTEST.0), SHORTEST.1);
+        assert_eq!(files.limit(10), 10, "at most what was asked for");
     }
 
     #[test]
-    fn what_is_the_same_is_in_one_file() {
+    fn equal_texts_share_a_file() {
         let mut files = Files::default();
-        let mut file = |text: &str| files.keep("output", text).cut.unwrap().file.unwrap();
-        let [one, other] = ["x", "y"].map(|it| it.repeat(LIMIT + 1));
+        let mut file = |text: &str| files.store("output", text).cut.unwrap().file.unwrap();
+        let [one, other] = ["x", "y"].map(|it| it.repeat(MAX_TEXT + 1));
         assert_eq!(file(&one), file(&one));
         assert_ne!(file(&one), file(&other));
     }

@@ -1,55 +1,50 @@
-//! A part of a run as lines of a log.
+//! A part of a run as the lines of a log.
 
 use std::time::Duration;
 
-use super::log_entry::{Entry, Said};
+use super::log_entry::{Content, LogEntry};
 use super::outcome::Outcome;
-use super::record::{Record, Step};
-use super::timestamp::Moment;
-use super::truncated::Kept;
+use super::record::Record;
+use super::step::Step;
+use super::timestamp::Timestamp;
+use super::truncated::Truncated;
 
-/// The longest log, in bytes.
-const LIMIT: usize = 256 * 1024;
+/// The maximum length of a log, in bytes.
+const MAX_LEN: usize = 256 * 1024;
 
-/// What was done and said from one time to another.
+/// The steps, events and console lines between two times.
 pub(super) fn between(record: &Record, from: Duration, to: Duration) -> String {
-    let mut lines: Vec<(Moment, String)> = Vec::new();
+    let mut lines: Vec<(Timestamp, String)> = Vec::new();
     for step in &record.steps {
-        let name = step.machine.map(|machine| &*record.machines[machine].name);
-        step.tell(|at, text| {
-            lines.push((
-                at,
-                name.map_or(text.clone(), |name| format!("{name}: {text}")),
-            ));
+        let prefix = step.machine.map_or(String::new(), |machine| {
+            format!("{}: ", record.machines[machine].name)
         });
+        step.for_each_line(|at, text| lines.push((at, format!("{prefix}{text}"))));
     }
     for machine in &record.machines {
         let console = machine.console.lines();
         lines.extend(console.map(|line| (line.at, format!("{} # {}", machine.name, line.text))));
     }
     lines.retain(|(at, _)| (from..=to).contains(&at.0));
-    // What is of one moment stays in its order.
+    // The sort is stable: lines with the same time keep their order.
     lines.sort_by_key(|(at, _)| *at);
     let lines: Vec<String> = lines.into_iter().map(|(_, line)| line).collect();
-    Kept::of(&lines.join("\n"), LIMIT).into_text()
+    Truncated::new(&lines.join("\n"), MAX_LEN).into_text()
 }
 
 impl Step {
-    /// Tells its lines with their times.
-    fn tell(&self, mut tell: impl FnMut(Moment, String)) {
+    fn for_each_line(&self, mut add: impl FnMut(Timestamp, String)) {
         let what = &self.what;
-        tell(self.start, what.clone());
-        for Entry { at, said } in &self.entries {
-            match said {
-                Said::Log { text, .. } => tell(*at, text.clone()),
-                Said::Command {
+        add(self.start, what.clone());
+        for LogEntry { at, content } in &self.entries {
+            match content {
+                Content::Log { text, .. } => add(*at, text.clone()),
+                Content::Command {
                     output: Some(output),
                     ..
-                } => {
-                    tell(*at, output.text.trim_end().to_owned());
-                }
-                Said::Picture { path, .. } => tell(*at, format!("picture: {path}")),
-                Said::Command { .. } => {}
+                } => add(*at, output.text.trim_end().to_owned()),
+                Content::Picture { path, .. } => add(*at, format!("picture: {path}")),
+                Content::Command { .. } => {}
             }
         }
         let (Some(end), Some(outcome)) = (self.end, self.outcome) else {
@@ -60,7 +55,7 @@ impl Step {
             Outcome::Failed | Outcome::TimedOut => "failed",
             Outcome::Cancelled => "cancelled",
         };
-        let seconds = end.after(self.start).as_secs_f64();
-        tell(end, format!("({outcome}: {what}, in {seconds:.2} seconds)"));
+        let seconds = end.duration_since(self.start).as_secs_f64();
+        add(end, format!("({outcome}: {what}, in {seconds:.2} seconds)"));
     }
 }

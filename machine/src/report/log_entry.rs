@@ -1,39 +1,40 @@
-//! What is said in a step.
+//! Events within a step.
 
 use serde::Serialize;
 
-use super::timestamp::Moment;
-use super::truncated::{Kept, room};
+use super::timestamp::Timestamp;
+use super::truncated::{Truncated, json_len};
 
-/// What is said in a step.
+/// An event within a step.
 #[derive(Debug, Serialize)]
-pub(super) struct Entry {
-    pub(super) at: Moment,
+pub(super) struct LogEntry {
+    pub(super) at: Timestamp,
     #[serde(flatten)]
-    pub(super) said: Said,
+    pub(super) content: Content,
 }
 
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Said {
-    /// In words.
+pub(super) enum Content {
+    /// A log message.
     Log {
         level: &'static str,
         text: String,
-        /// What QEMU was started with.
+        /// QEMU's command line, if the message is about its start.
         #[serde(skip_serializing_if = "String::is_empty")]
         command_line: String,
     },
-    /// What a command came to, so many times in a row.
+    /// The result of a command.
     Command {
         command: String,
         status: Option<i64>,
-        output: Option<Kept>,
+        output: Option<Truncated>,
         #[serde(skip_serializing_if = "String::is_empty")]
         error: String,
+        /// How often in a row the command had this result.
         times: usize,
     },
-    /// A picture of the screen, and what was read on it.
+    /// A screenshot and the text recognized in it.
     Picture {
         picture: usize,
         #[serde(skip_serializing_if = "String::is_empty")]
@@ -45,27 +46,31 @@ pub(super) enum Said {
     },
 }
 
-impl Said {
-    /// How many bytes its texts take on a page.
-    pub(super) fn room(&self) -> usize {
+impl Content {
+    /// The length of its texts in the page's JSON, in bytes.
+    pub(super) fn json_len(&self) -> usize {
         match self {
             Self::Log {
                 text, command_line, ..
-            } => room(text) + room(command_line),
+            } => json_len(text) + json_len(command_line),
             Self::Command {
                 command,
                 output,
                 error,
                 ..
-            } => room(command) + output.as_ref().map_or(0, Kept::room) + room(error),
+            } => {
+                let output = output.as_ref().map_or(0, Truncated::json_len);
+                json_len(command) + output + json_len(error)
+            }
             Self::Picture {
                 path, text, words, ..
-            } => room(path) + room(text) + room(words),
+            } => json_len(path) + json_len(text) + json_len(words),
         }
     }
 
-    /// Whether the next is the same again, as the looks of a wait are; then it counts here.
-    pub(super) fn is_repeated_by(&mut self, next: &Self) -> bool {
+    /// Merges the next event into this one if both are the same command result or the same
+    /// picture, as with the repeated attempts of a wait. Returns whether they were.
+    pub(super) fn merge(&mut self, next: &Self) -> bool {
         match (self, next) {
             (
                 Self::Command {

@@ -1,4 +1,4 @@
-//! The page of a run.
+//! The HTML page of a run.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
@@ -13,12 +13,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::console;
 use super::outcome::Outcome;
-use super::record::{Machine, Record, Step};
-use super::timestamp::Moment;
+use super::record::{Machine, Record};
+use super::step::Step;
+use super::timestamp::Timestamp;
 
 const STYLE: &str = include_str!("page/page.css");
 
-/// The page's program: functions that need each other, in one scope.
+/// The page's script. All files share one scope.
 const SCRIPT: &str = concat!(
     "\"use strict\";\n",
     include_str!("page/run.js"),
@@ -33,19 +34,19 @@ const SCRIPT: &str = concat!(
     include_str!("page/page.js"),
 );
 
-/// The page. Nothing of a guest's is in it but in `data`.
+/// The page. Only `data` and `title` contain text from outside.
 #[derive(Template)]
 #[template(path = "page.html", escape = "html")]
 struct Page<'a> {
     title: &'a str,
     style: &'static str,
     script: &'static str,
-    /// The only script that a browser is to run on the page.
+    /// Browsers run only the script with this hash.
     script_hash: String,
     data: String,
 }
 
-/// What the page's program gets.
+/// The input of the page's script.
 #[derive(Serialize)]
 struct Data<'a> {
     title: &'a str,
@@ -54,28 +55,28 @@ struct Data<'a> {
     message: &'a str,
     /// Milliseconds since 1970.
     date: u128,
-    took: Moment,
+    took: Timestamp,
     /// The number of the step that failed.
     root_cause: Option<usize>,
     left_out: usize,
-    /// The directory beside the page, of the files that it names.
+    /// The directory with the files that the page links to.
     files: String,
     machines: &'a [Machine],
     steps: &'a [Step],
     pictures: Vec<Option<String>>,
 }
 
-/// Writes the page in one go, and the files beside it.
+/// Writes the page atomically, and the files beside it.
 pub(super) fn write(record: &mut Record, path: &Path) -> io::Result<()> {
     record.restore_last_failures();
     let consoles = record.machines.iter_mut();
-    console::fit(
+    console::fit_on_page(
         consoles.map(|machine| &mut machine.console),
         &mut record.files,
     );
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let files = format!("{stem}-files");
-    record.files.place(&path.with_file_name(&files))?;
+    record.files.copy_to(&path.with_file_name(&files))?;
 
     let page = Page {
         title: &record.title,
@@ -92,7 +93,7 @@ pub(super) fn write(record: &mut Record, path: &Path) -> io::Result<()> {
     page.write_into(&mut writer)?;
     writer.flush()?;
     drop(writer);
-    // Whoever looks at an earlier page never sees half of a new one.
+    // Readers of an earlier page never see a partial new one.
     file.persist(path)
         .map(|_: File| ())
         .map_err(io::Error::from)
@@ -117,8 +118,7 @@ fn data(record: &Record, files: String) -> io::Result<String> {
         steps: &record.steps,
         pictures: record.pictures.urls(),
     };
-    // In JSON a `<` can only be in a string. Without one, no text ends the element that
-    // this is in.
+    // JSON has `<` only in strings. Without it, no text can end the script element.
     Ok(serde_json::to_string(&data)?.replace('<', "\\u003c"))
 }
 
@@ -130,7 +130,7 @@ mod tests {
     use crate::report::tests::{FAILURE, fail, failing_steps, step};
     use crate::report::{Failure, Outcome, Recorder};
 
-    /// The page that comes of something, and what its program gets.
+    /// The page of a recorded run, and its data.
     fn page(work: impl FnOnce(), message: &str) -> (String, Value) {
         let recorder = Recorder::new("<title>");
         let subscriber = tracing_subscriber::registry().with(recorder.layer());
@@ -140,7 +140,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("trace.html");
         recorder.write_page(&path).unwrap();
-        // A second time over the first.
+        // The second page replaces the first.
         recorder.write_page(&path).unwrap();
         let page = std::fs::read_to_string(path).unwrap();
         let (_, data) = page.split_once("type=\"application/json\">").unwrap();
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_has_the_whole_story() {
+    fn a_page_has_the_whole_run() {
         let (page, data) = page(failing_steps, "Exception: command `false` failed");
         assert!(page.contains("<title>&#60;title&#62;</title>"), "{page}");
         assert_eq!(data["outcome"], "failed");
@@ -167,22 +167,18 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_guest_is_markup() {
+    fn text_is_never_markup() {
         let evil = "</script><script>alert(1)</script><!--";
         let (page, data) = page(|| tracing::info!("{evil}"), evil);
-        assert_eq!(
-            page.matches("</script>").count(),
-            2,
-            "those of the page itself"
-        );
+        assert_eq!(page.matches("</script>").count(), 2, "only the page's own");
         assert!(!page.contains("alert(1)</"), "{page}");
         assert_eq!(data["steps"][0]["what"], evil);
         assert_eq!(data["message"], evil);
     }
 
     #[test]
-    fn looks_that_see_the_same_are_counted() {
-        let looks = || {
+    fn equal_results_are_counted() {
+        let attempts = || {
             let wait = step(Some("a"), "waiting");
             wait.in_scope(|| {
                 for status in [1, 1, 1, 0] {
@@ -190,7 +186,7 @@ mod tests {
                 }
             });
         };
-        let (_, data) = page(looks, "");
+        let (_, data) = page(attempts, "");
         let entries = data["steps"][0]["entries"].as_array().unwrap();
         let times: Vec<&Value> = entries
             .iter()
@@ -200,21 +196,21 @@ mod tests {
     }
 
     #[test]
-    fn long_looks_that_see_the_same_are_counted() {
-        let looks = || {
+    fn equal_long_results_are_counted() {
+        let attempts = || {
             for end in ["x", "x", "y"] {
                 let (command, output) = ("x", "x".repeat(100_000) + end + &"x".repeat(100_000));
                 tracing::debug!(target: "machine::output", machine = "a", command, output);
             }
         };
-        let (_, data) = page(|| step(Some("a"), "waiting").in_scope(looks), "");
+        let (_, data) = page(|| step(Some("a"), "waiting").in_scope(attempts), "");
         let entries = data["steps"][0]["entries"].as_array().unwrap();
-        assert_eq!(entries.len(), 2, "they differ where they are cut");
+        assert_eq!(entries.len(), 2, "they differ in the part left out");
         assert_eq!(entries[0]["command"]["times"], 2);
     }
 
     #[test]
-    fn however_much_is_told_a_page_is_small() {
+    fn the_size_of_a_page_is_limited() {
         let long = "long ".repeat(12_000);
         let much = || {
             for number in 0..300 {
@@ -238,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn however_much_was_told_the_failing_step_is_found() {
+    fn the_root_cause_has_its_whole_message_on_a_long_page() {
         let long = "long ".repeat(1_000);
         let inner = format!("command failed: {long}, and more");
         let outer = format!("Traceback: {long}\nException: {inner}");
@@ -260,11 +256,11 @@ mod tests {
         let failing = usize::try_from(data["root_cause"].as_u64().unwrap()).unwrap();
         let failing = &data["steps"][failing];
         assert_eq!(failing["what"], "in it");
-        assert_eq!(failing["error"], *inner, "its whole story");
+        assert_eq!(failing["error"], *inner, "the whole message");
     }
 
     #[test]
-    fn what_grows_on_a_page_counts_as_it_is_there() {
+    fn escaped_text_counts_with_its_escaped_length() {
         let much = || {
             step(Some("a"), "much").in_scope(|| {
                 for number in 0..400 {
@@ -285,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn more_steps_than_there_is_place_for_are_counted() {
+    fn steps_above_the_limit_are_counted() {
         let many = || (0..50_100).for_each(|_| drop(step(None, "s")));
         let (_, data) = page(many, "");
         assert_eq!(data["steps"].as_array().unwrap().len(), 50_000);
@@ -293,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn however_many_steps_there_were_the_failing_one_is_found() {
+    fn the_root_cause_is_found_above_the_limit_of_steps() {
         let many = || {
             for _ in 0..60_000 {
                 tracing::info!("a note");
@@ -310,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_nothing_is_a_page() {
+    fn a_page_without_steps() {
         let (_, data) = page(|| (), "error: no such file");
         assert_eq!(data["root_cause"], Value::Null);
         assert_eq!(data["message"], "error: no such file");

@@ -1,4 +1,4 @@
-//! Pictures of screens: each once, and not too many.
+//! Recorded screenshots: each one once, and a limited number.
 
 use std::collections::HashMap;
 
@@ -6,60 +6,62 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest as _, Sha256};
 
-/// How many of the first pictures are kept, and how many of the last.
-const MOST: usize = 100;
+/// The maximum number of first pictures, and that of last pictures.
+const MAX_PICTURES: usize = 100;
 
-/// The longest file that is kept, in bytes.
-const LONGEST: usize = 4 << 20;
+/// The maximum size of a file, in bytes.
+const MAX_FILE: usize = 4 << 20;
 
-/// How many bytes of files are kept.
-const PLENTY: usize = 48 << 20;
+/// The maximum size of all files, in bytes.
+const MAX_TOTAL: usize = 48 << 20;
 
-/// Pictures by number.
+/// Pictures by number. The first and the last ones are stored.
 #[derive(Debug, Default)]
 pub(super) struct Pictures {
-    /// The files of those that are kept.
+    /// `None` for pictures that are not stored.
     files: Vec<Option<Vec<u8>>>,
     numbers: HashMap<[u8; 32], usize>,
     bytes: usize,
-    /// How many count as the first.
+    /// The number of first pictures.
     firsts: usize,
-    /// The next to go, of the others.
+    /// The next picture to remove, after the first ones.
     oldest: usize,
 }
 
 impl Pictures {
-    /// Keeps the PNG file of a picture, and gives its number.
+    /// Adds a PNG file, and returns the picture's number.
     pub(super) fn add(&mut self, png: Vec<u8>) -> usize {
         let hash = Sha256::digest(&png).into();
         let known = self.numbers.get(&hash);
-        // One that had to go has a place again; one that is too large never has.
-        let is_same = |number: &&usize| self.files[**number].is_some() || png.len() > LONGEST;
-        if let Some(&number) = known.filter(is_same) {
+        // A removed picture is stored again; one that is too large never is.
+        let has_number = |number: &&usize| self.files[**number].is_some() || png.len() > MAX_FILE;
+        if let Some(&number) = known.filter(has_number) {
             return number;
         }
         let number = self.files.len();
         self.numbers.insert(hash, number);
-        let file = (png.len() <= LONGEST).then_some(png);
-        if self.firsts == number && number < MOST && self.bytes < PLENTY / 2 {
+        let file = (png.len() <= MAX_FILE).then_some(png);
+        if self.firsts == number && number < MAX_PICTURES && self.bytes < MAX_TOTAL / 2 {
             self.firsts += 1;
             self.oldest += 1;
         }
         self.bytes += file.as_ref().map_or(0, Vec::len);
         self.files.push(file);
-        while self.oldest < number && (number - self.oldest >= MOST || self.bytes > PLENTY) {
-            self.forget_oldest();
+        while self.oldest < number
+            && (number - self.oldest >= MAX_PICTURES || self.bytes > MAX_TOTAL)
+        {
+            self.remove_oldest();
         }
         number
     }
 
-    fn forget_oldest(&mut self) {
+    fn remove_oldest(&mut self) {
         let file = self.files[self.oldest].take();
         self.bytes -= file.map_or(0, |png| png.len());
         self.oldest += 1;
     }
 
-    /// Each as a URL that holds it; nothing for those that were not kept.
+    /// Each picture as a `data:` URL; `None` if it is not stored.
     pub(super) fn urls(&self) -> Vec<Option<String>> {
         let url = |png: &Vec<u8>| format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png));
         let files = self.files.iter();
@@ -72,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_picture_is_kept_once() {
+    fn equal_pictures_have_one_number() {
         let mut pictures = Pictures::default();
         let numbers = ["a", "b", "a"].map(|png| pictures.add(png.into()));
         assert_eq!(numbers, [0, 1, 0]);
@@ -81,24 +83,32 @@ mod tests {
     }
 
     #[test]
-    fn the_first_and_the_last_are_kept() {
+    fn the_first_and_the_last_are_stored() {
         let mut pictures = Pictures::default();
-        for number in 0..3 * MOST {
+        for number in 0..3 * MAX_PICTURES {
             assert_eq!(pictures.add(number.to_string().into()), number);
         }
-        let kept: Vec<bool> = pictures.urls().iter().map(Option::is_some).collect();
-        assert_eq!(kept, [[true; MOST], [false; MOST], [true; MOST]].concat());
+        let stored: Vec<bool> = pictures.urls().iter().map(Option::is_some).collect();
+        assert_eq!(
+            stored,
+            [
+                [true; MAX_PICTURES],
+                [false; MAX_PICTURES],
+                [true; MAX_PICTURES]
+            ]
+            .concat()
+        );
     }
 
     #[test]
-    fn large_pictures_are_few() {
+    fn the_total_size_is_limited() {
         let mut pictures = Pictures::default();
         for number in 0..20_u8 {
-            pictures.add(vec![number; LONGEST]);
+            pictures.add(vec![number; MAX_FILE]);
         }
-        assert!(pictures.bytes <= PLENTY, "{}", pictures.bytes);
-        let number = pictures.add(vec![0; LONGEST + 1]);
+        assert!(pictures.bytes <= MAX_TOTAL, "{}", pictures.bytes);
+        let number = pictures.add(vec![0; MAX_FILE + 1]);
         assert_eq!(pictures.urls()[number], None);
-        assert_eq!(pictures.add(vec![0; LONGEST + 1]), number);
+        assert_eq!(pictures.add(vec![0; MAX_FILE + 1]), number);
     }
 }

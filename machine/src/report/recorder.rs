@@ -1,4 +1,4 @@
-//! Remembering a run.
+//! Recording a run.
 
 use std::io;
 use std::path::Path;
@@ -9,31 +9,31 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::outcome::{Failure, Outcome};
-use super::record::{LONGEST_MESSAGE, Record};
-use super::subscriber::Listening;
+use super::record::{MAX_MESSAGE, Record};
+use super::subscriber::ReportLayer;
 use super::summary::Summary;
-use super::truncated::Kept;
+use super::truncated::Truncated;
 use super::{log, page};
 
-/// Remembers what machines do, and makes one HTML page of it.
+/// Records a run, and writes it as one HTML page.
 ///
-/// A handle, cheap to clone. What it remembers is bounded: of long outputs and consoles the
-/// head and the tail, 50 000 steps, 200 pictures, and the more text there is already, the less
-/// of what comes. What is cut of outputs and consoles is in a file beside the page, whole.
+/// A handle, cheap to clone. The page is bounded: it has the head and tail of long outputs and
+/// consoles, 50 000 steps and 200 pictures, and the more text it has, the shorter are
+/// further texts. Outputs and consoles that are truncated are in files beside the page.
 #[derive(Clone, Debug)]
 pub struct Recorder {
-    record: Listening<Record>,
+    record: ReportLayer<Record>,
 }
 
 impl Recorder {
-    /// Remembers nothing yet. The page will be about `title`.
+    /// Creates a recorder. `title` is the title of the page.
     pub fn new(title: &str) -> Self {
-        let record = Listening::new(Record::new(title));
+        let record = ReportLayer::new(Record::new(title));
         Self { record }
     }
 
-    /// The layer for a subscriber that has this remembered. Machines then tell their
-    /// screens, which takes some milliseconds for each that is read.
+    /// The layer that records. With it, machines emit each screen that they read, which takes
+    /// some milliseconds.
     pub fn layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -45,34 +45,37 @@ impl Recorder {
     /// the last step is that of the run.
     pub fn conclude(&self, outcome: Outcome, failure: Option<Failure>) {
         let failure = failure.map(|mut failure| {
-            failure.message = Kept::of(&failure.message, LONGEST_MESSAGE).into_text();
+            failure.message = Truncated::new(&failure.message, MAX_MESSAGE).into_text();
             failure
         });
         self.record
             .with(|record| record.conclusion = Some((outcome, failure)));
     }
 
-    /// The run in a few lines.
+    /// Summarizes the run in a few lines.
     pub fn summary(&self) -> Summary {
         self.record.with(|record| Summary::of(record))
     }
 
-    /// How long it has been remembering.
+    /// The time since the recorder was created.
     pub fn elapsed(&self) -> Duration {
-        self.record.with(|record| record.began.elapsed())
+        self.record.with(|record| record.start.elapsed())
     }
 
-    /// What was done and said between two times of [`elapsed`](Self::elapsed), with the
-    /// consoles' lines, as [`Terminal`](super::Terminal) has it; with its middle left out, if
-    /// it is long.
+    /// The log between two times of [`elapsed`](Self::elapsed), including the consoles, as
+    /// [`Terminal`](super::Terminal) writes it. If it is long, its middle is left out.
     pub fn log(&self, from: Duration, to: Duration) -> String {
         self.record.with(|record| log::between(record, from, to))
     }
 
-    /// Writes the page, with all in it that it needs. What is too long for it is
-    /// written beside it: `trace.html` has files in `trace-files`, which are replaced.
+    /// Writes the page, a self-contained file. Texts that are too long for it are written
+    /// beside it: those of `trace.html` into the directory `trace-files`, which is replaced.
     ///
-    /// May be called again, for a page with what has happened since.
+    /// May be called again later to update the page. Blocks: on an async runtime, call it
+    /// from [`spawn_blocking`](https://docs.rs/tokio/latest/tokio/task/fn.spawn_blocking.html).
+    ///
+    /// # Errors
+    /// The operating system's.
     pub fn write_page(&self, path: impl AsRef<Path>) -> io::Result<()> {
         self.record
             .with(|record| page::write(record, path.as_ref()))

@@ -2,8 +2,9 @@
 
 use super::fields::Fields;
 use super::outcome::{Failure, Outcome};
-use super::record::{LONGEST_MESSAGE, Record, Step};
-use super::truncated::{room, shortened};
+use super::record::{MAX_MESSAGE, Record};
+use super::step::Step;
+use super::truncated::{json_len, shortened};
 
 /// How many failures have their whole messages on the page. They are the last ones.
 const WHOLE_MESSAGES: usize = 16;
@@ -55,9 +56,9 @@ impl Record {
 
     /// Records why a step did not pass.
     pub(super) fn record_failure(&mut self, number: usize, fields: Fields) {
-        let message = shortened(fields.error, LONGEST_MESSAGE);
-        let error = self.files.shorten(message.clone(), LONGEST_MESSAGE);
-        self.files.add(room(&error));
+        let message = shortened(fields.error, MAX_MESSAGE);
+        let error = self.files.shorten(message.clone(), MAX_MESSAGE);
+        self.files.add_to_page(json_len(&error));
         let step = &mut self.steps[number];
         step.error = error;
         step.error_id = fields.error_id;
@@ -82,21 +83,6 @@ impl Record {
         let mut chain: Vec<&Step> = outwards.map(|step| &self.steps[step]).collect();
         chain.reverse();
         chain
-    }
-}
-
-impl Step {
-    fn is_failed(&self) -> bool {
-        self.outcome == Some(Outcome::Failed)
-    }
-
-    /// Whether it failed with that error. Failures without an id match no other.
-    fn failed_with(&self, error_id: Option<u64>) -> bool {
-        self.is_failed() && error_id.is_some() && self.error_id == error_id
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.outcome == Some(Outcome::Cancelled)
     }
 }
 

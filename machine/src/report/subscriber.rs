@@ -1,4 +1,4 @@
-//! What all reports have in common: steps that begin and end, and what is said in them.
+//! The layer that all reports share. It reduces spans and events to steps and their events.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,143 +10,141 @@ use tracing_subscriber::filter::{FilterFn, LevelFilter, filter_fn};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
-use super::fields::{Fields, Reading};
+use super::fields::{FieldVisitor, Fields};
 use super::files::Files;
 use crate::trace::STEP;
 
-/// Somebody who is told of steps, and of what is said in them.
-pub(super) trait Listener: Send + 'static {
-    /// Where outputs and pictures are kept, by those who want them.
+/// A report, which receives steps and the events within them.
+pub(super) trait Report: Send + 'static {
+    /// Where outputs and pictures are stored, for reports that use them.
     fn files(&mut self) -> Option<&mut Files> {
         None
     }
 
-    /// A step has begun, in another.
-    fn begins(&mut self, step: u64, parent: Option<u64>, fields: Fields);
+    /// A step has started.
+    fn start_step(&mut self, step: u64, parent: Option<u64>, fields: Fields);
 
-    /// A step has ended: `outcome` and `error` tell how.
-    fn ends(&mut self, step: u64, fields: Fields);
+    /// A step has ended. Its `outcome` is empty if none was recorded.
+    fn end_step(&mut self, step: u64, fields: Fields);
 
-    /// Something was said in a step.
-    fn says(&mut self, step: Option<u64>, about: &Metadata<'_>, fields: Fields);
+    /// An event was emitted within a step, or outside of any.
+    fn event(&mut self, step: Option<u64>, metadata: &Metadata<'_>, fields: Fields);
 }
 
-/// A layer that tells a listener.
+/// A layer for a report.
 #[derive(Debug)]
-pub(super) struct Listening<L> {
-    state: Arc<Mutex<State<L>>>,
+pub(super) struct ReportLayer<R> {
+    state: Arc<Mutex<State<R>>>,
 }
 
 #[derive(Debug)]
-struct State<L> {
-    listener: L,
-    /// The steps that have begun, and not ended.
-    open: HashSet<u64>,
+struct State<R> {
+    report: R,
+    /// The steps that have not ended.
+    running: HashSet<u64>,
 }
 
-impl<L> Clone for Listening<L> {
+impl<R> Clone for ReportLayer<R> {
     fn clone(&self) -> Self {
         let state = Arc::clone(&self.state);
         Self { state }
     }
 }
 
-impl<L: Listener> Listening<L> {
-    pub(super) fn new(listener: L) -> Self {
-        let open = HashSet::new();
-        let state = Arc::new(Mutex::new(State { listener, open }));
+impl<R: Report> ReportLayer<R> {
+    pub(super) fn new(report: R) -> Self {
+        let running = HashSet::new();
+        let state = Arc::new(Mutex::new(State { report, running }));
         Self { state }
     }
 
-    /// Does something with the listener, which hears nothing meanwhile.
-    pub(super) fn with<T>(&self, work: impl FnOnce(&mut L) -> T) -> T {
-        work(&mut self.state().listener)
+    /// Accesses the report. Steps and events block meanwhile.
+    pub(super) fn with<T>(&self, access: impl FnOnce(&mut R) -> T) -> T {
+        access(&mut self.state().report)
     }
 
-    /// A layer for a subscriber, of what machines tell in as much detail as `most`, and
-    /// of what others tell at INFO and above.
-    pub(super) fn layer<S>(&self, most: Level) -> impl Layer<S> + Send + Sync + use<L, S>
+    /// A layer for a subscriber. It receives what machines emit up to `max_level`, and what
+    /// others emit at INFO and above.
+    pub(super) fn layer<S>(&self, max_level: Level) -> impl Layer<S> + Send + Sync + use<R, S>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        self.clone().with_filter(wanted(most))
+        self.clone().with_filter(filter(max_level))
     }
 
-    fn state(&self) -> MutexGuard<'_, State<L>> {
+    fn state(&self) -> MutexGuard<'_, State<R>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn wanted(most: Level) -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
-    filter_fn(move |about| {
-        let limit = if about.target().starts_with("machine::") {
-            most
+fn filter(max_level: Level) -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
+    filter_fn(move |metadata| {
+        let limit = if metadata.target().starts_with("machine::") {
+            max_level
         } else {
             Level::INFO
         };
-        *about.level() <= limit
+        *metadata.level() <= limit
     })
-    .with_max_level_hint(LevelFilter::from_level(most))
+    .with_max_level_hint(LevelFilter::from_level(max_level))
 }
 
-impl<L: Listener> State<L> {
-    /// Reads fields, as far as the listener keeps them.
-    fn read(&mut self, record: impl FnOnce(&mut Reading<'_>)) -> Fields {
-        let mut reading = Reading {
+impl<R: Report> State<R> {
+    fn read(&mut self, record: impl FnOnce(&mut FieldVisitor<'_>)) -> Fields {
+        let mut visitor = FieldVisitor {
             fields: Fields::default(),
-            files: self.listener.files(),
+            files: self.report.files(),
         };
-        record(&mut reading);
-        reading.fields
+        record(&mut visitor);
+        visitor.fields
     }
 
-    /// The innermost of the open steps that a span is, or is in.
+    /// The innermost running step among a span and its ancestors.
     fn step<S: for<'a> LookupSpan<'a>>(&self, span: Option<SpanRef<'_, S>>) -> Option<u64> {
         let mut ids = span?.scope().map(|span| span.id().into_u64());
-        ids.find(|id| self.open.contains(id))
+        ids.find(|id| self.running.contains(id))
     }
 }
 
-impl<S, L> Layer<S> for Listening<L>
+impl<S, R> Layer<S> for ReportLayer<R>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
-    L: Listener,
+    R: Report,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         if attributes.metadata().target() != STEP {
             return;
         }
         let mut state = self.state();
-        let fields = state.read(|reading| attributes.record(reading));
+        let fields = state.read(|visitor| attributes.record(visitor));
         let parent = state.step(context.span(id));
-        state.open.insert(id.into_u64());
-        state.listener.begins(id.into_u64(), parent, fields);
+        state.running.insert(id.into_u64());
+        state.report.start_step(id.into_u64(), parent, fields);
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
         let mut state = self.state();
-        if !state.open.contains(&id.into_u64()) {
+        if !state.running.contains(&id.into_u64()) {
             return;
         }
-        let fields = state.read(|reading| values.record(reading));
+        let fields = state.read(|visitor| values.record(visitor));
         if !fields.outcome.is_empty() {
-            state.open.remove(&id.into_u64());
-            state.listener.ends(id.into_u64(), fields);
+            state.running.remove(&id.into_u64());
+            state.report.end_step(id.into_u64(), fields);
         }
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut state = self.state();
-        let fields = state.read(|reading| event.record(reading));
+        let fields = state.read(|visitor| event.record(visitor));
         let step = state.step(context.event_span(event));
-        state.listener.says(step, event.metadata(), fields);
+        state.report.event(step, event.metadata(), fields);
     }
 
     fn on_close(&self, id: Id, _: Context<'_, S>) {
         let mut state = self.state();
-        if state.open.remove(&id.into_u64()) {
-            // Nobody said how it ended.
-            state.listener.ends(id.into_u64(), Fields::default());
+        if state.running.remove(&id.into_u64()) {
+            state.report.end_step(id.into_u64(), Fields::default());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A run in a few lines.
+//! The summary of a run.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::record::Record;
 pub(super) const INFRASTRUCTURE: &str =
     "the host, QEMU or the image caused this failure, not what is tested";
 
-/// A run in a few lines: its `Display` form is for the end of a log.
+/// A summary of a run. Its `Display` form is meant for the end of a log.
 ///
 /// ```text
 /// web failed in 31.2 seconds: 2 machines (client, server), 48 steps
@@ -21,7 +21,7 @@ pub(super) const INFRASTRUCTURE: &str =
 pub struct Summary {
     title: String,
     outcome: Outcome,
-    took: Duration,
+    duration: Duration,
     machines: Vec<String>,
     steps: usize,
     /// The step that failed, after those around it.
@@ -45,13 +45,13 @@ impl Summary {
             Some((_, failure)) => failure.as_ref().is_some_and(|it| it.infrastructure),
             None => root_cause.is_some_and(|step| record.steps[step].infrastructure),
         };
-        let done = record.steps.iter().filter(|step| step.outcome.is_some());
+        let ended = record.steps.iter().filter(|step| step.outcome.is_some());
         Self {
             title: record.title.clone(),
             outcome: record.outcome(),
-            took: record.now().0,
+            duration: record.now().0,
             machines: machines.collect(),
-            steps: done.count(),
+            steps: ended.count(),
             failed_steps: failed_steps.collect(),
             is_infrastructure,
         }
@@ -66,7 +66,7 @@ impl fmt::Display for Summary {
             Outcome::Cancelled => "was interrupted",
             Outcome::TimedOut => "ran out of time",
         };
-        let seconds = self.took.as_secs_f64();
+        let seconds = self.duration.as_secs_f64();
         write!(f, "{} {outcome} in {seconds:.1} seconds: ", self.title)?;
         match self.machines.as_slice() {
             [] => f.write_str("no machine")?,

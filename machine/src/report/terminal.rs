@@ -1,4 +1,4 @@
-//! The log on a terminal, in the NixOS test driver's form.
+//! A log for a terminal, in the format of the NixOS test driver.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,14 +11,14 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::fields::Fields;
-use super::subscriber::{Listener, Listening};
-use super::truncated::safe;
+use super::subscriber::{Report, ReportLayer};
+use super::truncated::escaped;
 use crate::trace::CONSOLE;
 
-/// Those of machines' names. Red and yellow are for what is wrong.
+/// The colours of machines' names. Red and yellow mark errors and warnings.
 const COLOURS: [u8; 8] = [36, 32, 35, 34, 96, 92, 95, 94];
 
-/// Writes a log as it happens: what is done and how long it took, and the consoles' lines.
+/// Writes a live log: steps with their durations, messages, and the lines of consoles.
 ///
 /// ```text
 /// server: must succeed: systemctl start nginx
@@ -29,11 +29,10 @@ pub struct Terminal<W> {
     writer: W,
     has_colours: bool,
     shows_consoles: Box<dyn Fn() -> bool + Send>,
-    open: HashMap<u64, Open>,
+    running: HashMap<u64, RunningStep>,
 }
 
-/// A step that goes on.
-struct Open {
+struct RunningStep {
     parent: Option<u64>,
     machine: String,
     what: String,
@@ -52,42 +51,42 @@ where
             writer,
             has_colours: false,
             shows_consoles: Box::new(|| true),
-            open: HashMap::new(),
+            running: HashMap::new(),
         }
     }
 
-    /// Whether names and what is wrong are in colours; without this they are not.
+    /// Whether names and outcomes are coloured. The default is `false`.
     #[must_use]
     pub fn colours(mut self, has_colours: bool) -> Self {
         self.has_colours = has_colours;
         self
     }
 
-    /// Has consoles shown only while `shows_consoles` says so.
+    /// Shows the lines of consoles only while `shows_consoles` returns `true`.
     #[must_use]
     pub fn consoles(mut self, shows_consoles: impl Fn() -> bool + Send + 'static) -> Self {
         self.shows_consoles = Box::new(shows_consoles);
         self
     }
 
-    /// The layer for a subscriber that has this written.
+    /// The layer that writes the log.
     pub fn layer<S>(self) -> impl Layer<S> + Send + Sync + use<S, W>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        Listening::new(self).layer(Level::DEBUG)
+        ReportLayer::new(self).layer(Level::DEBUG)
     }
 
-    /// What is told may come from a guest, and is not to steer the terminal.
+    /// Writes a line, escaped: it may contain a guest's output.
     fn write(&self, machine: &str, separator: &str, style: &str, text: &str) {
-        let text = self.styled(style, &safe(text));
+        let text = self.styled(style, &escaped(text));
         let line = if machine.is_empty() {
             format!("{text}\n")
         } else {
-            let name = self.styled(&colour(machine).to_string(), &safe(machine));
+            let name = self.styled(&colour(machine).to_string(), &escaped(machine));
             format!("{name}{separator}{text}\n")
         };
-        // Nobody is left to tell that the log can't be written.
+        // There is nowhere to report that the log cannot be written.
         let _ = self.writer.make_writer().write_all(line.as_bytes());
     }
 
@@ -100,24 +99,24 @@ where
     }
 }
 
-impl<W> Listener for Terminal<W>
+impl<W> Report for Terminal<W>
 where
     W: for<'a> MakeWriter<'a> + Send + 'static,
 {
-    fn begins(&mut self, step: u64, parent: Option<u64>, fields: Fields) {
+    fn start_step(&mut self, step: u64, parent: Option<u64>, fields: Fields) {
         self.write(&fields.machine, ": ", "1", &fields.what);
-        let open = Open {
+        let running = RunningStep {
             parent,
             machine: fields.machine,
             what: fields.what,
             start: Instant::now(),
             logged_failure: None,
         };
-        self.open.insert(step, open);
+        self.running.insert(step, running);
     }
 
-    fn ends(&mut self, step: u64, fields: Fields) {
-        let Some(open) = self.open.remove(&step) else {
+    fn end_step(&mut self, step: u64, fields: Fields) {
+        let Some(ended) = self.running.remove(&step) else {
             return;
         };
         let (outcome, style) = match fields.outcome.as_str() {
@@ -125,24 +124,24 @@ where
             "failed" => ("failed", "31"),
             _ => ("cancelled", "33"),
         };
-        let seconds = open.start.elapsed().as_secs_f64();
-        let mut line = format!("({outcome}: {}, in {seconds:.2} seconds)", open.what);
+        let seconds = ended.start.elapsed().as_secs_f64();
+        let mut line = format!("({outcome}: {}, in {seconds:.2} seconds)", ended.what);
         // The caller gets the whole message. The log has one line of it, at the innermost step.
-        if fields.error_id.is_none() || fields.error_id != open.logged_failure {
+        if fields.error_id.is_none() || fields.error_id != ended.logged_failure {
             line = format!("{line} {}", summary_line(&fields.error));
         }
-        self.write(&open.machine, ": ", style, line.trim_end());
-        if let Some(parent) = open.parent.and_then(|id| self.open.get_mut(&id)) {
+        self.write(&ended.machine, ": ", style, line.trim_end());
+        if let Some(parent) = ended.parent.and_then(|id| self.running.get_mut(&id)) {
             parent.logged_failure = fields.error_id.or(parent.logged_failure);
         }
     }
 
-    fn says(&mut self, _: Option<u64>, about: &Metadata<'_>, fields: Fields) {
-        let is_console = about.target() == CONSOLE;
+    fn event(&mut self, _: Option<u64>, metadata: &Metadata<'_>, fields: Fields) {
+        let is_console = metadata.target() == CONSOLE;
         if is_console && !(self.shows_consoles)() || fields.message.is_empty() {
             return;
         }
-        let (separator, style) = match *about.level() {
+        let (separator, style) = match *metadata.level() {
             _ if is_console => (" # ", "2"),
             Level::ERROR => (": ", "31"),
             Level::WARN => (": ", "33"),
@@ -152,7 +151,7 @@ where
     }
 }
 
-/// The colour of a machine's name: the same in each run.
+/// The colour of a machine's name, which depends on the name only.
 fn colour(name: &str) -> u8 {
     let hash = name.bytes().fold(5381_usize, |hash, byte| {
         hash.wrapping_mul(33) ^ usize::from(byte)
@@ -166,7 +165,7 @@ impl<W> fmt::Debug for Terminal<W> {
     }
 }
 
-/// The line of a message that states the failure: of a traceback, the last that is not
+/// The line of a message that states the error: of a traceback, the last one that is not
 /// indented.
 fn summary_line(message: &str) -> &str {
     let mut lines = message.lines();
@@ -190,13 +189,12 @@ mod tests {
         let subscriber = tracing_subscriber::registry().with(terminal.layer());
         tracing::subscriber::with_default(subscriber, failing_steps);
         let log = sink.text();
-        // Whatever it took.
         let seconds = regex::Regex::new(r"in \d+\.\d\d seconds").unwrap();
         seconds.replace_all(&log, "in S seconds").into_owned()
     }
 
     #[test]
-    fn in_the_form_of_the_reference() {
+    fn the_format_of_the_reference() {
         assert_eq!(
             log(false),
             "subtest: one\n\
@@ -211,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn with_colours_if_they_are_wanted() {
+    fn with_colours() {
         let log = log(true);
         let name = format!("\x1b[{}mserver\x1b[0m: ", colour("server"));
         assert_eq!(log.matches(&name).count(), 4, "{log:?}");
@@ -219,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_is_told_steers_it() {
+    fn control_characters_are_escaped() {
         let sink = Sink::default();
         let subscriber = tracing_subscriber::registry().with(Terminal::new(sink.clone()).layer());
         tracing::subscriber::with_default(subscriber, || {
@@ -232,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn consoles_are_shown_while_they_are_to_be() {
+    fn consoles_can_be_hidden() {
         let sink = Sink::default();
         let terminal = Terminal::new(sink.clone()).consoles(|| false);
         let subscriber = tracing_subscriber::registry().with(terminal.layer());

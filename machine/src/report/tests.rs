@@ -1,4 +1,4 @@
-//! What the tests of all reports share: something to report.
+//! What the tests of all reports share.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::trace;
 
-/// Somewhere to write to.
+/// A writer that stores what is written.
 #[derive(Clone, Default)]
 pub(super) struct Sink(Arc<Mutex<Vec<u8>>>);
 
@@ -48,7 +48,7 @@ pub(super) fn fail(step: &Span, error: &str, error_id: Option<u64>) {
     tracing::record_all!(step, outcome = "failed", error = error, error_id = error_id);
 }
 
-/// A group in which a step fails, and another that ends well.
+/// A group with a step that fails, and a step that passes.
 pub(super) fn failing_steps() {
     let group = step(None, "subtest: one");
     group.in_scope(|| {

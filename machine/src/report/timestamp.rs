@@ -1,20 +1,19 @@
-//! Times of a run.
+//! Times within a run.
 
 use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
 
-/// A time of a run, from its beginning. A page has it in milliseconds.
+/// The time since the start of the run, serialized in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Moment(pub(super) Duration);
+pub(super) struct Timestamp(pub(super) Duration);
 
-impl Moment {
-    pub(super) fn since(began: Instant) -> Self {
-        Self(began.elapsed())
+impl Timestamp {
+    pub(super) fn now(start: Instant) -> Self {
+        Self(start.elapsed())
     }
 
-    /// How long before this another was.
-    pub(super) fn after(self, earlier: Self) -> Duration {
+    pub(super) fn duration_since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
 
@@ -23,7 +22,7 @@ impl Moment {
     }
 }
 
-impl Serialize for Moment {
+impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(self.millis())
     }

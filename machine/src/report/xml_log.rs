@@ -1,4 +1,4 @@
-//! The log in the NixOS test driver's XML.
+//! A log in the XML format of the NixOS test driver.
 
 use std::fmt;
 use std::fs::File;
@@ -13,26 +13,25 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::fields::Fields;
-use super::subscriber::{Listener, Listening};
-use super::truncated::safe;
+use super::subscriber::{Report, ReportLayer};
+use super::truncated::escaped;
 use crate::trace::CONSOLE;
 
-/// Writes the log in the NixOS test driver's XML, as it happens: what is done is nested as
-/// `nest` with its `head`, and what is said is a `line`.
+/// Writes a live log in the XML format of the NixOS test driver: a step is a `nest` with a
+/// `head`, a message or console line is a `line`.
 ///
-/// Steps of several threads that are not within each other are nested all the same, as far
-/// as they overlap.
+/// Steps of several threads that overlap are nested, too, though neither is within the other.
 #[derive(Clone)]
 pub struct XmlLog {
-    log: Listening<Log>,
+    log: ReportLayer<Log>,
 }
 
 struct Log {
-    /// Nothing, once it is closed or could not be written.
+    /// `None` once the log is closed or could not be written.
     writer: Option<Writer<BufWriter<File>>>,
-    /// Why it could not be written.
+    /// Why the log could not be written.
     failure: Option<io::Error>,
-    /// The elements that are open, from the outermost.
+    /// The open elements, from the outermost.
     open: Vec<Nest>,
 }
 
@@ -45,13 +44,16 @@ struct Nest {
 }
 
 impl XmlLog {
-    /// Begins a log in a new file.
+    /// Starts a log in a new file.
+    ///
+    /// # Errors
+    /// The operating system's.
     pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
         let mut writer = Writer::new(BufWriter::new(File::create(path)?));
         writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("utf-8"), None)))?;
         writer.write_event(Event::Start(BytesStart::new("logfile")))?;
         let open = Vec::new();
-        let log = Listening::new(Log {
+        let log = ReportLayer::new(Log {
             writer: Some(writer),
             failure: None,
             open,
@@ -59,7 +61,7 @@ impl XmlLog {
         Ok(Self { log })
     }
 
-    /// The layer for a subscriber that has this written.
+    /// The layer that writes the log.
     pub fn layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -67,15 +69,15 @@ impl XmlLog {
         self.log.layer(Level::DEBUG)
     }
 
-    /// Ends all that is open. What is told from now on is not in the log.
+    /// Ends all open elements. Later steps and events are not logged.
     ///
     /// # Errors
-    /// The operating system's, if not all of the log could be written.
+    /// The operating system's, if the log is incomplete.
     pub fn close(&self) -> io::Result<()> {
         self.log.with(|log| {
             while let Some(nest) = log.open.pop() {
                 if !nest.has_ended {
-                    log.line(&nest.machine, None, &nest.ended("cancelled"));
+                    log.line(&nest.machine, None, &nest.end_line("cancelled"));
                 }
                 log.write(|writer| end(writer, "nest"));
             }
@@ -96,19 +98,19 @@ impl fmt::Debug for XmlLog {
 }
 
 impl Nest {
-    fn ended(&self, outcome: &str) -> String {
+    fn end_line(&self, outcome: &str) -> String {
         let seconds = self.start.elapsed().as_secs_f64();
         format!("({outcome}: {}, in {seconds:.2} seconds)", self.what)
     }
 }
 
 impl Log {
-    /// Writes as long as that is possible. What was written before a failure is all there
-    /// is: the test is not to fail for its log's sake.
+    /// Writes until the first error, which is returned when the log is closed: it does not
+    /// fail the test.
     fn write(&mut self, write: impl FnOnce(&mut Writer<BufWriter<File>>) -> io::Result<()>) {
         if let Some(Err(error)) = self.writer.as_mut().map(write) {
             self.writer = None;
-            // Not told by `tracing`, which waits for this.
+            // It cannot be logged here: `tracing` is emitting an event.
             self.failure = Some(error);
         }
     }
@@ -121,8 +123,8 @@ impl Log {
     }
 }
 
-impl Listener for Log {
-    fn begins(&mut self, step: u64, _: Option<u64>, fields: Fields) {
+impl Report for Log {
+    fn start_step(&mut self, step: u64, _: Option<u64>, fields: Fields) {
         self.write(|writer| {
             writer.write_event(Event::Start(BytesStart::new("nest")))?;
             element(writer, "head", &fields.machine, None, &fields.what)
@@ -136,27 +138,27 @@ impl Listener for Log {
         });
     }
 
-    fn ends(&mut self, step: u64, fields: Fields) {
+    fn end_step(&mut self, step: u64, fields: Fields) {
         let Some(nest) = self.open.iter_mut().find(|nest| nest.step == step) else {
             return;
         };
         nest.has_ended = true;
         let machine = nest.machine.clone();
-        let line = nest.ended(match fields.outcome.as_str() {
+        let line = nest.end_line(match fields.outcome.as_str() {
             "ok" => "finished",
             "failed" => "failed",
             _ => "cancelled",
         });
         self.line(&machine, None, &line);
-        // One that another is in stays open until that has ended.
+        // An element is closed after those within it.
         while self.open.pop_if(|nest| nest.has_ended).is_some() {
             self.write(|writer| end(writer, "nest"));
         }
     }
 
-    fn says(&mut self, _: Option<u64>, about: &Metadata<'_>, fields: Fields) {
+    fn event(&mut self, _: Option<u64>, metadata: &Metadata<'_>, fields: Fields) {
         if !fields.message.is_empty() {
-            let kind = (about.target() == CONSOLE).then_some("serial");
+            let kind = (metadata.target() == CONSOLE).then_some("serial");
             self.line(&fields.machine, kind, &fields.message);
         }
     }
@@ -171,19 +173,19 @@ fn element<W: io::Write>(
 ) -> io::Result<()> {
     let mut start = BytesStart::new(name);
     if !machine.is_empty() {
-        start.push_attribute(("machine", writable(machine).as_str()));
+        start.push_attribute(("machine", xml_text(machine).as_str()));
     }
     if let Some(kind) = kind {
         start.push_attribute(("type", kind));
     }
     writer.write_event(Event::Start(start))?;
-    writer.write_event(Event::Text(BytesText::new(&writable(text))))?;
+    writer.write_event(Event::Text(BytesText::new(&xml_text(text))))?;
     end(writer, name)
 }
 
-/// Without what XML has no way to write.
-fn writable(text: &str) -> String {
-    safe(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
+/// Escapes or replaces the characters that XML does not allow.
+fn xml_text(text: &str) -> String {
+    escaped(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }
 
 fn end<W: io::Write>(writer: &mut Writer<W>, name: &str) -> io::Result<()> {
@@ -205,7 +207,7 @@ mod tests {
         tracing::subscriber::with_default(subscriber, work);
         log.close().unwrap();
         let text = std::fs::read_to_string(file.path()).unwrap();
-        // Fails where an element is not ended as it was begun.
+        // Fails if tags do not match.
         let mut reader = Reader::from_str(&text);
         while !matches!(reader.read_event().unwrap(), Event::Eof) {}
         text
@@ -230,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_that_overlap_are_elements_all_the_same() {
+    fn overlapping_steps_are_nested() {
         let text = log(|| {
             let (one, other) = (step(Some("a"), "one"), step(Some("b"), "other"));
             one.record("outcome", "ok");
@@ -245,19 +247,19 @@ mod tests {
             "(cancelled: other",
             "</nest></nest>",
         ];
-        let places: Vec<usize> = order.iter().map(|part| text.find(part).unwrap()).collect();
-        assert!(places.is_sorted(), "{text}");
+        let positions: Vec<usize> = order.iter().map(|part| text.find(part).unwrap()).collect();
+        assert!(positions.is_sorted(), "{text}");
     }
 
     #[test]
-    fn what_is_under_way_is_ended_with_the_log() {
-        let mut kept = None;
-        let text = log(|| kept = Some(step(None, "endless")));
+    fn running_steps_end_with_the_log() {
+        let mut running = None;
+        let text = log(|| running = Some(step(None, "endless")));
         assert!(text.contains("(cancelled: endless, in "), "{text}");
     }
 
     #[test]
-    fn what_xml_has_no_way_to_write_is_written_out() {
+    fn characters_that_xml_does_not_allow() {
         let text = log(|| tracing::info!("{}", "<a> & \u{1b}[1m \u{ffff}"));
         assert!(
             text.contains("<line>&lt;a&gt; &amp; \\x1b[1m \u{fffd}</line>"),

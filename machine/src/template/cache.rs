@@ -1,10 +1,10 @@
-//! Where templates are kept.
+//! The cache of templates.
 //!
-//! `CACHE/NAME-KEY.ID/` holds one, which nobody changes once it has a manifest, but to say
-//! there that it can't be used, and
-//! `CACHE/NAME-KEY` is a link to the one to use: what is made anew takes the place of
-//! another at once, and whoever uses that goes on doing so. `NAME-KEY.lock` is held by
-//! who makes one; the directories themselves by who uses them.
+//! `CACHE/NAME-KEY.ID/` holds a template. Once it has a manifest it is not changed, except
+//! for a note that it can't be used. `CACHE/NAME-KEY` is a symbolic link to the one to use,
+//! which is replaced atomically; machines that use the old one keep it. A process that
+//! makes a template holds a lock on `NAME-KEY.lock`; one that uses it holds a lock on its
+//! directory.
 
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io;
@@ -17,23 +17,24 @@ use rustix::process::geteuid;
 use tokio::sync::oneshot;
 
 use crate::host::guest_tree::{self, Task};
-use crate::instance::saved_state::Saved;
+use crate::host::state_dir::remove_file_if_exists;
+use crate::instance::saved_state::SavedState;
 
-/// How much of a key is in a name: enough to be the only one.
+/// How many characters of the key are in a name.
 const NAMED: usize = 16;
 
-/// How long an ID is.
+/// The length of an ID.
 const ID: usize = 12;
 
-/// A template's place.
+/// The entry of a template in the cache.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct CacheEntry {
     cache: PathBuf,
     name: String,
     key: String,
 }
 
-impl Place {
+impl CacheEntry {
     pub(super) fn new(cache: &Path, machine: &str, key: String) -> io::Result<Self> {
         DirBuilder::new()
             .mode(0o700)
@@ -41,10 +42,10 @@ impl Place {
             .create(cache)?;
         let cache = cache.canonicalize()?;
         let metadata = fs::metadata(&cache)?;
-        // Whoever can put another directory there has machines run what he likes.
+        // A user who can replace it could make machines run anything.
         let (dir, uid) = (cache.display(), metadata.uid());
         if uid != geteuid().as_raw() {
-            let reason = format!("{dir} belongs to the user {uid}: another is needed");
+            let reason = format!("{dir} belongs to the user {uid}; choose another directory");
             return Err(io::Error::other(reason));
         }
         if metadata.mode() & 0o002 != 0 {
@@ -62,37 +63,40 @@ impl Place {
         &self.key
     }
 
-    /// What is there.
+    /// Opens the template, if there is one.
     ///
     /// # Errors
-    /// Why that is not to be used.
-    pub(super) fn open(&self) -> Result<Option<Saved>, String> {
+    /// Why it can't be used.
+    pub(super) fn open(&self) -> Result<Option<SavedState>, String> {
         match fs::read_link(self.link()) {
-            Ok(dir) => Saved::open(&self.cache.join(dir), &self.key).map(Some),
+            Ok(dir) => SavedState::open(&self.cache.join(dir), &self.key).map(Some),
             Err(_) => Ok(None),
         }
     }
 
-    /// Waits until nobody else makes this template, however long that takes. The lock goes
-    /// with the file.
+    /// Waits until no other process makes this template, however long that takes. Dropping
+    /// the file releases the lock.
     pub(super) async fn lock(&self) -> io::Result<File> {
         let file = lock_file(&self.cache, &self.name)?;
         match file.try_lock() {
             Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) => {
-                tracing::info!("waiting for whoever makes the template {}", self.name);
+                tracing::info!(
+                    "waiting for another process to make the template {}",
+                    self.name
+                );
             }
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        // By no thread of the runtime's, which would wait for it at its end.
+        // Not on a thread of the runtime, which would wait for it on shutdown.
         let (locked, lock) = oneshot::channel();
         let wait = move || locked.send(file.lock().map(|()| file));
         std::thread::Builder::new().spawn(wait)?;
         lock.await.map_err(io::Error::other)?
     }
 
-    /// An empty directory to make it in, once what was left by others is gone.
-    pub(super) fn workshop(&self) -> io::Result<Workshop> {
+    /// Creates an empty directory to make it in, after removing abandoned ones.
+    pub(super) fn staging_dir(&self) -> io::Result<StagingDir> {
         for (name, dir) in made(&self.cache)? {
             if let Err(error) = self.clean_up(&name, &dir) {
                 tracing::warn!("can't remove {}: {error}", dir.display());
@@ -103,9 +107,9 @@ impl Place {
             .rand_bytes(ID)
             .permissions(Permissions::from_mode(0o700))
             .tempdir_in(&self.cache)?;
-        Ok(Workshop {
+        Ok(StagingDir {
             dir: dir.keep(),
-            is_kept: false,
+            is_published: false,
         })
     }
 
@@ -113,23 +117,20 @@ impl Place {
         if name == self.name {
             return remove_unused(&self.cache, name, dir);
         }
-        match lock_of_nobody(&self.cache, name)? {
+        match try_lock(&self.cache, name)? {
             Some(_lock) => remove_unused(&self.cache, name, dir),
             None => Ok(()),
         }
     }
 
-    /// Has what is complete found from now on.
-    pub(super) fn keep(&self, mut made: Workshop) -> io::Result<()> {
+    /// Makes a complete template the one to use.
+    pub(super) fn publish(&self, mut made: StagingDir) -> io::Result<()> {
         let name = made.path().file_name().unwrap_or_default();
         let link = self.cache.join(format!(".{}", self.name));
-        match fs::remove_file(&link) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        remove_file_if_exists(&link)?;
         symlink(name, &link)?;
         fs::rename(&link, self.link())?;
-        made.is_kept = true;
+        made.is_published = true;
         File::open(&self.cache)?.sync_all()
     }
 
@@ -138,22 +139,22 @@ impl Place {
     }
 }
 
-/// A directory that goes with this, unless it is kept.
+/// A directory that is removed with this value, unless it was published.
 #[derive(Debug)]
-pub(super) struct Workshop {
+pub(super) struct StagingDir {
     dir: PathBuf,
-    is_kept: bool,
+    is_published: bool,
 }
 
-impl Workshop {
+impl StagingDir {
     pub(super) fn path(&self) -> &Path {
         &self.dir
     }
 }
 
-impl Drop for Workshop {
+impl Drop for StagingDir {
     fn drop(&mut self) {
-        if !self.is_kept
+        if !self.is_published
             && let Err(error) = remove(&self.dir)
         {
             tracing::warn!("can't remove {}: {error}", self.dir.display());
@@ -161,8 +162,8 @@ impl Drop for Workshop {
     }
 }
 
-/// Removes all templates that no machine uses; as many as it can, if there is one that it
-/// can't.
+/// Removes all templates that no machine uses; as many as possible if some can't be
+/// removed.
 pub(super) fn clear(cache: &Path) -> io::Result<()> {
     if !cache.exists() {
         return Ok(());
@@ -177,20 +178,20 @@ pub(super) fn clear(cache: &Path) -> io::Result<()> {
 }
 
 fn clear_one(cache: &Path, name: &str, dir: &Path) -> io::Result<()> {
-    if let Some(_lock) = lock_of_nobody(cache, name)? {
+    if let Some(_lock) = try_lock(cache, name)? {
         let _ = fs::remove_file(cache.join(name));
         remove_unused(cache, name, dir)?;
     }
     Ok(())
 }
 
-/// Removes a directory, in which a guest may have shared what it liked.
+/// Removes a directory with contents that a guest may have chosen.
 pub(super) fn remove(dir: &Path) -> io::Result<()> {
     guest_tree::remove(dir, &Task::default())
 }
 
-/// The directories of templates, whole or not, and the templates' names. What else is
-/// there is nobody's to remove.
+/// The directories of templates, complete or not, with the templates' names. Everything
+/// else in the cache directory is left alone.
 fn made(cache: &Path) -> io::Result<Vec<(String, PathBuf)>> {
     let mut made = Vec::new();
     for entry in fs::read_dir(cache)? {
@@ -214,8 +215,8 @@ fn template_of(dir: &str) -> Option<&str> {
     (is_id && is_key).then_some(name)
 }
 
-/// Removes a directory of the template `name`, whose lock is ours, unless it is the one
-/// to use, or in use.
+/// Removes a directory of the template `name`, whose lock this process holds, unless it
+/// is the one to use, or in use.
 fn remove_unused(cache: &Path, name: &str, dir: &Path) -> io::Result<()> {
     let current = fs::read_link(cache.join(name)).is_ok_and(|current| dir.ends_with(current));
     if current {
@@ -232,8 +233,8 @@ fn remove_unused(cache: &Path, name: &str, dir: &Path) -> io::Result<()> {
     }
 }
 
-/// The lock of a template that nobody makes.
-fn lock_of_nobody(cache: &Path, name: &str) -> io::Result<Option<File>> {
+/// Locks a template that no process makes.
+fn try_lock(cache: &Path, name: &str) -> io::Result<Option<File>> {
     let file = lock_file(cache, name)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
@@ -258,7 +259,7 @@ mod tests {
     use crate::host::guest_tree::tests::deep_tree;
 
     #[test]
-    fn what_is_no_template_stays() {
+    fn only_templates_are_removed() {
         let cache = tempfile::tempdir().unwrap();
         let foreign = [
             "src",
@@ -271,8 +272,8 @@ mod tests {
         for dir in foreign.iter().chain([&left]) {
             fs::create_dir_all(cache.path().join(dir).join("files")).unwrap();
         }
-        let place = Place::new(cache.path(), "other", "0".repeat(64)).unwrap();
-        drop(place.workshop().unwrap());
+        let place = CacheEntry::new(cache.path(), "other", "0".repeat(64)).unwrap();
+        drop(place.staging_dir().unwrap());
         clear(cache.path()).unwrap();
         assert!(!cache.path().join(left).exists());
         let mut names = Vec::new();
@@ -282,16 +283,16 @@ mod tests {
         for dir in foreign {
             assert!(names.iter().any(|name| name == dir), "{dir} of {names:?}");
         }
-        // Locks are of templates alone.
+        // Only templates have locks.
         assert_eq!(names.len(), foreign.len() + 1, "{names:?}");
     }
 
     #[test]
-    fn what_a_guest_has_shared_is_removed_with_it() {
+    fn any_tree_of_a_guest_is_removed() {
         let cache = tempfile::tempdir().unwrap();
-        let place = Place::new(cache.path(), "vm", "0".repeat(64)).unwrap();
+        let place = CacheEntry::new(cache.path(), "vm", "0".repeat(64)).unwrap();
         let left = cache.path().join("vm-0000000000000000.abcdefghijkl");
-        let made = place.workshop().unwrap();
+        let made = place.staging_dir().unwrap();
         let made_at = made.path().to_owned();
         for dir in [&left, &made_at] {
             fs::create_dir_all(dir).unwrap();
@@ -301,15 +302,15 @@ mod tests {
         }
         drop(made);
         assert!(!made_at.exists());
-        drop(place.workshop().unwrap());
+        drop(place.staging_dir().unwrap());
         assert!(!left.exists());
     }
 
     #[test]
-    fn a_directory_that_everybody_writes_to_is_no_cache() {
+    fn a_world_writable_directory_is_refused() {
         let cache = tempfile::tempdir().unwrap();
         fs::set_permissions(cache.path(), Permissions::from_mode(0o777)).unwrap();
-        let error = Place::new(cache.path(), "vm", "0".repeat(64)).unwrap_err();
+        let error = CacheEntry::new(cache.path(), "vm", "0".repeat(64)).unwrap_err();
         assert!(error.to_string().contains("everybody may write"), "{error}");
     }
 }

@@ -1,89 +1,31 @@
-//! What a template is made from, as one number.
+//! The key of a template: a hash of everything that it is made from.
 
 use std::collections::{BTreeMap, HashSet};
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
-use std::io::{self, BufRead as _, BufReader};
+use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
-
 use super::Recipe;
-use super::step::Step;
+use super::hash::Hash;
+use crate::guest::identity::AGENT;
 use crate::host::accelerator::{Accelerator, accelerator};
-use crate::host::process::CommandSpec;
+use crate::host::process::{CommandSpec, find_in_path};
 use crate::host::state_dir::Sockets;
 use crate::host::vlan;
-use crate::instance::arguments as qemu_args;
-use crate::instance::clone_agent::WAITER;
-use crate::instance::saved_state;
+use crate::instance::{self, saved_state};
 
-/// How much of a file is read at once.
-const PIECE: usize = 1 << 16;
-
-/// SHA-256 of parts that can't run into each other.
-pub(super) struct Hash(Sha256);
-
-impl Hash {
-    pub(super) fn bytes(&mut self, bytes: &[u8]) {
-        self.number(bytes.len() as u64);
-        self.0.update(bytes);
-    }
-
-    pub(super) fn text(&mut self, text: &str) {
-        self.bytes(text.as_bytes());
-    }
-
-    pub(super) fn number(&mut self, number: u64) {
-        self.0.update(number.to_le_bytes());
-    }
-
-    /// What is in a file, of whatever length.
-    pub(super) fn content(&mut self, file: &Path) -> io::Result<()> {
-        let mut file = BufReader::with_capacity(PIECE, File::open(file)?);
-        let mut content = Sha256::new();
-        loop {
-            let piece = file.fill_buf()?;
-            if piece.is_empty() {
-                self.bytes(&content.finalize());
-                return Ok(());
-            }
-            content.update(piece);
-            let read = piece.len();
-            file.consume(read);
-        }
-    }
-
-    /// A file, by where it is, how long, and when it was written: images are large.
-    fn stamp(&mut self, path: &Path) {
-        self.bytes(path.as_os_str().as_bytes());
-        let Ok(file) = fs::metadata(path) else {
-            return;
-        };
-        self.number(file.size());
-        self.number(file.mtime().cast_unsigned());
-        self.number(file.mtime_nsec().cast_unsigned());
-    }
-
-    fn hex(self) -> String {
-        let digest = self.0.finalize();
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-}
-
-/// The key of what a recipe makes on this host, with that of its steps.
+/// The key of what a recipe makes on this host; `steps` is the key of its steps.
 pub(super) async fn key(recipe: &Recipe, steps: &str) -> String {
-    let mut hash = Hash(Sha256::new());
-    // Whatever this crate adds to a machine may be different in another version.
+    let mut hash = Hash::default();
+    // Another version of this crate may add something else to a machine.
     hash.text(env!("CARGO_PKG_VERSION"));
     hash.number(saved_state::FORMAT.into());
-    // What waits in the guest for us to go on.
+    // The programs that wait in the saved guest.
     hash.text(backdoor_shell::AGENT);
-    hash.text(WAITER);
-    for word in qemu_args::connections(&Sockets::in_dir(Path::new("/state")), false) {
+    hash.text(AGENT);
+    for word in instance::connections(&Sockets::in_dir(Path::new("/state")), false) {
         hash.bytes(word.as_bytes());
     }
     let accelerator = accelerator().await;
@@ -91,23 +33,23 @@ pub(super) async fn key(recipe: &Recipe, steps: &str) -> String {
     if accelerator == Accelerator::Kvm {
         hash_processor(&mut hash);
     }
-    if let Some(qemu) = in_path("qemu-system-x86_64") {
+    if let Some(qemu) = find_in_path("qemu-system-x86_64") {
         hash.stamp(&qemu);
     }
-    // The share is elsewhere for each machine, and is not saved.
+    // The path of the share differs between machines, and is not saved.
     if let Ok(spec) = recipe.start.spec(accelerator, Path::new("/shared")) {
         hash_command(&mut hash, &spec);
         for (name, value) in read_variables(&spec, &recipe.vlans) {
             hash.bytes(name.as_bytes());
             if name.as_bytes().starts_with(b"NIX_") {
-                // Such files are the machine's to write to.
+                // The machine writes to such files.
                 hash.bytes(value.as_bytes());
             } else {
                 hash_words(&mut hash, &[value]);
             }
         }
     }
-    // Not its key: disks are on top of those of this very one.
+    // Not its key: the disks' backing files are those of exactly this one.
     let parent = recipe.parent.as_ref();
     hash.text(parent.map_or("", |parent| &parent.saved.manifest.id));
     for vlan in &recipe.vlans {
@@ -118,20 +60,7 @@ pub(super) async fn key(recipe: &Recipe, steps: &str) -> String {
     hash.hex()
 }
 
-/// The key of a preparation alone.
-///
-/// # Errors
-/// A file that it copies can't be read.
-pub(super) fn key_of_steps(steps: &[Step]) -> io::Result<String> {
-    let mut hash = Hash(Sha256::new());
-    for step in steps {
-        step.hash(&mut hash)?;
-    }
-    Ok(hash.hex())
-}
-
-/// The host's processor, which a guest under KVM sees: another may lack something that it has
-/// found. All are alike.
+/// The host's processor, whose features a guest under KVM uses. All cores are alike.
 fn hash_processor(hash: &mut Hash) {
     let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let first = processors.split("\n\n").next().unwrap_or_default();
@@ -142,13 +71,13 @@ fn hash_processor(hash: &mut Hash) {
     }
 }
 
-/// The command, and the files that its words name.
+/// The command, and the files that its arguments name.
 fn hash_command(hash: &mut Hash, spec: &CommandSpec) {
     hash_file(hash, Path::new(&spec.program));
     hash_words(hash, &spec.args);
 }
 
-/// Words, and the files that they name.
+/// Arguments, and the files that they name.
 fn hash_words(hash: &mut Hash, words: &[OsString]) {
     for word in words {
         hash.bytes(word.as_bytes());
@@ -160,10 +89,10 @@ fn hash_words(hash: &mut Hash, words: &[OsString]) {
     }
 }
 
-/// A file, and if it is a start script, the image: what is beside it.
+/// A file, and if it is a start script, the image beside it.
 fn hash_file(hash: &mut Hash, path: &Path) {
     hash.stamp(path);
-    // Several machines of one image are links to its script.
+    // Several machines of one image are symbolic links to its script.
     let script = path.canonicalize().unwrap_or(path.to_owned());
     hash.stamp(&script);
     if let Some(image) = script.parent()
@@ -171,7 +100,7 @@ fn hash_file(hash: &mut Hash, path: &Path) {
         && let Ok(entries) = fs::read_dir(image)
     {
         let files = entries.flatten().map(|entry| entry.path());
-        // Not directories: machines may have theirs there.
+        // Not directories, which may be those of machines.
         let mut files: Vec<PathBuf> = files.filter(|path| path.is_file()).collect();
         files.sort();
         for file in &files {
@@ -180,7 +109,7 @@ fn hash_file(hash: &mut Hash, path: &Path) {
     }
 }
 
-/// What the environment says to start scripts, and to a command whose words name it.
+/// The environment variables that start scripts read, and those that the command names.
 fn read_variables(spec: &CommandSpec, vlans: &[u32]) -> BTreeMap<OsString, OsString> {
     const BY_SCRIPTS: [&str; 6] = [
         "NIX_DISK_IMAGE",
@@ -190,7 +119,7 @@ fn read_variables(spec: &CommandSpec, vlans: &[u32]) -> BTreeMap<OsString, OsStr
         "VM_NODES",
         "VM_VLANS",
     ];
-    // Each machine is told another value, or what is in the key already.
+    // They differ between machines, or are in the key already.
     const OURS: [&str; 4] = ["SHARED_DIR", "TMPDIR", "USE_TMPDIR", "VM_ACCEL"];
     let words = spec.args.iter().map(|word| word.to_string_lossy());
     let named: HashSet<String> = words.flat_map(|word| named_in(&word)).collect();
@@ -204,7 +133,7 @@ fn read_variables(spec: &CommandSpec, vlans: &[u32]) -> BTreeMap<OsString, OsStr
     env::vars_os().filter(|(name, _)| is_read(name)).collect()
 }
 
-/// The variables in a line of the shell's.
+/// The variables in a shell command.
 fn named_in(word: &str) -> Vec<String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let behind_signs = word.split('$').skip(1);
@@ -218,34 +147,12 @@ fn is_start_script(name: &OsStr) -> bool {
     name.as_bytes().starts_with(b"run-")
 }
 
-fn in_path(program: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH")?;
-    env::split_paths(&path)
-        .map(|dir| dir.join(program))
-        .find(|file| file.is_file())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(parts: &[&str]) -> String {
-        let mut hash = Hash(Sha256::new());
-        for part in parts {
-            hash.text(part);
-        }
-        hash.hex()
-    }
-
-    #[test]
-    fn parts_do_not_run_into_each_other() {
-        assert_eq!(of(&["a", "b"]), of(&["a", "b"]));
-        assert_ne!(of(&["a", "b"]), of(&["ab"]));
-        assert_ne!(of(&["a", "b"]), of(&["ab", ""]));
-    }
-
     fn key_of(spec: &CommandSpec) -> String {
-        let mut hash = Hash(Sha256::new());
+        let mut hash = Hash::default();
         hash_command(&mut hash, spec);
         hash.hex()
     }
@@ -276,7 +183,7 @@ mod tests {
         let kernel = dir.path().join("vmlinuz");
         let word = OsString::from(format!("-x kernel={},y", kernel.display()));
         let key = || {
-            let mut hash = Hash(Sha256::new());
+            let mut hash = Hash::default();
             hash_words(&mut hash, std::slice::from_ref(&word));
             hash.hex()
         };

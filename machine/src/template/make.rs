@@ -8,17 +8,22 @@ use std::sync::Arc;
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
-use super::cache::{self, Place, Workshop};
-use super::key::{key, key_of_steps};
+use super::cache::{self, CacheEntry, StagingDir};
+use super::key::key;
+use super::step::{Step, key_of_steps};
 use super::{Recipe, Template};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::sparse;
-use crate::instance::saved_state::{self, Contents, Origin, Ram, Saved};
-use crate::{Builder, Machine, TmpDir, Vlan};
+use crate::host::tmp_dir::TmpDir;
+use crate::host::vlan::Vlan;
+use crate::instance::boot_source::{BootSource, RamFile};
+use crate::instance::save::{not_savable, template_error};
+use crate::instance::saved_state::{self, SavedState, SavedVm};
+use crate::machine::{Builder, Machine};
 
 pub(super) async fn build(mut recipe: Recipe) -> Result<Template> {
     if let Some(parent) = recipe.parent.take() {
-        recipe.parent = Some(whole(parent).await?);
+        recipe.parent = Some(intact(parent).await?);
     }
     let name = recipe.start.machine_name();
     let name = name.unwrap_or_else(|| "machine".to_owned());
@@ -27,51 +32,69 @@ pub(super) async fn build(mut recipe: Recipe) -> Result<Template> {
         move |error: io::Error| failure(&name, doing, &error)
     };
     let reading = "reading what a template is made from";
-    let steps = key_of_steps(&recipe.steps).map_err(fails(reading))?;
-    let place = Place::new(&recipe.cache_dir, &name, key(&recipe, &steps).await);
-    let place = place.map_err(fails("making the templates' directory"))?;
-    let (recipe, home) = (Arc::new(recipe), place.clone());
+    let steps = hash(&recipe.steps).await.map_err(fails(reading))?;
+    let key = key(&recipe, &steps).await;
+    let entry = CacheEntry::new(&recipe.cache_dir, &name, key);
+    let entry = entry.map_err(fails("making the templates' directory"))?;
+    let (recipe, home) = (Arc::new(recipe), entry.clone());
     let template = |saved| Template {
         recipe: Arc::clone(&recipe),
-        place: home,
+        entry: home,
         saved,
         host_name: None,
         allow_reboot: false,
-        ahead: None,
+        prefetch: None,
     };
-    if let Ok(Some(saved)) = place.open() {
+    if let Ok(Some(saved)) = entry.open() {
         return Ok(template(saved));
     }
-    let _lock = place.lock().await.map_err(fails("locking a template"))?;
-    // Somebody else may have made it meanwhile.
-    match place.open() {
+    let _lock = entry.lock().await.map_err(fails("locking a template"))?;
+    // Another process may have made it in the meantime.
+    match entry.open() {
         Ok(Some(saved)) => return Ok(template(saved)),
         Ok(None) => {}
         Err(reason) => tracing::warn!(machine = name, "its template is made anew: {reason}"),
     }
 
-    let workshop = place.workshop().map_err(fails("making a template"))?;
-    let made = make(&recipe, workshop.path()).await;
-    if key_of_steps(&recipe.steps).map_err(fails(reading))? != steps {
+    let staging = blocking({
+        let entry = entry.clone();
+        move || entry.staging_dir()
+    });
+    let staging = staging.await.map_err(fails("making a template"))?;
+    let made = make(&recipe, staging.path()).await;
+    if hash(&recipe.steps).await.map_err(fails(reading))? != steps {
         let changed = io::Error::other("a file that it copies has changed meanwhile; try again");
         return Err(fails("making a template")(changed));
     }
     let made = match made {
-        Ok(contents) => Ok(contents),
+        Ok(vm) => Ok(vm),
         Err(error) => match error.kind() {
             ErrorKind::NotSavable { reason } => Err(reason.clone()),
             _ => return Err(error),
         },
     };
     let parent = recipe.parent.as_ref().map(|parent| parent.saved.clone());
-    let kept = tokio::task::spawn_blocking(move || keep(&place, workshop, parent.as_ref(), made));
-    let kept = kept.await;
-    let kept = kept.unwrap_or_else(|gone| Err(io::Error::other(gone)));
-    kept.map(template).map_err(fails("keeping a template"))
+    let kept = blocking(move || publish(&entry, staging, parent.as_ref(), made));
+    let kept = kept.await.map_err(fails("keeping a template"))?;
+    Ok(template(kept))
 }
 
-/// What a template begins as a clone of, made anew if it was damaged.
-async fn whole(parent: Template) -> Result<Template> {
+/// Runs blocking work on a thread for it.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+/// The key of the steps; reads every file that they copy.
+async fn hash(steps: &[Step]) -> io::Result<String> {
+    let steps = steps.to_vec();
+    blocking(move || key_of_steps(&steps)).await
+}
+
+/// The template that another one extends, made again if it was damaged.
+async fn intact(parent: Template) -> Result<Template> {
     if parent.cannot().is_some() {
         return Ok(parent);
     }
@@ -81,73 +104,58 @@ async fn whole(parent: Template) -> Result<Template> {
     }
 }
 
-/// Has what was made, or the reason why it can't be, found by others.
-fn keep(
-    place: &Place,
-    workshop: Workshop,
-    parent: Option<&Saved>,
-    made: std::result::Result<Contents, String>,
-) -> io::Result<Saved> {
+/// Publishes what was made, or the reason why it can't be made.
+fn publish(
+    entry: &CacheEntry,
+    staging: StagingDir,
+    parent: Option<&SavedState>,
+    made: std::result::Result<SavedVm, String>,
+) -> io::Result<SavedState> {
     if made.is_err() {
-        // Nobody needs its RAM.
-        let _ = fs::remove_file(saved_state::ram(workshop.path()));
+        // Its RAM is not needed.
+        let _ = fs::remove_file(saved_state::ram(staging.path()));
     }
-    Saved::seal(workshop.path(), place.key(), parent, made)?;
-    let saved = Saved::open(workshop.path(), place.key()).map_err(io::Error::other)?;
-    place.keep(workshop)?;
+    SavedState::finalize(staging.path(), entry.key(), parent, made)?;
+    let saved = SavedState::open(staging.path(), entry.key()).map_err(io::Error::other)?;
+    entry.publish(staging)?;
     Ok(saved)
 }
 
 fn failure(name: &str, doing: &str, error: &io::Error) -> Error {
-    let kind = ErrorKind::Template {
-        doing: doing.to_owned(),
-        reason: error.to_string(),
-    };
-    Error::new(name, kind)
+    Error::new(name, template_error(doing, error.to_string()))
 }
 
 /// Boots or clones the machine, prepares it, and saves it to `dir`.
-async fn make(recipe: &Recipe, dir: &Path) -> Result<Contents> {
+async fn make(recipe: &Recipe, dir: &Path) -> Result<SavedVm> {
     let (vlans, _sockets) = networks(&recipe.vlans).await?;
     let builder = || {
         let builder = Machine::builder(recipe.start.clone()).tmp_dir(dir);
         vlans.iter().fold(builder, Builder::vlan)
     };
-    let file = saved_state::ram(dir);
-    let vm = if let Some(parent) = &recipe.parent {
-        cloned(parent, builder(), file).await?
-    } else {
-        let size = ram_size(builder()).await?;
-        let ram = Ram {
-            file: file.clone(),
-            size,
-        };
-        let vm = builder().origin(Origin::Kept(ram)).build()?;
-        reserve(&file, size).map_err(|error| {
-            let doing = format!("reserving {} MiB for a template's RAM", size >> 20);
-            vm.template_error(&doing, error.to_string())
-        })?;
-        start_kept(&vm).await?;
-        vm
+    let ram = saved_state::ram(dir);
+    let vm = match &recipe.parent {
+        Some(parent) => clone_into(parent, builder(), ram).await?,
+        None => boot_into(&builder, ram).await?,
     };
     vm.connect().await?;
     for step in &recipe.steps {
         step.apply(&vm).await?;
     }
-    let contents = vm.save_to(dir).await?;
-    // Its directories are in the template's.
+    let saved = vm.save_to(dir).await?;
+    // Its directories are in that of the template.
     let tmp = [vm.state_dir().to_owned(), vm.shared_dir().to_owned()];
-    drop(vm);
-    for dir in tmp {
-        if let Err(error) = cache::remove(&dir) {
-            tracing::warn!("can't remove {}: {error}", dir.display());
-        }
+    let removed = blocking(move || {
+        drop(vm);
+        tmp.iter().try_for_each(|dir| cache::remove(dir))
+    });
+    if let Err(error) = removed.await {
+        tracing::warn!("can't remove a template's temporary files: {error}");
     }
-    Ok(contents)
+    Ok(saved)
 }
 
 /// Networks on which the machine is alone, and the directory of their sockets, whose paths
-/// are to be short.
+/// must be short.
 async fn networks(numbers: &[u32]) -> Result<(Vec<Vlan>, TmpDir)> {
     let dir = TmpDir::new();
     let dir =
@@ -159,73 +167,92 @@ async fn networks(numbers: &[u32]) -> Result<(Vec<Vlan>, TmpDir)> {
     Ok((vlans, dir))
 }
 
-/// Starts a machine whose RAM is a file. QEMU may not like that.
-async fn start_kept(vm: &Machine) -> Result<()> {
-    let Err(error) = vm.start().await else {
-        return Ok(());
-    };
-    Err(match error.kind() {
-        // What a host lacks, it may have another time.
+/// Boots a machine whose RAM is in the file `ram`.
+async fn boot_into(builder: &impl Fn() -> Builder, ram: PathBuf) -> Result<Machine> {
+    let size = ram_size(builder()).await?;
+    let source = BootSource::BootInto(RamFile {
+        path: ram.clone(),
+        size,
+    });
+    let vm = builder().boot_source(source).build()?;
+    let reserved = blocking(move || reserve(&ram, size));
+    reserved.await.map_err(|error| {
+        let doing = format!("reserving {} MiB for a template's RAM", size >> 20);
+        vm.error(template_error(&doing, error.to_string()))
+    })?;
+    match vm.start().await {
+        Ok(()) => Ok(vm),
+        Err(error) => Err(explain(&vm, error)),
+    }
+}
+
+/// QEMU may refuse to have the RAM in a file.
+fn explain(vm: &Machine, error: Error) -> Error {
+    match error.kind() {
+        // A host may have enough memory another time.
         ErrorKind::Exited { status, stderr, .. }
             if status.code().is_some()
                 && !stderr.is_empty()
-                && !stderr.iter().any(|line| is_lack(line)) =>
+                && !stderr.iter().any(|line| is_shortage(line)) =>
         {
-            vm.not_savable(format!("QEMU says: {}", stderr.join("; ")))
+            vm.error(not_savable(format!("QEMU says: {}", stderr.join("; "))))
         }
         _ => error,
-    })
+    }
 }
 
-fn is_lack(line: &str) -> bool {
+fn is_shortage(line: &str) -> bool {
     ["Cannot allocate memory", "No space left"]
         .iter()
-        .any(|lack| line.contains(lack))
+        .any(|shortage| line.contains(shortage))
 }
 
-/// A clone of `parent` with a RAM of its own, in `file`.
-async fn cloned(parent: &Template, builder: Builder, file: PathBuf) -> Result<Machine> {
+/// A clone of `parent` whose RAM is a copy in the file `ram`.
+async fn clone_into(parent: &Template, builder: Builder, ram: PathBuf) -> Result<Machine> {
     if let Some(reason) = parent.cannot() {
         let vm = builder.build()?;
-        return Err(vm.not_savable(format!("its parent can't be: {reason}")));
+        return Err(vm.error(not_savable(format!("its parent can't be: {reason}"))));
     }
-    let source = parent.saved.ram();
-    let origin = Origin::Extended(parent.saved.clone(), file.clone());
-    let vm = builder.origin(origin).build()?;
-    let copied = tokio::task::spawn_blocking(move || copy_ram(&source, &file)).await;
-    let copied = copied.unwrap_or_else(|gone| Err(io::Error::other(gone)));
-    copied
-        .map_err(|error| vm.template_error("copying the RAM of a template", error.to_string()))?;
-    let Err(error) = parent.go_on(&vm, &parent.saved).await else {
+    let from = parent.saved.ram();
+    let source = BootSource::SavedInto(parent.saved.clone(), ram.clone());
+    let vm = builder.boot_source(source).build()?;
+    let copied = blocking(move || copy_ram(&from, &ram)).await;
+    copied.map_err(|error| {
+        vm.error(template_error(
+            "copying the RAM of a template",
+            error.to_string(),
+        ))
+    })?;
+    let Err(error) = parent.resume(&vm, &parent.saved).await else {
         return Ok(vm);
     };
     parent.saved.failed(&error);
     Err(match parent.current() {
         Ok(_) => error,
-        Err(reason) => vm.not_savable(format!("its parent can't be: {reason}")),
+        Err(reason) => vm.error(not_savable(format!("its parent can't be: {reason}"))),
     })
 }
 
-/// Asks a QEMU whose guest does not run.
+/// Queries a QEMU whose guest does not run.
 async fn ram_size(builder: Builder) -> Result<u64> {
-    let vm = builder.origin(Origin::Paused).build()?;
+    let vm = builder.boot_source(BootSource::Paused).build()?;
     vm.start().await?;
     vm.ram_size().await
 }
 
-/// Takes the room on the disk that a guest's RAM needs: QEMU would be killed if it
-/// were not there when the guest writes to it.
+/// Reserves the disk space for a guest's RAM: without it, QEMU would be killed when the
+/// guest writes to the RAM.
 fn reserve(file: &Path, size: u64) -> io::Result<File> {
     let file = File::create_new(file)?;
     match fallocate(&file, FallocateFlags::empty(), 0, size) {
-        // Not every file system can.
+        // Not every file system supports it.
         Err(Errno::OPNOTSUPP) => file.set_len(size)?,
         reserved => reserved?,
     }
     Ok(file)
 }
 
-/// Copies a RAM, but does not write the holes in it.
+/// Copies a RAM without writing its holes.
 fn copy_ram(source: &Path, target: &Path) -> io::Result<()> {
     let source = File::open(source)?;
     let size = source.metadata()?.len();
@@ -234,13 +261,12 @@ fn copy_ram(source: &Path, target: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-
     use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 
     use super::*;
 
     #[test]
-    fn a_copy_has_the_room_for_its_holes() {
+    fn a_copy_reserves_space_for_its_holes() {
         let dir = tempfile::tempdir().unwrap();
         let [source, target] = ["source", "target"].map(|name| dir.path().join(name));
         let file = File::create(&source).unwrap();
@@ -253,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_without_room_is_no_place_for_ram() {
+    fn a_full_disk_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let error = reserve(&dir.path().join("ram"), 1 << 60).unwrap_err();
         assert!(

@@ -1,4 +1,4 @@
-//! What a template's guest is prepared by.
+//! The steps that prepare a template's guest.
 
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::key::Hash;
+use super::hash::Hash;
 use crate::error::Result;
-use crate::{Machine, Unit};
+use crate::machine::Machine;
+use crate::unit::Unit;
 
 #[derive(Clone, Debug)]
 pub(super) enum Step {
@@ -27,7 +28,7 @@ impl Step {
         }
     }
 
-    /// Adds all that the step depends on.
+    /// Adds everything that the step depends on.
     pub(super) fn hash(&self, hash: &mut Hash) -> io::Result<()> {
         match self {
             Self::WaitForUnit(unit) => {
@@ -49,7 +50,19 @@ impl Step {
     }
 }
 
-/// Names, modes and contents: links are followed, as they are when it is copied.
+/// The key of the steps alone.
+///
+/// # Errors
+/// A file that a step copies can't be read.
+pub(super) fn key_of_steps(steps: &[Step]) -> io::Result<String> {
+    let mut hash = Hash::default();
+    for step in steps {
+        step.hash(&mut hash)?;
+    }
+    Ok(hash.hex())
+}
+
+/// Names, modes and contents. Symbolic links are followed, as in the copy.
 fn hash_files(source: &Path, hash: &mut Hash) -> io::Result<()> {
     for entry in WalkDir::new(source).follow_links(true).sort_by_file_name() {
         let entry = entry?;
@@ -57,10 +70,9 @@ fn hash_files(source: &Path, hash: &mut Hash) -> io::Result<()> {
         let metadata = entry.metadata()?;
         hash.bytes(name.as_os_str().as_bytes());
         hash.number(metadata.permissions().mode().into());
-        if !metadata.is_file() {
-            continue;
+        if metadata.is_file() {
+            hash.content(entry.path())?;
         }
-        hash.content(entry.path())?;
     }
     Ok(())
 }

@@ -1,12 +1,11 @@
 //! Code page 437, the characters of a VGA's fonts.
 //!
-//! As the Unicode Consortium maps it (`VENDORS/MICSFT/PC/CP437.TXT`), with the
-//! pictures below 32 and at 127 as in its `VENDORS/MISC/IBMGRAPH.TXT`.
+//! The mapping is that of the Unicode Consortium: `VENDORS/MICSFT/PC/CP437.TXT`, and
+//! `VENDORS/MISC/IBMGRAPH.TXT` for the symbols below 32 and at 127.
 
 use std::sync::LazyLock;
 
-/// Character number `code`. Number 0, which a cleared screen may be full of, is a
-/// space.
+/// The character with this code. Code 0, which may fill a cleared screen, is a space.
 pub(super) fn to_char(code: u8) -> char {
     TABLE[usize::from(code)]
 }

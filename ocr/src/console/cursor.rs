@@ -1,26 +1,27 @@
 //! The character under a cursor.
 //!
-//! A block cursor is inverse video and needs nothing more. Other shapes change
-//! rows of the cell's lower part:
-//! - the kernel's framebuffer console inverts the lowest ones, 1 or 2 for an
-//!   underline (`drivers/video/fbdev/core/fbcon.c`, `bit_cursor`);
-//! - a VGA fills rows with the text's colour, those from registers `0x0a` to `0x0b`
-//!   of its CRT controller, and what was there cannot be seen.
+//! A block cursor is inverse video, which is read like any other. Other shapes change
+//! rows in the lower part of the cell:
+//! - The kernel's framebuffer console inverts the lowest rows, 1 or 2 for an underline
+//!   (`drivers/video/fbdev/core/fbcon.c`, `bit_cursor`).
+//! - A VGA fills rows with the text's colour and hides their content. Registers `0x0a`
+//!   and `0x0b` of its CRT controller have the first and the last of these rows.
 
-use super::font::CellSize;
+use super::bitmap::invert;
+use super::cell_size::CellSize;
 use super::fonts::{FaceId, Glyphs};
-use super::grid::invert;
 
-/// The character of a cell that is no glyph of `face` as it is, if it is one but
-/// for a cursor. One that two characters fit but for the rows that the cursor hides
-/// is `None`, except that a blank is always the likelier one.
+/// The character of a cell whose bitmap is a glyph of `face` with a cursor over it.
+///
+/// Returns `None` if there is no such glyph, or if several characters differ only in the
+/// rows that the cursor hides. A bar alone is a cursor on a blank.
 pub(super) fn char_under(
     bitmap: &mut [u8],
     size: CellSize,
     glyphs: &Glyphs,
     face: FaceId,
 ) -> Option<char> {
-    let mut either_way = |read: fn(&[u8], CellSize, &Glyphs, FaceId) -> Option<char>| {
+    let mut plain_or_inverse = |read: fn(&[u8], CellSize, &Glyphs, FaceId) -> Option<char>| {
         read(bitmap, size, glyphs, face).or_else(|| {
             invert(bitmap, size);
             let reading = read(bitmap, size, glyphs, face);
@@ -28,12 +29,12 @@ pub(super) fn char_under(
             reading
         })
     };
-    either_way(blank)
-        .or_else(|| either_way(inverted))
-        .or_else(|| either_way(filled))
+    plain_or_inverse(blank)
+        .or_else(|| plain_or_inverse(inverted))
+        .or_else(|| plain_or_inverse(filled))
 }
 
-/// Nothing but a bar.
+/// A blank, if there is nothing but a bar.
 fn blank(bitmap: &[u8], size: CellSize, _: &Glyphs, _: FaceId) -> Option<char> {
     let full = full_row(size);
     let rows: Vec<_> = bitmap.chunks_exact(size.stride()).collect();

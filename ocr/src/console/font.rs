@@ -1,64 +1,34 @@
-//! A font: glyphs of one size, and the characters they stand for.
+//! Console fonts.
 
-/// The size of a cell or of a glyph, in pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CellSize {
-    /// In pixels.
-    pub width: u32,
-    /// In pixels.
-    pub height: u32,
-}
+use super::bitmap::clear_padding;
+use super::cell_size::CellSize;
 
-impl CellSize {
-    /// Smaller than this, anything on a screen looks like a glyph; larger glyphs
-    /// than this the Linux kernel does not take (64 × 128 pixels).
-    pub(super) fn is_sensible(self) -> bool {
-        (5..=64).contains(&self.width) && (6..=128).contains(&self.height)
-    }
-
-    /// How many bytes a row of a bitmap has.
-    pub(super) fn stride(self) -> usize {
-        self.width.div_ceil(8) as usize
-    }
-
-    /// How many bytes a bitmap has.
-    pub(super) fn bytes(self) -> usize {
-        self.stride() * self.height as usize
-    }
-}
-
-/// A console font: a picture of the same size for each of its characters.
+/// A console font: glyphs of one size, and the characters they stand for.
 ///
 /// It comes from a file ([`from_psf`](Self::from_psf)), a VGA's ROM
 /// ([`from_vga_rom`](Self::from_vga_rom)) or a screen ([`learn`](Self::learn)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Font {
     size: CellSize,
-    /// One bitmap after the other, as in a PSF file: rows from the top, each
-    /// padded with zeros to whole bytes, the leftmost pixel in the highest bit.
+    /// One after the other; for the form of each, see [`bitmap`](super::bitmap).
     bitmaps: Vec<u8>,
-    /// Sorted; which bitmap stands for a character.
+    /// The characters and the indices of their bitmaps, sorted.
     chars: Vec<(char, usize)>,
-    /// How many other fonts it counts for where they differ.
+    /// The number of other fonts that it outvotes where they differ.
     pub(super) weight: u32,
 }
 
 impl Font {
-    /// `chars` are the characters of the bitmaps, each with the number of its
-    /// bitmap. Control characters are left out: nothing shows them.
+    /// `chars` are the characters with the indices of their bitmaps. Control characters
+    /// are ignored, because they are never shown.
     ///
-    /// The caller has checked that the size is sensible, or has no bitmaps.
+    /// The caller has checked that the size is sensible, or passes no bitmaps.
     pub(super) fn new(
         size: CellSize,
         mut bitmaps: Vec<u8>,
         chars: impl IntoIterator<Item = (char, usize)>,
     ) -> Self {
-        let padding = size.stride() * 8 - size.width as usize;
-        if padding > 0 {
-            for row in bitmaps.chunks_exact_mut(size.stride()) {
-                row[size.stride() - 1] &= 0xff << padding;
-            }
-        }
+        clear_padding(&mut bitmaps, size);
         let count = bitmaps.len().checked_div(size.bytes()).unwrap_or(0);
         let mut chars: Vec<_> = chars
             .into_iter()
@@ -74,18 +44,18 @@ impl Font {
         }
     }
 
-    /// The size of the glyphs. A VGA shows 8 pixels wide ones in cells of 9.
+    /// The size of the glyphs. A VGA shows glyphs of 8 pixels in cells of 9.
     pub fn size(&self) -> CellSize {
         self.size
     }
 
-    /// The characters it has glyphs for, in ascending order.
+    /// The characters of the font, in ascending order.
     pub fn chars(&self) -> impl Iterator<Item = char> {
         self.chars.iter().map(|(char, _)| *char)
     }
 
-    /// Whether the glyph of `char` is set at `x`, `y` (pixels from the upper left
-    /// corner); `None` if the font has no such glyph or the glyph no such pixel.
+    /// Whether the pixel at `x`, `y` (from the upper left corner) of the glyph of `char`
+    /// is set; `None` if there is no such glyph or pixel.
     pub fn pixel(&self, char: char, x: u32, y: u32) -> Option<bool> {
         if x >= self.size.width || y >= self.size.height {
             return None;
@@ -99,7 +69,7 @@ impl Font {
         Some(self.nth_bitmap(self.chars[found.ok()?].1))
     }
 
-    /// Every character with its bitmap, in ascending order of the characters.
+    /// The characters with their bitmaps, in ascending order.
     pub(super) fn glyphs(&self) -> impl Iterator<Item = (char, &[u8])> {
         self.chars
             .iter()

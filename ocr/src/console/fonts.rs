@@ -1,25 +1,25 @@
-//! The fonts a screen may be in, looked up by what a cell looks like.
+//! The fonts of a screen, indexed by their bitmaps.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
-use super::font::{CellSize, Font};
-use super::grid::invert;
+use super::bitmap::invert;
+use super::cell_size::CellSize;
+use super::font::Font;
 
-/// Characters that are each other with the colours swapped. In a font that lacks one
-/// of them, or has the middle elsewhere, it would be read as the other, inverse.
+/// Pairs of characters that are each other's inverse. In a font that has only one of a
+/// pair, or divides the cell elsewhere, the other one would be read as its inverse.
 const COMPLEMENTS: [(char, char); 4] = [('▀', '▄'), ('▄', '▀'), ('▌', '▐'), ('▐', '▌')];
 
-/// Console fonts, indexed by the size of their cells and by their glyphs' pixels.
+/// Console fonts, indexed by the size of their cells and by the pixels of their glyphs.
 ///
-/// The same design comes in many files, one for each script. Fonts of one size
-/// whose letters, digits and signs of ASCII look the same are one *face*, and a
-/// screen is read in the face that most of it is in. In a face, what looks the same
-/// (Latin A, Greek Α, Cyrillic А) is read as the character that most of its fonts
-/// have for it, and of those that equally many have, as the one with the lowest code
-/// point. So ASCII goes first, for all fonts have it, and a mistake in one of them
-/// does no harm. A font from a ROM or a kernel outweighs files, and one learnt from a
-/// screen outweighs all others.
+/// The same design comes in many files, one per script. Fonts of one size with the same
+/// glyphs for visible ASCII are one *face*; a screen is read in the face that fits most
+/// of it. Within a face, a glyph that stands for several characters (Latin A, Greek Α,
+/// Cyrillic А) is read as the character that most fonts have for it, and in a tie as the
+/// one with the lowest code point. So ASCII comes first, because all fonts contain it,
+/// and an error in a single font is outvoted. A font from a ROM or a kernel outweighs
+/// files, and a font learnt from a screen outweighs all others.
 #[derive(Debug, Clone, Default)]
 pub struct Fonts {
     sizes: BTreeMap<CellSize, Glyphs>,
@@ -32,39 +32,39 @@ pub(super) struct Glyphs {
     faces: Vec<Face>,
 }
 
-/// What a bitmap stands for.
+/// The readings of a bitmap in all faces.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Readings(Vec<Reading>);
 
-/// What a bitmap stands for in a face.
+/// A character for which a bitmap stands in a face.
 #[derive(Debug, Clone)]
 struct Reading {
     face: FaceId,
     char: char,
-    /// How many fonts say so.
+    /// The weight of the fonts with this character.
     fonts: u32,
 }
 
-/// Its place in `Glyphs::faces`.
+/// The index in `Glyphs::faces`.
 pub(super) type FaceId = usize;
 
-/// Its glyphs for the visible characters of ASCII, by which fonts belong together.
+/// The glyphs for visible ASCII, which the fonts of a face have in common.
 #[derive(Debug, Clone, Default)]
 struct Face(BTreeMap<char, Box<[u8]>>);
 
 impl Fonts {
-    /// No fonts, with which no screen is read.
+    /// An empty collection, with which no screen can be read.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds the glyphs of `font`. Where a screen fits several faces equally well,
-    /// the one added first counts.
+    /// Adds the glyphs of `font`. If several faces fit a screen equally well, the one
+    /// added first is used.
     pub fn add(&mut self, font: &Font) {
         let glyphs = self.sizes.entry(font.size()).or_default();
         let face = glyphs.face_of(font);
         for (char, bitmap) in font.glyphs() {
-            // A blank cell needs no font.
+            // Blank cells are read without a font.
             if bitmap.iter().any(|&byte| byte != 0) {
                 glyphs.add(face, char, bitmap, font.weight);
             }
@@ -78,12 +78,12 @@ impl Fonts {
         }
     }
 
-    /// Whether there is no font at all.
+    /// Whether there are no fonts.
     pub fn is_empty(&self) -> bool {
         self.sizes.is_empty()
     }
 
-    /// The sizes of the glyphs, the narrowest first.
+    /// The sizes of the glyphs, in ascending order of their widths.
     pub fn sizes(&self) -> impl Iterator<Item = CellSize> {
         self.sizes.keys().copied()
     }
@@ -94,8 +94,7 @@ impl Fonts {
 }
 
 impl Glyphs {
-    /// The face that agrees with the font where both have a character, which is to
-    /// happen at least once; a new face if there is none.
+    /// The face that agrees with the font, or a new one.
     fn face_of(&mut self, font: &Font) -> FaceId {
         let agreeing = self.faces.iter().position(|face| face.agrees(font));
         let id = agreeing.unwrap_or_else(|| {
@@ -135,16 +134,16 @@ impl Glyphs {
         self.faces.len()
     }
 
-    /// Every bitmap that `face` has a character for, in no order.
+    /// The bitmaps of `face` with their characters, in no particular order.
     pub(super) fn of_face(&self, face: FaceId) -> impl Iterator<Item = (&[u8], char)> {
         self.by_bitmap
             .iter()
             .filter_map(move |(bitmap, readings)| Some((&**bitmap, readings.in_face(face)?)))
     }
 
-    /// What another face says of a bitmap that `face` lacks. Not a character that
-    /// `face` has another glyph for: that would be a guess.
-    pub(super) fn elsewhere(&self, face: FaceId, readings: &Readings) -> Option<char> {
+    /// The reading in another face of a bitmap that `face` does not contain. Characters
+    /// for which `face` has another glyph are excluded.
+    pub(super) fn in_other_faces(&self, face: FaceId, readings: &Readings) -> Option<char> {
         let known = &self.faces[face].0;
         let others = readings.0.iter();
         likeliest(others.filter(|reading| !known.contains_key(&reading.char)))
@@ -163,6 +162,7 @@ fn likeliest<'a>(readings: impl Iterator<Item = &'a Reading>) -> Option<char> {
 }
 
 impl Face {
+    /// Whether the characters that both have look the same, and there is at least one.
     fn agrees(&self, font: &Font) -> bool {
         let mut shared = self.0.iter().filter_map(|(char, bitmap)| {
             let other = font.bitmap(*char)?;

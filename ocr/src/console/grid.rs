@@ -1,18 +1,20 @@
-//! A picture as a grid of cells: what each may be, and how well they fit a font.
+//! A picture as a grid of cells, and how well it fits the fonts.
 
 use std::collections::HashMap;
 
-use super::font::CellSize;
+use super::bitmap::invert;
+use super::cell_size::CellSize;
 use super::fonts::{FaceId, Glyphs, Readings};
-use super::picture::{Cell, Colour, Picture};
+use super::picture::{Cell, Picture};
+use crate::color::Color;
 
-/// So many cells are looked at before a grid that fits badly is given up.
-const ENOUGH: usize = 64;
+/// The number of cells after which a grid that fits badly is given up.
+const SAMPLE: usize = 64;
 
-/// The Linux kernel draws its logo so high, at the top of a framebuffer console.
+/// The height in pixels of the Linux kernel's logo, at the top of a framebuffer console.
 const LOGO_HEIGHT: usize = 80;
 
-/// How a picture may be divided into cells, from its upper left corner.
+/// A division of a picture into cells, from its upper left corner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Grid {
     pub(super) cell: CellSize,
@@ -23,58 +25,57 @@ pub(super) struct Grid {
 }
 
 /// A cell that is not blank.
-pub(super) struct Seen<'f> {
-    /// Row by row.
+pub(super) struct UsedCell<'f> {
+    /// Counted row by row.
     pub(super) index: usize,
-    pub(super) what: What<'f>,
+    pub(super) content: Content<'f>,
 }
 
-pub(super) enum What<'f> {
+pub(super) enum Content<'f> {
     /// A known glyph.
     Glyph(Glyph<'f>),
-    /// No known glyph, but two colours.
-    TwoColours,
-    /// More colours than a cell has.
+    /// Two colours, but not a known glyph.
+    TwoColors,
+    /// More than two colours.
     Picture,
 }
 
-/// The readings of a cell in which one of two colours is the background.
+/// The readings of a cell, for either of its two colours as the background.
 pub(super) struct Glyph<'f> {
-    /// If it is the corner's colour.
+    /// With the corner's colour as the background.
     pub(super) plain: Option<&'f Readings>,
-    /// If it is the other one.
+    /// With the other colour as the background.
     pub(super) inverse: Option<&'f Readings>,
     /// The colour that is not the corner's.
-    pub(super) other: Colour,
+    pub(super) other: Color,
 }
 
-/// A picture read as a grid in all faces of a size.
+/// A picture divided into a grid, looked up in all faces of a size.
 pub(super) struct Survey<'f> {
     pub(super) grid: Grid,
-    /// Those that are not blank, in order.
-    pub(super) seen: Vec<Seen<'f>>,
+    /// The cells that are not blank, in order.
+    pub(super) cells: Vec<UsedCell<'f>>,
     /// The colour of most blank cells.
-    pub(super) background: Option<Colour>,
-    /// For each face.
+    pub(super) background: Option<Color>,
+    /// One for each face.
     pub(super) tallies: Vec<Tally>,
 }
 
-/// How well a face fits, the more important count first.
+/// How well a face fits. The order of the fields is that of their importance.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Tally {
-    /// Cells that are characters which nothing else on a screen looks like.
-    pub(super) telling: usize,
-    /// Cells that are any characters.
+    /// The number of cells with characters that nothing else on a screen looks like.
+    pub(super) distinctive: usize,
+    /// The number of cells with any characters.
     known: usize,
 }
 
 impl Grid {
-    /// The grids that a picture may have whose glyphs are of this size.
+    /// The possible grids of a picture for glyphs of this size.
     ///
-    /// A VGA shows glyphs of 8 pixels in cells of 9. The ninth column is blank or,
-    /// so that lines join, the eighth once more: for characters 0xc0 to 0xdf on a
-    /// real VGA, from 0xb0 on with QEMU (`hw/display/vga.c`). Which it is tells
-    /// nothing that the other columns do not, so both are taken for any character.
+    /// A VGA shows glyphs of 8 pixels in cells of 9. The ninth column is blank or, to
+    /// connect lines, a copy of the eighth: for characters 0xc0 to 0xdf on a real VGA,
+    /// from 0xb0 on in QEMU (`hw/display/vga.c`). Either is accepted for any character.
     pub(super) fn candidates(
         picture_width: usize,
         picture_height: usize,
@@ -94,7 +95,7 @@ impl Grid {
         grids.filter(|grid| grid.columns > 0 && grid.rows > 0)
     }
 
-    /// In pixels from the upper left corner of the picture.
+    /// The distance of the cell from the upper left corner of the picture, in pixels.
     pub(super) fn position(&self, index: usize) -> (usize, usize) {
         let (column, row) = (index % self.columns, index / self.columns);
         (
@@ -103,13 +104,13 @@ impl Grid {
         )
     }
 
-    /// Whether a logo may be in this cell.
+    /// Whether the cell may be part of a logo.
     pub(super) fn is_at_top(&self, index: usize) -> bool {
         self.position(index).1 < LOGO_HEIGHT
     }
 
-    /// Reads the cell into `bitmap`, in the form of a font's bitmaps; `None` if it
-    /// has not two colours, or a ninth column that no VGA shows.
+    /// Reads the cell into `bitmap`, in the form of a font's bitmaps. Returns `None` if
+    /// it does not have two colours, or has a ninth column that a VGA never shows.
     pub(super) fn read_cell(
         &self,
         picture: &Picture<'_>,
@@ -119,7 +120,7 @@ impl Grid {
         let (x, y) = self.position(index);
         let cell = picture.cell(x, y, self.cell, bitmap)?;
         if self.cell != self.glyph {
-            // Two bytes for nine pixels: the second one holds the ninth.
+            // Nine pixels are two bytes; the second one has the ninth pixel.
             let (rows, _) = bitmap.as_chunks::<2>();
             let ninth = |row: &[u8; 2]| row[1] & 0x80 != 0;
             let eighth = |row: &[u8; 2]| row[0] & 1 != 0;
@@ -132,16 +133,16 @@ impl Grid {
         Some(cell)
     }
 
-    /// Looks up every cell; `None` if most are no glyphs.
+    /// Looks up every cell. Returns `None` if most of them are not known glyphs.
     pub(super) fn survey<'f>(
         self,
         picture: &Picture<'_>,
         glyphs: &'f Glyphs,
     ) -> Option<Survey<'f>> {
-        let mut seen: Vec<Seen<'f>> = Vec::new();
+        let mut cells: Vec<UsedCell<'f>> = Vec::new();
         let mut misfits = 0;
         let mut below_top = 0;
-        let mut blanks: HashMap<Colour, usize> = HashMap::new();
+        let mut blanks: HashMap<Color, usize> = HashMap::new();
         let mut tallies = vec![Tally::default(); glyphs.face_count()];
         let mut bitmap = Vec::new();
         for row in 0..self.rows {
@@ -150,42 +151,42 @@ impl Grid {
             for index in row * self.columns..(row + 1) * self.columns {
                 let (x, y) = self.position(index);
                 if band.is_blank(x, self.cell.width as usize) {
-                    *blanks.entry(picture.colour(x, y)).or_default() += 1;
+                    *blanks.entry(picture.color(x, y)).or_default() += 1;
                     continue;
                 }
-                let what = match self.read_cell(picture, index, &mut bitmap) {
+                let content = match self.read_cell(picture, index, &mut bitmap) {
                     Some(cell) => self.look_up(glyphs, &mut bitmap, &cell),
-                    None => What::Picture,
+                    None => Content::Picture,
                 };
-                if let What::Glyph(glyph) = &what {
+                if let Content::Glyph(glyph) = &content {
                     glyph.count(&mut tallies);
                 }
                 if !self.is_at_top(index) {
                     below_top += 1;
-                    misfits += usize::from(!matches!(what, What::Glyph(_)));
-                    if below_top >= ENOUGH && misfits * 2 > below_top {
+                    misfits += usize::from(!matches!(content, Content::Glyph(_)));
+                    if below_top >= SAMPLE && misfits * 2 > below_top {
                         return None;
                     }
                 }
-                seen.push(Seen { index, what });
+                cells.push(UsedCell { index, content });
             }
         }
         Some(Survey {
             grid: self,
-            seen,
+            cells,
             background: blanks.into_iter().max_by_key(|(_, n)| *n).map(|(c, _)| c),
             tallies,
         })
     }
 
-    fn look_up<'f>(&self, glyphs: &'f Glyphs, bitmap: &mut [u8], cell: &Cell) -> What<'f> {
+    fn look_up<'f>(&self, glyphs: &'f Glyphs, bitmap: &mut [u8], cell: &Cell) -> Content<'f> {
         let plain = glyphs.get(bitmap);
         invert(bitmap, self.glyph);
         let inverse = glyphs.get(bitmap);
         if plain.is_none() && inverse.is_none() {
-            return What::TwoColours;
+            return Content::TwoColors;
         }
-        What::Glyph(Glyph {
+        Content::Glyph(Glyph {
             plain,
             inverse,
             other: cell.other,
@@ -194,26 +195,26 @@ impl Grid {
 }
 
 impl Glyph<'_> {
-    /// What it is in `face`, if anything.
-    pub(super) fn in_face(&self, face: FaceId, background: Option<Colour>) -> Option<char> {
-        self.either_way(background, |readings| readings.in_face(face))
+    /// The reading in `face`.
+    pub(super) fn in_face(&self, face: FaceId, background: Option<Color>) -> Option<char> {
+        self.choose(background, |readings| readings.in_face(face))
     }
 
-    /// The same, in any face but this.
-    pub(super) fn elsewhere(
+    /// The reading in other faces than `face`.
+    pub(super) fn in_other_faces(
         &self,
         glyphs: &Glyphs,
         face: FaceId,
-        background: Option<Colour>,
+        background: Option<Color>,
     ) -> Option<char> {
-        self.either_way(background, |readings| glyphs.elsewhere(face, readings))
+        self.choose(background, |readings| glyphs.in_other_faces(face, readings))
     }
 
-    /// Where both ways round are characters (`▀` and `▄`, `░` and `▓`), the screen's
-    /// background is taken for the cell's.
-    fn either_way(
+    /// If both readings are characters (`▀` and `▄`, `░` and `▓`), chooses the one whose
+    /// background is that of the screen.
+    fn choose(
         &self,
-        background: Option<Colour>,
+        background: Option<Color>,
         read: impl Fn(&Readings) -> Option<char>,
     ) -> Option<char> {
         let plain = self.plain.and_then(&read);
@@ -225,7 +226,7 @@ impl Glyph<'_> {
         }
     }
 
-    /// Counts it for each face that has it.
+    /// Counts the glyph for each face that contains it.
     fn count(&self, tallies: &mut [Tally]) {
         for (face, tally) in tallies.iter_mut().enumerate() {
             let both = [self.plain, self.inverse];
@@ -234,24 +235,13 @@ impl Glyph<'_> {
                 .filter_map(|readings| readings.in_face(face))
                 .peekable();
             tally.known += usize::from(chars.peek().is_some());
-            tally.telling += usize::from(chars.any(is_telling));
+            tally.distinctive += usize::from(chars.any(is_distinctive));
         }
     }
 }
 
-/// Whether nothing but text looks like it: lines, bars, blocks and dots are on any
+/// Whether only text looks like this character. Lines, bars, blocks and dots occur on any
 /// desktop.
-fn is_telling(char: char) -> bool {
+fn is_distinctive(char: char) -> bool {
     char.is_alphanumeric() || "#$%&?@".contains(char)
-}
-
-/// Swaps the colours of a bitmap, but not of its padding.
-pub(super) fn invert(bitmap: &mut [u8], size: CellSize) {
-    let padding = size.stride() * 8 - size.width as usize;
-    for row in bitmap.chunks_exact_mut(size.stride()) {
-        for byte in &mut *row {
-            *byte = !*byte;
-        }
-        row[size.stride() - 1] &= 0xff << padding;
-    }
 }

@@ -1,4 +1,4 @@
-//! The fonts of the machine this runs on.
+//! The fonts of the host.
 
 use std::fs;
 use std::io;
@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 use super::font::Font;
 use super::fonts::Fonts;
 
-/// Where distributions put PSF fonts: Debian (package `console-setup-linux`), Arch
-/// and SUSE, Fedora, NixOS (`kbd`).
+/// The directories of PSF fonts on Debian (package `console-setup-linux`), on Arch and
+/// SUSE, on Fedora, and on NixOS (package `kbd` each).
 const FONT_DIRECTORIES: [&str; 4] = [
     "/usr/share/consolefonts",
     "/usr/share/kbd/consolefonts",
@@ -17,8 +17,8 @@ const FONT_DIRECTORIES: [&str; 4] = [
     "/run/current-system/sw/share/consolefonts",
 ];
 
-/// Where QEMU's VGA ROM is: Debian (package `seabios`), QEMU's own place, a build
-/// of one's own, Fedora, NixOS.
+/// QEMU's VGA ROM on Debian (package `seabios`), in QEMU's default directory, in that of
+/// a local build, on Fedora, and on NixOS.
 const ROMS: [&str; 5] = [
     "/usr/share/seabios/vgabios-stdvga.bin",
     "/usr/share/qemu/vgabios-stdvga.bin",
@@ -27,25 +27,24 @@ const ROMS: [&str; 5] = [
     "/run/current-system/sw/share/qemu/vgabios-stdvga.bin",
 ];
 
-/// Larger files are no fonts.
+/// The largest font file in bytes.
 const LARGEST_FONT: u64 = 1 << 21;
 
-/// A ROM is small, a kernel is not.
+/// The largest ROM or kernel in bytes.
 const LARGEST_ROM: u64 = 1 << 28;
 
 impl Fonts {
-    /// The fonts this machine has, loaded on the first call and kept: those in the
-    /// VGA ROM that comes with QEMU and those in the distribution's directory of
-    /// console fonts, in its usual places. What is missing is not there, what is
-    /// damaged is left out, with a warning; without any font no screen is read.
+    /// The fonts of the host: those in QEMU's VGA ROM and in the directories of console
+    /// fonts, at the paths that distributions use. Missing files are ignored; damaged
+    /// ones are skipped with a warning. Without any font, no screen can be read.
     ///
-    /// Loading takes about 60 ms (half a second in a debug build): the 456 fonts of
-    /// Debian's `console-setup-linux` are 6 MB.
+    /// The first call loads the fonts, which takes about 60 ms (half a second in a debug
+    /// build): the 456 fonts of Debian's `console-setup-linux` have 6 MB.
     pub fn host() -> &'static Self {
         static HOST: OnceLock<Fonts> = OnceLock::new();
         HOST.get_or_init(|| {
             let mut fonts = Self::new();
-            // They all have the same fonts.
+            // All ROMs contain the same fonts.
             ROMS.iter().any(|rom| fonts.add_rom(Path::new(rom)) > 0);
             for directory in FONT_DIRECTORIES {
                 fonts.add_directory(Path::new(directory));
@@ -54,55 +53,55 @@ impl Fonts {
         })
     }
 
-    /// Adds the PSF fonts in `directory`, not in directories below it: files that
-    /// end in `.psf` or `.psfu`, or in that and `.gz`, in the order of their names.
-    /// A file that is no font or cannot be read is left out, with a warning.
+    /// Adds the PSF fonts in `directory`, but not in its subdirectories: files named
+    /// `*.psf` or `*.psfu`, or one of these and `.gz`, in the order of their names. A file
+    /// that is not a font or cannot be read is skipped with a warning.
     ///
-    /// Returns how many fonts were added; a directory that is not there has none.
+    /// Returns the number of fonts added, 0 for a directory that does not exist.
     pub fn add_directory(&mut self, directory: &Path) -> usize {
         let mut files = match psf_files(directory) {
             Ok(files) => files,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return 0,
             Err(error) => {
                 let directory = directory.display();
-                tracing::warn!(%directory, %error, "console fonts cannot be listed");
+                tracing::warn!(%directory, %error, "cannot list the console fonts");
                 return 0;
             }
         };
-        // Fonts are told apart by which came first: that must not depend on the disk.
+        // The order of fonts decides ties: it must not depend on the file system.
         files.sort_unstable();
         let fonts = files.iter().filter_map(|file| {
             let font = read(file, LARGEST_FONT)
                 .and_then(|bytes| Font::from_psf(&bytes).map_err(io::Error::other));
-            font.inspect_err(|error| skipped(file, error)).ok()
+            font.inspect_err(|error| warn_skipped(file, error)).ok()
         });
         fonts.inspect(|font| self.add(font)).count()
     }
 
-    /// Adds the fonts in the VGA ROM `file`, or in a Linux kernel that is not
-    /// compressed (see [`Font::from_vga_rom`]). One without fonts, or that cannot be
-    /// read, is left out, with a warning.
+    /// Adds the fonts in a VGA ROM or an uncompressed Linux kernel (see
+    /// [`Font::from_vga_rom`]). A file that has no fonts or cannot be read is skipped
+    /// with a warning.
     ///
-    /// Returns how many fonts were added; a file that is not there has none.
+    /// Returns the number of fonts added, 0 for a file that does not exist.
     pub fn add_rom(&mut self, file: &Path) -> usize {
         let rom = match read(file, LARGEST_ROM) {
             Ok(rom) => rom,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return 0,
             Err(error) => {
-                skipped(file, &error);
+                warn_skipped(file, &error);
                 return 0;
             }
         };
         let fonts = Font::from_vga_rom(&rom);
         if fonts.is_empty() {
-            skipped(file, &io::Error::other("no VGA font found in it"));
+            warn_skipped(file, &io::Error::other("no VGA font found"));
         }
         fonts.iter().inspect(|font| self.add(font)).count()
     }
 }
 
-fn skipped(file: &Path, error: &io::Error) {
-    tracing::warn!(file = %file.display(), %error, "console font left out");
+fn warn_skipped(file: &Path, error: &io::Error) {
+    tracing::warn!(file = %file.display(), %error, "console font skipped");
 }
 
 fn psf_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
@@ -125,9 +124,9 @@ fn psf_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
 
 fn read(file: &Path, largest: u64) -> io::Result<Vec<u8>> {
     let metadata = fs::metadata(file)?;
-    // Reading a pipe or a device may never end.
+    // Reading a pipe or a device may block forever.
     if !metadata.is_file() || metadata.len() > largest {
-        return Err(io::Error::other("not a file, or too large"));
+        return Err(io::Error::other("not a regular file, or too large"));
     }
     fs::read(file)
 }

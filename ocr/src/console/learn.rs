@@ -4,26 +4,27 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::Image;
 
-use super::font::{CellSize, Font};
-use super::grid::{Grid, invert};
+use super::bitmap::invert;
+use super::cell_size::CellSize;
+use super::font::Font;
+use super::grid::Grid;
 use super::picture::Picture;
 
-/// What a guest has shown is certain; a file may be wrong, or of another font.
+/// A font learnt from a guest outvotes files, which may be of another font.
 const WEIGHT: u32 = 1 << 16;
 
-/// How often each bitmap was seen for a character.
+/// The number of occurrences of each bitmap for a character.
 type Votes = HashMap<Vec<u8>, usize>;
 
 impl Font {
-    /// Learns glyphs from a screen: `rows` is the text on it, from the upper left
-    /// corner, as the guest's `/dev/vcs1` has it; `cell` is the size of its cells.
-    /// Cells of 9 pixels are a VGA's, whose glyphs have 8.
+    /// Learns glyphs from a screen. `rows` is the text on it, from the upper left corner,
+    /// as read from the guest's `/dev/vcs1`; `cell` is the size of its cells. Cells of 9
+    /// pixels are a VGA's, whose glyphs have 8.
     ///
-    /// A character seen with different glyphs has the most frequent one, so a cursor
-    /// does no harm; with a tie, none. The colour of the most pixels is taken for
-    /// the background, in a cell without it the one of the most pixels there.
-    /// Characters outside the picture, and blanks, are ignored, so the font may lack
-    /// any character, and be empty.
+    /// Of several glyphs for a character, the most frequent one counts, so a cursor does
+    /// no harm; in a tie, none does. The background is the most frequent colour of the
+    /// screen, or of the cell where that does not occur. Blanks and characters outside the
+    /// picture are ignored, so the font may be incomplete or empty.
     pub fn learn(image: &Image, cell: CellSize, rows: &[impl AsRef<str>]) -> Self {
         let width = if cell.width == 9 { 8 } else { cell.width };
         let size = CellSize { width, ..cell };
@@ -38,8 +39,8 @@ impl Font {
         Self::most_frequent(size, &votes(image, grid, rows))
     }
 
-    /// Adds the glyphs of `more` for characters that this font lacks. Fonts of
-    /// different sizes have nothing in common: then nothing is added.
+    /// Adds the glyphs of `more` for characters that this font does not contain. Does
+    /// nothing if the sizes differ.
     pub fn extend(&mut self, more: &Self) {
         if self.size() != more.size() {
             return;
@@ -89,7 +90,7 @@ fn votes(image: &Image, grid: Grid, rows: &[impl AsRef<str>]) -> BTreeMap<char, 
             };
             let set: u32 = bitmap.iter().map(|byte| byte.count_ones()).sum();
             let mostly_set = set * 2 > grid.glyph.width * grid.glyph.height;
-            let is_background = |colour| background == Some(colour);
+            let is_background = |color| background == Some(color);
             let corner_is_text =
                 is_background(cell.other) || mostly_set && !is_background(cell.corner);
             if corner_is_text {
@@ -108,5 +109,5 @@ fn most_frequent(image: &Image) -> Option<[u8; 3]> {
         *counts.entry(same[0]).or_default() += same.len();
     }
     let most = counts.into_iter().max_by_key(|(_, count)| *count);
-    most.map(|(colour, _)| colour)
+    most.map(|(color, _)| color)
 }

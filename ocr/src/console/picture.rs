@@ -1,39 +1,39 @@
-//! Cells of a picture, cheaply: where its colours change is found once, for all
-//! the sizes of cells that are tried.
+//! The cells of a picture. Where its colours change is computed once, for all sizes of
+//! cells that are tried.
 
 use crate::Image;
+use crate::color::Color;
 
-use super::font::CellSize;
+use super::cell_size::CellSize;
 
-pub(super) type Colour = [u8; 3];
-
-/// Pixels per word of a set of them.
+/// The number of pixels in a word of a bit set.
 const WORD: usize = u64::BITS as usize;
 
 pub(super) struct Picture<'a> {
     image: &'a Image,
     width: usize,
     words: usize,
-    /// Bit x of row y: this pixel's colour is not that of the one to its left.
+    /// Bit x of row y: whether the pixel's colour differs from that of its left
+    /// neighbour.
     across: Vec<u64>,
-    /// Bit x of row y: this pixel's colour is not that of the one above.
+    /// Bit x of row y: whether the pixel's colour differs from that of the pixel above.
     down: Vec<u64>,
 }
 
-/// Where in a row of cells the colour changes, other than from cell to cell.
+/// Where the colour changes within the cells of a row.
 pub(super) struct Band {
-    /// Bit x: in some row of pixels.
+    /// Bit x: whether it changes from the left in any row of pixels.
     across: Vec<u64>,
-    /// Bit x: in some row of pixels but the first.
+    /// Bit x: whether it changes from above in any row of pixels but the first.
     down: Vec<u64>,
 }
 
 /// A cell of two colours.
 pub(super) struct Cell {
-    /// Its upper left pixel's.
-    pub(super) corner: Colour,
+    /// The colour of the upper left pixel.
+    pub(super) corner: Color,
     /// The colour of the pixels that are set in the bitmap.
-    pub(super) other: Colour,
+    pub(super) other: Color,
 }
 
 impl<'a> Picture<'a> {
@@ -60,11 +60,11 @@ impl<'a> Picture<'a> {
         }
     }
 
-    pub(super) fn colour(&self, x: usize, y: usize) -> Colour {
+    pub(super) fn color(&self, x: usize, y: usize) -> Color {
         self.image.pixels()[y * self.width + x]
     }
 
-    /// The row of cells whose pixels begin at `y`.
+    /// The row of cells that begins at `y`.
     pub(super) fn band(&self, y: usize, height: usize) -> Band {
         let mut band = Band {
             across: self.across[y * self.words..][..self.words].to_vec(),
@@ -78,8 +78,8 @@ impl<'a> Picture<'a> {
         band
     }
 
-    /// Reads the cell at `x`, `y` into `bitmap`, in the form of a font's bitmaps.
-    /// `None` if it has not exactly two colours.
+    /// Reads the cell at `x`, `y` into `bitmap`, in the form of a font's bitmaps. Returns
+    /// `None` if it does not have exactly two colours.
     pub(super) fn cell(
         &self,
         x: usize,
@@ -88,15 +88,15 @@ impl<'a> Picture<'a> {
         bitmap: &mut Vec<u8>,
     ) -> Option<Cell> {
         bitmap.clear();
-        let corner = self.colour(x, y);
+        let corner = self.color(x, y);
         let mut other = None;
         for y in y..y + size.height as usize {
             let row = &self.image.pixels()[y * self.width + x..][..size.width as usize];
             for pixels in row.chunks(8) {
                 let mut byte = 0;
-                for (bit, &colour) in pixels.iter().enumerate() {
-                    if colour != corner {
-                        if *other.get_or_insert(colour) != colour {
+                for (bit, &color) in pixels.iter().enumerate() {
+                    if color != corner {
+                        if *other.get_or_insert(color) != color {
                             return None;
                         }
                         byte |= 0x80 >> bit;
@@ -113,23 +113,23 @@ impl<'a> Picture<'a> {
 }
 
 impl Band {
-    /// Whether all pixels of the cell from `x` on are of one colour.
+    /// Whether all pixels of the cell that begins at `x` have the same colour.
     pub(super) fn is_blank(&self, x: usize, width: usize) -> bool {
         bits(&self.across, x + 1, width - 1) == 0 && bits(&self.down, x, width) == 0
     }
 }
 
-/// Bit i: `chunk[i]`, which is `row[start + i]`, is not as the pixel before it.
-fn differences(chunk: &[Colour], row: &[Colour], start: usize) -> u64 {
+/// Bit i: whether `chunk[i]`, which is `row[start + i]`, differs from its left neighbour.
+fn differences(chunk: &[Color], row: &[Color], start: usize) -> u64 {
     if start > 0 {
         return changes(chunk, &row[start - 1..][..chunk.len()]);
     }
-    // The first pixel has none before it.
+    // The first pixel of a row has no left neighbour.
     changes(&chunk[1..], &chunk[..chunk.len() - 1]) << 1
 }
 
-fn changes(row: &[Colour], other: &[Colour]) -> u64 {
-    // Most of a console is blank, and comparing bytes is quick.
+fn changes(row: &[Color], other: &[Color]) -> u64 {
+    // Most rows of a console are blank, and comparing bytes is fast.
     if row.as_flattened() == other.as_flattened() {
         return 0;
     }
@@ -143,7 +143,7 @@ fn unite(all: &mut [u64], more: &[u64]) {
     }
 }
 
-/// `count` bits from bit `from` on, at most 64.
+/// The `count` bits from bit `from` on; `count` is at most 64.
 fn bits(words: &[u64], from: usize, count: usize) -> u64 {
     if count == 0 {
         return 0;

@@ -1,4 +1,4 @@
-//! Fonts from PSF files, as `setfont` loads them and `setfont -O` writes them.
+//! PSF files, which `setfont` loads and `setfont -O` writes.
 //!
 //! The format: <https://www.win.tue.nl/~aeb/linux/kbd/font-formats-1.html>, and
 //! kbd's `src/libkfont/psf.h`.
@@ -8,50 +8,51 @@ use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
 
+use super::cell_size::CellSize;
 use super::cp437;
-use super::font::{CellSize, Font};
+use super::font::Font;
 
 /// Why some bytes are not a font.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FontError {
-    /// They begin like no PSF file of version 1 or 2.
-    #[error("not a PSF font: it begins with neither magic number")]
+    /// They do not begin like a PSF file of version 1 or 2.
+    #[error("not a PSF font: no magic number of version 1 or 2")]
     NotPsf,
 
-    /// They are gzipped, and damaged or far too large.
+    /// The gzipped file is damaged or far too large.
     #[error("the gzipped font does not inflate to at most {limit} bytes: {reason}")]
     Gzip {
         /// In bytes.
         limit: u64,
-        /// What the decompressor said.
+        /// The decompressor's message.
         reason: String,
     },
 
-    /// The glyphs are of a size that no console has.
+    /// The glyphs have a size that no console has.
     #[error("glyphs of {width}×{height} pixels, expected 5×6 to 64×128")]
     Size {
-        /// In pixels, as the header says.
+        /// In pixels, as in the header.
         width: u32,
-        /// In pixels, as the header says.
+        /// In pixels, as in the header.
         height: u32,
     },
 
     /// The header contradicts itself.
-    #[error("the header of the PSF font is wrong: {0}")]
+    #[error("invalid header of a PSF font: {0}")]
     Header(&'static str),
 
-    /// There are fewer bytes than the header promises.
-    #[error("a PSF font cut short: {expected} bytes of header and glyphs, got {got}")]
+    /// The file is shorter than its header requires.
+    #[error("truncated PSF font: expected {expected} bytes of header or glyphs, got {got}")]
     Cut {
-        /// At least so many.
+        /// The least number of bytes.
         expected: u64,
-        /// So many there are.
+        /// The number of bytes present.
         got: usize,
     },
 }
 
-/// Far more than the largest font has: 512 glyphs of 64×128 pixels and their
+/// In bytes; far more than the largest font has: 512 glyphs of 64×128 pixels and their
 /// characters.
 const LIMIT: u64 = 1 << 21;
 
@@ -60,9 +61,9 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 impl Font {
     /// Reads a PSF file of version 1 or 2, gzipped or not.
     ///
-    /// Of its Unicode table, sequences of several code points are ignored, as the
-    /// kernel does. Without a table the glyphs are taken to be in the order of
-    /// code page 437, as the VGA's and the kernel's own are.
+    /// Like the kernel, ignores sequences of several code points in the Unicode table.
+    /// Without a table, the glyphs are assumed to be in the order of code page 437, like
+    /// those of VGA and kernel.
     pub fn from_psf(file: &[u8]) -> Result<Self, FontError> {
         let file = inflate(file)?;
         match &*file {
@@ -111,8 +112,8 @@ fn psf1(mode: u8, height: u8, rest: &[u8]) -> Result<Font, FontError> {
     })
 }
 
-/// 16-bit code points, little endian; 0xffff ends those of a glyph, 0xfffe begins
-/// each sequence behind them.
+/// Parses a table of 16-bit code points, little endian: 0xffff ends those of a glyph,
+/// 0xfffe begins each sequence behind them.
 fn psf1_table(table: &[u8]) -> impl Iterator<Item = (char, usize)> {
     let (units, _) = table.as_chunks();
     let units = units.iter().map(|&two| u16::from_le_bytes(two));
@@ -146,15 +147,17 @@ fn psf2(file: &[u8]) -> Result<Font, FontError> {
     let [_, version, header, flags, count, bytes, height, width] = fields;
 
     if version != 0 {
-        return Err(FontError::Header("a version other than 0"));
+        return Err(FontError::Header("its version is not 0"));
     }
     let size = CellSize { width, height };
     check(size)?;
     if bytes as usize != size.bytes() {
-        return Err(FontError::Header("a glyph has not as many bytes as that"));
+        return Err(FontError::Header(
+            "the number of bytes per glyph does not match the size",
+        ));
     }
     if header < 32 {
-        return Err(FontError::Header("it is shorter than itself"));
+        return Err(FontError::Header("its length is less than 32 bytes"));
     }
     let rest = file.get(header as usize..).ok_or(FontError::Cut {
         expected: header.into(),
@@ -168,8 +171,8 @@ fn psf2(file: &[u8]) -> Result<Font, FontError> {
     })
 }
 
-/// UTF-8; 0xff ends the characters of a glyph, 0xfe begins each sequence behind
-/// them. Neither byte is ever part of UTF-8.
+/// Parses a table in UTF-8: 0xff ends the characters of a glyph, 0xfe begins each
+/// sequence behind them. Neither byte occurs in UTF-8.
 fn psf2_table(table: &[u8]) -> impl Iterator<Item = (char, usize)> {
     let glyphs = table.split(|&byte| byte == 0xff).enumerate();
     glyphs.flat_map(|(glyph, entry)| {
@@ -180,7 +183,8 @@ fn psf2_table(table: &[u8]) -> impl Iterator<Item = (char, usize)> {
     })
 }
 
-/// Checked before anything is allocated: the glyphs must be there.
+/// Splits the file behind the header into bitmaps and table, before anything is
+/// allocated for them.
 fn split(size: CellSize, count: u32, rest: &[u8]) -> Result<(&[u8], &[u8]), FontError> {
     check(size)?;
     let expected = u64::from(count) * size.bytes() as u64;
@@ -202,8 +206,8 @@ fn check(size: CellSize) -> Result<(), FontError> {
     }
 }
 
-/// The numbers of the glyphs are their codes. What number 0 looks like is up to the
-/// font.
+/// The characters of glyphs whose indices are their codes. Glyph 0 is left out, because
+/// it has no defined look.
 pub(super) fn by_code_page(count: u32) -> impl Iterator<Item = (char, usize)> {
     let codes = (1..=u8::MAX).zip(1..count as usize);
     codes.map(|(code, glyph)| (cp437::to_char(code), glyph))

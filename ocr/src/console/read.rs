@@ -1,47 +1,53 @@
-//! From what the cells may be to what is read, or to the insight that this is no
-//! console.
+//! Reading a grid: its characters, and whether it is a console at all.
 
 use std::char::REPLACEMENT_CHARACTER;
 
 use crate::Image;
 
-use super::Screen;
+use super::cell_size::CellSize;
 use super::cursor::char_under;
-use super::font::CellSize;
 use super::fonts::{FaceId, Fonts, Glyphs};
-use super::grid::{Grid, Survey, Tally, What};
+use super::grid::{Content, Grid, Survey, Tally};
 use super::picture::Picture;
 use super::text::Text;
+use super::text_console::TextConsole;
 
-/// Wider or higher pictures are not read: no console is that large.
-const LARGEST: u32 = 8192;
+/// The longest side of a picture in pixels. No console is larger.
+const MAX_SIDE: u32 = 8192;
 
-/// Of ten letters and digits, one other cell may be unknown.
+/// The number of distinctive characters that are required for each unknown cell.
 const KNOWN_PER_UNKNOWN: usize = 10;
 
-/// So many unknown cells are examined for a cursor, of which there is one.
+/// The number of unknown cells that are examined for the cursor.
 const CURSOR_TRIES: usize = 16;
 
-/// In pixels; the kernel's is 80×80, and most of it has more than two colours.
-const SMALLEST_LOGO: usize = 40 * 40;
+/// In pixels. The kernel's logo has 80×80, most of them in cells of more than two colours.
+const MIN_LOGO: usize = 40 * 40;
 
-/// What an underline cursor on a blank looks like, in fonts that have these.
+/// What an underline cursor on a blank looks like, in fonts with these characters.
 const LOWER_BARS: &str = "⎽▁‗";
 
-/// A grid that makes sense, with its text.
+/// The text of a grid that fits.
 struct Reading {
-    screen: Screen,
-    /// How many cells are letters, digits and the like.
-    telling: usize,
+    console: TextConsole,
+    /// The number of distinctive characters.
+    distinctive: usize,
+}
+
+/// The characters of a grid.
+struct Chars {
+    chars: Vec<char>,
+    /// The indices of cells that could not be read.
+    unknown: Vec<usize>,
 }
 
 impl Fonts {
-    /// Reads the text console on `image`; `None` if there is none, or none in these
-    /// fonts. See the [module](super) for what counts as one.
+    /// Reads the text console on `image`. Returns `None` if there is none, or if its font
+    /// is not one of these. See the [module](super) for what counts as a console.
     ///
-    /// Pictures of more than 8192 pixels either way are not read.
-    pub fn read(&self, image: &Image) -> Option<Screen> {
-        if image.width().max(image.height()) > LARGEST {
+    /// Pictures with a side of more than 8192 pixels are not read.
+    pub fn read(&self, image: &Image) -> Option<TextConsole> {
+        if image.width().max(image.height()) > MAX_SIDE {
             return None;
         }
         let picture = Picture::new(image);
@@ -50,90 +56,98 @@ impl Fonts {
             let grids = Grid::candidates(width, height, size);
             grids.filter_map(|grid| grid.survey(&picture, glyphs)?.read(&picture, glyphs))
         });
-        let best = readings.max_by_key(|reading| reading.telling);
-        best.map(|reading| reading.screen)
+        let best = readings.max_by_key(|reading| reading.distinctive);
+        best.map(|reading| reading.console)
     }
 }
 
 impl Survey<'_> {
-    /// The text, in the face that most of it is in; `None` if too much is unknown.
+    /// The text in the face that fits best; `None` if too much is unknown.
     fn read(&self, picture: &Picture<'_>, glyphs: &Glyphs) -> Option<Reading> {
-        let (face, Tally { telling, .. }) = best(&self.tallies)?;
-        let grid = self.grid;
-        let has_logo = self.has_logo();
-
-        let mut chars = vec![' '; grid.columns * grid.rows];
-        let mut unknown = Vec::new();
-        for seen in &self.seen {
-            let char = match &seen.what {
-                What::Glyph(glyph) => glyph
-                    .in_face(face, self.background)
-                    .or_else(|| glyph.elsewhere(glyphs, face, self.background)),
-                What::TwoColours | What::Picture => None,
-            };
-            if let Some(char) = char {
-                chars[seen.index] = char;
-            } else if !(has_logo && grid.is_at_top(seen.index)) {
-                chars[seen.index] = REPLACEMENT_CHARACTER;
-                unknown.push(seen.index);
-            }
+        let (face, Tally { distinctive, .. }) = best(&self.tallies)?;
+        let mut chars = self.chars(glyphs, face);
+        if !self.read_under_cursor(&mut chars, picture, glyphs, face) {
+            self.remove_bar_cursor(&mut chars);
         }
-        let cursor = unknown.iter().take(CURSOR_TRIES).enumerate();
-        let mut cursor = cursor.filter_map(|(place, &index)| {
-            Some((
-                place,
-                index,
-                self.under_cursor(picture, index, glyphs, face)?,
-            ))
-        });
-        if let Some((place, index, char)) = cursor.next() {
-            chars[index] = char;
-            unknown.swap_remove(place);
-        } else {
-            let bars = self.seen.iter().map(|seen| seen.index);
-            let mut bars = bars.filter(|&index| LOWER_BARS.contains(chars[index]));
-            if let (Some(only), None) = (bars.next(), bars.next()) {
-                chars[only] = ' ';
-            }
-        }
-
-        if telling == 0 || unknown.len() * KNOWN_PER_UNKNOWN > telling {
+        let Chars { chars, unknown } = chars;
+        if distinctive == 0 || unknown.len() * KNOWN_PER_UNKNOWN > distinctive {
             return None;
         }
+        let Grid { columns, cell, .. } = self.grid;
         Some(Reading {
-            screen: Screen {
-                text: Text::new(grid.columns, &chars),
-                cell: grid.cell,
-                unknown: unknown.len(),
-            },
-            telling,
+            console: TextConsole::new(Text::new(columns, &chars), cell, unknown.len()),
+            distinctive,
         })
     }
 
-    /// Whether there is enough of a picture at the top to be a logo.
-    fn has_logo(&self) -> bool {
-        let CellSize { width, height } = self.grid.cell;
-        let pictorial = self
-            .seen
-            .iter()
-            .filter(|seen| matches!(seen.what, What::Picture) && self.grid.is_at_top(seen.index));
-        pictorial.count() * (width * height) as usize >= SMALLEST_LOGO
+    /// The characters in `face`, or else in other faces. A logo is blank.
+    fn chars(&self, glyphs: &Glyphs, face: FaceId) -> Chars {
+        let grid = self.grid;
+        let has_logo = self.has_logo();
+        let mut chars = vec![' '; grid.columns * grid.rows];
+        let mut unknown = Vec::new();
+        for cell in &self.cells {
+            let char = match &cell.content {
+                Content::Glyph(glyph) => glyph
+                    .in_face(face, self.background)
+                    .or_else(|| glyph.in_other_faces(glyphs, face, self.background)),
+                Content::TwoColors | Content::Picture => None,
+            };
+            if let Some(char) = char {
+                chars[cell.index] = char;
+            } else if !(has_logo && grid.is_at_top(cell.index)) {
+                chars[cell.index] = REPLACEMENT_CHARACTER;
+                unknown.push(cell.index);
+            }
+        }
+        Chars { chars, unknown }
     }
 
-    fn under_cursor(
+    /// Whether the pictures at the top are large enough to be a logo.
+    fn has_logo(&self) -> bool {
+        let CellSize { width, height } = self.grid.cell;
+        let cells = self.cells.iter();
+        let pictures = cells.filter(|cell| {
+            matches!(cell.content, Content::Picture) && self.grid.is_at_top(cell.index)
+        });
+        pictures.count() * (width * height) as usize >= MIN_LOGO
+    }
+
+    /// Reads the first unknown cell that is a character under a cursor. Returns whether
+    /// there is one.
+    fn read_under_cursor(
         &self,
+        chars: &mut Chars,
         picture: &Picture<'_>,
-        index: usize,
         glyphs: &Glyphs,
         face: FaceId,
-    ) -> Option<char> {
+    ) -> bool {
         let mut bitmap = Vec::new();
-        self.grid.read_cell(picture, index, &mut bitmap)?;
-        char_under(&mut bitmap, self.grid.glyph, glyphs, face)
+        let mut read = |index: usize| {
+            self.grid.read_cell(picture, index, &mut bitmap)?;
+            char_under(&mut bitmap, self.grid.glyph, glyphs, face)
+        };
+        let mut tries = chars.unknown.iter().take(CURSOR_TRIES).enumerate();
+        let found = tries.find_map(|(number, &index)| Some((number, index, read(index)?)));
+        let Some((number, index, char)) = found else {
+            return false;
+        };
+        chars.chars[index] = char;
+        chars.unknown.swap_remove(number);
+        true
+    }
+
+    /// Turns a single bar into a blank.
+    fn remove_bar_cursor(&self, chars: &mut Chars) {
+        let indices = self.cells.iter().map(|cell| cell.index);
+        let mut bars = indices.filter(|&index| LOWER_BARS.contains(chars.chars[index]));
+        if let (Some(only), None) = (bars.next(), bars.next()) {
+            chars.chars[only] = ' ';
+        }
     }
 }
 
-/// The first of the highest.
+/// The face with the highest tally, the first one in a tie.
 fn best(tallies: &[Tally]) -> Option<(FaceId, Tally)> {
     let tallies = tallies.iter().copied().enumerate();
     tallies.rev().max_by_key(|(_, tally)| *tally)

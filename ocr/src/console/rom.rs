@@ -1,30 +1,29 @@
-//! The fonts in the ROM of a VGA, which its text modes show until a guest loads
-//! others.
+//! The fonts in the ROM of a VGA, which its text modes show until a guest loads others.
 //!
-//! `INT 10h`, function 11h, hands out pointers to them, but nobody is there to
-//! call it. The tables are known by what must be in them: for each of the 256
-//! characters of code page 437, in order, a byte per row of 8 pixels, and some
-//! characters cannot look any other way. Blanks are blank, the full block is
-//! full, the left half block is left. So no offset into a certain build of a ROM
-//! is needed; in ten builds of `SeaVGABIOS`, for as many cards, each height was found
-//! once.
+//! The tables are found by their content, because nothing here can call `INT 10h`,
+//! function 11h, for pointers to them. A table has one byte per row of 8 pixels for each
+//! of the 256 characters of code page 437, in order, and some characters have only one
+//! possible look: blanks, the full block, the half blocks. So no offsets into certain
+//! builds of a ROM are needed. In ten builds of `SeaVGABIOS`, for as many cards, each
+//! height was found once.
 //!
-//! The Linux kernel's own 8×8, 8×16 and 16×32 fonts are such tables as well. They are found
-//! in a kernel that is not compressed (`vmlinux`).
+//! The Linux kernel's 8×8, 8×16 and 16×32 fonts are such tables as well. They can be found
+//! in an uncompressed kernel (`vmlinux`).
 
-use super::font::{CellSize, Font};
+use super::cell_size::CellSize;
+use super::font::Font;
 use super::psf::by_code_page;
 
-/// Width and height: a VGA's for 80×50 characters, EGA's and VGA's own; the kernel's
-/// for large screens.
+/// Width and height of a VGA's font for 80×50 characters, of EGA's and VGA's default
+/// fonts, and of the kernel's font for large screens.
 const SIZES: [(u32, u32); 4] = [(8, 8), (8, 14), (8, 16), (16, 32)];
 
-/// Unlike a file of a distribution's, it is what the guest shows.
+/// A font in a ROM outvotes files, because a guest shows it.
 const WEIGHT: u32 = 1 << 8;
 
 impl Font {
-    /// The fonts in a VGA's ROM, or in a Linux kernel that is not compressed: those of
-    /// 8×8, 8×14, 8×16 and 16×32 pixels, as far as they are in there.
+    /// Finds the fonts of 8×8, 8×14, 8×16 and 16×32 pixels in a VGA's ROM or an
+    /// uncompressed Linux kernel.
     pub fn from_vga_rom(rom: &[u8]) -> Vec<Self> {
         let sizes = SIZES.map(|(width, height)| CellSize { width, height });
         let fonts = sizes.into_iter().filter_map(|size| {
@@ -38,7 +37,7 @@ impl Font {
     }
 }
 
-/// Whether `table` has the glyphs of code page 437.
+/// Whether `table` contains the glyphs of code page 437.
 fn is_font(table: &[u8], size: CellSize) -> bool {
     let glyph = |code: usize| &table[code * size.bytes()..][..size.bytes()];
     let is_all =
@@ -48,7 +47,7 @@ fn is_font(table: &[u8], size: CellSize) -> bool {
     } else {
         (&[0, 0], &[0xff, 0xff], &[0xff, 0], &[0, 0xff])
     };
-    // The first test fails nearly everywhere.
+    // The first test fails at nearly every offset.
     is_all(0xdb, full)
         && is_all(0x20, blank)
         && is_all(0xff, blank)
@@ -58,7 +57,7 @@ fn is_font(table: &[u8], size: CellSize) -> bool {
         && (b'!'..=b'~').all(|code| !is_all(code.into(), blank))
 }
 
-/// The upper half block and the lower one: together they are a full block.
+/// Whether these are the upper and the lower half block, which make up a full block.
 fn are_halves(upper: &[u8], lower: &[u8]) -> bool {
     upper[0] == 0xff
         && upper.is_sorted_by(|above, below| above >= below)

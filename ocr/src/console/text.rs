@@ -8,7 +8,7 @@ pub struct Text {
 }
 
 impl Text {
-    /// Every blank is a space, whatever the font or the code page calls it.
+    /// Replaces every white-space character by a space.
     pub(super) fn new(columns: usize, chars: &[char]) -> Self {
         let chars = chars.chunks(columns.max(1));
         let to_row = |row: &[char]| {
@@ -22,26 +22,26 @@ impl Text {
         }
     }
 
-    /// How many characters a row has.
+    /// The number of characters in a row.
     pub fn columns(&self) -> usize {
         self.columns
     }
 
-    /// The rows from the top, each with all its blanks: the character's number is
-    /// its column.
+    /// The rows from the top, each with all its blanks: a character's index is its
+    /// column.
     pub fn rows(&self) -> &[String] {
         &self.rows
     }
 
-    /// The rows without the blanks at their ends and without the empty ones at the
-    /// end, a newline between each two.
+    /// The rows without trailing blanks and trailing empty rows, separated by
+    /// newlines.
     pub fn text(&self) -> String {
         let rows: Vec<_> = self.rows.iter().map(|row| row.trim_end()).collect();
         rows.join("\n").trim_end_matches('\n').to_owned()
     }
 
-    /// Column and row, from 0, of the first character of each occurrence of
-    /// `wanted`, which is to be on one row.
+    /// Column and row, from 0, of the first character of each occurrence of `wanted`. An
+    /// occurrence does not span rows.
     pub fn find(&self, wanted: &str) -> impl Iterator<Item = (usize, usize)> {
         self.rows.iter().enumerate().flat_map(move |(number, row)| {
             let found = row.match_indices(wanted);

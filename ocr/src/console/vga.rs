@@ -1,25 +1,34 @@
 //! A VGA's text memory.
 
-use super::font::CellSize;
+use std::ops::Range;
+
+use super::cell_size::CellSize;
+use super::cp437;
 use super::text::Text;
-use super::{Screen, cp437};
+use super::text_console::TextConsole;
 use crate::Image;
+
+/// The guest physical addresses of a VGA's text memory. QEMU's
+/// `pmemsave 0xb8000 0x8000 FILE` writes it.
+pub const VGA_TEXT_MEMORY: Range<u64> = 0xb8000..0xc0000;
 
 /// A character and its colours.
 const BYTES_PER_CELL: usize = 2;
 
-/// Reads the text in `memory`, what a VGA in text mode has at guest physical
-/// address `0xb8000`: QEMU's `pmemsave 0xb8000 0x8000 FILE` writes it.
+/// At most this many cells may differ: a cursor makes a blank cell look used.
+const MAX_DIFFERENCES: usize = 1;
+
+/// Reads the text in `memory`, the content of [`VGA_TEXT_MEMORY`] in text mode.
 ///
-/// It is a sequence of cells, one byte of code page 437 and one of colours each,
-/// row by row. `start` is the first cell on the screen: registers `0x0c` (high
-/// byte) and `0x0d` (low) of the CRT controller. Scrolling moves it, and the memory
-/// wraps round behind its end. So what has scrolled off the screen is before
-/// `start`, as far as it has not been overwritten: to see `n` rows of it, give a
-/// start `n * columns` less, wrapping round, and `n` more rows.
+/// It is a sequence of cells, row by row; a cell is one byte of code page 437 and one
+/// byte of colours. `start` is the first cell on the screen: registers `0x0c` (high
+/// byte) and `0x0d` (low byte) of the CRT controller. Scrolling moves it, and the memory
+/// wraps around at its end. Rows that have scrolled off the screen are before `start`
+/// until they are overwritten: to read `n` of them, pass a start that is `n * columns`
+/// lower, wrapping around, and `n` more rows.
 ///
-/// There are never more rows than fit into `memory`. A guest may have loaded a font
-/// with other characters than the ROM's; only ASCII is sure to be right then.
+/// The result never has more rows than fit into `memory`. A guest may have loaded a font
+/// with other characters than the ROM's; only ASCII is certain in that case.
 pub fn vga_text(memory: &[u8], columns: usize, rows: usize, start: usize) -> Text {
     let (cells, _) = memory.as_chunks::<BYTES_PER_CELL>();
     if columns == 0 || cells.len() < columns {
@@ -32,61 +41,60 @@ pub fn vga_text(memory: &[u8], columns: usize, rows: usize, start: usize) -> Tex
     Text::new(columns, &chars)
 }
 
-/// Reads the screen of a VGA in text mode from a picture of it and its `memory`
-/// (see [`vga_text`]): exactly, unless the guest has loaded a font with other characters.
-///
-/// The memory has the characters, the picture shows which of them are on the
-/// screen. `None` if the picture is not of the size that QEMU draws such a screen
-/// in, no part of the memory has its blanks where the picture has them, or several have
-/// that say different things.
-pub fn vga_screen(image: &Image, memory: &[u8]) -> Option<Screen> {
-    const HEIGHT: u32 = 400;
-    // 80 columns of 9 or 8 pixels, 40 of twice that.
-    let (width, columns) = match image.width() {
-        720 => (9, 80),
-        640 => (8, 80),
-        360 => (9, 40),
-        320 => (8, 40),
-        _ => return None,
-    };
-    if image.height() != HEIGHT {
-        return None;
+/// Whether the picture has the size of a VGA's text mode, so that [`vga_screen`] may read
+/// it.
+pub fn has_vga_text_size(image: &Image) -> bool {
+    columns(image).is_some()
+}
+
+/// The width of a cell and the number of cells in a row, by the size of the picture.
+fn columns(image: &Image) -> Option<(u32, usize)> {
+    match (image.width(), image.height()) {
+        (720, 400) => Some((9, 80)),
+        (640, 400) => Some((8, 80)),
+        (360, 400) => Some((9, 40)),
+        (320, 400) => Some((8, 40)),
+        _ => None,
     }
+}
+
+/// Reads the screen of a VGA in text mode from a picture of it and its `memory` (see
+/// [`vga_text`]): exactly, unless the guest has loaded a font with other characters.
+///
+/// The memory has the characters; the picture shows which part of the memory is on the
+/// screen. Returns `None` if the picture does not [have the
+/// size](has_vga_text_size) of a text mode, if no part of the memory has its blanks where
+/// the picture has them, or if several such parts have different texts.
+pub fn vga_screen(image: &Image, memory: &[u8]) -> Option<TextConsole> {
+    let (width, columns) = columns(image)?;
     // 25 rows, or 50.
     for height in [16, 8] {
         let cell = CellSize { width, height };
         let blanks = blanks(image, cell);
         let rows = blanks.len() / columns;
         let cells = memory.len() / BYTES_PER_CELL;
-        // Scrolled by whole rows.
+        // The kernel scrolls by whole rows.
         let starts = (0..cells / columns).map(|row| row * columns);
-        let wrong = |start: &usize| {
+        let differences = |start: &usize| {
             let text = vga_text(memory, columns, rows, *start);
             let chars = text.rows().iter().flat_map(|row| row.chars());
             let pairs = chars.zip(&blanks);
-            // What fills its cell looks as what leaves it blank.
+            // In the picture, a full block looks like a blank of another colour.
             pairs
                 .filter(|(char, is_blank)| (matches!(char, ' ' | '█') != **is_blank))
                 .count()
         };
-        let fitting = starts.filter(|start| wrong(start) <= MOST_WRONG);
+        let fitting = starts.filter(|start| differences(start) <= MAX_DIFFERENCES);
         let mut texts = fitting.map(|start| vga_text(memory, columns, rows, start));
         if let Some(text) = texts.next() {
-            let is_sure = texts.all(|other| other == text);
-            return is_sure.then_some(Screen {
-                text,
-                cell,
-                unknown: 0,
-            });
+            let is_unique = texts.all(|other| other == text);
+            return is_unique.then(|| TextConsole::new(text, cell, 0));
         }
     }
     None
 }
 
-/// A cursor makes a blank cell one that is not.
-const MOST_WRONG: usize = 1;
-
-/// Which cells of the picture have one colour, row by row.
+/// For each cell of the picture, row by row, whether it has only one colour.
 fn blanks(image: &Image, cell: CellSize) -> Vec<bool> {
     let (width, height) = (cell.width as usize, cell.height as usize);
     let rows: Vec<_> = image.pixels().chunks(image.width() as usize).collect();
@@ -113,18 +121,18 @@ mod tests {
     }
 
     #[test]
-    fn the_screen_wraps_round() {
+    fn the_screen_wraps_around() {
         let memory = memory("c d ef  a\0b ");
         let text = vga_text(&memory, 2, 4, 8);
         assert_eq!(text.rows(), ["a ", "b ", "c ", "d "]);
-        // One row that has scrolled off.
+        // With one row that has scrolled off.
         assert_eq!(vga_text(&memory, 2, 5, 6).text(), "\na\nb\nc\nd");
         assert_eq!(vga_text(&memory, 2, 1, 12).text(), "c");
     }
 
-    /// Rows of one shape: which of them are on the screen, no blank tells.
+    /// Both texts have their blanks where the picture has them.
     #[test]
-    fn what_may_be_one_text_or_another_is_none() {
+    fn an_ambiguous_text_is_not_read() {
         let mut picture = b"P6 720 400 255\n".to_vec();
         let is_row_of_text = |y: usize| y < 16;
         picture.extend((0..400).flat_map(|y| {
@@ -147,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_never_more_rows_than_memory() {
+    fn there_are_never_more_rows_than_in_memory() {
         assert_eq!(
             vga_text(&memory("abcde"), 2, usize::MAX, usize::MAX)
                 .rows()

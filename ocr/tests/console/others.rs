@@ -1,4 +1,4 @@
-//! Pictures that are no consoles.
+//! Pictures that are not consoles.
 
 use ocr::console::Fonts;
 
@@ -26,7 +26,7 @@ fn other_pictures_are_not_read() {
     assert_eq!(Fonts::host().read(&noise.image()), None);
 }
 
-/// A terminal in a window is not at the places of a grid, or not only that.
+/// A terminal in a window is not aligned to the grid, or does not fill it.
 #[test]
 fn a_desktop_is_not_read() {
     let terminal = image("text-shell");

@@ -1,11 +1,9 @@
-//! Pictures: those beside this file and in the corpus, and made ones.
+//! Pictures: from this directory, from the corpus, and drawn ones.
 
 use std::fs;
-use std::io::Cursor;
 use std::path::Path;
 
 use ocr::Image;
-use png::{Decoder, Transformations};
 
 pub(crate) fn data(name: &str) -> Vec<u8> {
     let directories = ["tests/console", "corpus/console", "corpus/firmware"];
@@ -17,25 +15,12 @@ pub(crate) fn data(name: &str) -> Vec<u8> {
 }
 
 pub(crate) fn image(name: &str) -> Image {
-    let mut decoder = Decoder::new(Cursor::new(data(&format!("{name}.png"))));
-    decoder.set_transformations(Transformations::EXPAND);
-    let mut reader = decoder.read_info().expect("a picture and its text");
-    let mut pixels = vec![0; reader.output_buffer_size().expect("a picture and its text")];
-    let info = reader
-        .next_frame(&mut pixels)
-        .expect("a picture and its text");
-    assert_eq!(info.color_type, png::ColorType::Rgb, "{name}");
-    let (pixels, _) = pixels.as_chunks();
-    Canvas {
-        width: info.width,
-        pixels: pixels.to_vec(),
-    }
-    .image()
+    Image::from_png(&data(&format!("{name}.png"))).expect("a picture")
 }
 
-/// What is on the picture of that name.
+/// The text on the picture of that name.
 pub(crate) fn text(name: &str) -> String {
-    let text = String::from_utf8(data(&format!("{name}.txt"))).expect("a picture and its text");
+    let text = String::from_utf8(data(&format!("{name}.txt"))).expect("a text in UTF-8");
     text.trim_end_matches('\n').to_owned()
 }
 
@@ -63,9 +48,8 @@ impl Canvas {
 
     pub(crate) fn image(&self) -> Image {
         let height = self.pixels.len() / self.width as usize;
-        let header = format!("P6 {} {height} 255\n", self.width);
-        Image::from_ppm(&[header.as_bytes(), self.pixels.as_flattened()].concat())
-            .expect("a picture and its text")
+        let height = u32::try_from(height).expect("few rows");
+        Image::from_rgb(self.width, height, self.pixels.clone()).expect("a picture")
     }
 
     pub(crate) fn set(&mut self, x: u32, y: u32, colour: [u8; 3]) {

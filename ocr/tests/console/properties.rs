@@ -1,4 +1,4 @@
-//! Any text in any font reads back; no bytes make a font that does harm.
+//! Any text in any font is read back, and no bytes make a font that does harm.
 
 use std::collections::HashMap;
 use std::fs;
@@ -23,15 +23,15 @@ static FILES: LazyLock<Vec<PathBuf>> = LazyLock::new(|| {
 
 const COLUMNS: usize = 24;
 
-/// Enough of a text to know a console by.
+/// Enough text to recognise a console.
 const FIRST_ROW: &str = "Nothing else is like it!";
 
 proptest! {
-    // Each case draws and looks at hundreds of glyphs.
+    // Each case draws and reads hundreds of glyphs.
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn every_text_in_every_font_reads_back(
+    fn every_text_in_every_font_is_read_back(
         file: Index,
         chars in prop::collection::vec(any::<Index>(), 3 * COLUMNS),
         colours in any::<[[u8; 3]; 2]>().prop_filter("two colours", |[a, b]| a != b),
@@ -62,7 +62,7 @@ proptest! {
 
 proptest! {
     #[test]
-    fn garbage_is_no_font(file: Vec<u8>) {
+    fn garbage_is_not_a_font(file: Vec<u8>) {
         prop_assert!(Font::from_psf(&file).is_err());
         prop_assert!(Font::from_vga_rom(&file).is_empty());
     }
@@ -98,7 +98,7 @@ fn render(font: &Font, text: &[char], [paper, ink]: [[u8; 3]; 2], ninth: bool) -
     let rows = u32::try_from(text.len() / COLUMNS).expect("few");
     Canvas::new(columns * pitch, rows * size.height, |x, y| {
         let char = text[index(x, y)];
-        // As a VGA draws characters that may be parts of lines.
+        // A VGA repeats the eighth column of characters that may be parts of lines.
         let is_line = ninth && !char.is_ascii() && x % pitch == 8;
         let x = if is_line { 7 } else { x % pitch };
         if font.pixel(char, x, y % size.height) == Some(true) {
@@ -109,10 +109,10 @@ fn render(font: &Font, text: &[char], [paper, ink]: [[u8; 3]; 2], ninth: bool) -
     })
 }
 
-/// What the glyphs look like.
+/// The glyphs of a font.
 struct Glyphs {
     bitmaps: HashMap<char, Vec<bool>>,
-    /// The lowest of the characters that look like that.
+    /// The lowest character with this glyph.
     lookalikes: HashMap<Vec<bool>, char>,
 }
 
@@ -132,7 +132,7 @@ impl Glyphs {
         }
     }
 
-    /// Whether it is as the documentation of `ocr::console` has it.
+    /// Whether the reading is right by the documentation of `ocr::console`.
     fn is_right(&self, drawn: char, read: char) -> bool {
         let bitmap = &self.bitmaps[&drawn];
         let inverse: Vec<_> = bitmap.iter().map(|set| !set).collect();

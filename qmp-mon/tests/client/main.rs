@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on")]
 
+mod event_history;
 mod hmp;
 mod qmp;
 #[path = "../readline/mod.rs"]

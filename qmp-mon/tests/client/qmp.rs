@@ -11,7 +11,7 @@ use super::readline::GREETING;
 use super::{NARROW, started};
 
 /// QEMU's end of a QMP monitor.
-struct Qemu(BufReader<DuplexStream>);
+pub(super) struct Qemu(BufReader<DuplexStream>);
 
 impl Qemu {
     async fn says(&mut self, line: &Value) {
@@ -21,7 +21,7 @@ impl Qemu {
             .unwrap();
     }
 
-    async fn event(&mut self, name: &str, data: Value) {
+    pub(super) async fn event(&mut self, name: &str, data: Value) {
         let timestamp = json!({"seconds": 1, "microseconds": 2});
         self.says(&json!({"event": name, "data": data, "timestamp": timestamp}))
             .await;
@@ -41,7 +41,7 @@ impl Qemu {
     }
 }
 
-async fn connected() -> (Qmp, Qemu) {
+pub(super) async fn connected() -> (Qmp, Qemu) {
     let (ours, theirs) = tokio::io::duplex(NARROW);
     let mut qemu = Qemu(BufReader::new(theirs));
     let (qmp, ()) = tokio::join!(Qmp::connect(ours), async {

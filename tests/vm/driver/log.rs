@@ -2,7 +2,7 @@ use super::Run;
 
 /// Consoles are shown, and the errors of scripts.
 #[test]
-fn what_a_guest_says_steers_no_terminal() {
+fn guest_output_does_not_control_the_terminal() {
     let run = Run::booting(&[("vm", "minimal")]);
     let ended = run.run(
         r#"
@@ -29,7 +29,7 @@ finally:
 }
 
 #[test]
-fn what_is_not_utf8_is_written_out() {
+fn invalid_utf8_is_escaped() {
     let script = r"
 log.info('odd: \udcff')
 raise Exception(os.fsdecode(b'\xfe'))

@@ -20,7 +20,7 @@ fn one_line(said: &str) -> &str {
 }
 
 #[test]
-fn a_script_with_a_syntax_error() {
+fn a_syntax_error_is_one_line() {
     let run = Run::booting(&[("machine", "minimal")]);
     let said = refused(&run, &[], "start_all()\nif True\n    pass\n");
     let said = one_line(&said);
@@ -46,7 +46,7 @@ with holds:
 }
 
 #[test]
-fn files_that_are_not_there() {
+fn missing_files_are_errors() {
     let run = Run::booting(&[("machine", "minimal")]);
     let said = Ended::of(run.command().arg("/no/such/script.py")).failed(2);
     let missing = "/no/such/script.py: No such file or directory (os error 2)";
@@ -88,7 +88,7 @@ fn start_scripts_against_the_contract() {
 }
 
 #[test]
-fn numbers_that_are_none() {
+fn invalid_numbers_are_refused() {
     let run = Run::booting(&[("machine", "minimal")]);
     for number in ["one", "-1"] {
         let said = refused(&run, &["--vlans", number, "-K"], "");
@@ -104,7 +104,7 @@ fn numbers_that_are_none() {
 }
 
 #[test]
-fn options_that_there_are_not() {
+fn unknown_options_are_refused() {
     let said = Ended::of(Command::new(driver()).arg("--vlan")).failed(2);
     assert!(
         said.contains("'--vlans'") && said.contains("Usage:"),

@@ -183,7 +183,7 @@ try:
 except AssertionError:
     pass
 else:
-    raise Exception('that is no name of a file')
+    raise Exception('that is not a file name')
 
 machine.succeed('nc -l -p 1025 >/dev/null </dev/null &')
 machine.wait_for_open_port('1025')

@@ -103,7 +103,7 @@ impl Person {
 }
 
 #[test]
-fn a_person_at_a_terminal() {
+fn the_prompt_works_at_a_terminal() {
     let run = Run::new(&[("machine", "minimal")]);
     let (mut person, terminal) = Person::new();
     let mut driver = run
@@ -157,7 +157,7 @@ fn a_person_at_a_terminal() {
 }
 
 #[test]
-fn after_a_failure() {
+fn a_failed_script_opens_the_prompt() {
     let run = Run::new(&[("machine", "minimal")]);
     let script = run.script("found = machine.succeed('echo found').strip()\nassert found == 'x'\n");
     let mut driver = run

@@ -3,8 +3,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use tempfile::TempDir;
-use vm_tests::{boots_everything, driver, failure, named, scaled, start_script, templates};
+use tempfile::{NamedTempFile, TempDir};
+use vm_tests::{
+    boots_everything, driver, failure, infrastructure, named, scaled, start_script, templates,
+};
 
 /// How long a script may take, and on the slowest of hosts: less than a test.
 const LIMIT: Duration = Duration::from_secs(500);
@@ -78,7 +80,13 @@ impl Run {
 
     /// Runs a script to its end.
     pub(crate) fn run(&self, text: &str) -> Ended {
-        Ended::of(self.command().arg(self.script(text)))
+        // Elsewhere than the output directory, whose contents some tests compare.
+        let report = NamedTempFile::new().unwrap();
+        let mut command = self.command();
+        command.arg("--junit-xml").arg(report.path());
+        let mut ended = Ended::of(command.arg(self.script(text)));
+        ended.report = Some(report);
+        ended
     }
 }
 
@@ -100,6 +108,8 @@ pub(crate) struct Ended {
     pub(super) status: Option<i32>,
     pub(super) stdout: String,
     pub(super) stderr: String,
+    /// The JUnit report of the run, if one was asked for.
+    pub(super) report: Option<NamedTempFile>,
 }
 
 impl Ended {
@@ -113,11 +123,17 @@ impl Ended {
             status: status.code(),
             stdout: String::from_utf8(stdout).unwrap(),
             stderr: String::from_utf8(stderr).unwrap(),
+            report: None,
         }
     }
 
     /// The standard output of a script that passed.
     pub(crate) fn passed(self) -> String {
+        if self.status != Some(0)
+            && let Some(report) = &self.report
+        {
+            infrastructure::read_driver_report(report.path());
+        }
         assert_eq!(self.status, Some(0), "{}\n{}", self.stdout, self.stderr);
         self.stdout
     }

@@ -36,7 +36,7 @@ except AssertionError as error:
 }
 
 #[test]
-fn a_desktop_is_not() {
+fn a_desktop_is_not_read_without_language_data() {
     let run = Run::new(&[("machine", "desktop")]);
     // A server that answers has drawn its screen.
     let script = "\

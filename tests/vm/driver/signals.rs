@@ -54,6 +54,7 @@ fn end_by(run: &Run, command: &mut Command, signal: Signal) -> Ended {
         status,
         stdout: rest,
         stderr,
+        report: None,
     }
 }
 
@@ -83,7 +84,7 @@ fn ctrl_c_ends_python() {
 /// Another thread takes the signal, or it comes just before the sleep: nothing of it ends
 /// the sleep by itself.
 #[test]
-fn ctrl_c_that_python_would_sleep_over() {
+fn ctrl_c_ends_a_sleep() {
     let script = "\
 import signal, threading, time
 interrupt = lambda: signal.pthread_kill(threading.get_ident(), signal.SIGINT)
@@ -120,7 +121,7 @@ print('it goes on')
 }
 
 #[test]
-fn a_thread_that_waits_does_not_hold_up_the_end() {
+fn a_waiting_thread_does_not_delay_the_exit() {
     let script = "\
 import threading
 machine.start()
@@ -133,7 +134,7 @@ machine.succeed('sleep 1000')
 }
 
 #[test]
-fn the_time_for_everything() {
+fn the_global_timeout_ends_a_script() {
     let run = Run::new(&[("machine", "minimal")]);
     // It starts the machine, too: however long that takes, the time is up there.
     let script = run.script("while True:\n    machine.wait_for_console_text('x{99}')\n");
@@ -164,7 +165,7 @@ fn too_long(seconds: &str, options: &[&str], script: &str) -> Ended {
 }
 
 #[test]
-fn the_end_of_the_time_can_not_be_caught_away() {
+fn a_timeout_can_not_be_caught() {
     let script = "\
 import threading
 for _ in range(2):
@@ -184,7 +185,7 @@ for _ in range(2):
 }
 
 #[test]
-fn a_script_that_does_not_end_is_ended() {
+fn an_endless_script_is_stopped() {
     let script = "\
 import threading
 while True:
@@ -199,7 +200,7 @@ while True:
 }
 
 #[test]
-fn the_time_for_a_prompt() {
+fn the_global_timeout_ends_a_prompt() {
     let ended = too_long(
         "10",
         &["-I"],

@@ -33,7 +33,7 @@ assert machine.connected and not machine.is_up()
 
 /// Its console can still be read; before it has started, there is nothing on it.
 #[test]
-fn the_last_words_of_a_machine_that_is_off() {
+fn the_console_log_of_a_stopped_machine_is_readable() {
     let script = "\
 assert machine.get_console_log() == ''
 machine.start()
@@ -213,7 +213,7 @@ machine.screenshot('shot')
 }
 
 #[test]
-fn state_is_kept_if_it_is_to_be() {
+fn state_is_kept_on_request() {
     let run = Run::booting(&[("machine", "minimal")]);
     let script = run.script("machine.succeed('echo kept >/disk/kept')\nmachine.shutdown()");
     Ended::of(run.command().arg("-K").arg(script)).passed();

@@ -1,7 +1,7 @@
 use super::Run;
 
 #[test]
-fn a_panic_that_a_script_wants() {
+fn a_script_can_allow_a_panic() {
     let script = "\
 from test_driver.machine import MachineError
 machine.allow_trouble('kernel panic')
@@ -29,7 +29,7 @@ assert machine.succeed('echo goes on') == 'goes on\\n'
 }
 
 #[test]
-fn trouble_that_only_a_script_knows() {
+fn a_script_can_add_trouble_patterns() {
     let script = "\
 from test_driver.machine import MachineError
 machine.watch_console('corruption', 'checksum mis?match')

@@ -21,24 +21,24 @@ async fn times_out(command: &str) -> String {
 }
 
 #[tokio::test]
-async fn one_that_leaves_somebody_with_its_output() {
+async fn a_command_whose_child_keeps_its_output_open_times_out() {
     assert_eq!(times_out("echo begun; sleep 76543 &").await, "begun\n");
 }
 
 #[tokio::test]
-async fn one_that_ignores_sigterm() {
+async fn a_command_that_ignores_sigterm_is_killed() {
     // SIGKILL reaches what was to pass its output on, too.
     times_out("trap '' TERM; sleep 76543; sleep 76543").await;
 }
 
 #[tokio::test]
-async fn one_that_stops_itself() {
+async fn a_command_that_stops_itself_is_killed() {
     times_out("kill -STOP 0; sleep 76543").await;
 }
 
 /// A wait's limit holds, whoever has the shell.
 #[tokio::test]
-async fn one_that_has_the_shell_beside_a_wait() {
+async fn a_wait_times_out_while_a_command_uses_the_shell() {
     let vm = fresh("systemd").await;
     let wait = async {
         vm.wait_for_console_text("begun").await.unwrap();
@@ -57,7 +57,7 @@ async fn one_that_has_the_shell_beside_a_wait() {
 
 /// A copy's time is what it takes itself, be it the first to ask for the shell or not.
 #[tokio::test]
-async fn one_that_has_the_shell_beside_a_copy() {
+async fn a_copy_queues_for_the_shell_without_timing_out() {
     let limit = Duration::from_secs(20);
     let vm = fresh("systemd").await;
     let longer = scaled(limit).as_secs() + 1;

@@ -45,7 +45,7 @@ fn driver_ended(run: &Run, mut command: Command, log: &str, signal: Signal) {
     let status = driver.wait().unwrap();
     let has_passed = log == CLEANUP && status.success();
     assert!(has_passed || ended_by(signal, status), "{status}: {said}");
-    wait_until_nobody_works_in(run.out());
+    wait_until_unused(run.out());
     assert_nothing_left(run.out());
 }
 
@@ -59,7 +59,7 @@ fn ended_by(signal: Signal, status: ExitStatus) -> bool {
 }
 
 /// Whoever works there, or was given a path there: QEMU, its supervisor, a switch, a janitor.
-fn wait_until_nobody_works_in(dir: &Path) {
+fn wait_until_unused(dir: &Path) {
     let dir = dir.to_str().unwrap();
     for process in fs::read_dir("/proc").unwrap() {
         let process = process.unwrap().path();
@@ -107,7 +107,7 @@ const PHASES: [&str; 8] = [
 /// What is left of the template is where templates are, and goes when it is made again:
 /// `templates::cache::killed_while_saving_leaves_nothing`.
 #[test]
-fn ended_while_a_template_is_made() {
+fn interrupted_while_making_a_template() {
     for signal in [Signal::INT, Signal::KILL] {
         let cache = tempfile::tempdir().unwrap();
         let dir = cache.path().canonicalize().unwrap();
@@ -115,7 +115,7 @@ fn ended_while_a_template_is_made() {
         let mut command = run.command();
         command.arg("--templates").arg(&dir);
         driver_ended(&run, command, "saving vm", signal);
-        wait_until_nobody_works_in(&dir);
+        wait_until_unused(&dir);
     }
 }
 

@@ -9,7 +9,7 @@ use vm_tests::{fresh, start_script};
 const MINUTE: Duration = Duration::from_mins(1);
 
 #[tokio::test]
-async fn a_minute_of_console() {
+async fn a_minute_of_console_output_loses_no_line() {
     let vm = fresh("minimal").await;
     vm.serial_stdout_off();
     // On a line of its own, whatever prompt is there.
@@ -50,7 +50,7 @@ async fn a_minute_of_console() {
 }
 
 #[tokio::test]
-async fn a_line_that_does_not_end() {
+async fn an_endless_console_line_is_truncated() {
     const LENGTH: usize = 100_000_000;
     let dir = tempfile::tempdir().unwrap();
     let script = format!(
@@ -99,7 +99,7 @@ impl AsyncWrite for Count {
 }
 
 #[tokio::test]
-async fn a_command_that_prints_a_gigabyte() {
+async fn a_gigabyte_of_output_is_streamed() {
     const BYTES: u64 = 1_000_000_000;
     let vm = fresh("minimal").await;
     let mut count = Count::default();

@@ -6,7 +6,7 @@ use vm_tests::fresh;
 use crate::driver::Run;
 
 #[tokio::test]
-async fn trouble_is_told_of_by_the_next_error() {
+async fn the_next_error_reports_trouble_on_the_console() {
     let vm = fresh("systemd").await;
     vm.watch_console("corruption", "checksum mismatch", Meaning::Noted)
         .unwrap();
@@ -38,7 +38,7 @@ async fn trouble_is_told_of_by_the_next_error() {
 
 /// Whoever has the root shell is the one that the kernel kills.
 #[tokio::test]
-async fn no_memory_left() {
+async fn an_out_of_memory_guest_gets_a_new_shell() {
     let vm = fresh("minimal").await;
     let error = vm
         .succeed(
@@ -57,7 +57,7 @@ async fn no_memory_left() {
 }
 
 #[tokio::test]
-async fn the_shell_is_killed() {
+async fn a_killed_shell_is_restarted() {
     for image in ["minimal", "systemd"] {
         let vm = fresh(image).await;
         let error = vm.succeed("kill -9 ${$#0} 0").await.unwrap_err();
@@ -68,7 +68,7 @@ async fn the_shell_is_killed() {
 }
 
 #[tokio::test]
-async fn no_room_on_its_disk() {
+async fn a_full_disk_fails_the_command() {
     let vm = fresh("minimal").await;
     let error = vm
         .succeed("fallocate -l 55M /disk/file; printf %9000000s >/disk/rest; sync")
@@ -88,7 +88,7 @@ async fn no_room_on_its_disk() {
 }
 
 #[tokio::test]
-async fn its_clock_jumps() {
+async fn clock_jumps_in_the_guest_have_no_effect() {
     let vm = fresh("systemd").await;
     let jump = |year: &str| format!("date -s {year}-01-01 >/dev/null");
     let waits = async {
@@ -122,7 +122,7 @@ async fn right_answer(vm: &Machine) -> String {
 /// At the end of a script that has passed, guests write what they have to their disks. It is
 /// told if one can't.
 #[test]
-fn a_disk_it_can_not_write_to_at_the_end() {
+fn a_failed_sync_at_the_end_is_a_warning() {
     let run = Run::booting(&[("one", "minimal"), ("other", "minimal")]);
     let script = r#"
 from test_driver.errors import RequestedAssertionFailed

@@ -15,7 +15,7 @@ use crate::driver::Run;
 /// On a small file system that only this test's other process sees: an ordinary user may
 /// mount it there, too.
 #[test]
-fn its_disk_is_full() {
+fn the_disk_is_full() {
     let dir = tempfile::tempdir().unwrap();
     let probe = apart().arg("true").output().unwrap();
     assert!(
@@ -23,7 +23,7 @@ fn its_disk_is_full() {
         "no file system of one's own on this host, which can't be tested so: {}",
         String::from_utf8_lossy(&probe.stderr)
     );
-    let test = victim("fills_its_disk", dir.path());
+    let test = victim("fills_the_disk", dir.path());
     let mut apart = apart();
     apart.arg(test.get_program());
     apart.args(test.get_args()).env("VICTIM_DIR", dir.path());
@@ -51,8 +51,8 @@ fn apart() -> Command {
 }
 
 #[tokio::test]
-#[ignore = "run by its_disk_is_full"]
-async fn fills_its_disk() {
+#[ignore = "run by the_disk_is_full"]
+async fn fills_the_disk() {
     let Some(dir) = std::env::var_os("VICTIM_DIR").map(PathBuf::from) else {
         return;
     };
@@ -95,7 +95,7 @@ async fn fills_its_disk() {
 }
 
 #[tokio::test]
-async fn a_start_script_that_leaves_qemu_in_the_background() {
+async fn a_start_script_must_not_put_qemu_in_the_background() {
     let dir = tempfile::tempdir().unwrap();
     let script = format!(
         "#!/bin/sh\n'{}' \"$@\" & echo $! >'{}'\n",
@@ -113,7 +113,7 @@ async fn a_start_script_that_leaves_qemu_in_the_background() {
 }
 
 #[tokio::test]
-async fn two_machines_in_one_state_directory() {
+async fn a_state_directory_in_use_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let one = builder("minimal").tmp_dir(dir.path()).build().unwrap();
     one.start().await.unwrap();
@@ -128,7 +128,7 @@ async fn two_machines_in_one_state_directory() {
 
 /// Whoever comes second is told where somebody is, and disturbs nobody.
 #[test]
-fn two_drivers_in_one_state_directory() {
+fn a_second_driver_in_a_state_directory_fails() {
     let run = Run::booting(&[("machine", "minimal")]);
     let driver = |script: &str| {
         let mut driver = run.command();
@@ -157,7 +157,7 @@ fn two_drivers_in_one_state_directory() {
 
 /// What a test leaves behind that ends by a panic, in a process of its own: nothing.
 #[test]
-fn a_test_that_panics() {
+fn a_panicking_test_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
     let victim = victim("panics", dir.path()).output().unwrap();
     assert!(!victim.status.success());
@@ -167,7 +167,7 @@ fn a_test_that_panics() {
 }
 
 #[test]
-fn no_file_descriptors() {
+fn running_out_of_file_descriptors_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let victim = victim("starves", dir.path()).output().unwrap();
     let said = String::from_utf8_lossy(&victim.stderr);
@@ -183,7 +183,7 @@ fn victim(name: &str, dir: &Path) -> Command {
 }
 
 #[tokio::test]
-#[ignore = "run by a_test_that_panics"]
+#[ignore = "run by a_panicking_test_leaves_nothing_behind"]
 async fn panics() {
     let Some(dir) = std::env::var_os("VICTIM_DIR") else {
         return;
@@ -199,7 +199,7 @@ async fn panics() {
 }
 
 #[tokio::test]
-#[ignore = "run by no_file_descriptors"]
+#[ignore = "run by running_out_of_file_descriptors_is_an_error"]
 async fn starves() {
     if std::env::var_os("VICTIM_DIR").is_none() {
         return;

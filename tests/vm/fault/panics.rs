@@ -18,7 +18,7 @@ fn assert_panicked(error: &Error) {
 }
 
 #[tokio::test]
-async fn a_panic_ends_whatever_waits() {
+async fn a_panic_ends_all_waits() {
     let vm = fresh("minimal").await;
     vm.succeed(STAYS).await.unwrap();
     let (repeated, console, port, text, so, end, command) = tokio::join!(
@@ -56,7 +56,7 @@ async fn a_panic_ends_whatever_waits() {
 }
 
 #[tokio::test]
-async fn a_panic_ends_what_waits_for_systemd() {
+async fn a_panic_ends_waits_for_systemd() {
     let vm = fresh("systemd").await;
     vm.succeed(STAYS).await.unwrap();
     let unit = r"[Service]\nType=oneshot\nExecStart=sleep 1000\n";
@@ -119,7 +119,7 @@ async fn a_panic_ends_a_boot() {
 }
 
 #[tokio::test]
-async fn a_panic_is_recognised_by_the_console_alone() {
+async fn a_panic_is_recognised_from_the_console() {
     let vm = fresh("systemd").await;
     vm.succeed(STAYS).await.unwrap();
     vm.succeed("cd /sys/bus/pci/drivers/pvpanic-pci; for card in 0*; do echo $card >unbind; done")
@@ -129,7 +129,7 @@ async fn a_panic_is_recognised_by_the_console_alone() {
 }
 
 #[tokio::test]
-async fn a_panic_ends_a_machine_that_would_reboot() {
+async fn a_panic_with_immediate_reboot_ends_the_machine() {
     let vm = fresh("systemd").await;
     let error = vm.succeed(PANIC).await.unwrap_err();
     assert_panicked(&error);
@@ -139,7 +139,7 @@ async fn a_panic_ends_a_machine_that_would_reboot() {
 }
 
 #[tokio::test]
-async fn a_panic_ends_a_wait_for_the_end() {
+async fn a_panic_ends_wait_for_shutdown() {
     let vm = fresh("systemd").await;
     vm.succeed(STAYS).await.unwrap();
     let (end, told, command) = tokio::join!(
@@ -160,7 +160,7 @@ async fn a_panic_ends_a_wait_for_the_end() {
 
 /// It is waited for as long as its own limit is: not less, and not longer than the test's.
 #[tokio::test]
-async fn a_kernel_that_takes_its_time_to_reboot() {
+async fn a_delayed_reboot_ends_wait_for_shutdown() {
     let reboots_after = |seconds: u64| format!("echo {seconds} >/proc/sys/kernel/panic; {PANIC}");
     let vm = fresh("systemd").await;
     let (end, command) = tokio::join!(vm.wait_for_shutdown(), vm.execute(reboots_after(8)));
@@ -176,7 +176,7 @@ async fn a_kernel_that_takes_its_time_to_reboot() {
 }
 
 #[tokio::test]
-async fn a_panic_that_is_wanted() {
+async fn an_allowed_panic_is_no_error() {
     let vm = fresh("systemd").await;
     vm.succeed(STAYS).await.unwrap();
     vm.allow_trouble("kernel panic").unwrap();

@@ -6,7 +6,7 @@ use vm_tests::{fresh, minimal};
 use super::signal;
 
 #[track_caller]
-fn assert_tells_the_story(vm: &Machine, error: &Error, doing: &str) {
+fn assert_reports_the_signal(vm: &Machine, error: &Error, doing: &str) {
     let ErrorKind::Exited {
         status, console, ..
     } = error.kind()
@@ -21,7 +21,7 @@ fn assert_tells_the_story(vm: &Machine, error: &Error, doing: &str) {
 }
 
 #[tokio::test]
-async fn during_a_command() {
+async fn killed_during_a_command() {
     let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
     // The command tells through the console that it runs.
@@ -31,12 +31,12 @@ async fn during_a_command() {
         signal(&vm, Signal::KILL);
     };
     let (result, ()) = tokio::join!(command, killer);
-    assert_tells_the_story(&vm, &result.unwrap_err(), "sleep 1000");
+    assert_reports_the_signal(&vm, &result.unwrap_err(), "sleep 1000");
     assert!(!vm.is_up());
 }
 
 #[tokio::test]
-async fn during_waits() {
+async fn killed_during_waits() {
     let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
     let shutdown = vm.wait_for_shutdown();
@@ -48,12 +48,12 @@ async fn during_waits() {
     };
     let (shutdown, repeat, console, ()) = tokio::join!(shutdown, repeat, console, killer);
     assert!(!shutdown.unwrap().unwrap().success());
-    assert_tells_the_story(&vm, &repeat.unwrap_err(), "looking");
-    assert_tells_the_story(&vm, &console.unwrap_err(), "never printed");
+    assert_reports_the_signal(&vm, &repeat.unwrap_err(), "looking");
+    assert_reports_the_signal(&vm, &console.unwrap_err(), "never printed");
 }
 
 #[tokio::test]
-async fn while_booting() {
+async fn killed_while_booting() {
     let vm = minimal();
     vm.start().await.unwrap();
     let (booting, boots) = oneshot::channel();
@@ -67,26 +67,26 @@ async fn while_booting() {
         signal(&vm, Signal::KILL);
     };
     let (result, ()) = tokio::join!(connect, killer);
-    assert_tells_the_story(&vm, &result.unwrap_err(), "booting");
+    assert_reports_the_signal(&vm, &result.unwrap_err(), "booting");
 }
 
 #[tokio::test]
-async fn before_a_monitor_command() {
+async fn killed_before_a_monitor_command() {
     let vm = minimal();
     vm.start().await.unwrap();
     vm.wait_for_console_text("Linux version").await.unwrap();
     signal(&vm, Signal::KILL);
     let error = vm.send_monitor_command("info status").await.unwrap_err();
-    assert_tells_the_story(&vm, &error, "info status");
+    assert_reports_the_signal(&vm, &error, "info status");
     let error = vm
         .qmp("query-status", serde_json::Value::Null)
         .await
         .unwrap_err();
-    assert_tells_the_story(&vm, &error, "query-status");
+    assert_reports_the_signal(&vm, &error, "query-status");
 }
 
 #[tokio::test]
-async fn by_a_fault_of_its_own() {
+async fn crashed_and_started_again() {
     let vm = fresh("minimal").await;
     let command = vm.execute("echo command runs >/dev/ttyS0; sleep 1000");
     let fault = async {

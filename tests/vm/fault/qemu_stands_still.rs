@@ -8,7 +8,7 @@ const LIMIT: Duration = Duration::from_secs(1);
 
 /// A command whose guest does not run has no end to tell of.
 #[tokio::test]
-async fn a_guest_whose_processor_is_stopped() {
+async fn a_stopped_cpu_times_out() {
     let vm = fresh("systemd").await;
     let script = "echo command runs >/dev/ttyS0; sleep 1000";
     // The guest's own time-out is not to come before it is stopped.
@@ -32,7 +32,7 @@ async fn a_guest_whose_processor_is_stopped() {
 }
 
 #[tokio::test]
-async fn a_qemu_that_is_stopped() {
+async fn a_stopped_qemu_times_out() {
     let vm = fresh("systemd").await;
     super::signal(&vm, Signal::STOP);
     let vm_for_a_second = vm.within(LIMIT);

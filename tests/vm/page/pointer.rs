@@ -197,10 +197,10 @@ async fn small_pictures_are_enlarged() {
 }
 
 #[tokio::test]
-async fn what_was_cut_is_a_click_away() {
+async fn truncated_output_is_linked() {
     look(&flooded_run(), &[], async |page| {
         let link = page.find(Locator::Css("#details .gap a")).await.unwrap();
-        assert_eq!(link.text().await.unwrap(), "all of it");
+        assert_eq!(link.text().await.unwrap(), "show all");
         let head = "document.querySelector('#details .output').textContent.startsWith('begin')";
         assert_eq!(value(&page, head).await, json!(true));
         let here = page.current_url().await.unwrap();

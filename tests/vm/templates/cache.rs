@@ -167,8 +167,9 @@ async fn a_preparation_that_fails_leaves_nothing() {
     );
 }
 
-/// A disk that is too small for the RAM, and one that is for the rest: root's to try.
+/// A disk without room for the RAM, and one without room for the rest.
 #[tokio::test]
+#[ignore = "needs to mount file systems"]
 async fn a_full_disk_leaves_nothing() {
     let disk = tempfile::tempdir().unwrap();
     for size in ["100m", "257m"] {
@@ -182,9 +183,7 @@ async fn a_full_disk_leaves_nothing() {
             ])
             .arg(disk.path())
             .status();
-        if !mounted.unwrap().success() {
-            return;
-        }
+        assert!(mounted.unwrap().success(), "mounting a tmpfs failed");
         let error = template("minimal")
             .cache_dir(disk.path())
             .build()
@@ -258,7 +257,6 @@ fn maker(cache: &Path) -> Child {
 #[tokio::test]
 #[ignore = "run by others, in a process of its own"]
 async fn makes() {
-    if let Some(cache) = std::env::var_os("MAKER_DIR") {
-        assert_eq!(extended_in(Path::new(&cache)).await.cannot(), None);
-    }
+    let cache = std::env::var_os("MAKER_DIR").expect("run by another test");
+    assert_eq!(extended_in(Path::new(&cache)).await.cannot(), None);
 }

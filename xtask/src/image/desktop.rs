@@ -1,4 +1,4 @@
-//! The image `desktop`: the image `systemd` with an X server and a user at it.
+//! The image `desktop`: the image `systemd` with an X server and a logged-in user.
 
 use super::Recipe;
 use super::debian::{BACKDOOR, Debian, root_files};
@@ -7,7 +7,7 @@ use super::systemd;
 const SYSTEM: Debian = Debian {
     name: "desktop",
     memory: "1024M",
-    // A pointer that can be put somewhere.
+    // A pointer with absolute coordinates.
     devices: &["virtio-tablet-pci"],
     disk_size: "1800M",
     packages: &[
@@ -31,7 +31,7 @@ const SYSTEM: Debian = Debian {
     ],
 };
 
-/// How to build it.
+/// How to build the image.
 pub(super) const RECIPE: Recipe = Recipe {
     inputs: || SYSTEM.inputs(),
     build: |dir, progress| SYSTEM.build(dir, progress),

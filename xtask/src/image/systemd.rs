@@ -42,7 +42,7 @@ const SYSTEM: Debian = Debian {
     ],
 };
 
-/// How to build it.
+/// How to build the image.
 pub(super) const RECIPE: Recipe = Recipe {
     inputs: || SYSTEM.inputs(),
     build: |dir, progress| SYSTEM.build(dir, progress),

@@ -1,40 +1,61 @@
-//! `docs/operations.md` lists every operation, `docs/faults.md` every fault, each with a
-//! test that there is.
+//! `docs/operations.md` lists every operation and `docs/faults.md` every fault, each with an
+//! existing test.
 
 use std::fs;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::sources;
-use crate::util::workspace;
+use crate::util::{sources, workspace};
 
 const OPERATIONS: &str = "docs/operations.md";
 
+/// Where operations are: one file for each group.
+const OPERATION_DIRS: [&str; 2] = ["machine/src/machine", "machine/src/guest"];
+
+/// The types whose public functions are operations.
+const OPERATION_TYPES: [&str; 2] = ["Machine", "Guest"];
+
 const FAULTS: &str = "docs/faults.md";
 
-/// No operation is missing, and none is shown by a test that is not there.
+/// Every operation is listed, and every listed test exists.
 pub(super) fn operations() -> Result<()> {
     let text = fs::read_to_string(workspace().join(OPERATIONS)).context(OPERATIONS)?;
     let table: Vec<(&str, &str)> = text.lines().filter_map(row).collect();
     let tests = functions("tests/vm", |line| line)?;
     for (operation, test) in &table {
         if !tests.iter().any(|name| name == test) {
-            bail!("{OPERATIONS}: `{operation}` is shown by `{test}`, which is not in tests/vm");
+            bail!("{OPERATIONS}: the test `{test}` of `{operation}` is not in tests/vm");
         }
     }
-    // Whatever a machine can do has a file of its concern here.
-    for operation in functions("machine/src/machine", |line| {
-        line.strip_prefix("    pub ").unwrap_or_default()
-    })? {
-        let (file, name) = operation.split_once("::").unwrap_or_default();
-        if file != "builder" && !table.iter().any(|(listed, _)| *listed == name) {
-            bail!("{OPERATIONS} does not list `{name}` of machine/src/machine/{file}.rs");
+    for dir in OPERATION_DIRS {
+        let mut is_operation = false;
+        let operations = functions(dir, |line| {
+            if line.starts_with("impl") {
+                is_operation = OPERATION_TYPES.contains(&implemented(line));
+            }
+            let public = line.strip_prefix("    pub ").filter(|_| is_operation);
+            public.unwrap_or_default()
+        })?;
+        for operation in operations {
+            let (module, name) = operation.rsplit_once("::").unwrap_or_default();
+            if !table.iter().any(|(listed, _)| *listed == name) {
+                let file = module.replace("::", "/");
+                bail!("{OPERATIONS} does not list `{name}` of {dir}/{file}.rs");
+            }
         }
     }
     Ok(())
 }
 
-/// The tests in the table of faults are those in `tests/vm/fault`.
+/// The type of a line `impl TYPE {`.
+fn implemented(line: &str) -> &str {
+    let name = line
+        .strip_prefix("impl ")
+        .and_then(|it| it.strip_suffix(" {"));
+    name.unwrap_or_default()
+}
+
+/// The tests listed in the table of faults are those in `tests/vm/fault`.
 pub(super) fn faults() -> Result<()> {
     let text = fs::read_to_string(workspace().join(FAULTS)).context(FAULTS)?;
     let listed: Vec<&str> = text.lines().filter_map(last_cell).collect();
@@ -70,8 +91,8 @@ fn row(line: &str) -> Option<(&str, &str)> {
     Some((operation, test))
 }
 
-/// The functions in a directory's files, `module::function`, where `part` of a line
-/// begins with one.
+/// The functions in a directory's files, as `module::function`. `part` returns the part of a
+/// line that may begin with one.
 fn functions(dir: &str, mut part: impl FnMut(&str) -> &str) -> Result<Vec<String>> {
     let mut found = Vec::new();
     let dir = workspace().join(dir);
@@ -104,6 +125,13 @@ mod tests {
             Some("x::y")
         );
         assert_eq!(last_cell("| Fault | What is seen | After | Test |"), None);
+    }
+
+    #[test]
+    fn an_implementation_is_of_a_type() {
+        assert_eq!(implemented("impl Guest {"), "Guest");
+        assert_eq!(implemented("impl Drop for Guest {"), "Drop for Guest");
+        assert_eq!(implemented("fn f() {"), "");
     }
 
     #[test]

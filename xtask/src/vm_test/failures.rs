@@ -1,5 +1,5 @@
-//! What is left of the tests that failed: a directory for each, which the tests make
-//! themselves (`tests/src/failure.rs`).
+//! What is kept of failed tests: one directory for each, written by the test itself
+//! (`tests/src/failure.rs`).
 
 use std::fs;
 use std::io::ErrorKind;
@@ -9,13 +9,13 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::util::vm_dir;
 
-/// Where it is.
+/// The directory that contains the failed tests' directories.
 pub(super) fn dir() -> PathBuf {
     vm_dir().join("failures")
 }
 
-/// Removes what is left of an earlier run.
-pub(super) fn forget() -> Result<()> {
+/// Removes the failures of an earlier run.
+pub(super) fn remove() -> Result<()> {
     match fs::remove_dir_all(dir()) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(error).with_context(|| format!("can't remove {}", dir().display()))
@@ -28,54 +28,48 @@ pub(super) fn forget() -> Result<()> {
 pub(super) fn names() -> Result<Vec<String>> {
     let failures = all()?;
     if failures.is_empty() {
-        bail!("no test failed last time, as far as is known");
+        bail!("no failed test is recorded");
     }
     Ok(failures.into_iter().map(|failure| failure.test).collect())
 }
 
-/// Says what failed and where to look: the last line is the directory, of the test if only
-/// one has failed.
-pub(super) fn tell() -> Result<()> {
+/// Prints which tests failed. The last line is the directory to look into: the test's own if
+/// only one failed.
+pub(super) fn print() -> Result<()> {
     let failures = all()?;
     if failures.is_empty() {
         return Ok(());
     }
-    eprintln!("\nwhat failed:");
+    eprintln!("\nfailed tests:");
     for failure in &failures {
-        let Failure { test, story, .. } = failure;
-        let gist = story.lines().next().unwrap_or_default();
-        eprintln!("  {test}: {gist}");
-        if failure.is_infrastructure() {
+        let summary_line = failure.message.lines().next().unwrap_or_default();
+        eprintln!("  {}: {summary_line}", failure.test);
+        if failure.is_infrastructure {
             eprintln!("    {}", machine::INFRASTRUCTURE);
         }
     }
-    let infrastructure = failures.iter();
-    let infrastructure = infrastructure.filter(|failure| failure.is_infrastructure());
-    let place = match &failures[..] {
+    let infrastructure = failures.iter().filter(|failure| failure.is_infrastructure);
+    let dir = match &failures[..] {
         [failure] => failure.dir.clone(),
         _ => dir(),
     };
     eprintln!(
-        "{} failed, {} of them by the host, QEMU or an image; `cargo xtask vm-test --rerun-failed` \
-         runs them again. Their logs, screens and traces are in\n{}",
+        "{} failed, {} of them because of the host, QEMU or an image; `cargo xtask vm-test \
+         --rerun-failed` runs them again. Their logs, screenshots and traces are in\n{}",
         failures.len(),
         infrastructure.count(),
-        place.display()
+        dir.display()
     );
     Ok(())
 }
 
-/// A test that failed.
+/// A failed test.
 struct Failure {
     dir: PathBuf,
     test: String,
-    story: String,
-}
-
-impl Failure {
-    fn is_infrastructure(&self) -> bool {
-        self.story.contains(machine::INFRASTRUCTURE)
-    }
+    message: String,
+    /// The host, QEMU or the image is the cause.
+    is_infrastructure: bool,
 }
 
 fn all() -> Result<Vec<Failure>> {
@@ -86,13 +80,38 @@ fn all() -> Result<Vec<Failure>> {
     };
     let mut failures = Vec::new();
     for entry in entries {
-        let dir = entry?.path();
-        // Whoever was killed while it wrote has left less.
-        if let Ok(test) = fs::read_to_string(dir.join("test")) {
-            let story = fs::read_to_string(dir.join("story.txt")).unwrap_or_default();
-            failures.push(Failure { dir, test, story });
-        }
+        failures.extend(read(entry?.path()));
     }
     failures.sort_by(|one, other| one.test.cmp(&other.test));
     Ok(failures)
+}
+
+/// Reads what a test has left, which is incomplete if the test was killed meanwhile.
+fn read(dir: PathBuf) -> Option<Failure> {
+    let test = fs::read_to_string(dir.join("test")).ok()?;
+    let message = fs::read_to_string(dir.join("story.txt")).unwrap_or_default();
+    let is_infrastructure = dir.join("infrastructure").exists();
+    Some(Failure {
+        dir,
+        test,
+        message,
+        is_infrastructure,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_does_not_decide_what_the_cause_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let read = || read(dir.path().to_owned());
+        assert!(read().is_none(), "no test's directory");
+        fs::write(dir.path().join("test"), "shell::fails").unwrap();
+        fs::write(dir.path().join("story.txt"), machine::INFRASTRUCTURE).unwrap();
+        assert!(!read().unwrap().is_infrastructure);
+        fs::write(dir.path().join("infrastructure"), "").unwrap();
+        assert!(read().unwrap().is_infrastructure);
+    }
 }

@@ -1,4 +1,4 @@
-//! That several CI machines which share the VM tests leave none out.
+//! Checks `--partition`: the parts contain all tests, and none twice.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 
 use crate::util::{cargo, run};
 
-/// Compares the halves, as the README has them, with the whole.
+/// Compares the two halves of the README's example with all tests.
 pub(super) fn check() -> Result<()> {
     let [one, other] = [
         tests(&["--partition", "count:1/2"])?,
@@ -16,11 +16,13 @@ pub(super) fn check() -> Result<()> {
     let is_whole = one.union(&other).eq(&all) && one.is_disjoint(&other);
     ensure!(
         is_whole,
-        "the halves of the VM tests are not the whole: {one:?} and {other:?}"
+        "count:1/2 and count:2/2 of the VM tests must contain each test once: {one:?} and {other:?}"
     );
     ensure!(
         one.len().abs_diff(other.len()) < 2,
-        "the halves are no halves"
+        "count:1/2 and count:2/2 differ in size: {} and {} tests",
+        one.len(),
+        other.len()
     );
     eprintln!(
         "partition: {} and {} VM tests of {}",
@@ -31,7 +33,7 @@ pub(super) fn check() -> Result<()> {
     Ok(())
 }
 
-/// The names of tests, one a line.
+/// The names of the tests in a partition.
 fn tests(partition: &[&str]) -> Result<BTreeSet<String>> {
     let list = [
         "nextest",

@@ -1,28 +1,28 @@
-//! What trouble looks like on a console.
+//! The patterns of trouble on a console.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Meaning, PANIC};
+use crate::trouble::{Meaning, PANIC};
 
-/// What is watched for unless a test says otherwise.
+/// The signs that every console is watched for.
 ///
-/// The words are the kernel's (`kernel/panic.c`, `arch/x86/mm/fault.c`,
+/// The texts are the kernel's (`kernel/panic.c`, `arch/x86/mm/fault.c`,
 /// `arch/arm64/mm/fault.c`, `lib/ubsan.c`, `lib/list_debug.c`, `mm/oom_kill.c`,
 /// `kernel/watchdog.c`, `kernel/workqueue.c`, `kernel/hung_task.c`,
 /// `kernel/rcu/tree_stall.h` of Linux 6.1), systemd's (`src/core/transaction.c`,
-/// `units/emergency.service.in`, `src/shared/sulogin-shell`), initramfs-tools', whose
-/// prompt is no line yet but follows busybox's greeting, and dracut's.
+/// `units/emergency.service.in`, `src/shared/sulogin-shell`), initramfs-tools'
+/// (whose prompt is not a whole line, but follows busybox's greeting) and dracut's.
 const KNOWN: [(&str, Meaning, &str); 13] = [
-    // The kernel's last words, if it does not reboot.
+    // The kernel's last line, if it does not reboot.
     (
         PANIC,
         Meaning::Ends,
         r"---\[ end Kernel panic - not syncing",
     ),
-    // It may reboot now, or start a kernel that saves what there is to know.
+    // It may reboot now, or start a crash kernel.
     (PANIC, Meaning::Noted, "Kernel panic - not syncing"),
     (
         "kernel oops",
@@ -34,11 +34,11 @@ const KNOWN: [(&str, Meaning, &str); 13] = [
         Meaning::Noted,
         r"BUG: (?:soft lockup - |workqueue lockup - )|Watchdog detected hard LOCKUP|rcu: INFO: \S+ (?:self-)?detected (?:expedited )?stall|INFO: task \S+ blocked for more than ",
     ),
-    // Whatever else the kernel, or a sanitizer of its, calls so.
+    // Everything else that the kernel or one of its sanitizers reports as a bug.
     (
         "kernel bug",
         Meaning::Noted,
-        // Behind a prompt or colours, too, if the kernel's time stamp stands before it.
+        // Also after a prompt or colours, if the kernel's timestamp precedes it.
         r"(?:^|\[ *\d+\.\d+\](?:\[[^\]]*\])? ?)BUG: |UBSAN: |list_(?:add|del) corruption",
     ),
     (
@@ -86,11 +86,11 @@ const KNOWN: [(&str, Meaning, &str); 13] = [
 /// The patterns of [`KNOWN`], compiled once for all machines.
 static COMPILED: LazyLock<Signs> = LazyLock::new(Signs::compile);
 
-/// What is watched for on a machine's console.
+/// The signs that a machine's console is watched for.
 #[derive(Clone, Debug)]
 pub(crate) struct Signs {
     watched: Vec<Sign>,
-    /// All of them in one: most lines show none, and are to be done with quickly.
+    /// All patterns in one, which rejects most lines quickly.
     any: Option<Regex>,
     allowed: Vec<String>,
 }
@@ -114,7 +114,7 @@ impl Signs {
             Some(Sign {
                 name: name.into(),
                 meaning,
-                // A test below sees to it that none is left out.
+                // A test checks that every pattern compiles.
                 pattern: Regex::new(pattern).ok()?,
             })
         });
@@ -137,13 +137,15 @@ impl Signs {
         Some((sign.name.clone().into_owned(), sign.meaning))
     }
 
-    /// Whether a sign of this name is no trouble.
+    /// Whether signs of this name are ignored.
     pub(super) fn allows(&self, name: &str) -> bool {
         self.allowed.iter().any(|allowed| allowed == name)
     }
 
-    /// Signs of this name are no trouble from now on. Gives the names that there are
-    /// if there is none like it.
+    /// Ignores signs of this name from now on.
+    ///
+    /// # Errors
+    /// The names of all signs, if there is none of this name.
     pub(crate) fn allow(&mut self, name: &str) -> Result<(), String> {
         if !self.watched.iter().any(|sign| sign.name == name) {
             let mut names: Vec<&str> = self.watched.iter().map(|sign| &*sign.name).collect();
@@ -154,7 +156,7 @@ impl Signs {
         Ok(())
     }
 
-    /// Watches for one sign more.
+    /// Adds a sign.
     pub(crate) fn add(
         &mut self,
         name: &str,
@@ -168,7 +170,7 @@ impl Signs {
             meaning,
             pattern,
         };
-        // Before the others: the caller knows better what a line means.
+        // First, so that the caller's sign takes precedence.
         self.watched.insert(0, sign);
         self.combine();
         Ok(())
@@ -186,14 +188,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_that_is_known_is_watched_for() {
+    fn every_known_pattern_compiles() {
         let signs = Signs::default();
         assert_eq!(signs.watched.len(), KNOWN.len());
         assert!(signs.any.is_some());
     }
 
     #[test]
-    fn what_consoles_really_show() {
+    fn lines_of_real_consoles_are_recognised() {
         let signs = Signs::default();
         for (line, name) in [
             (
@@ -287,9 +289,9 @@ mod tests {
         }
     }
 
-    /// The kernel does not wait for others to end their lines.
+    /// The kernel writes in the middle of other programs' lines.
     #[test]
-    fn a_bug_is_seen_behind_anything() {
+    fn a_bug_is_seen_after_other_text() {
         let signs = Signs::default();
         for line in [
             "vm login: [   61.3] BUG: Bad page state in process sh  pfn:03a5b",
@@ -302,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_may_know_more() {
+    fn a_test_can_add_signs() {
         let mut signs = Signs::default();
         signs
             .add("corruption", "checksum mismatch", Meaning::Ends)

@@ -1,6 +1,6 @@
 //! Lines of `/proc/mounts`.
 
-use crate::instance::saved_state::Mount;
+use crate::guest::mounts::Mount;
 
 /// The mounts; a line that is none is left out.
 pub(crate) fn mounts(text: &str) -> Vec<Mount> {

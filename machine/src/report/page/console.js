@@ -1,20 +1,20 @@
 // The machines' serial consoles.
 
-/** How high a line is, in pixels. */
+/** The height of a line in pixels. */
 const LINE_HEIGHT = 18;
 
-/** The consoles; `chooseTime(machine, at)` is called when somebody chooses a line. */
+/** The consoles. They call `chooseTime(machine, at)` when the user selects a line. */
 function makeConsole(chooseTime) {
   const box = document.getElementById("lines");
   const tabs = document.getElementById("tabs");
-  let machine, step, wanted, chosenLine, isAtFind;
+  let machine, step, query, chosenLine, isAtMatch;
 
   const list = makeList(box, LINE_HEIGHT, (number) => {
     const { console } = machine;
     const isGap = console.left_out > 0 && number === console.head;
     if (isGap) {
       const text = `${count(console.left_out, "line")} left out `;
-      const all = console.file ? fileLink(console.file, "all of them") : undefined;
+      const all = console.file ? fileLink(console.file, "show all") : undefined;
       return element("div", { className: "row gap", role: "listitem" }, element("span", { className: "at" }), text, all);
     }
     const line = lineOf(number);
@@ -32,7 +32,7 @@ function makeConsole(chooseTime) {
         },
       },
       element("span", { className: "at" }, clock(at)),
-      element("span", null, ...coloured(console.lines[line], wanted)),
+      element("span", null, ...coloured(console.lines[line], query)),
     );
   });
 
@@ -52,10 +52,10 @@ function makeConsole(chooseTime) {
     return hasGap() && line >= machine.console.head ? line + 1 : line;
   }
 
-  function turnTo(other) {
+  function switchTo(other) {
     if (!other) return;
     machine = other;
-    [chosenLine, isAtFind] = [undefined, false];
+    [chosenLine, isAtMatch] = [undefined, false];
     for (const [number, tab] of [...tabs.children].entries()) {
       tab.setAttribute("aria-selected", number === machine.number);
     }
@@ -65,35 +65,35 @@ function makeConsole(chooseTime) {
 
   tabs.append(
     ...run.machines.map((machine) =>
-      element("button", { type: "button", role: "tab", onclick: () => turnTo(machine) }, nameOf(machine)),
+      element("button", { type: "button", role: "tab", onclick: () => switchTo(machine) }, nameOf(machine)),
     ),
   );
-  if (run.machines.length > 0) turnTo(run.machines[0]);
-  else box.append(element("p", { className: "empty" }, "No machine said anything."));
+  if (run.machines.length > 0) switchTo(run.machines[0]);
+  else box.append(element("p", { className: "empty" }, "There is no console output."));
 
   return {
     redraw: () => machine && list.redraw(),
-    /** Shows what a console said in a step; `keeps` its place, if that was chosen. */
-    choose(next, keeps) {
+    /** Shows the lines of a step's time. With `keepsPosition`, does not scroll to them. */
+    choose(next, keepsPosition) {
       step = next;
-      isAtFind = false;
+      isAtMatch = false;
       const other = machineOf(step);
-      if (other && other !== machine) turnTo(other);
+      if (other && other !== machine) switchTo(other);
       if (!machine) return;
-      if (!keeps) {
+      if (!keepsPosition) {
         chosenLine = undefined;
         const lines = machine.console.at;
-        // What failed shows what was last; else what was first.
-        const at = step.outcome === "passed" ? firstAt(lines, step.start) : firstAt(lines, step.end + 1) - 1;
+        // The last lines of a failed step matter; of others, the first.
+        const at = step.outcome === "passed" ? lowerBound(lines, step.start) : lowerBound(lines, step.end + 1) - 1;
         list.show(rowOf(Math.min(Math.max(at, 0), Math.max(lines.length - 1, 0))), true);
       }
       list.redraw();
     },
     beside(offset) {
       const next = run.machines[(machine?.number ?? 0) + offset];
-      turnTo(next);
+      switchTo(next);
     },
-    /** Chooses the line that was found or chosen before, if it is in sight, else the first. */
+    /** Selects the last selected line if it is visible, or else the first visible one. */
     chooseLine() {
       if (!machine || machine.console.lines.length === 0) return;
       const top = Math.floor(box.scrollTop / LINE_HEIGHT);
@@ -101,34 +101,34 @@ function makeConsole(chooseTime) {
       if (row < top || row * LINE_HEIGHT >= box.scrollTop + box.clientHeight) chosenLine = lineOf(top);
       chooseTime(machine, machine.console.at[chosenLine]);
     },
-    isAtFind: () => isAtFind,
-    /** Goes to the find after the one that it is at, or to the first; whether there is one. */
-    nextFind() {
-      let [next, from] = isAtFind ? [machine, chosenLine + 1] : [run.machines[0], 0];
-      isAtFind = false;
-      for (; next && wanted; next = run.machines[next.number + 1], from = 0) {
-        const line = next.console.lines.findIndex((line, number) => number >= from && has(line, wanted));
+    isAtMatch: () => isAtMatch,
+    /** Goes to the next match, or to the first. Returns whether there is one. */
+    nextMatch() {
+      let [next, from] = isAtMatch ? [machine, chosenLine + 1] : [run.machines[0], 0];
+      isAtMatch = false;
+      for (; next && query; next = run.machines[next.number + 1], from = 0) {
+        const line = next.console.lines.findIndex((line, number) => number >= from && has(line, query));
         if (line < 0) continue;
-        if (next !== machine) turnTo(next);
-        [chosenLine, isAtFind] = [line, true];
+        if (next !== machine) switchTo(next);
+        [chosenLine, isAtMatch] = [line, true];
         list.show(rowOf(line), true);
         return true;
       }
       return false;
     },
-    /** Marks `text`, and goes to the first line with it: in how many it is. */
+    /** Marks `text`, and goes to its first line. Returns the number of lines with it. */
     search(text) {
-      [wanted, isAtFind] = [text, false];
+      [query, isAtMatch] = [text, false];
       if (!machine) return 0;
-      const finds = run.machines.map(({ console }) =>
+      const matches = run.machines.map(({ console }) =>
         text ? console.lines.filter((line) => has(line, text)).length : 0,
       );
-      if (text && finds[machine.number] > 0) {
+      if (text && matches[machine.number] > 0) {
         const line = machine.console.lines.findIndex((line) => has(line, text));
         list.show(rowOf(line), true);
       }
       list.redraw();
-      return finds.reduce((all, some) => all + some, 0);
+      return matches.reduce((all, some) => all + some, 0);
     },
   };
 }

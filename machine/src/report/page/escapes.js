@@ -1,20 +1,20 @@
-// Terminals' escape sequences, which are written out in what was recorded: `\x1b[31m`.
+// Terminal escape sequences, which recorded texts have in escaped form: `\x1b[31m`.
 
 const ESCAPE = /\\x1b(?:\[([0-9;?]*)([A-Za-z])|[A-Za-z78])/g;
 
-/** Text without them, as it is searched. */
+/** Text without escape sequences. */
 function plain(text) {
   return text.includes("\\x1b") ? text.replace(ESCAPE, "") : text;
 }
 
-/** Text with its colours; what else a sequence would do is a small sign, not done. */
-function coloured(text, wanted) {
-  if (!text.includes("\\x1b")) return marked(text, wanted);
+/** Text with its colours. All other sequences are shown as a dot. */
+function coloured(text, query) {
+  if (!text.includes("\\x1b")) return marked(text, query);
   const parts = [];
   let [from, classes] = [0, ""];
   const add = (piece) => {
     if (piece === "") return;
-    const inside = marked(piece, wanted);
+    const inside = marked(piece, query);
     parts.push(...(classes ? [element("span", { className: classes }, ...inside)] : inside));
   };
   for (const found of text.matchAll(ESCAPE)) {
@@ -28,7 +28,7 @@ function coloured(text, wanted) {
   return parts;
 }
 
-/** The classes for the numbers of a sequence that sets colours. */
+/** Applies the numbers of a colour sequence to the classes `before` it. */
 function colours(numbers, before) {
   const classes = new Set(before.split(" ").filter(Boolean));
   for (const number of numbers.split(";").map(Number)) {

@@ -1,16 +1,16 @@
 // The failure, at the top of the page.
 
-/** How many of the console's last lines are shown. */
+/** The number of the console's last lines that are shown. */
 const LAST_LINES = 12;
 
-/** Shows which step failed, why, and what was to be seen then; nothing if all went well. */
+/** Shows the failed step, its error and its last screen and console lines, if the run failed. */
 function showFailure(go) {
   const box = document.getElementById("failure");
   const step = run.steps[run.root_cause];
   if (run.outcome === "passed" || (!step && !run.message)) return;
   box.hidden = false;
   box.append(
-    element("div", { className: "report" }, ...(step ? failedStep(step, go) : []), ...storyOf(step)),
+    element("div", { className: "report" }, ...(step ? failedStep(step, go) : []), ...messages(step)),
     element("div", { className: "evidence" }, ...evidence(step)),
   );
   for (const pre of box.querySelectorAll(".console")) pre.scrollTop = pre.scrollHeight;
@@ -18,10 +18,10 @@ function showFailure(go) {
 
 function failedStep(step, go) {
   const machine = machineOf(step);
-  const trail = outwards(step).map((outer) =>
+  const trail = ancestors(step).map((outer) =>
     element("li", null, element("button", { type: "button", onclick: () => go(outer) }, firstLine(outer.what))),
   );
-  const verb = step.outcome === "failed" ? "failed" : "was under way";
+  const verb = step.outcome === "failed" ? "failed" : "was running";
   return [
     element("ol", { className: "trail", "aria-label": "in" }, ...trail),
     element("h2", { className: "what" }, machine && nameOf(machine), machine ? ": " : "", step.what.trim()),
@@ -34,34 +34,34 @@ function failedStep(step, go) {
   ];
 }
 
-/** The step's own story, and that of the run, with what both have in common said once. */
-function storyOf(step) {
+/** The messages of the step and of the run, without repeating the former in the latter. */
+function messages(step) {
+  const show = (text, className) => element("pre", { className, tabIndex: 0 }, text);
   const own = step?.error ?? "";
-  const [gist] = own.split("\n");
-  const rest = own ? run.message.replace(own, () => gist) : run.message;
-  const isMore = rest && rest !== gist && rest !== own;
+  if (!own || own === run.message) return run.message ? [show(run.message, "message")] : [];
+  const [summaryLine] = own.split("\n");
+  const rest = run.message.replace(own, () => summaryLine);
+  const isMore = rest && rest !== summaryLine;
   return [
-    ...(own && own !== run.message ? [element("pre", { className: "story", tabIndex: 0 }, own)] : []),
-    ...(isMore && own && own !== run.message ? [element("h3", null, "where the script was")] : []),
-    ...(isMore ? [element("pre", { className: own && own !== run.message ? "" : "story", tabIndex: 0 }, rest)] : []),
-    ...(run.message && !isMore && own === run.message ? [element("pre", { className: "story", tabIndex: 0 }, own)] : []),
+    show(own, "message"),
+    ...(isMore ? [element("h3", null, "the message of the run"), show(rest, "")] : []),
   ];
 }
 
-/** The last picture and the last lines of the step's machine; of each, if it has none. */
+/** The last picture and console lines of the step's machine, or of the first machines. */
 function evidence(step) {
   const machine = step && machineOf(step);
   const machines = machine ? [machine] : run.machines.slice(0, 3);
   return machines.flatMap((machine) => {
-    const shown = picturesOf(machine).at(-1);
+    const picture = picturesOf(machine).at(-1);
     const { lines, at } = machine.console;
-    const end = step ? firstAt(at, step.end + 1) : lines.length;
+    const end = step ? lowerBound(at, step.end + 1) : lines.length;
     const last = lines.slice(Math.max(end - LAST_LINES, 0), end);
     return [
-      ...(shown ? [element("h3", null, nameOf(machine), `: the last picture, at ${time(shown.at)}`), thumbnail(shown)] : []),
+      ...(picture ? [element("h3", null, nameOf(machine), `: the last screenshot, at ${time(picture.at)}`), thumbnail(picture)] : []),
       ...(last.length > 0
         ? [
-            element("h3", null, nameOf(machine), ": the console until then"),
+            element("h3", null, nameOf(machine), ": the console before the failure"),
             element("pre", { tabIndex: 0, className: "console" }, ...coloured(last.join("\n"))),
           ]
         : []),

@@ -1,34 +1,34 @@
 // Long lists.
 
 /**
- * A list of rows of one height, of which only those in sight are there. `fill(number)` makes
- * a row.
+ * A list of rows of equal height, of which only the visible ones exist. `makeRow(number)`
+ * creates one.
  */
-function makeList(box, height, fill) {
+function makeList(box, height, makeRow) {
   const space = element("div", { className: "space", role: "presentation" });
   box.replaceChildren(space);
-  let [length, isDue] = [0, false];
+  let [length, isScheduled] = [0, false];
 
   function draw() {
-    isDue = false;
+    isScheduled = false;
     const first = Math.max(Math.floor(box.scrollTop / height) - 5, 0);
     const last = Math.min(Math.ceil((box.scrollTop + box.clientHeight) / height) + 5, length);
     const rows = [];
     for (let number = first; number < last; number++) {
-      const row = fill(number);
+      const row = makeRow(number);
       row.style.top = `${number * height}px`;
       row.style.height = `${height}px`;
       rows.push(row);
     }
-    // Rows are placed by hand: the widest has to be told of.
+    // Rows have absolute positions, so they do not widen their container.
     space.replaceChildren(...rows);
     const width = Math.max(...rows.map((row) => row.scrollWidth), 0);
     if (width > space.clientWidth) space.style.minWidth = `${width}px`;
   }
 
   function redraw() {
-    if (!isDue) requestAnimationFrame(draw);
-    isDue = true;
+    if (!isScheduled) requestAnimationFrame(draw);
+    isScheduled = true;
   }
 
   box.addEventListener("scroll", redraw, { passive: true });
@@ -41,11 +41,11 @@ function makeList(box, height, fill) {
       space.style.minWidth = "";
       redraw();
     },
-    /** Scrolls so that a row is in sight; in the middle, if it was not or is to be. */
+    /** Scrolls to a row: to the middle if `isMiddle` or if the row is not visible. */
     show(number, isMiddle) {
       const top = number * height;
-      const isInSight = top >= box.scrollTop && top + height <= box.scrollTop + box.clientHeight;
-      if (isMiddle || !isInSight) box.scrollTop = top - (box.clientHeight - height) / 2;
+      const isVisible = top >= box.scrollTop && top + height <= box.scrollTop + box.clientHeight;
+      if (isMiddle || !isVisible) box.scrollTop = top - (box.clientHeight - height) / 2;
       redraw();
     },
   };

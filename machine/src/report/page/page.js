@@ -1,4 +1,4 @@
-// The page: what is selected, what is searched, keys.
+// The page: the selection, the search and the keys.
 
 const search = document.getElementById("search");
 let selected;
@@ -10,17 +10,17 @@ const consoles = makeConsole((machine, at) => {
   if (step) select(step, { keepsConsole: true, isMiddle: true });
 });
 
-/** Shows a step everywhere. */
+/** Selects a step in all parts of the page. */
 function select(step, { keepsConsole = false, isMiddle = false } = {}) {
   if (!step) return;
   selected = step;
   tree.choose(step, isMiddle);
   timeline.choose(step);
-  showDetails(step, wanted());
+  showDetails(step, query());
   consoles.choose(step, keepsConsole);
 }
 
-/** Shows a step everywhere, and has the steps in sight. */
+/** Selects a step, and scrolls to the steps. */
 function goTo(step) {
   if (!step) return;
   endSearch();
@@ -29,46 +29,46 @@ function goTo(step) {
   document.getElementById("tree").focus({ preventScroll: true });
 }
 
-function wanted() {
+function query() {
   return search.value.trim().toLowerCase();
 }
 
-function find() {
-  const [steps, lines] = [tree.search(wanted()), consoles.search(wanted())];
-  const text = wanted() ? `${count(steps, "step")}, ${count(lines, "line")}` : "";
+function runSearch() {
+  const [steps, lines] = [tree.search(query()), consoles.search(query())];
+  const text = query() ? `${count(steps, "step")}, ${count(lines, "line")}` : "";
   document.getElementById("found").textContent = text;
-  if (selected) showDetails(selected, wanted());
+  if (selected) showDetails(selected, query());
 }
 
-/** Goes to the next find: of the steps, then of the consoles, then from the first again. */
-function nextFind() {
-  const next = consoles.isAtFind() ? undefined : tree.nextFind();
-  if (!next && consoles.nextFind()) return;
-  const step = next ?? tree.firstFind();
+/** Goes to the next match: first in the steps, then in the consoles, then again from the start. */
+function nextMatch() {
+  const next = consoles.isAtMatch() ? undefined : tree.nextMatch();
+  if (!next && consoles.nextMatch()) return;
+  const step = next ?? tree.firstMatch();
   if (step) select(step, { isMiddle: true });
-  else consoles.nextFind();
+  else consoles.nextMatch();
 }
 
 function endSearch() {
   if (search.value) {
     search.value = "";
-    find();
+    runSearch();
   }
   search.blur();
 }
 
-/** Shows what is about the whole run. */
+/** Shows the facts about the whole run. */
 function showRun() {
   const badge = document.getElementById("outcome");
   badge.textContent = OUTCOMES[run.outcome];
   badge.classList.add(run.outcome);
-  const done = run.steps.filter((step) => step.outcome).length;
+  const ended = run.steps.filter((step) => step.outcome).length;
   const facts = [
     duration(run.took),
     count(run.machines.length, "machine"),
-    count(done, "step"),
+    count(ended, "step"),
     new Date(run.date).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }),
-    run.left_out > 0 ? `${count(run.left_out, "step or line")} more than there is place for` : "",
+    run.left_out > 0 ? `${run.left_out.toLocaleString("en")} steps or lines dropped` : "",
   ];
   document.getElementById("facts").textContent = facts.filter(Boolean).join(" · ");
 }
@@ -105,10 +105,10 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   if (event.target === search) {
     if (event.key === "Escape") endSearch();
-    else if (event.key === "Enter") nextFind();
+    else if (event.key === "Enter") nextMatch();
     return;
   }
-  // Buttons, and texts that scroll, have keys of their own.
+  // Buttons and scrollable texts handle some keys themselves.
   const isArrow = event.key.startsWith("Arrow");
   const isElsewhere = isArrow && event.target !== document.body && event.target.id !== "tree";
   const isPressed = event.key === "Enter" && event.target.closest("button, a");
@@ -117,7 +117,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.target.id === "lines") consoles.chooseLine();
   else KEYS[event.key]();
 });
-search.addEventListener("input", find);
+search.addEventListener("input", runSearch);
 document.getElementById("help-button").onclick = KEYS["?"];
 document.getElementById("zoom-in").onclick = KEYS["+"];
 document.getElementById("zoom-out").onclick = KEYS["-"];

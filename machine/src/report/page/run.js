@@ -1,8 +1,8 @@
-// What was recorded, and how it is said.
+// The recorded run, and how its values are shown.
 
 const run = readRun(document.getElementById("data").textContent);
 
-/** The run, with each step knowing those in it, and each line its time. */
+/** The run, with links from each step to those within it, and a time for each line. */
 function readRun(json) {
   const run = JSON.parse(json);
   run.roots = [];
@@ -13,21 +13,21 @@ function readRun(json) {
     step.depth = parent ? parent.depth + 1 : 0;
     step.inner = [];
     step.entries ??= [];
-    step.goesOn = step.end === null;
+    step.isRunning = step.end === null;
     step.end ??= run.took;
     (parent ? parent.inner : run.roots).push(step);
   });
   run.machines.forEach((machine, number) => {
     let at = 0;
     machine.number = number;
-    machine.console.at = machine.console.times.map((passed) => (at += passed));
+    machine.console.at = machine.console.times.map((difference) => (at += difference));
   });
   return run;
 }
 
-/** What is searched in a step, in small letters. */
-function words(step) {
-  step.words ??= [
+/** The text of a step that a search looks at, in lower case. */
+function searchText(step) {
+  step.searchText ??= [
     step.what,
     step.error ?? "",
     machineOf(step)?.name ?? "",
@@ -41,33 +41,33 @@ function words(step) {
       picture?.text ?? "",
     ]),
   ].map(plain).join("\n").toLowerCase();
-  return step.words;
+  return step.searchText;
 }
 
 function machineOf(step) {
   return run.machines[step.machine];
 }
 
-/** The steps that a step is in, from the outermost. */
-function outwards(step) {
+/** The steps around a step, from the outermost. */
+function ancestors(step) {
   const chain = [];
   for (let outer = step.outer; outer; outer = outer.outer) chain.unshift(outer);
   return chain;
 }
 
-/** The innermost step of a machine at a time, or else the last before. */
+/** The innermost step of a machine at a time, or else the last one before. */
 function stepAt(machine, at) {
   let found;
   for (const step of run.steps) {
-    const isMoment = step.kind === "note" || step.kind === "picture";
-    if (isMoment || step.machine !== machine.number || step.start > at) continue;
+    const isEvent = step.kind === "note" || step.kind === "picture";
+    if (isEvent || step.machine !== machine.number || step.start > at) continue;
     const isBetter = !found || (step.end >= at) >= (found.end >= at);
     if (isBetter) found = step;
   }
   return found;
 }
 
-/** All pictures of a machine, or of all if none is given, in order. */
+/** The pictures of a machine in order, or of all machines. */
 function picturesOf(machine) {
   return run.steps.flatMap((step) =>
     machine === undefined || step.machine === machine.number
@@ -76,8 +76,8 @@ function picturesOf(machine) {
   );
 }
 
-/** The number of the first of sorted times that is not before `at`. */
-function firstAt(times, at) {
+/** The index of the first of sorted times that is not before `at`. */
+function lowerBound(times, at) {
   let [low, high] = [0, times.length];
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -87,7 +87,7 @@ function firstAt(times, at) {
   return low;
 }
 
-/** Milliseconds, as people say it. */
+/** Formats milliseconds as a duration. */
 function duration(ms) {
   const hundredths = Math.round(ms / 10);
   if (hundredths < 6_000) return `${(hundredths / 100).toFixed(2)} s`;
@@ -95,7 +95,7 @@ function duration(ms) {
   return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
-/** A time in the run, short: `12.34` or `2:05.3`. */
+/** Formats a time of the run without a unit: `12.34` or `2:05.3`. */
 function clock(ms) {
   const hundredths = Math.round(ms / 10);
   if (hundredths < 6_000) return (hundredths / 100).toFixed(2);
@@ -104,10 +104,10 @@ function clock(ms) {
   return `${Math.floor(tenths / 600)}:${seconds}`;
 }
 
-/** A time of the run, as it is said. */
+/** Formats a time of the run with its unit. */
 function time(ms) {
-  const said = clock(ms);
-  return `${said} ${said.includes(":") ? "min" : "s"}`;
+  const text = clock(ms);
+  return `${text} ${text.includes(":") ? "min" : "s"}`;
 }
 
 function count(number, what) {
@@ -121,7 +121,7 @@ const OUTCOMES = {
   "timed-out": "ran out of time",
 };
 
-/** An element with properties and what is in it: elements, and text that stays text. */
+/** Creates an element with properties and children: elements or text. */
 function element(tag, properties, ...inside) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(properties ?? {})) {
@@ -137,16 +137,16 @@ function nameOf(machine) {
   return element("span", { className: `name m${machine.number % 6}` }, machine.name);
 }
 
-/** Text in which what is searched is marked. */
-function marked(text, wanted) {
-  if (!wanted) return [text];
-  const [parts, small] = [[], text.toLowerCase()];
-  // Small letters may be of another length than large ones.
-  if (small.length !== text.length) return [text];
+/** Text with the matches of a search marked. */
+function marked(text, query) {
+  if (!query) return [text];
+  const [parts, lower] = [[], text.toLowerCase()];
+  // Some characters change their length in lower case.
+  if (lower.length !== text.length) return [text];
   let from = 0;
-  for (let at = small.indexOf(wanted); at >= 0; at = small.indexOf(wanted, from)) {
-    parts.push(text.slice(from, at), element("mark", null, text.slice(at, at + wanted.length)));
-    from = at + wanted.length;
+  for (let at = lower.indexOf(query); at >= 0; at = lower.indexOf(query, from)) {
+    parts.push(text.slice(from, at), element("mark", null, text.slice(at, at + query.length)));
+    from = at + query.length;
   }
   return [...parts, text.slice(from)];
 }

@@ -1,13 +1,13 @@
-// All machines over time.
+// The timeline of all machines.
 
 const ROW = 19;
 const LANE_GAP = 9;
 const AXIS = 22;
 
-/** The most rows of a machine: what is nested deeper is drawn on the last. */
-const MOST_ROWS = 5;
+/** The maximum number of rows of a machine. Steps nested deeper are on the last one. */
+const MAX_ROWS = 5;
 
-/** The timeline; `choose(step)` is called when somebody chooses one. */
+/** The timeline. It calls `choose(step)` when the user selects a step. */
 function makeTimeline(choose) {
   const section = document.getElementById("timeline");
   const canvas = section.querySelector("canvas");
@@ -15,7 +15,7 @@ function makeTimeline(choose) {
   const lanes = makeLanes();
   const total = Math.max(run.took, ...run.steps.map((step) => step.end), 1);
   let [from, to] = [0, total];
-  let chosen, dragged, isDue;
+  let chosen, dragged, isScheduled;
 
   const gutter = Math.min(Math.max(...lanes.map(({ name }) => name.length * 8 + 24), 60), 150);
   const height = AXIS + lanes.reduce((sum, lane) => sum + lane.rows * ROW + LANE_GAP, 0);
@@ -33,7 +33,7 @@ function makeTimeline(choose) {
     return from + ((x - gutter) / width()) * (to - from);
   }
 
-  function look(nextFrom, nextTo) {
+  function show(nextFrom, nextTo) {
     const span = Math.min(Math.max(nextTo - nextFrom, 20), total);
     from = Math.min(Math.max(nextFrom, 0), total - span);
     to = from + span;
@@ -41,16 +41,16 @@ function makeTimeline(choose) {
   }
 
   function zoom(factor, at = (from + to) / 2) {
-    look(at - (at - from) * factor, at + (to - at) * factor);
+    show(at - (at - from) * factor, at + (to - at) * factor);
   }
 
   function redraw() {
-    if (!isDue) requestAnimationFrame(draw);
-    isDue = true;
+    if (!isScheduled) requestAnimationFrame(draw);
+    isScheduled = true;
   }
 
   function draw() {
-    isDue = false;
+    isScheduled = false;
     const scale = devicePixelRatio;
     canvas.width = canvas.clientWidth * scale;
     canvas.height = height * scale;
@@ -77,9 +77,9 @@ function makeTimeline(choose) {
       pen.fillStyle = colour("line");
       pen.fillRect(Math.round(x(at)), AXIS - 4, 1, height - AXIS);
       pen.fillStyle = colour("soft");
-      const said = time(at);
-      const end = x(at) + 4 + pen.measureText(said).width;
-      if (end < gutter + width()) pen.fillText(said, x(at) + 4, AXIS / 2);
+      const label = time(at);
+      const end = x(at) + 4 + pen.measureText(label).width;
+      if (end < gutter + width()) pen.fillText(label, x(at) + 4, AXIS / 2);
     }
   }
 
@@ -93,23 +93,23 @@ function makeTimeline(choose) {
     pen.beginPath();
     pen.rect(gutter, 0, width() + 12, height);
     pen.clip();
-    // Many steps on one pixel are drawn as one.
+    // Steps on the same pixel are drawn once.
     const drawn = Array.from({ length: lane.rows }, () => -1);
     for (const step of lane.steps) {
       if (step.end < from || step.start > to) continue;
       const [left, right] = [Math.max(x(step.start), gutter - 5), Math.min(x(step.end), gutter + width() + 17)];
-      const isLoud = step.outcome === "failed" || step === chosen;
-      if (right <= drawn[step.line] && !isLoud) continue;
+      const isHighlighted = step.outcome === "failed" || step === chosen;
+      if (right <= drawn[step.line] && !isHighlighted) continue;
       drawn[step.line] = Math.max(Math.ceil(right), drawn[step.line]);
       drawStep(pen, colour, ink, step, lane.top + step.line * ROW, left, Math.max(right - left, 1.5));
     }
     pen.restore();
   }
 
-  function drawStep(pen, colour, ink, step, top, left, wide) {
+  function drawStep(pen, colour, ink, step, top, left, length) {
     const fill = step.outcome === "failed" ? colour("bad") : step.outcome === "cancelled" ? colour("warn") : ink;
     pen.beginPath();
-    pen.roundRect(left, top + 1, Math.max(wide - 1, 1.5), ROW - 2, Math.min(3, wide / 2));
+    pen.roundRect(left, top + 1, Math.max(length - 1, 1.5), ROW - 2, Math.min(3, length / 2));
     pen.globalAlpha = step === chosen ? 0.5 : step.kind === "note" ? 0.7 : 0.22;
     pen.fillStyle = fill;
     pen.fill();
@@ -119,7 +119,7 @@ function makeTimeline(choose) {
       pen.strokeStyle = step === chosen ? colour("accent") : fill;
       pen.stroke();
     }
-    if (wide < 36) return;
+    if (length < 36) return;
     pen.save();
     pen.clip();
     pen.fillStyle = colour("ink");
@@ -157,7 +157,7 @@ function makeTimeline(choose) {
     if (!dragged || Math.abs(event.offsetX - dragged.x) < 4) return;
     dragged.hasMoved = true;
     const moved = ((event.offsetX - dragged.x) / width()) * (dragged.to - dragged.from);
-    look(dragged.from - moved, dragged.to - moved);
+    show(dragged.from - moved, dragged.to - moved);
   });
   canvas.addEventListener("pointerup", (event) => {
     const step = dragged?.hasMoved ? undefined : stepUnder(event);
@@ -167,34 +167,34 @@ function makeTimeline(choose) {
   canvas.addEventListener("pointerleave", () => (tip.hidden = true));
   canvas.addEventListener("dblclick", (event) => {
     const step = stepUnder(event);
-    if (step) look(step.start - (step.end - step.start) * 0.1, step.end + (step.end - step.start) * 0.1);
+    if (step) show(step.start - (step.end - step.start) * 0.1, step.end + (step.end - step.start) * 0.1);
   });
   canvas.addEventListener("wheel", (event) => {
     const isZoom = event.ctrlKey || event.metaKey;
     if (!isZoom && Math.abs(event.deltaX) <= Math.abs(event.deltaY)) return;
     event.preventDefault();
     if (isZoom) zoom(Math.exp(event.deltaY / 300), timeAt(event.offsetX));
-    else look(from + (event.deltaX / width()) * (to - from), to + (event.deltaX / width()) * (to - from));
+    else show(from + (event.deltaX / width()) * (to - from), to + (event.deltaX / width()) * (to - from));
   }, { passive: false });
   new ResizeObserver(redraw).observe(section);
 
   return {
     redraw,
     zoom,
-    all: () => look(0, total),
-    /** Moves by a part of what is in sight. */
-    move: (part) => look(from + part * (to - from), to + part * (to - from)),
-    /** Marks a step; moves there, if it is out of sight. */
+    all: () => show(0, total),
+    /** Moves by a fraction of the visible time. */
+    move: (fraction) => show(from + fraction * (to - from), to + fraction * (to - from)),
+    /** Marks a step, and moves there if it is not visible. */
     choose(step) {
       chosen = step;
       const middle = (step.start + step.end) / 2;
-      if (step.end < from || step.start > to) look(middle - (to - from) / 2, middle + (to - from) / 2);
+      if (step.end < from || step.start > to) show(middle - (to - from) / 2, middle + (to - from) / 2);
       redraw();
     },
   };
 }
 
-/** A lane for the test itself, and for each machine: its steps, each on a line of it. */
+/** A lane for the test, and one for each machine, with their steps arranged in lines. */
 function makeLanes() {
   const lanes = [{ name: "test", steps: [] }, ...run.machines.map((machine) => ({ name: machine.name, machine, steps: [] }))];
   for (const step of run.steps) lanes[step.machine === undefined ? 0 : step.machine + 1].steps.push(step);
@@ -204,8 +204,8 @@ function makeLanes() {
     for (const step of lane.steps) {
       const isWithin = step.outer && step.outer.machine === step.machine;
       let line = isWithin ? step.outer.line + 1 : 0;
-      while (line < MOST_ROWS - 1 && ends[line] > step.start) line++;
-      step.line = Math.min(line, MOST_ROWS - 1);
+      while (line < MAX_ROWS - 1 && ends[line] > step.start) line++;
+      step.line = Math.min(line, MAX_ROWS - 1);
       ends[step.line] = Math.max(step.end, ends[step.line] ?? 0);
     }
     lane.rows = Math.max(ends.length, 1);

@@ -2,18 +2,18 @@
 
 const SIGNS = { passed: ["✓", "good"], failed: ["✗", "bad"], cancelled: ["–", "warn"] };
 
-/** The tree; `choose(step)` is called when somebody chooses one. */
+/** The tree. It calls `choose(step)` when the user selects a step. */
 function makeTree(choose) {
   const box = document.getElementById("tree");
   const opened = new Set(run.steps.filter((step) => step.machine === undefined));
   let rows = [];
-  let chosen, wanted, finds;
+  let chosen, query, matches;
 
   const list = makeList(box, 26, (number) => {
     const step = rows[number];
     const machine = machineOf(step);
-    const [sign, tone] = step.goesOn ? ["…", "warn"] : (SIGNS[step.outcome] ?? ["›", "soft"]);
-    const isFaint = finds && !finds.has(step);
+    const [sign, tone] = step.isRunning ? ["…", "warn"] : (SIGNS[step.outcome] ?? ["›", "soft"]);
+    const isFaint = matches && !matches.has(step);
     const row = element(
       "div",
       {
@@ -39,8 +39,8 @@ function makeTree(choose) {
       ),
       element("span", { className: `sign ${tone}` }, sign),
       machine && nameOf(machine),
-      element("span", { className: "what" }, ...marked(firstLine(step.what), wanted)),
-      step.outcome || step.goesOn || step.kind === "command"
+      element("span", { className: "what" }, ...marked(firstLine(step.what), query)),
+      step.outcome || step.isRunning || step.kind === "command"
         ? element("span", { className: "took" }, duration(step.end - step.start))
         : undefined,
     );
@@ -49,17 +49,17 @@ function makeTree(choose) {
     return row;
   });
 
-  /** All are open while something is searched, so that finds are in sight. */
+  /** All steps are open during a search, so that matches are visible. */
   function isOpen(step) {
-    return finds !== undefined || opened.has(step);
+    return matches !== undefined || opened.has(step);
   }
 
-  function lay() {
+  function layOut() {
     rows = [];
     const pending = [...run.roots].reverse();
     while (pending.length > 0) {
       const step = pending.pop();
-      if (finds && !step.isOnTheWay) continue;
+      if (matches && !step.leadsToMatch) continue;
       rows.push(step);
       if (isOpen(step)) {
         for (let i = step.inner.length - 1; i >= 0; i--) pending.push(step.inner[i]);
@@ -67,63 +67,63 @@ function makeTree(choose) {
     }
     rows.forEach((step, number) => (step.row = number));
     list.setLength(rows.length);
-    const facts = finds ? `${finds.size.toLocaleString("en")} found` : "";
+    const facts = matches ? `${matches.size.toLocaleString("en")} found` : "";
     document.getElementById("step-facts").textContent = facts;
   }
 
   function toggle(step, isToOpen = !opened.has(step)) {
     if (isToOpen) opened.add(step);
     else opened.delete(step);
-    lay();
+    layOut();
   }
 
   function has(step) {
     return rows[step.row] === step;
   }
 
-  lay();
+  layOut();
   return {
     redraw: list.redraw,
     toggle,
     isOpen,
-    /** Marks a step, and has it in sight. */
+    /** Marks a step, and scrolls to it. */
     choose(step, isMiddle) {
       chosen = step;
       if (!has(step)) {
-        outwards(step).forEach((outer) => opened.add(outer));
-        lay();
+        ancestors(step).forEach((outer) => opened.add(outer));
+        layOut();
       }
       if (has(step)) list.show(step.row, isMiddle);
       box.setAttribute("aria-activedescendant", `step-${step.number}`);
     },
-    /** The row that is so many behind the chosen one. */
+    /** The step `offset` rows after the selected one. */
     beside(offset) {
       const at = chosen && has(chosen) ? chosen.row + offset : 0;
       return rows[Math.min(Math.max(at, 0), rows.length - 1)];
     },
-    /** Shows only steps with `text` in them, and those around these: how many. */
+    /** Shows only steps that contain `text`, and those around them. Returns the number of matches. */
     search(text) {
-      wanted = text;
-      finds = text ? new Set(run.steps.filter((step) => words(step).includes(text))) : undefined;
-      if (finds) {
-        for (const step of run.steps) step.isOnTheWay = false;
-        for (const find of finds) {
-          for (let step = find; step && !step.isOnTheWay; step = step.outer) step.isOnTheWay = true;
+      query = text;
+      matches = text ? new Set(run.steps.filter((step) => searchText(step).includes(text))) : undefined;
+      if (matches) {
+        for (const step of run.steps) step.leadsToMatch = false;
+        for (const match of matches) {
+          for (let step = match; step && !step.leadsToMatch; step = step.outer) step.leadsToMatch = true;
         }
       } else if (chosen) {
-        outwards(chosen).forEach((outer) => opened.add(outer));
+        ancestors(chosen).forEach((outer) => opened.add(outer));
       }
-      lay();
+      layOut();
       if (chosen && has(chosen)) list.show(chosen.row, true);
-      return finds?.size ?? 0;
+      return matches?.size ?? 0;
     },
-    /** The find after the chosen step, if there is one. */
-    nextFind() {
+    /** The next match after the selected step. */
+    nextMatch() {
       const at = chosen && has(chosen) ? chosen.row : -1;
-      return rows.find((step) => step.row > at && finds?.has(step));
+      return rows.find((step) => step.row > at && matches?.has(step));
     },
-    firstFind() {
-      return rows.find((step) => finds?.has(step));
+    firstMatch() {
+      return rows.find((step) => matches?.has(step));
     },
   };
 }

@@ -9,7 +9,7 @@ use std::thread;
 const KIBIBYTES: usize = 1 << 20;
 
 /// Two for each core, as most of a test is waiting, if there is the memory for it.
-pub(crate) fn places() -> usize {
+pub(crate) fn permits() -> usize {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let all = memory.lines().find_map(|line| {

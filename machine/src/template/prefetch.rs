@@ -1,4 +1,4 @@
-//! Clones made ahead of their use.
+//! Clones that are made before they are needed.
 
 use std::sync::Arc;
 
@@ -6,20 +6,19 @@ use tokio::sync::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Template;
-use crate::Machine;
 use crate::error::Result;
+use crate::machine::Machine;
 
-/// The next clone, being made or waiting to be used; it goes with the last handle.
+/// The next clone, in preparation or ready. It is dropped with the last handle.
 #[derive(Clone, Debug)]
-pub(super) struct Ahead(Arc<Mutex<AbortOnDropHandle<Result<Machine>>>>);
+pub(super) struct Prefetch(Arc<Mutex<AbortOnDropHandle<Result<Machine>>>>);
 
 impl Template {
-    /// A handle that makes its clones ahead: while one is used, the next is started,
-    /// so that [`clone_machine`](Self::clone_machine) takes no time once it has been
-    /// made. One machine more runs for that, idle, until the handle is dropped.
+    /// A handle that makes its clones ahead: while one is used, the next one is started, so
+    /// that [`clone_machine`](Self::clone_machine) returns at once when it is ready. That
+    /// keeps one more idle machine running until the handle is dropped.
     ///
-    /// For tests that come one after another, and for trying things out; it is no gain
-    /// where all cores are busy.
+    /// Use it for tests that run one after another; it gains nothing if all cores are busy.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -27,29 +26,29 @@ impl Template {
     pub fn ahead(&self) -> Self {
         let next = Arc::new(Mutex::new(self.begin()));
         Self {
-            ahead: Some(Ahead(next)),
+            prefetch: Some(Prefetch(next)),
             ..self.clone()
         }
     }
 
-    /// A handle that makes none ahead.
+    /// A handle that makes no clones ahead.
     pub(super) fn plain(&self) -> Self {
         Self {
-            ahead: None,
+            prefetch: None,
             ..self.clone()
         }
     }
 
-    /// The clone that was made ahead, once it is ready; another is begun.
-    pub(super) async fn take_ahead(&self, ahead: &Ahead) -> Result<Machine> {
-        let mut next = ahead.0.lock().await;
+    /// Waits for the next clone, takes it, and begins another one.
+    pub(super) async fn take_prefetched(&self, prefetch: &Prefetch) -> Result<Machine> {
+        let mut next = prefetch.0.lock().await;
         let made = (&mut *next).await;
         *next = self.begin();
         drop(next);
         match made {
             Ok(Ok(vm)) if vm.pid().is_some() => Ok(vm),
             Ok(Err(error)) => Err(error),
-            // It has ended meanwhile.
+            // It has exited since.
             _ => self.clone_with(|builder| builder).await,
         }
     }

@@ -1,0 +1,79 @@
+//! Chains of errors.
+
+use std::error::Error as _;
+use std::io;
+
+use super::{Error, ErrorKind};
+
+fn io_error() -> io::Error {
+    io::Error::other("the reason")
+}
+
+/// Every variant that has a source.
+fn with_sources() -> Vec<ErrorKind> {
+    vec![
+        ErrorKind::StartScript {
+            path: "run-x-vm".into(),
+            source: io_error(),
+        },
+        ErrorKind::Spawn {
+            program: "qemu".into(),
+            source: io_error(),
+        },
+        ErrorKind::StateDir {
+            path: "/tmp".into(),
+            source: io_error(),
+        },
+        ErrorKind::HostFile {
+            path: "file".into(),
+            source: io_error(),
+        },
+        ErrorKind::Terminal(io_error()),
+        ErrorKind::Shell {
+            source: backdoor_shell::Error::Io {
+                doing: "running `true`".to_owned(),
+                source: io_error().into(),
+            },
+            console: vec!["login:".to_owned()],
+        },
+        ErrorKind::Monitor {
+            doing: "taking a picture".to_owned(),
+            source: qmp_mon::Error::Io {
+                doing: "reading".to_owned(),
+                source: io_error().into(),
+            },
+        },
+        ErrorKind::Console(serial_log::Error::Write(io_error().into())),
+        #[cfg(feature = "screen")]
+        ErrorKind::Screenshot {
+            path: "x.png".into(),
+            source: io_error(),
+        },
+        #[cfg(feature = "screen")]
+        ErrorKind::ScreenDump(io_error()),
+    ]
+}
+
+#[test]
+fn each_text_of_a_chain_is_in_the_message_once() {
+    for kind in with_sources() {
+        let mut texts = vec![kind.to_string()];
+        let mut source = kind.source();
+        while let Some(error) = source {
+            texts.push(error.to_string());
+            source = error.source();
+        }
+        assert!(texts.len() > 1, "{kind:?} has no source");
+        assert_eq!(texts.last().unwrap(), "the reason");
+        let error = Error::new("vm", kind);
+        let message = error.to_string();
+        for text in &texts {
+            assert_eq!(
+                message.matches(text.as_str()).count(),
+                1,
+                "{text}: {message}"
+            );
+        }
+        assert!(error.source().is_none(), "{message}");
+    }
+}

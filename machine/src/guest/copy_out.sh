@@ -1,0 +1,23 @@
+# shellcheck shell=bash
+# Copies $source to $target in the share, readable by the host's user, whoever that is.
+# Pipes, sockets and devices can't be created there: the paths of the first ones are
+# printed last, after a line with $target, in no more bytes than the host keeps of the
+# output.
+# shellcheck disable=SC2154 # assigned by the caller
+[[ $source == /* ]] || source=./$source
+if [[ -d $source ]]; then
+    special=$(
+        cd -- "$source"
+        find . ! -type d ! -type f ! -type l | { head -c 500000; cat >/dev/null; }
+    )
+fi
+if [[ ${special-} ]]; then
+    mkdir -- "$target"
+    cd -- "$source"
+    find . -type d -exec mkdir -p -- "$target/{}" \;
+    find . '(' -type f -o -type l ')' -exec cp -P --parents -t "$target" -- {} +
+else
+    cp -rH -- "$source" "$target"
+fi
+chmod -R u+rwX -- "$target"
+[[ ! ${special-} ]] || printf '\n%s\n%s\n' "$target" "$special"

@@ -1,0 +1,35 @@
+//! The 9p shares that a guest has mounted: QEMU can't save a guest that has.
+
+use serde::{Deserialize, Serialize};
+
+use super::Guest;
+use super::parse::mounts::mounts;
+use crate::error::{ErrorKind, Result};
+
+/// A mounted share, as in the guest's `/proc/mounts`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Mount {
+    pub(crate) source: String,
+    pub(crate) dir: String,
+    pub(crate) options: String,
+}
+
+impl Guest {
+    /// Unmounts all 9p shares and returns those that nothing in the guest will mount again.
+    ///
+    /// # Errors
+    /// [`NotSavable`](ErrorKind::NotSavable) with the directory that stays mounted.
+    pub(crate) async fn unmount_shares(&self) -> Result<Vec<Mount>> {
+        let script = self.script("unmounting shares");
+        let script = script.append(include_str!("unmount_shares.sh")).into_text();
+        let output = self.execute(script).await?;
+        if output.success() {
+            return Ok(mounts(&output.text()));
+        }
+        let text = output.text();
+        let dir = serial_log::printable(text.lines().last().unwrap_or("?")).into_owned();
+        Err(self.error(ErrorKind::NotSavable {
+            reason: format!("the guest holds the 9p share mounted at {dir}"),
+        }))
+    }
+}

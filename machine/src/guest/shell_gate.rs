@@ -1,0 +1,220 @@
+//! The gate to the guest's one root shell: callers queue for it, and the first connects it.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use backdoor_shell::{Command, Output, Shell};
+use tokio::net::UnixStream;
+use tokio::sync::{OwnedMutexGuard, watch};
+use tokio::time::timeout;
+
+use super::{Guest, Running};
+use crate::error::{ErrorKind, Result};
+use crate::trace;
+
+/// How often a guest that does not boot is mentioned.
+const BOOT_REMINDER: Duration = Duration::from_secs(30);
+
+/// What is being waited for while the shell is not connected.
+const BOOTING: &str = "waiting for the VM to finish booting";
+
+/// The state of a probe that the shell could not run.
+pub(crate) const BUSY: &str = "the guest's shell is busy, or away";
+
+pub(crate) type GuestShell = Shell<UnixStream>;
+
+/// The shell, its lock, and whether it is connected.
+#[derive(Debug)]
+pub(crate) struct ShellGate {
+    shell: Arc<tokio::sync::Mutex<GuestShell>>,
+    /// Whether the shell was connected when its lock was last released.
+    is_connected: watch::Sender<bool>,
+}
+
+impl ShellGate {
+    pub(crate) fn new(shell: GuestShell) -> Self {
+        Self {
+            shell: Arc::new(tokio::sync::Mutex::new(shell)),
+            is_connected: watch::Sender::new(false),
+        }
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        *self.is_connected.borrow()
+    }
+
+    /// Waits until another caller has connected the shell.
+    async fn connected(&self) {
+        let mut news = self.is_connected.subscribe();
+        // The sender is in `self`.
+        let _ = news.wait_for(|is_connected| *is_connected).await;
+    }
+
+    /// Locks the shell for as long as it takes.
+    pub(crate) async fn lock(&self) -> ShellGuard {
+        ShellGuard {
+            shell: Arc::clone(&self.shell).lock_owned().await,
+            is_connected: self.is_connected.clone(),
+        }
+    }
+}
+
+/// The locked shell.
+pub(crate) struct ShellGuard {
+    pub(crate) shell: OwnedMutexGuard<GuestShell>,
+    is_connected: watch::Sender<bool>,
+}
+
+impl ShellGuard {
+    /// Announces whether the shell is connected.
+    fn publish(&self) {
+        self.is_connected.send_replace(self.shell.is_connected());
+    }
+}
+
+impl Drop for ShellGuard {
+    fn drop(&mut self) {
+        self.publish();
+    }
+}
+
+impl Guest {
+    /// Runs a command in the guest's root shell, whose time limit is this host's. Checks
+    /// the polling conditions first, starts a machine that is off, connects the shell,
+    /// and emits the result.
+    pub(super) async fn in_shell(
+        &self,
+        command: Command,
+        run: impl AsyncFnOnce(&mut GuestShell, Command) -> Result<Output, backdoor_shell::Error>,
+    ) -> Result<Output> {
+        let (script, start) = (command.script().to_owned(), Instant::now());
+        let command = command.default_timeout(self.limit);
+        self.check_conditions().await?;
+        self.start_if_off().await?;
+        let doing = format!("running `{script}`");
+        let ran = self.with_shell(&doing, async |shell| run(shell, command).await);
+        let result = Box::pin(ran).await;
+        let traced = match &result {
+            Ok(output) => Ok((output.status(), &*output.stdout)),
+            Err(error) => Err(error as &dyn Display),
+        };
+        trace::ran(self.name(), &script, start, traced);
+        result
+    }
+
+    /// Runs `operation` with the shell of the running guest, connected.
+    pub(crate) async fn with_shell<T>(
+        &self,
+        doing: &str,
+        operation: impl AsyncFnOnce(&mut GuestShell) -> Result<T, backdoor_shell::Error>,
+    ) -> Result<T> {
+        let running = self.running(doing)?;
+        self.with_shell_of(&running, doing, operation).await
+    }
+
+    /// The same for a guest that may not be the machine's current one yet.
+    pub(crate) async fn with_shell_of<T>(
+        &self,
+        running: &Running,
+        doing: &str,
+        operation: impl AsyncFnOnce(&mut GuestShell) -> Result<T, backdoor_shell::Error>,
+    ) -> Result<T> {
+        let lock = async { Ok(running.gate.lock().await) };
+        let mut guard = self.until_guest_end(running, doing, lock).await?;
+        self.connect_shell(running, &mut guard, doing).await?;
+        self.until_guest_end(running, doing, async {
+            let result = operation(&mut guard.shell).await;
+            result.map_err(|source| running.shell_error(source))
+        })
+        .await
+    }
+
+    /// Locks the shell; waits no longer than this handle waits.
+    pub(crate) async fn lock_shell(&self, running: &Running, doing: &str) -> Result<ShellGuard> {
+        let lock = async {
+            let lock = timeout(self.limit, running.gate.lock()).await;
+            lock.map_err(|_| {
+                let lifetime = &running.lifetime;
+                lifetime.timed_out(self.limit, "the guest's shell", 1, BUSY)
+            })
+        };
+        self.until_guest_end(running, doing, lock).await
+    }
+
+    /// Waits for the guest to boot and its root shell to answer. Starts a machine that
+    /// was not started, or was shut down or crashed on purpose. Does nothing if the shell
+    /// is connected, busy or not.
+    ///
+    /// # Errors
+    /// [`TimedOut`](ErrorKind::TimedOut) with the last console lines.
+    pub async fn connect(&self) -> Result<()> {
+        self.start_if_off().await?;
+        let running = self.running(BOOTING)?;
+        tokio::select! {
+            biased;
+            () = running.gate.connected() => Ok(()),
+            guard = self.lock_shell(&running, BOOTING) => {
+                self.connect_shell(&running, &mut guard?, BOOTING).await
+            }
+        }
+    }
+
+    /// Connects a shell that is not connected.
+    pub(crate) async fn connect_shell(
+        &self,
+        running: &Running,
+        guard: &mut ShellGuard,
+        doing: &str,
+    ) -> Result<()> {
+        if guard.shell.is_connected() {
+            return Ok(());
+        }
+        let greeting = self.wait_for_greeting(running, &mut guard.shell);
+        let connected = self.until_guest_end(running, doing, greeting);
+        self.step(BOOTING, connected).await?;
+        guard.publish();
+        Ok(())
+    }
+
+    async fn wait_for_greeting(
+        &self,
+        running: &Running,
+        shell: &mut GuestShell,
+    ) -> Result<(), ErrorKind> {
+        let on_line = |line: &str| {
+            let line = serial_log::printable(line);
+            tracing::info!(machine = self.name(), "Guest shell says: {line}");
+        };
+        let start = Instant::now();
+        let mut reminders = 0;
+        while start.elapsed() < self.limit {
+            let left = self.limit.saturating_sub(start.elapsed());
+            if let Ok(connected) = timeout(BOOT_REMINDER.min(left), shell.connect(on_line)).await {
+                return connected.map_err(|source| running.shell_error(source));
+            }
+            reminders += 1;
+            tracing::warn!(
+                machine = self.name(),
+                "the guest's root shell has not answered yet; see the console, \
+                 and in the guest `systemctl status backdoor.service`"
+            );
+        }
+        let seen = "no greeting from the shell";
+        let lifetime = &running.lifetime;
+        Err(lifetime.timed_out(self.limit, "the guest's root shell", reminders, seen))
+    }
+
+    /// Disconnects from a guest's shell that is about to end, because the guest was told
+    /// to reboot, say. The next operation that needs a shell waits for the new one.
+    ///
+    /// # Errors
+    /// [`TimedOut`](ErrorKind::TimedOut) if another command keeps the shell.
+    pub async fn disconnect(&self) -> Result<()> {
+        let doing = "disconnecting the guest's shell";
+        let running = self.running(doing)?;
+        let mut guard = self.lock_shell(&running, doing).await?;
+        guard.shell.disconnect();
+        Ok(())
+    }
+}

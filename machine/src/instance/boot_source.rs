@@ -1,0 +1,43 @@
+//! What a QEMU starts from.
+
+use std::path::PathBuf;
+
+use super::saved_state::SavedState;
+
+/// A file that is the guest's RAM.
+#[derive(Clone, Debug)]
+pub(crate) struct RamFile {
+    pub(crate) path: PathBuf,
+    /// In bytes; must be the size that the start command gives the guest.
+    pub(crate) size: u64,
+}
+
+/// What a QEMU starts from.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum BootSource {
+    /// The guest boots.
+    #[default]
+    Boot,
+    /// The guest does not run: QEMU is only queried.
+    Paused,
+    /// The guest boots with its RAM in a file, to be saved.
+    BootInto(RamFile),
+    /// The guest continues from a saved state, and gets an identity afterwards.
+    Saved(SavedState),
+    /// The same, but it gets its identity, without new hardware addresses, as part of the
+    /// start.
+    SavedSelf(SavedState),
+    /// The guest continues from a saved state with a copy of its RAM in this file, to be
+    /// saved again.
+    SavedInto(SavedState, PathBuf),
+}
+
+impl BootSource {
+    /// The saved state from which the guest continues.
+    pub(crate) fn saved(&self) -> Option<&SavedState> {
+        match self {
+            Self::Saved(saved) | Self::SavedSelf(saved) | Self::SavedInto(saved, _) => Some(saved),
+            Self::Boot | Self::Paused | Self::BootInto(_) => None,
+        }
+    }
+}

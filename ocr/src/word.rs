@@ -1,0 +1,55 @@
+//! Words with their rectangles, and the search in lines of them.
+
+use regex::Regex;
+
+use crate::Rect;
+
+/// A word on a screen: characters between two pieces of white space.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Word {
+    /// Never empty.
+    pub text: String,
+    /// Where it is.
+    pub place: Rect,
+    /// How certain the text is, from 0 to 100. A text console's words have 100.
+    pub confidence: f32,
+    /// The number of the word's line, counted from 0 at the top. Words far apart are
+    /// in different lines even at the same height. On a text console, its row.
+    pub line: usize,
+}
+
+/// The words, separated by one space.
+pub(crate) fn line_text(words: &[Word]) -> String {
+    let words: Vec<_> = words.iter().map(|word| &*word.text).collect();
+    words.join(" ")
+}
+
+/// Searches each line. A match's rectangle contains all words that it overlaps.
+pub(crate) fn find(words: &[Word], pattern: &Regex) -> Vec<Rect> {
+    let lines = words.chunk_by(|a, b| a.line == b.line);
+    lines.flat_map(|line| find_in_line(line, pattern)).collect()
+}
+
+fn find_in_line(words: &[Word], pattern: &Regex) -> Vec<Rect> {
+    let line = line_text(words);
+    let mut start = 0;
+    // The position of each word in `line`.
+    let spans: Vec<_> = words
+        .iter()
+        .map(|word| {
+            let span = start..start + word.text.len();
+            start = span.end + 1;
+            (span, word.place)
+        })
+        .collect();
+    let rect_of = |found: regex::Match<'_>| {
+        let words = spans.iter();
+        words
+            .filter(|(span, _)| span.start < found.end() && found.start() < span.end)
+            .map(|&(_, place)| place)
+            .reduce(Rect::union)
+    };
+    let matches = pattern.find_iter(&line).filter(|found| !found.is_empty());
+    matches.filter_map(rect_of).collect()
+}

@@ -1,0 +1,140 @@
+//! Ignored tests, which run if the host has what they need.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use super::runner::Tests;
+use crate::util::{sources, workspace};
+
+/// What a test may need, as in `#[ignore = "needs …"]`.
+const REFERENCE_DRIVER: &str = "needs VM_REFERENCE_DRIVER";
+const SCHEMA: &str = "needs the JUnit schema";
+const MOUNT: &str = "needs to mount file systems";
+
+/// Other reasons begin with this: a test starts the ignored one, in a process of its own.
+const RUN_BY: &str = "run by ";
+
+/// An ignored test.
+#[derive(Debug, PartialEq, Eq)]
+struct Ignored {
+    test: String,
+    reason: String,
+}
+
+/// The ignored tests that are not to be run. Prints those of `tests` whose need is not met.
+pub(super) fn excluded(tests: &Tests<'_>, has_schema: bool) -> Result<Vec<String>> {
+    let is_met = BTreeMap::from([
+        (
+            REFERENCE_DRIVER,
+            std::env::var_os("VM_REFERENCE_DRIVER").is_some(),
+        ),
+        (SCHEMA, has_schema),
+        (MOUNT, can_mount()?),
+    ]);
+    let mut excluded = Vec::new();
+    for Ignored { test, reason } in all()? {
+        match is_met.get(&*reason) {
+            Some(true) => continue,
+            Some(false) if tests.include(&test) => eprintln!("skipped: {test}: it {reason}"),
+            None if !reason.starts_with(RUN_BY) => {
+                bail!("{test} is ignored for a reason that is not in {}", file!())
+            }
+            _ => {}
+        }
+        excluded.push(test);
+    }
+    Ok(excluded)
+}
+
+/// The ignored tests in `tests/vm`.
+fn all() -> Result<Vec<Ignored>> {
+    let dir = workspace().join("tests/vm");
+    let mut found = Vec::new();
+    for path in sources(&dir)? {
+        let module = path.strip_prefix(&dir)?.with_extension("");
+        let module = module.to_string_lossy().replace('/', "::");
+        found.extend(in_source(&module, &fs::read_to_string(&path)?));
+    }
+    Ok(found)
+}
+
+/// Those in a module's source.
+fn in_source(module: &str, text: &str) -> Vec<Ignored> {
+    let mut reason = None;
+    let mut found = Vec::new();
+    for line in text.lines().map(str::trim) {
+        if let Some(rest) = line.strip_prefix("#[ignore = \"") {
+            reason = rest.strip_suffix("\"]");
+        } else if let Some(name) = function(line)
+            && let Some(reason) = reason.take()
+        {
+            found.push(Ignored {
+                test: format!("{module}::{name}"),
+                reason: reason.to_owned(),
+            });
+        }
+    }
+    found
+}
+
+/// The name of the function that begins in a line.
+fn function(line: &str) -> Option<&str> {
+    let line = line.strip_prefix("async ").unwrap_or(line);
+    line.strip_prefix("fn ")?.split('(').next()
+}
+
+/// Whether this process may mount a file system.
+fn can_mount() -> Result<bool> {
+    let dir = tempfile::tempdir()?;
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "tmpfs"]).arg(dir.path());
+    // The reason for a failure does not matter.
+    let is_mounted = mount.output().is_ok_and(|output| output.status.success());
+    if is_mounted {
+        crate::util::run(Command::new("umount").arg(dir.path()))?;
+    }
+    Ok(is_mounted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ignored_tests_are_found_with_their_reasons() {
+        let text = "\
+#[test]
+#[ignore = \"needs the JUnit schema\"]
+fn one() {}
+fn helper() {}
+#[tokio::test]
+#[ignore = \"run by one\"]
+#[expect(clippy::unused_async, reason = \"a test\")]
+async fn two() {}
+#[test]
+fn three() {}
+";
+        let ignored = |test: &str, reason: &str| Ignored {
+            test: test.to_owned(),
+            reason: reason.to_owned(),
+        };
+        assert_eq!(
+            in_source("a::b", text),
+            [
+                ignored("a::b::one", SCHEMA),
+                ignored("a::b::two", "run by one")
+            ]
+        );
+    }
+
+    #[test]
+    fn every_reason_is_known() {
+        for it in all().unwrap() {
+            let is_need = [REFERENCE_DRIVER, SCHEMA, MOUNT].contains(&it.reason.as_str());
+            assert!(is_need || it.reason.starts_with(RUN_BY), "{it:?}");
+        }
+    }
+}
