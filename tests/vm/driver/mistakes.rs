@@ -82,7 +82,7 @@ fn start_scripts_against_the_contract() {
     let first = run.start_scripts[0].to_str().unwrap();
     let said = refused(&run, &["--start-scripts", first, first, "-K"], "");
     assert!(
-        one_line(&said).contains("two machines are called machine"),
+        one_line(&said).contains("two machines are named machine"),
         "{said}"
     );
 }

@@ -178,7 +178,7 @@ fn a_failed_script_opens_the_prompt() {
     let ended = driver.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(1), "{said}");
-    assert!(said.contains("its machines wait"), "{said}");
+    assert!(said.contains("Its machines still run"), "{said}");
     let stdout = String::from_utf8_lossy(&ended.stdout);
     assert!(stdout.contains("found alive\n"), "{stdout}\n{said}");
 }

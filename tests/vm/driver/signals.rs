@@ -196,7 +196,7 @@ while True:
 ";
     let said = too_long("5", &[], script).failed(124);
     assert!(said.contains("script.py\", line 4 in <module>"), "{said}");
-    assert!(said.contains("did not end when its time was up"), "{said}");
+    assert!(said.contains("did not end after its time limit"), "{said}");
 }
 
 #[test]
