@@ -16,7 +16,7 @@ class PollingCondition:
     description: Optional[str]
     last_called: float
     entry_count: int
-    # Why it did not hold when it was last checked, if it raised that.
+    # The exception that the last check raised.
     error: Optional[Exception]
 
     def __init__(
@@ -33,13 +33,13 @@ class PollingCondition:
         self.error = None
 
     def check(self, force: bool = False) -> bool:
-        """Whether it holds; taken for granted if it was checked lately."""
+        """Whether it holds. Assumed to if it was checked recently."""
         if (self.entered or not self.overdue) and not force:
             return True
         with self, rootlog.nested(f"checking: {self.description}"):
             self.error = None
             try:
-                # A function that returns nothing demands by exceptions.
+                # A function without a return value raises exceptions instead.
                 result = self.condition()
                 holds = result is None or bool(result)
             except Exception as error:
@@ -62,7 +62,7 @@ class PollingCondition:
 
     @property
     def entered(self) -> bool:
-        """Whether it is being checked: by commands of its own, for instance."""
+        """Whether a check is in progress. Its own commands must not start another."""
         return self.entry_count > 0
 
     def __enter__(self) -> None:
