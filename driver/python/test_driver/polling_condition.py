@@ -1,11 +1,12 @@
 """Conditions that must hold while a part of a test runs."""
 
 import time
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 from test_driver.errors import RequestedAssertionFailed
-from test_driver.logger import rootlog
 from test_driver.failure import exception_text
+from test_driver.logger import rootlog
+from test_driver.machine import retry
 
 
 class PollingCondition:
@@ -70,3 +71,25 @@ class PollingCondition:
 
     def __exit__(self, *_) -> None:  # type: ignore
         self.entry_count -= 1
+
+
+class Poll:
+    """A polling condition as scripts use it: it must hold within `with`."""
+
+    def __init__(self, driver: Any, condition: PollingCondition):
+        self._driver = driver
+        self.condition = condition
+
+    def __enter__(self) -> None:
+        self._driver.polling_conditions.append(self.condition)
+        # Operations may already run in other threads.
+        for machine in self._driver.machines + self._driver._created:
+            machine._vm.update_callbacks()
+
+    def __exit__(self, *_: Any) -> None:
+        self._driver.polling_conditions.remove(self.condition)
+
+    def wait(self, timeout: int = 900) -> None:
+        """Waits until the condition holds."""
+        with rootlog.nested(f"waiting for {self.condition.description}"):
+            retry(lambda _: self.condition.check(force=True), timeout)

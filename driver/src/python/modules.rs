@@ -15,12 +15,11 @@ macro_rules! files {
 }
 
 /// All files, each after those that it imports.
-const FILES: [(&str, &str); 24] = files![
+const FILES: [(&str, &str); 25] = files![
     "__init__",
     "errors",
     "failure",
     "logger",
-    "polling_condition",
     "start_command",
     "vlan",
     "keys",
@@ -37,6 +36,8 @@ const FILES: [(&str, &str); 24] = files![
     "machine/screen",
     "machine/monitor",
     "machine/__init__",
+    "polling_condition",
+    "symbols",
     "driver",
     "prompt",
     "run",

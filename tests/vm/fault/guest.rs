@@ -141,8 +141,8 @@ other.execute = in_vain
     let told = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.success(), "{told}");
     for why in [
-        "one: what it has may not be on its disk: sync has failed with exit code 5",
-        "other: what it has may not be on its disk: sync: in vain",
+        "one: the disk may lack recent writes: sync failed with exit code 5",
+        "other: the disk may lack recent writes: sync: in vain",
     ] {
         assert!(told.contains(why), "{told}");
     }
