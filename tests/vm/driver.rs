@@ -261,6 +261,33 @@ assert machine.process.returncode == 0
 }
 
 #[test]
+fn waits_check_conditions_only_if_there_are_any() {
+    let script = "\
+check = type(machine.callbacks[0])
+check_conditions = check.__call__
+checks = []
+
+def count(self):
+    checks.append(self)
+    check_conditions(self)
+
+check.__call__ = count
+machine.succeed('(sleep 1; touch /tmp/file) >&2 &')
+machine.wait_for_file('/tmp/file')
+assert not checks, checks
+
+@polling_condition
+def holds():
+    pass
+
+with holds:
+    machine.wait_for_file('/tmp/file')
+assert checks
+";
+    Run::new(&[("machine", "minimal")]).run(script).passed();
+}
+
+#[test]
 fn scripts_can_create_machines() {
     let run = Run::booting(&[]);
     let minimal = start_script("minimal");

@@ -82,7 +82,7 @@ fn invalid_start_scripts_are_refused() {
     let first = run.start_scripts[0].to_str().unwrap();
     let stderr = refused(&run, &["--start-scripts", first, first, "-K"], "");
     assert!(
-        one_line(&stderr).contains("two machines are called machine"),
+        one_line(&stderr).contains("two machines are named machine"),
         "{stderr}"
     );
 }

@@ -180,7 +180,7 @@ fn a_failed_script_opens_the_prompt() {
     let ended = driver.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(1), "{stderr}");
-    assert!(stderr.contains("its machines wait"), "{stderr}");
+    assert!(stderr.contains("Its machines still run"), "{stderr}");
     let stdout = String::from_utf8_lossy(&ended.stdout);
     assert!(stdout.contains("found alive\n"), "{stdout}\n{stderr}");
 }

@@ -194,7 +194,7 @@ while True:
 ";
     let log = run_with_timeout("5", &[], script).failed(124);
     assert!(log.contains("script.py\", line 4 in <module>"), "{log}");
-    assert!(log.contains("did not end when its time was up"), "{log}");
+    assert!(log.contains("did not end after its time limit"), "{log}");
 }
 
 #[test]

@@ -136,8 +136,8 @@ other.execute = fail_to_sync
     let stderr = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.success(), "{stderr}");
     for warning in [
-        "one: what it has may not be on its disk: sync has failed with exit code 5",
-        "other: what it has may not be on its disk: sync: no answer",
+        "one: the disk may lack recent writes: sync failed with exit code 5",
+        "other: the disk may lack recent writes: sync: no answer",
     ] {
         assert!(stderr.contains(warning), "{stderr}");
     }
