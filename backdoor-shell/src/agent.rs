@@ -3,10 +3,6 @@
 use crate::Nonce;
 use crate::quote::ansi_c;
 
-/// The name of the agent's virtio port: `-device virtserialport,name=…`. In a guest without
-/// it, the agent uses the console.
-pub const PORT: &str = "org.vmwright.shell";
-
 /// The script that the guest's bash evaluates on connecting. Do not resume a guest that was
 /// saved with another one.
 pub const AGENT: &str = include_str!("agent.bash");
@@ -41,6 +37,7 @@ pub(crate) fn wrap(script: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::PORT;
 
     #[test]
     fn bootstrap_is_one_line_of_printable_ascii() {

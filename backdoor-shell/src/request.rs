@@ -5,7 +5,7 @@ use base64::{Engine as _, encoded_len};
 use bytes::BytesMut;
 
 #[cfg(doc)]
-use crate::Event;
+use crate::quote::ansi_c;
 use crate::quote::ansi_c;
 use crate::{Nonce, agent};
 
@@ -13,9 +13,9 @@ use crate::{Nonce, agent};
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Request<'a> {
-    /// Starts the agent in the guest's bash, answered by [`Event::Ready`].
+    /// Starts the agent in the guest's bash, answered by [`Event::Ready`](crate::Event::Ready).
     Bootstrap(Nonce),
-    /// Runs a bash script, answered by [`Event::Output`]s and one [`Event::End`].
+    /// Runs a bash script, answered by [`Event::Output`](crate::Event::Output)s and one [`Event::End`](crate::Event::End).
     Run {
         /// The nonce of the agent's [`Bootstrap`](Self::Bootstrap): other agents ignore the
         /// request.
@@ -25,7 +25,7 @@ pub enum Request<'a> {
         /// The bash script.
         script: &'a str,
     },
-    /// Creates or truncates a file, answered by [`Event::Ready`] when
+    /// Creates or truncates a file, answered by [`Event::Ready`](crate::Event::Ready) when
     /// [`Piece`](Self::Piece)s may follow. A failure is answered as for a piece.
     Put {
         /// As for [`Run`](Self::Run).
@@ -38,9 +38,9 @@ pub enum Request<'a> {
         path: &'a [u8],
     },
     /// The next bytes of a file. An empty piece ends the file and is answered by an
-    /// [`Event::End`].
+    /// [`Event::End`](crate::Event::End).
     ///
-    /// If writing fails, an [`Event::Output`] contains the reason at once, and the status of
+    /// If writing fails, an [`Event::Output`](crate::Event::Output) contains the reason at once, and the status of
     /// the end is not 0. The remaining bytes may then be omitted. If the agent can't continue,
     /// it sends the end early; then no piece may follow.
     Piece {
@@ -51,7 +51,7 @@ pub enum Request<'a> {
         /// The bytes, less than 50 MB.
         bytes: &'a [u8],
     },
-    /// Stops a running script. It is answered by the script's [`Event::End`]; after SIGKILL,
+    /// Stops a running script. It is answered by the script's [`Event::End`](crate::Event::End); after SIGKILL,
     /// with status 137.
     Stop {
         /// As for [`Run`](Self::Run).
