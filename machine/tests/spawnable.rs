@@ -1,5 +1,7 @@
 //! Operations can be spawned: their futures are `Send`.
 
+#![cfg(feature = "ocr")]
+
 use std::time::Duration;
 
 use machine::{Machine, PollingCondition};
