@@ -19,7 +19,7 @@ use crate::util::{Progress, vm_dir};
 
 /// How an image is built.
 struct Recipe {
-    /// All inputs. The image is built again if one of them changes.
+    /// All inputs. The image is rebuilt if one of them changes.
     inputs: fn() -> Vec<&'static str>,
     /// Builds the image in an empty directory.
     build: fn(&Path, &Progress) -> Result<()>,
@@ -75,7 +75,7 @@ pub(crate) fn ensure(images: &[Image], yes: bool) -> Result<()> {
         let inputs = [&COMMON_INPUTS, &(recipe.inputs)()[..]].concat();
         cache::ensure(&image.dir(), &inputs, |dir| {
             host::ensure(&[&host::RUN[..], &host::BUILD].concat(), yes)?;
-            // After the question whether to install packages, which the spinner would overwrite.
+            // Started after the prompt to install packages, which the spinner would overwrite.
             let progress = Progress::new(&format!("image {}", image.name()));
             (recipe.build)(dir, &progress)
         })

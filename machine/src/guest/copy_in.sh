@@ -9,7 +9,7 @@ if [[ -d $target ]]; then target=$target/$name; fi
 cp -rT -- "$copy" "$target"
 for mode in "$modes"/*; do
     if [[ -d $target ]]; then
-        (cd -- "$target"; xargs -0 chmod "${mode##*/}" -- <"$mode")
+        (cd -- "$target" || exit; xargs -0 chmod "${mode##*/}" -- <"$mode")
     else
         chmod "${mode##*/}" -- "$target"
     fi

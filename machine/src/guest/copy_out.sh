@@ -7,13 +7,13 @@
 [[ $source == /* ]] || source=./$source
 if [[ -d $source ]]; then
     special=$(
-        cd -- "$source"
+        cd -- "$source" || exit
         find . ! -type d ! -type f ! -type l | { head -c 500000; cat >/dev/null; }
     )
 fi
 if [[ ${special-} ]]; then
     mkdir -- "$target"
-    cd -- "$source"
+    cd -- "$source" || exit
     find . -type d -exec mkdir -p -- "$target/{}" \;
     find . '(' -type f -o -type l ')' -exec cp -P --parents -t "$target" -- {} +
 else

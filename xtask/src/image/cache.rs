@@ -1,4 +1,4 @@
-//! Built once, from the same inputs; whole or not at all.
+//! A directory that is built atomically, and rebuilt only if its inputs change.
 
 use std::fs::{self, File, Permissions};
 use std::io::ErrorKind::NotFound;
@@ -10,30 +10,32 @@ use sha2::{Digest as _, Sha256};
 
 use crate::util::hex;
 
-/// In it stands, for a whole image, what it was made from and which files it has.
+/// The file with the hash of a complete image's inputs, and the list of its files.
 const MANIFEST: &str = "manifest";
 
-/// This file is an input of every image, too.
+/// This file, which is also an input of every image.
 const BUILDER: &str = include_str!("cache.rs");
 
-/// Builds the directory `image` by `build`, unless it is there already, whole
-/// and made from the same `inputs`. Another process that wants the same one
-/// waits. `build` works in an empty directory beside it.
+/// Calls `build` to build the directory `image`, unless a complete one made from the same
+/// `inputs` exists. `build` gets an empty directory, which is renamed to `image` on success.
+/// Other processes that build the same image wait.
 pub(crate) fn ensure(
     image: &Path,
     inputs: &[&str],
     build: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
-    let images = image.parent().context("an image has a directory")?;
+    let images = image
+        .parent()
+        .context("the image has no parent directory")?;
     fs::create_dir_all(images)?;
     let lock = File::create(image.with_extension("lock"))?;
     lock.lock()?;
 
     let hash = hash(inputs);
-    if is_whole(image, &hash) {
+    if is_complete(image, &hash) {
         return Ok(());
     }
-    let name = image.file_name().context("an image has a name")?;
+    let name = image.file_name().context("the image has no name")?;
     let prefix = format!(".{}.new-", name.to_string_lossy());
     remove_leftovers(images, &prefix)?;
     let new = tempfile::Builder::new()
@@ -50,7 +52,7 @@ pub(crate) fn ensure(
     Ok(())
 }
 
-/// Removes what a killed builder left. Whoever has the lock is the only builder.
+/// Removes the directories of builders that were killed. The caller holds the lock.
 fn remove_leftovers(images: &Path, prefix: &str) -> Result<()> {
     for entry in fs::read_dir(images)? {
         let entry = entry?;
@@ -70,7 +72,7 @@ fn hash(inputs: &[&str]) -> String {
     hex(&hash.finalize())
 }
 
-/// The hash of the inputs, then every file with its size.
+/// The hash of the inputs, then each file's size and name, one a line.
 fn manifest(dir: &Path, hash: &str) -> Result<String> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir)? {
@@ -85,7 +87,7 @@ fn manifest(dir: &Path, hash: &str) -> Result<String> {
     Ok(format!("{hash}\n{}", files.concat()))
 }
 
-fn is_whole(image: &Path, hash: &str) -> bool {
+fn is_complete(image: &Path, hash: &str) -> bool {
     let Ok(manifest) = fs::read_to_string(image.join(MANIFEST)) else {
         return false;
     };
@@ -98,8 +100,8 @@ fn is_whole(image: &Path, hash: &str) -> bool {
         })
 }
 
-/// A temporary directory is its maker's alone; an image need not be. Its files
-/// are for reading: they are the base of many machines.
+/// Lets all users read the image: a temporary directory is private to its owner. Makes its
+/// files read-only, since many machines use them as their base.
 fn make_readable(image: &Path) -> Result<()> {
     for entry in fs::read_dir(image)? {
         let entry = entry?;
@@ -117,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn built_once_and_again_when_changed_or_damaged() {
+    fn an_image_is_rebuilt_if_changed_or_damaged() {
         let dir = tempfile::tempdir().unwrap();
         let image = dir.path().join("image");
         let builds = Cell::new(0);
@@ -132,26 +134,26 @@ mod tests {
         ensure(&["a", "b"]);
         assert_eq!(builds.get(), 1, "the same inputs");
         ensure(&["ab", ""]);
-        assert_eq!(builds.get(), 2, "other inputs");
+        assert_eq!(builds.get(), 2, "different inputs");
         fs::remove_file(image.join("disk")).unwrap();
         fs::write(image.join("disk"), "cut").unwrap();
         ensure(&["ab", ""]);
-        assert_eq!(builds.get(), 3, "a file of another size");
+        assert_eq!(builds.get(), 3, "a file of a different size");
         fs::remove_file(image.join("disk")).unwrap();
         ensure(&["ab", ""]);
-        assert_eq!(builds.get(), 4, "a file that is gone");
+        assert_eq!(builds.get(), 4, "a missing file");
     }
 
     #[test]
-    fn what_a_killed_builder_left_is_removed() {
+    fn directories_of_killed_builders_are_removed() {
         let dir = tempfile::tempdir().unwrap();
         let left = dir.path().join(".image.new-abc");
-        let another_image_s = dir.path().join(".other.new-abc");
+        let of_another_image = dir.path().join(".other.new-abc");
         fs::create_dir(&left).unwrap();
-        fs::create_dir(&another_image_s).unwrap();
+        fs::create_dir(&of_another_image).unwrap();
         ensure(&dir.path().join("image"), &[], |_| Ok(())).unwrap();
         assert!(!left.exists());
-        assert!(another_image_s.exists(), "it may be at work");
+        assert!(of_another_image.exists(), "its builder may be running");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! An image with a Debian system on its disk, made without root.
+//! An image with a Debian system on its disk, built without root privileges.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -14,11 +14,11 @@ use crate::util::{Progress, run};
 
 const SUITE: &str = "bookworm";
 
-/// The initramfs' `/init`, which makes way for the one on the disk.
+/// `/init` of the initramfs, which starts the system on the disk.
 const INIT: &str = include_str!("../../images/common/disk-init");
 
-/// Modules for hardware that no virtual machine has: the large ones of them.
-const NO_MODULES: [&str; 9] = [
+/// Large modules for hardware that no virtual machine has.
+const UNUSED_MODULES: [&str; 9] = [
     "drivers/gpu/drm/amd",
     "drivers/gpu/drm/i915",
     "drivers/gpu/drm/nouveau",
@@ -30,10 +30,10 @@ const NO_MODULES: [&str; 9] = [
     "drivers/staging",
 ];
 
-/// Files of a guest's: their paths in it, and their text.
+/// Files in the guest: their paths and their text.
 pub(super) type Files = &'static [(&'static str, &'static str)];
 
-/// The files of `xtask/images/IMAGE/root` that are named.
+/// The given files of `xtask/images/IMAGE/root`.
 macro_rules! root_files {
     ($image:literal, $($path:literal),* $(,)?) => {
         &[
@@ -43,35 +43,35 @@ macro_rules! root_files {
 }
 pub(super) use root_files;
 
-/// The guest's side of the driver's root shell.
+/// The script that starts the root shell.
 pub(super) const BACKDOOR: Files = &[(
     "usr/local/sbin/backdoor",
     include_str!("../../images/common/backdoor"),
 )];
 
-/// What makes one Debian system differ from another.
+/// An image with Debian.
 pub(super) struct Debian {
     /// The image's name.
     pub(super) name: &'static str,
-    /// The guest's memory, as QEMU's `-m` takes it.
+    /// The guest's memory, in the syntax of QEMU's `-m`.
     pub(super) memory: &'static str,
-    /// Devices beside those of every image, as QEMU's `-device` takes them.
+    /// Devices in addition to those of every image, in the syntax of QEMU's `-device`.
     pub(super) devices: &'static [&'static str],
-    /// The root file system's size, as `mke2fs` takes it. The file is sparse.
+    /// The size of the root file system, in the syntax of `mke2fs`. The file is sparse.
     pub(super) disk_size: &'static str,
-    /// Packages beside the essential ones, one a line.
+    /// Lists of packages in addition to the essential ones, one package a line.
     pub(super) packages: &'static [&'static str],
-    /// Files beside those of packages: their paths and their text.
+    /// Files in addition to those of packages.
     pub(super) files: &'static [Files],
-    /// A shell script, in parts, that runs in the new system once all files are
-    /// there.
+    /// The parts of a shell script that runs in the new system after all files are
+    /// installed.
     pub(super) setup: &'static [&'static str],
 }
 
 impl Debian {
-    /// What the image depends on, beside this program's source.
+    /// The inputs of the image in addition to `COMMON_INPUTS`.
     pub(super) fn inputs(&self) -> Vec<&'static str> {
-        // Each field by its name, so that none can be forgotten.
+        // Without `..`, so that a new field can't be forgotten.
         let Self {
             name,
             memory,
@@ -99,7 +99,7 @@ impl Debian {
         progress.step("building the initramfs");
         let mut initramfs = Initramfs::with_busybox()?;
         initramfs.program("init", INIT);
-        // And what systemd mounts the share by.
+        // systemd uses autofs4 to mount the share.
         let modules = [GUEST_MODULES.as_slice(), &["autofs4"]].concat();
         initramfs.modules("etc/modules", &kernel.modules(&modules)?)?;
         initramfs.write(&dir.join("initrd"))?;
@@ -115,24 +115,24 @@ impl Debian {
         start_script::write(dir, self.name, self.memory, self.devices)
     }
 
-    /// Lays out in `dir` what is not of Debian's packages, our own files and
-    /// the kernel's modules, and packs it into `archive`.
+    /// Collects in `dir` the files that are not in Debian's packages and the kernel's
+    /// modules, and packs them into `archive`.
     fn pack_additions(&self, kernel: &Kernel, dir: &Path, archive: &Path) -> Result<()> {
         let setup = self.setup.concat();
         let files = self.files.iter().copied().flatten();
         for (path, text) in files.copied().chain([("root/setup", setup.as_str())]) {
             let path = dir.join(path);
-            fs::create_dir_all(path.parent().context("a file has a directory")?)?;
+            fs::create_dir_all(path.parent().context("the file has no parent directory")?)?;
             fs::write(path, text)?;
         }
         let modules = dir.join("usr/lib/modules").join(kernel.version());
-        fs::create_dir_all(modules.parent().context("modules have a directory")?)?;
+        fs::create_dir_all(modules.parent().context("no directory for modules")?)?;
         fs::rename(kernel.modules_dir(), &modules)?;
-        for unwanted in NO_MODULES {
-            let unwanted = modules.join("kernel").join(unwanted);
-            fs::remove_dir_all(&unwanted).with_context(|| format!("no {}", unwanted.display()))?;
+        for unused in UNUSED_MODULES {
+            let dir = modules.join("kernel").join(unused);
+            fs::remove_dir_all(&dir).with_context(|| format!("can't remove {}", dir.display()))?;
         }
-        // Whoever builds it, in the guest they are root's.
+        // In the guest, root owns them.
         run(Command::new("tar")
             .args(["--owner=0", "--group=0", "--mode=u=rwX,go=rX", "-C"])
             .args([dir, Path::new("-cf"), archive])
@@ -140,14 +140,14 @@ impl Debian {
         Ok(())
     }
 
-    /// Installs the packages and the additions, and writes all to `archive`.
+    /// Installs the packages and the additions, and writes the system to `archive`.
     ///
-    /// mmdebstrap works as another user if we are not root. So our files reach
-    /// it, and its archive us, as open files.
+    /// Without root privileges mmdebstrap runs as another user, which may not open our
+    /// files: it uses its standard input and output.
     fn install(&self, additions: &Path, archive: &Path) -> Result<()> {
         let packages: Vec<&str> = self.packages.iter().flat_map(|some| some.lines()).collect();
-        // What nobody reads in a test.
-        let unread = ["doc", "info", "locale", "man"];
+        // Not needed in tests.
+        let excluded = ["doc", "info", "locale", "man"];
         run(Command::new("mmdebstrap")
             .arg(if is_root() {
                 "--mode=root"
@@ -156,7 +156,7 @@ impl Debian {
             })
             .args(["--quiet", "--variant=minbase", "--format=tar"])
             .arg(format!("--include={}", packages.join(",")))
-            .args(unread.map(|dir| format!("--dpkgopt=path-exclude=/usr/share/{dir}/*")))
+            .args(excluded.map(|dir| format!("--dpkgopt=path-exclude=/usr/share/{dir}/*")))
             .arg("--customize-hook=tar -C \"$1\" --keep-directory-symlink -x")
             .arg("--customize-hook=chroot \"$1\" sh /root/setup")
             .arg("--customize-hook=rm \"$1\"/root/setup")
@@ -166,8 +166,8 @@ impl Debian {
         Ok(())
     }
 
-    /// Unpacks the system and makes a file system of it, in one session of
-    /// fakeroot: so the files' owners survive without any privilege.
+    /// Unpacks the system and creates its file system in one session of fakeroot, which
+    /// keeps the owners of files without root privileges.
     fn make_disk(&self, system: &Path, root: &Path, disk: &Path) -> Result<()> {
         const SCRIPT: &str = r#"
             mkdir "$2"

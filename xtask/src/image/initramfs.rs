@@ -1,4 +1,4 @@
-//! An initramfs, put together file by file, without root.
+//! An initramfs, assembled file by file without root privileges.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -17,20 +17,20 @@ const PROGRAM: u32 = 0o100_755;
 const FILE: u32 = 0o100_644;
 const LINK: u32 = 0o120_777;
 
-/// Tells the first script of the networks with other machines.
+/// The script that reads the networks with other machines from the kernel command line.
 pub(super) const VLANS: &str = include_str!("../../images/common/vlans");
 
-/// The directories that the kernel or the first script mount something on.
+/// The directories that the kernel or `/init` mounts file systems on.
 const MOUNT_POINTS: [&str; 6] = ["dev", "proc", "sys", "tmp", "run", "disk"];
 
-/// The entries of an initramfs: by path, so that a directory comes before what
-/// is in it, each with its mode and contents. What is added last counts.
+/// The mode and contents of each path. They are sorted, so a directory precedes its
+/// contents. An entry replaces an earlier one with the same path.
 #[derive(Default)]
 pub(super) struct Initramfs(BTreeMap<String, (u32, Vec<u8>)>);
 
 impl Initramfs {
-    /// Busybox by all its names, the directories to mount things on, and what every
-    /// first script uses.
+    /// An initramfs with busybox, links for all its applets, the mount points and
+    /// `/etc/vlans`.
     pub(super) fn with_busybox() -> Result<Self> {
         let mut initramfs = Self::default();
         for dir in MOUNT_POINTS {
@@ -56,7 +56,7 @@ impl Initramfs {
         self.add(path, FILE, contents.as_ref());
     }
 
-    /// Adds a file that can be executed.
+    /// Adds an executable file.
     pub(super) fn program(&mut self, path: &str, contents: impl AsRef<[u8]>) {
         self.add(path, PROGRAM, contents.as_ref());
     }
@@ -66,12 +66,12 @@ impl Initramfs {
         self.add(path, LINK, target.as_bytes());
     }
 
-    /// Adds kernel modules to `lib/modules`, and the file `list` with their
-    /// names, in order, for `insmod`.
+    /// Adds kernel modules to `lib/modules`, and the file `list` with their names in load
+    /// order.
     pub(super) fn modules(&mut self, list: &str, modules: &[PathBuf]) -> Result<()> {
         let mut names = String::new();
         for module in modules {
-            let name = module.file_name().context("a module is a file")?;
+            let name = module.file_name().context("the module has no file name")?;
             let name = name.to_string_lossy();
             self.file(&format!("lib/modules/{name}"), fs::read(module)?);
             names.push_str(&name);
@@ -81,8 +81,8 @@ impl Initramfs {
         Ok(())
     }
 
-    /// Writes it as a cpio archive. Not compressed: an emulated guest takes
-    /// longer to unpack it than QEMU to load it.
+    /// Writes a cpio archive. It is not compressed: in an emulated guest, decompression
+    /// takes longer than loading the larger file.
     pub(super) fn write(self, path: &Path) -> Result<()> {
         let entries = self.0.into_iter().zip(1..);
         let entries = entries.map(|((path, (mode, contents)), inode)| {
@@ -95,7 +95,7 @@ impl Initramfs {
         Ok(())
     }
 
-    /// Adds an entry, and the directories that it is in.
+    /// Adds an entry and its parent directories.
     fn add(&mut self, path: &str, mode: u32, contents: &[u8]) {
         for (slash, _) in path.match_indices('/') {
             let parent = path[..slash].to_owned();
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn directories_come_before_what_is_in_them() {
+    fn directories_precede_their_contents() {
         let mut initramfs = Initramfs::default();
         initramfs.file("usr/bin/nc", "text");
         initramfs.link("bin/sh", "/bin/busybox");
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_added_last_counts() {
+    fn an_entry_replaces_an_earlier_one() {
         let mut initramfs = Initramfs::default();
         initramfs.link("sbin/reboot", "/bin/busybox");
         initramfs.program("sbin/reboot", "#!/bin/sh");
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_archive_is_one_that_cpio_reads() {
+    fn cpio_reads_the_archive() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("initrd");
         let mut initramfs = Initramfs::default();

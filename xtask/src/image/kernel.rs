@@ -1,4 +1,4 @@
-//! Debian's kernel: downloaded, unpacked, its modules put in order.
+//! Debian's kernel and its modules.
 
 use std::collections::HashMap;
 use std::fs;
@@ -9,18 +9,18 @@ use anyhow::{Context as _, Result};
 
 use crate::util::{run, vm_dir};
 
-/// Not the cloud kernel, which has no 9p.
+/// The cloud kernel does not support 9p.
 const METAPACKAGE: &str = "linux-image-amd64";
 
-/// What an initramfs loads for the guest's devices and file systems. The root
-/// shell's console comes early: its device takes a moment to appear.
+/// Modules that an initramfs loads for the guest's devices and file systems. The root
+/// shell's console is loaded early because its device appears with a delay.
 pub(super) const GUEST_MODULES: [&str; 10] = [
     "virtio_pci",
     "virtio_console",
     "virtio_blk",
     "virtio_net",
     "virtio_rng",
-    // Tells QEMU when the kernel panics.
+    // Reports kernel panics to QEMU.
     "pvpanic_pci",
     "crc32c_generic",
     "ext4",
@@ -36,10 +36,10 @@ pub(super) struct Kernel {
 }
 
 impl Kernel {
-    /// Downloads the newest kernel and unpacks it into `dir`. A package that
-    /// was downloaded before is used again.
+    /// Downloads the newest kernel, unless it is already in the cache, and unpacks it
+    /// into `dir`.
     pub(super) fn unpack(dir: &Path) -> Result<Self> {
-        let package = newest()?;
+        let package = newest_package()?;
         let cache = vm_dir().join("cache");
         fs::create_dir_all(&cache)?;
         run(Command::new("apt-get")
@@ -64,27 +64,26 @@ impl Kernel {
         })
     }
 
-    /// The kernel itself.
+    /// The kernel image.
     pub(super) fn vmlinuz(&self) -> PathBuf {
         self.root
             .join("boot")
             .join(format!("vmlinuz-{}", self.version))
     }
 
-    /// The kernel's version, which is its modules' directory.
+    /// The kernel's version, as in the directory of its modules.
     pub(super) fn version(&self) -> &str {
         &self.version
     }
 
-    /// Where all modules are.
+    /// The directory of all modules.
     pub(super) fn modules_dir(&self) -> PathBuf {
         self.root.join("lib/modules").join(&self.version)
     }
 
-    /// The files of `modules`, and of all that they need, in an order in which
-    /// they can be loaded.
+    /// The files of `modules` and of their dependencies, in load order.
     pub(super) fn modules(&self, modules: &[&str]) -> Result<Vec<PathBuf>> {
-        let files = self.dependencies.in_order(modules)?;
+        let files = self.dependencies.load_order(modules)?;
         Ok(files
             .into_iter()
             .map(|file| self.modules_dir().join(file))
@@ -92,8 +91,8 @@ impl Kernel {
     }
 }
 
-/// The package that the metapackage stands for now.
-fn newest() -> Result<String> {
+/// The package that the metapackage depends on.
+fn newest_package() -> Result<String> {
     let output = run(Command::new("apt-cache").args(["depends", METAPACKAGE]))?;
     let output = String::from_utf8_lossy(&output.stdout);
     output
@@ -102,11 +101,11 @@ fn newest() -> Result<String> {
         .filter(|package| package.starts_with("linux-image-"))
         .map(str::to_owned)
         .with_context(|| {
-            format!("apt knows no {METAPACKAGE}: run `apt-get update` as root, then try again")
+            format!("apt can't find {METAPACKAGE}: run `apt-get update` as root, then try again")
         })
 }
 
-/// The newest file in `dir` whose name begins so.
+/// The newest file in `dir` whose name begins with `prefix`.
 fn newest_file(dir: &Path, prefix: &str) -> Result<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir)? {
@@ -116,15 +115,15 @@ fn newest_file(dir: &Path, prefix: &str) -> Result<PathBuf> {
         }
     }
     let newest = found.into_iter().max().map(|(_, path)| path);
-    newest.with_context(|| format!("apt downloaded no {prefix}*.deb into {}", dir.display()))
+    newest.with_context(|| format!("apt did not download {prefix}*.deb to {}", dir.display()))
 }
 
-/// Which module needs which (modules.dep(5)).
+/// The dependencies of modules (modules.dep(5)): for each name, the file and its
+/// dependencies in load order.
 struct Dependencies(HashMap<String, (String, Vec<String>)>);
 
 impl Dependencies {
-    /// A line is `FILE: FILE…`: a module, then what must be loaded before, the
-    /// innermost last.
+    /// A line is `FILE: FILE…`: a module, then its dependencies in reverse load order.
     fn parse(modules_dep: &str) -> Self {
         let lines = modules_dep.lines().filter_map(|line| line.split_once(':'));
         Self(
@@ -137,7 +136,7 @@ impl Dependencies {
         )
     }
 
-    fn in_order(&self, modules: &[&str]) -> Result<Vec<String>> {
+    fn load_order(&self, modules: &[&str]) -> Result<Vec<String>> {
         let mut order: Vec<String> = Vec::new();
         for module in modules {
             let (file, needs) = self
@@ -173,9 +172,9 @@ kernel/hw/virtio-rng.ko: kernel/virtio/virtio.ko kernel/virtio/ring.ko
 ";
 
     #[test]
-    fn what_is_needed_comes_first_and_once() {
+    fn dependencies_are_loaded_first_and_once() {
         let order = Dependencies::parse(MODULES_DEP)
-            .in_order(&["virtio_pci", "virtio-rng"])
+            .load_order(&["virtio_pci", "virtio-rng"])
             .unwrap();
         let names: Vec<_> = order.iter().map(|file| module_name(file)).collect();
         assert_eq!(
@@ -185,9 +184,9 @@ kernel/hw/virtio-rng.ko: kernel/virtio/virtio.ko kernel/virtio/ring.ko
     }
 
     #[test]
-    fn an_unknown_module_is_named() {
+    fn the_error_names_an_unknown_module() {
         let error = Dependencies::parse(MODULES_DEP)
-            .in_order(&["nope"])
+            .load_order(&["nope"])
             .unwrap_err();
         assert!(error.to_string().contains("nope"), "{error}");
     }

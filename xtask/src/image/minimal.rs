@@ -23,7 +23,7 @@ const GROUP: &str = include_str!("../../images/minimal/group");
 const PASSWD: &str = include_str!("../../images/minimal/passwd");
 const HOSTS: &str = include_str!("../../images/minimal/hosts");
 
-/// How to build it.
+/// How to build the image.
 pub(super) const RECIPE: Recipe = Recipe {
     inputs: || {
         vec![
@@ -87,7 +87,7 @@ fn initramfs(kernel: &Kernel) -> Result<Initramfs> {
     Ok(initramfs)
 }
 
-/// An empty file system, for a test to keep something in.
+/// Creates an empty file system for tests.
 fn disk(path: &Path) -> Result<()> {
     fs::File::create(path)?.set_len(64 * 1024 * 1024)?;
     let mke2fs = find("mke2fs").context("mke2fs is missing")?;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-/// The script, with `@NAME@`, `@MEMORY@` and `@DEVICES@` where images differ.
+/// The script, with the placeholders `@NAME@`, `@MEMORY@` and `@DEVICES@`.
 pub(super) const TEMPLATE: &str = include_str!("../../images/common/run-vm");
 
 /// Writes the start script of the image `name` into its directory.
@@ -30,10 +30,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_left_to_fill_in() {
+    fn all_placeholders_are_replaced() {
         let script = fill("minimal", "256M", &["virtio-tablet-pci"]);
-        for left in ["@NAME@", "@MEMORY@", "@DEVICES@"] {
-            assert!(!script.contains(left), "{script}");
+        for placeholder in ["@NAME@", "@MEMORY@", "@DEVICES@"] {
+            assert!(!script.contains(placeholder), "{script}");
         }
         assert!(script.contains("of the image minimal"));
         assert!(script.contains("-m 256M"));
@@ -41,13 +41,13 @@ mod tests {
     }
 
     #[test]
-    fn the_serial_line_is_the_last_console() {
+    fn the_serial_console_is_the_last_one() {
         let consoles = TEMPLATE.rsplit("console=").next().unwrap();
         assert!(consoles.starts_with("ttyS0 "), "{consoles}");
     }
 
     #[test]
-    fn it_becomes_qemu_and_passes_everything_on() {
+    fn it_execs_qemu_with_all_arguments() {
         let (_, qemu) = TEMPLATE.split_once("\nexec qemu-system-x86_64").unwrap();
         assert!(
             qemu.ends_with("    ${QEMU_OPTS:-} \\\n    \"$@\"\n"),

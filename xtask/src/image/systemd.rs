@@ -26,7 +26,7 @@ const SYSTEM: Debian = Debian {
     name: "systemd",
     memory: "768M",
     devices: &[],
-    // Some 600 MB of it are free.
+    // About 600 MB are free.
     disk_size: "1200M",
     packages: &[PACKAGES],
     setup: &[SETUP],

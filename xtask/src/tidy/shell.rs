@@ -8,27 +8,21 @@ use anyhow::{Context as _, Result};
 
 use crate::util::{files, run, workspace};
 
-/// Where scripts are: in files that end in `.sh` or `.bash`, or begin with `#!` and a shell.
+/// Where scripts are: in files that end in `.sh` or `.bash`, or begin with `#!` and a shell or
+/// with `DIRECTIVE`.
 const DIRECTORIES: [&str; 4] = [".ci", "backdoor-shell/src", "machine/src", "xtask/images"];
 
-/// What is appended to a script, and does not begin with `#!` itself.
-const CONTINUATIONS: [&str; 1] = ["xtask/images/desktop/setup"];
+/// Names the shell of a script that is appended to another one.
+const DIRECTIVE: &str = "# shellcheck shell=";
 
-/// Warnings that do not apply to a script. They are not in the script where its text is sent
-/// to a guest or is an input of an image, which would be built again.
-const EXCEPTIONS: [(&str, &str); 6] = [
-    // A backslash in single quotes is meant.
+/// Warnings that do not apply to the agent. Directives in it would be sent to guests.
+const EXCEPTIONS: [(&str, &str); 3] = [
+    // The single quotes contain a backslash.
     ("backdoor-shell/src/agent.bash", "SC1003"),
-    // The class is in a set, with `^` and other characters.
+    // The class is in a set with other characters.
     ("backdoor-shell/src/agent.bash", "SC2101"),
     // `__vm_hello` is assigned before the agent is read.
     ("backdoor-shell/src/agent.bash", "SC2154"),
-    // `vlans=` assigns the empty string.
-    ("xtask/images/common/run-vm", "SC1007"),
-    // The names of variables are split on purpose.
-    ("xtask/images/common/run-vm", "SC2086"),
-    // The kernel's command line is read by words.
-    ("xtask/images/common/vlans", "SC2013"),
 ];
 
 /// Checks all scripts.
@@ -52,9 +46,6 @@ fn shellcheck(script: &Path) -> Command {
     {
         shellcheck.args(["--exclude", code]);
     }
-    if CONTINUATIONS.iter().any(|path| script == Path::new(path)) {
-        shellcheck.args(["--shell", "sh"]);
-    }
     shellcheck.arg(script);
     shellcheck
 }
@@ -63,14 +54,16 @@ fn is_script(path: &Path) -> bool {
     let has_extension = path
         .extension()
         .is_some_and(|it| it == "sh" || it == "bash");
-    let is_continuation = CONTINUATIONS.iter().any(|it| path.ends_with(it));
-    has_extension || is_continuation || fs::read(path).is_ok_and(|text| begins_with_shell(&text))
+    has_extension || fs::read(path).is_ok_and(|text| names_shell(&text))
 }
 
-/// Whether the first line is `#!` and a shell.
-fn begins_with_shell(text: &[u8]) -> bool {
+/// Whether the first line is `DIRECTIVE`, or `#!` and a shell.
+fn names_shell(text: &[u8]) -> bool {
     let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let line = String::from_utf8_lossy(line);
+    if line.starts_with(DIRECTIVE) {
+        return true;
+    }
     let interpreter = line.strip_prefix("#!").unwrap_or_default();
     let names = interpreter.split(['/', ' ']);
     names.into_iter().any(|name| name == "sh" || name == "bash")
@@ -81,11 +74,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_script_is_known_by_its_name_or_its_first_line() {
-        assert!(begins_with_shell(b"#!/bin/sh\nexit"));
-        assert!(begins_with_shell(b"#!/usr/bin/env bash"));
-        assert!(!begins_with_shell(b"#!/usr/bin/perl\n#!/bin/sh"));
-        assert!(!begins_with_shell(b"sh"));
+    fn a_script_is_recognized_by_its_name_or_first_line() {
+        assert!(names_shell(b"#!/bin/sh\nexit"));
+        assert!(names_shell(b"#!/usr/bin/env bash"));
+        assert!(names_shell(b"# shellcheck shell=sh\nexit"));
+        assert!(!names_shell(b"#!/usr/bin/perl\n#!/bin/sh"));
+        assert!(!names_shell(b"sh"));
         let dir = tempfile::tempdir().unwrap();
         let [named, other] = ["poll.sh", "setup.rs"].map(|name| dir.path().join(name));
         fs::write(&named, "exit\n").unwrap();
@@ -95,9 +89,8 @@ mod tests {
     }
 
     #[test]
-    fn exceptions_are_of_scripts_that_there_are() {
-        let listed = EXCEPTIONS.map(|(path, _)| path);
-        for path in listed.iter().chain(&CONTINUATIONS) {
+    fn exceptions_name_existing_scripts() {
+        for (path, _) in EXCEPTIONS {
             assert!(is_script(&workspace().join(path)), "{path}");
         }
     }
