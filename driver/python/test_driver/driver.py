@@ -93,7 +93,7 @@ class Driver:
                     self.vlans.append(VLan(nr, self.tmp_dir))
 
     def _create_machines(self, commands: List[NixStartScript]) -> None:
-        # Start scripts derive the machines' network addresses from it.
+        # Start scripts number the machines by it and pass the names to the guests.
         names = " ".join(sorted(command.machine_name for command in commands))
         os.environ.setdefault("VM_NODES", names)
         for command in commands:

@@ -34,7 +34,7 @@ class PollingCondition:
         self.error = None
 
     def check(self, force: bool = False) -> bool:
-        """Whether it holds. Assumed to if it was checked recently."""
+        """Whether it holds. True without a check if it was checked recently."""
         if (self.entered or not self.overdue) and not force:
             return True
         with self, rootlog.nested(f"checking: {self.description}"):

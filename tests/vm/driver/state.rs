@@ -31,6 +31,18 @@ assert machine.connected and not machine.is_up()
     Run::new(&[("machine", "minimal")]).run(script).passed();
 }
 
+#[test]
+fn state_assigned_after_a_command_started_the_machine() {
+    let script = "\
+machine.succeed('touch /tmp/file')
+machine.booted = False
+assert not machine.booted and not machine.is_up()
+machine.start()
+machine.fail('test -e /tmp/file')
+";
+    Run::new(&[("machine", "minimal")]).run(script).passed();
+}
+
 /// Before the start, the log is empty.
 #[test]
 fn the_console_log_of_a_stopped_machine_is_readable() {

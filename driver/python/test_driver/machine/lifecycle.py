@@ -25,7 +25,7 @@ class Lifecycle:
 
     @pid.setter
     def pid(self, pid: Optional[int]) -> None:
-        self._overrides["pid"] = pid
+        self._override("pid", pid)
 
     @property
     def booted(self) -> bool:
@@ -36,7 +36,7 @@ class Lifecycle:
 
     @booted.setter
     def booted(self, booted: bool) -> None:
-        self._overrides["booted"] = booted
+        self._override("booted", booted)
 
     @property
     def connected(self) -> bool:
@@ -56,13 +56,18 @@ class Lifecycle:
 
     @process.setter
     def process(self, process: Optional[Process]) -> None:
-        self._overrides["process"] = process
+        self._override("process", process)
 
     def _property(self, name: str, value: Any) -> Any:
         """Returns `value`, or the override of the property."""
         # Drops the overrides if QEMU was started again.
         self._last_process()
         return self._overrides.get(name, value)
+
+    def _override(self, name: str, value: Any) -> None:
+        # A command may have started QEMU, which drops earlier overrides.
+        self._last_process()
+        self._overrides[name] = value
 
     def _last_process(self) -> Optional[Process]:
         last, pid = self._process, self._vm.pid
