@@ -6,7 +6,6 @@ use bytes::BytesMut;
 
 #[cfg(doc)]
 use crate::quote::ansi_c;
-use crate::quote::ansi_c;
 use crate::{Nonce, agent};
 
 /// A request to the guest.
