@@ -4,7 +4,6 @@ use base64::engine::general_purpose::STANDARD;
 use base64::{Engine as _, encoded_len};
 use bytes::BytesMut;
 
-#[cfg(doc)]
 use crate::quote::ansi_c;
 use crate::{Nonce, agent};
 
