@@ -164,7 +164,7 @@ async fn invalid_regular_expression() {
 }
 
 #[tokio::test]
-async fn nothing_works_before_the_start() {
+async fn operations_fail_before_the_start() {
     let vm = minimal();
     let monitor = vm.send_monitor_command("info status").await.unwrap_err();
     let console = vm.wait_for_console_text("x").await.unwrap_err();

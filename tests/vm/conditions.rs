@@ -38,7 +38,7 @@ async fn a_condition_is_checked_before_commands() {
 }
 
 #[tokio::test]
-async fn a_condition_is_checked_before_the_screen_is_looked_at() {
+async fn a_condition_is_checked_before_screen_operations() {
     let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     let (holds, checks) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU32::new(0)));
@@ -79,7 +79,7 @@ async fn a_condition_is_checked_before_the_screen_is_looked_at() {
 }
 
 #[tokio::test]
-async fn what_is_waited_for_needs_no_guest() {
+async fn conditions_need_no_guest() {
     // Firmware, and nothing to boot.
     let vm = Machine::new(QemuCommand::new("firmware")).unwrap();
     let vm = vm.within(SOON);
@@ -109,7 +109,7 @@ async fn what_is_waited_for_needs_no_guest() {
 }
 
 #[tokio::test]
-async fn a_condition_is_not_checked_too_often_and_can_be_waited_for() {
+async fn a_condition_has_an_interval_and_can_be_waited_for() {
     let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
     let checks = Arc::new(AtomicU32::new(0));
@@ -127,7 +127,7 @@ async fn a_condition_is_not_checked_too_often_and_can_be_waited_for() {
 }
 
 #[tokio::test]
-async fn anything_can_be_waited_for() {
+async fn retry_waits_for_any_condition() {
     let vm = fresh("systemd").await;
     let looks = AtomicU32::new(0);
     vm.retry("the third look", async || {

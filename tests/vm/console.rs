@@ -17,7 +17,7 @@ async fn quiet(image: &str) -> Machine {
 }
 
 #[tokio::test]
-async fn finds_what_came_and_what_comes() {
+async fn finds_past_and_future_text() {
     let vm = minimal();
     vm.start().await.unwrap();
     // Without a time-out, in order, each behind the last.
@@ -41,7 +41,7 @@ async fn finds_what_came_and_what_comes() {
 }
 
 #[tokio::test]
-async fn a_match_is_taken_once() {
+async fn a_match_is_consumed() {
     let vm = quiet("systemd").await;
     vm.succeed("echo only once >/dev/ttyS0").await.unwrap();
     vm.wait_for_console_text("only once").await.unwrap();
@@ -111,7 +111,7 @@ async fn the_whole_log_is_kept() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_text() {
+async fn bytes_that_are_not_utf_8() {
     let vm = quiet("systemd").await;
     vm.succeed("printf 'bad \\377\\376 bytes\\r\\n' >/dev/ttyS0")
         .await
@@ -121,7 +121,7 @@ async fn bytes_that_are_no_text() {
 
 /// Its lines are told of as events at DEBUG, unless that is switched off.
 #[tokio::test]
-async fn lines_are_told_of_as_long_as_somebody_wants_them() {
+async fn console_lines_are_traced_unless_switched_off() {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::registry().with(lines.clone());
     let _here = tracing::subscriber::set_default(subscriber);

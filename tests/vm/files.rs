@@ -156,7 +156,7 @@ async fn modes_are_kept() {
 }
 
 #[tokio::test]
-async fn a_copy_is_called_as_what_was_asked_for() {
+async fn a_copy_has_the_requested_name() {
     let host = tempfile::tempdir().unwrap();
     let vm = fresh("systemd").await;
     let dir = host.path().join("v1.2");
@@ -227,7 +227,7 @@ async fn devices_are_left_out() {
 }
 
 #[tokio::test]
-async fn via_the_shell() {
+async fn copies_through_the_shell() {
     let host = tempfile::tempdir().unwrap();
     let vm = fresh("systemd").await;
     for bytes in [0, 1, 100_000, 5 << 20] {
@@ -260,7 +260,7 @@ async fn via_the_shell() {
 }
 
 #[tokio::test]
-async fn names_may_hold_anything() {
+async fn file_names_may_have_any_character() {
     let host = tempfile::tempdir().unwrap();
     let out = host.path().join("out");
     let vm = fresh_with("systemd", |builder| builder.out_dir(&out)).await;
@@ -287,7 +287,7 @@ async fn names_may_hold_anything() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_copied() {
+async fn copies_that_fail() {
     let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
     let error = vm

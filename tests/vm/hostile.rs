@@ -99,7 +99,7 @@ async fn a_command_can_fake_its_own_answer_only() {
 }
 
 #[tokio::test]
-async fn a_line_without_an_end_costs_no_memory() {
+async fn an_endless_line_uses_no_memory() {
     let vm = fresh("systemd").await;
     peak_memory();
     let before = peak_memory();
@@ -113,7 +113,7 @@ async fn a_line_without_an_end_costs_no_memory() {
 
 /// A guest that says its shell had started anew has no shell any more, and that is all.
 #[tokio::test]
-async fn a_false_greeting_ends_the_command_that_makes_it() {
+async fn a_false_greeting_fails_only_its_own_command() {
     let vm = fresh("systemd").await;
     let greeting = "echo 'Spawning backdoor root shell...' >/dev/hvc0; sleep 1000";
     let error = vm.succeed(greeting).await.unwrap_err();
@@ -127,7 +127,7 @@ async fn a_false_greeting_ends_the_command_that_makes_it() {
 }
 
 #[tokio::test]
-async fn no_message_steers_a_terminal() {
+async fn messages_have_no_control_characters() {
     let vm = fresh("systemd").await;
     let escapes = r"printf '\e]0;title\a\e[2J\u202e\x9b\n'";
     let quick = vm.within(Duration::from_secs(10));
@@ -168,7 +168,7 @@ async fn with_its_own_cp(dir: &Path, makes: &str) -> Machine {
 }
 
 #[tokio::test]
-async fn a_share_full_of_traps() {
+async fn a_share_with_special_files() {
     let host = tempfile::tempdir().unwrap();
     let makes = r#"mkdir "$target"
         cd "$target"
@@ -213,7 +213,7 @@ async fn a_share_full_of_traps() {
 
 /// Of all that it says one is told the end.
 #[tokio::test]
-async fn a_copy_that_prints_much() {
+async fn the_output_of_a_copy_is_bounded() {
     let host = tempfile::tempdir().unwrap();
     let vm = with_its_own_cp(
         host.path(),
@@ -234,7 +234,7 @@ async fn a_copy_that_prints_much() {
 
 /// All parts of it have one limit.
 #[tokio::test]
-async fn a_copy_that_does_not_end() {
+async fn a_copy_that_hangs_times_out() {
     let host = tempfile::tempdir().unwrap();
     let vm = with_its_own_cp(host.path(), "sleep 1000").await;
     let quick = vm.within(Duration::from_secs(4));
@@ -317,7 +317,7 @@ async fn a_share_replaced_by_a_link() {
 
 /// Nor does one that nobody waits for any more leave anything in a directory that stays.
 #[tokio::test]
-async fn a_copy_that_is_given_up() {
+async fn an_abandoned_copy_leaves_no_files() {
     let host = tempfile::tempdir().unwrap();
     let makes = "mkdir $target; echo begun >/dev/ttyS0; sleep 1000";
     let vm = with_its_own_cp(host.path(), makes).await;
@@ -332,7 +332,7 @@ async fn a_copy_that_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_deep_share_is_gone_with_its_machine() {
+async fn a_deep_share_is_removed_with_its_machine() {
     let vm = fresh("systemd").await;
     let deep = "printf -v deep d/%.0s {1..100}; cd /tmp/shared; mkdir -p $deep";
     vm.succeed(deep).await.unwrap();

@@ -9,7 +9,7 @@ fn all_characters() -> String {
 }
 
 #[tokio::test]
-async fn what_is_typed_arrives() {
+async fn typed_text_arrives() {
     let vm = fresh("systemd").await;
     vm.within(SOON)
         .wait_until_tty_matches("1", "root@systemd:~# +$")
@@ -48,7 +48,7 @@ async fn what_is_typed_arrives() {
 }
 
 #[tokio::test]
-async fn keys_that_are_not_there() {
+async fn unknown_keys_are_refused() {
     let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     let error = vm.send_key("ctrl-alt-entf").await.unwrap_err();

@@ -60,7 +60,7 @@ async fn crash_is_sudden() {
 }
 
 #[tokio::test]
-async fn reboot_where_it_is_allowed() {
+async fn a_reboot_that_is_allowed() {
     let vm = minimal();
     vm.start_allowing_reboot().await.unwrap();
     vm.succeed("echo kept >/disk/file").await.unwrap();
@@ -83,7 +83,7 @@ async fn reboot_where_it_is_allowed() {
 }
 
 #[tokio::test]
-async fn reboot_ends_a_machine_that_may_not() {
+async fn a_reboot_that_is_not_allowed_ends_qemu() {
     let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
     vm.reboot().await.unwrap();
@@ -91,7 +91,7 @@ async fn reboot_ends_a_machine_that_may_not() {
 }
 
 #[tokio::test]
-async fn state_is_kept_where_it_is_to_be() {
+async fn state_is_kept_on_request() {
     let tmp = tempfile::tempdir().unwrap();
     let machine = |keep| {
         builder("minimal")
@@ -145,7 +145,7 @@ async fn two_machines_at_once() {
 }
 
 #[tokio::test]
-async fn release_forgets_the_machine() {
+async fn release_ends_the_machine() {
     let vm = fresh("systemd").await;
     let pid = vm.pid().unwrap();
     vm.release();

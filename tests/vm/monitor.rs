@@ -40,7 +40,7 @@ async fn human_monitor() {
 }
 
 #[tokio::test]
-async fn more_than_a_line_is_refused() {
+async fn a_command_of_two_lines_is_refused() {
     let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     let error = vm
@@ -103,7 +103,7 @@ async fn qmp_events_come_while_commands_are_in_flight() {
 }
 
 #[tokio::test]
-async fn qmp_tells_of_the_shutdown() {
+async fn qmp_reports_the_shutdown() {
     let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
     let mut events = vm.qmp_client().unwrap().events();
@@ -113,7 +113,7 @@ async fn qmp_tells_of_the_shutdown() {
 }
 
 #[tokio::test]
-async fn qemu_knows_every_key_of_the_table() {
+async fn qemu_accepts_every_key() {
     let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     for character in (' '..='~').chain(['\n', '\t', '\u{8}', '\u{1b}']) {

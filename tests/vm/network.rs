@@ -100,7 +100,7 @@ async fn a_port_that_does_not_answer_is_closed() {
 }
 
 #[tokio::test]
-async fn arguments_that_can_not_be() {
+async fn invalid_arguments_are_refused() {
     let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
     let errors = [
@@ -190,7 +190,7 @@ async fn a_cable_is_pulled_and_plugged_in_again() {
 }
 
 #[tokio::test]
-async fn a_machine_with_one_card_has_no_cable_to_pull() {
+async fn block_needs_a_second_network_card() {
     let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     let error = vm.block().await.unwrap_err();

@@ -50,7 +50,7 @@ async fn a_screenshot_has_every_pixel() {
 }
 
 #[tokio::test]
-async fn each_wait_in_vain_leaves_its_own_picture() {
+async fn each_timed_out_wait_saves_a_screenshot() {
     let out = tempfile::tempdir().unwrap();
     let vm = fresh_with("systemd", |builder| {
         builder.name("web.example").out_dir(out.path())
@@ -81,7 +81,7 @@ async fn each_wait_in_vain_leaves_its_own_picture() {
 }
 
 #[tokio::test]
-async fn a_screenshot_into_nowhere() {
+async fn a_screenshot_needs_a_valid_path() {
     let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     for nowhere in ["/no/such/directory/picture.png", "", ".", "..", "/tmp/"] {

@@ -30,7 +30,7 @@ async fn status_and_output() {
 }
 
 #[tokio::test]
-async fn failures_tell_what_came() {
+async fn a_failure_shows_the_output() {
     let vm = fresh("systemd").await;
     let error = vm.succeed("echo the reason; exit 7").await.unwrap_err();
     assert!(
@@ -189,7 +189,7 @@ async fn time_out() {
 }
 
 #[tokio::test]
-async fn an_abandoned_command_is_ended() {
+async fn an_abandoned_command_is_killed() {
     let vm = fresh("systemd").await;
     let abandoned = vm.execute("dmesg -n 1; echo started >/dev/ttyS0; sleep 1000");
     tokio::select! {
@@ -200,7 +200,7 @@ async fn an_abandoned_command_is_ended() {
 }
 
 #[tokio::test]
-async fn a_background_process_goes_on() {
+async fn a_background_process_keeps_running() {
     let vm = fresh("systemd").await;
     vm.succeed("(sleep 1; echo done >/tmp/done) >&2 &")
         .await
@@ -210,7 +210,7 @@ async fn a_background_process_goes_on() {
 }
 
 #[tokio::test]
-async fn waits_end_when_it_has_happened() {
+async fn waits_end_when_their_condition_holds() {
     let vm = fresh("systemd").await;
     vm.succeed("(sleep 1; touch /tmp/there) >&2 &")
         .await
@@ -231,7 +231,7 @@ async fn waits_end_when_it_has_happened() {
 }
 
 #[tokio::test]
-async fn waits_that_are_in_vain_tell_what_was_seen() {
+async fn a_wait_that_times_out_shows_the_last_result() {
     let vm = fresh("systemd").await;
     let never = Command::new("echo still nothing; exit 5").timeout(Duration::from_secs(10));
     let error = vm.wait_until_succeeds(never).await.unwrap_err();
@@ -280,7 +280,7 @@ async fn strict_mode() {
 }
 
 #[tokio::test]
-async fn on_busybox_too() {
+async fn commands_work_with_busybox() {
     let vm = fresh("minimal").await;
     assert_eq!(
         vm.succeed("printf 'a\\tb\\n'; cat").await.unwrap(),

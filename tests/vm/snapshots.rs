@@ -12,7 +12,7 @@ const USES_SHARE: &str = "ls /tmp/shared >/dev/null; grep -q ' /tmp/shared 9p ' 
 const CONSOLE_LEVEL: &str = "cat /proc/sys/kernel/printk";
 
 #[tokio::test]
-async fn back_to_an_earlier_moment() {
+async fn restore_returns_to_the_snapshot() {
     let template = template("systemd")
         .wait_for_unit(PREPARED)
         .build()
@@ -65,7 +65,7 @@ async fn back_to_an_earlier_moment() {
 
 /// The guest stands still then, and goes on.
 #[tokio::test]
-async fn nobody_waits_for_it_any_more() {
+async fn an_abandoned_snapshot_or_restore_is_finished() {
     let template = template("minimal").build().await.unwrap();
     let vm = template.clone_machine().await.unwrap();
     let stands_still = async || {
@@ -89,7 +89,7 @@ async fn nobody_waits_for_it_any_more() {
 
 /// Whatever has become of the guest.
 #[tokio::test]
-async fn back_from_anywhere() {
+async fn restore_works_from_any_state() {
     let template = template("minimal").build().await.unwrap();
     let vm = template.allowing_reboot().clone_machine().await.unwrap();
     vm.succeed("echo before >/tmp/file").await.unwrap();

@@ -166,7 +166,7 @@ fn part(name: &str) -> std::path::PathBuf {
 }
 
 #[tokio::test]
-async fn legacy() {
+async fn a_legacy_start_command() {
     show_steps();
     let flags = format!(
         "-accel ${{VM_ACCEL:-tcg}} -kernel '{}' -initrd '{}' -append 'console=ttyS0 panic=-1 no_timer_check'",
@@ -199,7 +199,7 @@ async fn legacy() {
 }
 
 #[tokio::test]
-async fn typed() {
+async fn a_typed_start_command() {
     show_steps();
     let qemu = QemuCommand::new("typed")
         .memory_mib(200)
@@ -228,7 +228,7 @@ async fn typed() {
 }
 
 #[test]
-fn an_image_does_not_change() {
+fn the_image_is_read_only() {
     let mode = |path: &Path| path.metadata().unwrap().permissions().readonly();
     assert!(
         mode(&part("disk.raw")),

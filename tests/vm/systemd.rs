@@ -2,7 +2,7 @@ use machine::{ErrorKind, Machine, StartScript};
 use vm_tests::{fresh, ready, show_steps, start_script};
 
 #[tokio::test]
-async fn all_is_there_and_running() {
+async fn the_image_is_complete() {
     let vm = fresh("systemd").await;
     let state = vm
         .succeed("systemctl is-system-running --wait")

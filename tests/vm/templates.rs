@@ -43,7 +43,7 @@ async fn clones_are_independent() {
 }
 
 #[tokio::test]
-async fn clones_are_made_ahead() {
+async fn clones_are_made_in_advance() {
     let template = template("minimal").build().await.unwrap().ahead();
     let [one, other] = [
         template.clone_machine().await,
@@ -59,7 +59,7 @@ async fn clones_are_made_ahead() {
 
 /// What clones must not share.
 #[tokio::test]
-async fn clones_are_fresh() {
+async fn each_clone_has_its_own_identity() {
     let template = template("systemd")
         .wait_for_unit(PREPARED)
         .build()
@@ -145,14 +145,14 @@ async fn behaves(vm: &Machine) {
 }
 
 #[tokio::test]
-async fn a_boot_behaves() {
+async fn a_booted_machine_works() {
     let vm = systemd();
     vm.connect().await.unwrap();
     behaves(&vm).await;
 }
 
 #[tokio::test]
-async fn a_clone_behaves_as_a_boot_does() {
+async fn a_clone_works_like_a_booted_machine() {
     let template = template("systemd")
         .wait_for_unit(PREPARED)
         .build()
@@ -211,7 +211,7 @@ async fn has_booted(vm: &Machine) -> bool {
 }
 
 #[tokio::test]
-async fn a_clone_that_may_reboot() {
+async fn a_clone_can_reboot() {
     let template = template("minimal").build().await.unwrap();
     let vm = template.allowing_reboot().clone_machine().await.unwrap();
     vm.succeed("echo kept >/disk/file; sync").await.unwrap();

@@ -43,7 +43,7 @@ async fn text_on_a_terminal() {
 }
 
 #[tokio::test]
-async fn terminals_that_are_not_there() {
+async fn missing_terminals_are_refused() {
     let vm = fresh("systemd").await;
     for tty in ["", "1; reboot", "S0", "-1", "0", "64", "99"] {
         let error = vm.get_tty_text(tty).await.unwrap_err();

@@ -113,7 +113,7 @@ async fn text_on_a_desktop() {
 }
 
 #[tokio::test]
-async fn where_the_pointer_can_not_be() {
+async fn invalid_pointer_moves_are_refused() {
     let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     let error = vm.move_pointer(10_000, 0).await.unwrap_err();

@@ -51,7 +51,7 @@ systemctl start --no-block slow",
 }
 
 #[tokio::test]
-async fn a_unit_that_will_not_be_active_is_told_of_at_once() {
+async fn a_unit_that_cannot_become_active_fails_at_once() {
     let vm = fresh("systemd").await;
     vm.succeed(
         "cat >/run/systemd/system/bad.service <<'EOF'
@@ -117,7 +117,7 @@ systemctl start --no-block maker",
 }
 
 #[tokio::test]
-async fn names_are_only_names() {
+async fn unit_names_are_quoted() {
     let vm = fresh("systemd").await;
     for name in [
         "no such unit",

@@ -60,7 +60,7 @@ async fn a_guest_without_x() {
 }
 
 #[tokio::test]
-async fn a_journal_that_goes_on_and_on() {
+async fn wait_for_x_with_a_long_journal() {
     let vm = fresh("systemd").await;
     // What writes to a pipe that nobody reads is to die of it, as in most guests.
     vm.succeed(

@@ -10,7 +10,7 @@ use vm_tests::{other_test, soon, template};
 use super::{dir_of, has_booted};
 
 #[tokio::test]
-async fn what_is_damaged_is_made_anew() {
+async fn a_damaged_template_is_rebuilt() {
     let cache = tempfile::tempdir().unwrap();
     let booted = template("minimal").build().await.unwrap();
     let build = || booted.extend().cache_dir(cache.path()).build();
@@ -48,7 +48,7 @@ async fn what_is_damaged_is_made_anew() {
 
 /// Its disks are on top of those of a parent that is gone.
 #[tokio::test]
-async fn a_clone_of_what_is_made_anew_is_made_anew() {
+async fn a_child_of_a_rebuilt_template_is_rebuilt() {
     let cache = tempfile::tempdir().unwrap();
     let booted = template("minimal").build().await.unwrap();
     let base = || {
@@ -80,7 +80,7 @@ async fn a_clone_of_what_is_made_anew_is_made_anew() {
 
 /// A handle may be older than what has become of it.
 #[tokio::test]
-async fn a_damaged_parent_is_made_anew() {
+async fn a_damaged_parent_is_rebuilt() {
     let cache = tempfile::tempdir().unwrap();
     let base = extended_in(cache.path()).await;
     std::fs::write(dir_of(&base).join("devices"), "nonsense").unwrap();
@@ -94,7 +94,7 @@ async fn a_damaged_parent_is_made_anew() {
 
 /// What it is kept as is not what was made.
 #[tokio::test]
-async fn what_changes_while_it_is_made_is_not_kept() {
+async fn a_file_that_changes_during_the_build_is_an_error() {
     let [cache, source] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let file = source.path().join("file");
     std::fs::write(&file, "one").unwrap();
@@ -117,7 +117,7 @@ async fn what_changes_while_it_is_made_is_not_kept() {
 
 /// It is no fault of the template's.
 #[tokio::test]
-async fn a_clone_that_does_not_start_spoils_nothing() {
+async fn a_clone_that_fails_to_start_leaves_the_template_intact() {
     let cache = tempfile::tempdir().unwrap();
     let template = extended_in(cache.path()).await;
     let wrong = |builder: Builder| builder.env("QEMU_OPTS", "-no-such-option");
@@ -130,7 +130,7 @@ async fn a_clone_that_does_not_start_spoils_nothing() {
 }
 
 #[tokio::test]
-async fn a_preparation_that_fails_leaves_nothing() {
+async fn a_failed_preparation_leaves_no_files() {
     let cache = tempfile::tempdir().unwrap();
     let builder = || template("minimal").cache_dir(cache.path());
     let error = builder()
@@ -170,7 +170,7 @@ async fn a_preparation_that_fails_leaves_nothing() {
 /// A disk without room for the RAM, and one without room for the rest.
 #[tokio::test]
 #[ignore = "needs to mount file systems"]
-async fn a_full_disk_leaves_nothing() {
+async fn a_full_disk_leaves_no_files() {
     let disk = tempfile::tempdir().unwrap();
     for size in ["100m", "257m"] {
         let mounted = Command::new("mount")
@@ -205,7 +205,7 @@ async fn a_full_disk_leaves_nothing() {
 
 /// Nobody makes it in place of a template's maker that was killed but the next one.
 #[tokio::test]
-async fn killed_while_saving_leaves_nothing() {
+async fn a_build_killed_while_saving_leaves_no_files() {
     template("minimal").build().await.unwrap();
     let cache = tempfile::tempdir().unwrap();
     // Before anything is written; and when its disks are still to be moved.
@@ -226,7 +226,7 @@ async fn killed_while_saving_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn made_once_by_several_processes() {
+async fn several_processes_build_a_template_once() {
     template("minimal").build().await.unwrap();
     let cache = tempfile::tempdir().unwrap();
     let makers = [maker(cache.path()), maker(cache.path())];

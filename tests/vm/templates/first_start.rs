@@ -26,7 +26,7 @@ async fn started(builder: Builder) -> Machine {
 }
 
 #[tokio::test]
-async fn the_first_start_boots_nothing() {
+async fn the_first_start_is_a_clone() {
     let cache = tempfile::tempdir().unwrap();
     let warm = || minimal().templates(cache.path());
     let [one, other] = [started(warm()).await, started(warm()).await];
@@ -45,7 +45,7 @@ async fn the_first_start_boots_nothing() {
 }
 
 #[tokio::test]
-async fn what_has_no_template_boots() {
+async fn a_machine_without_a_template_boots() {
     let dir = tempfile::tempdir().unwrap();
     let cache = dir.path().join("templates");
     let warm = || minimal().templates(&cache);
@@ -74,7 +74,7 @@ fn spoil_devices(cache: &Path) {
 }
 
 #[tokio::test]
-async fn a_template_that_can_not_be_loaded_is_no_obstacle() {
+async fn a_machine_boots_if_its_template_cannot_be_loaded() {
     let cache = tempfile::tempdir().unwrap();
     let warm = || minimal().templates(cache.path());
     drop(started(warm()).await);
@@ -88,7 +88,7 @@ async fn a_template_that_can_not_be_loaded_is_no_obstacle() {
 
 /// Somebody has put it there for the machine to boot from.
 #[tokio::test]
-async fn a_disk_that_is_there_is_what_it_boots_from() {
+async fn a_machine_boots_from_an_existing_disk() {
     let cache = tempfile::tempdir().unwrap();
     let other = started(minimal()).await;
     other.succeed("echo own >/disk/file; sync").await.unwrap();
@@ -102,7 +102,7 @@ async fn a_disk_that_is_there_is_what_it_boots_from() {
 
 /// Whoever finds it running finds it fresh, even where not the shell freshens it.
 #[tokio::test]
-async fn nobody_is_quicker_than_its_freshening() {
+async fn commands_wait_for_the_new_identity() {
     let warm = || plain("systemd").templates(templates());
     drop(started(warm()).await);
     let vm = warm().build().unwrap();

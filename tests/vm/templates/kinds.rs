@@ -27,7 +27,7 @@ fn minimal_typed() -> QemuCommand {
 }
 
 #[tokio::test]
-async fn a_line_of_the_shell_and_its_arguments() {
+async fn other_arguments_make_another_template() {
     let cache = tempfile::tempdir().unwrap();
     let build = async |arguments| {
         let template = of(minimal_with(arguments), cache.path()).build();
@@ -54,7 +54,7 @@ async fn a_line_of_the_shell_and_its_arguments() {
 }
 
 #[tokio::test]
-async fn a_typed_command() {
+async fn a_typed_command_is_cloned() {
     let cache = tempfile::tempdir().unwrap();
     let template = of(minimal_typed(), cache.path());
     let template = template.succeed("echo kept >/tmp/file").build().await;
@@ -85,7 +85,7 @@ async fn a_typed_command_with_a_disk_is_booted() {
 }
 
 #[tokio::test]
-async fn a_device_that_can_not_be_saved() {
+async fn a_machine_with_an_unsavable_device_is_booted() {
     let cache = tempfile::tempdir().unwrap();
     // An emulated NVMe disk has no state that QEMU could move.
     let disk = cache.path().join("nvme");
@@ -102,14 +102,14 @@ async fn a_device_that_can_not_be_saved() {
 
 /// A clone's guest would free RAM that it shares with others.
 #[tokio::test]
-async fn a_balloon_can_not_be_shared() {
+async fn a_machine_with_a_balloon_is_booted() {
     let cache = tempfile::tempdir().unwrap();
     let balloon = "-device virtio-balloon-pci";
     is_booted(of(minimal_with(balloon), cache.path()), "balloon").await;
 }
 
 #[tokio::test]
-async fn what_can_not_be_saved_is_booted() {
+async fn a_machine_that_cannot_be_saved_is_booted() {
     let cache = tempfile::tempdir().unwrap();
     let busy = "cd /tmp/shared; sleep 4321 >&2 &";
     let build = || {

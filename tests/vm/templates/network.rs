@@ -41,7 +41,7 @@ async fn clones_on_one_network_reach_each_other() {
 }
 
 #[tokio::test]
-async fn a_clone_without_the_network_says_so() {
+async fn a_clone_without_the_network_is_an_error() {
     let cache = tempfile::tempdir().unwrap();
     let template = template("minimal").cache_dir(cache.path()).vlan(7);
     let template = template.build().await.unwrap();
