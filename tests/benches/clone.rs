@@ -69,7 +69,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     let answering = median(answering);
     println!(
-        "  cloned ahead {answering:.2?}, {:.0} times as fast",
+        "  cloned in advance {answering:.2?}, {:.0} times as fast",
         booted.as_secs_f64() / answering.as_secs_f64()
     );
     drop(prefetching);

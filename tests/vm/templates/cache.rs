@@ -31,16 +31,16 @@ async fn a_damaged_template_is_rebuilt() {
     std::fs::create_dir(&left).unwrap();
     assert!(has_booted(&first.clone_machine().await.unwrap()).await);
     assert!(!dir.join("template.json").exists());
-    let anew = build().await.unwrap();
-    assert_ne!(dir, dir_of(&anew));
+    let rebuilt = build().await.unwrap();
+    assert_ne!(dir, dir_of(&rebuilt));
     assert!(!left.exists());
     assert!(dir.exists(), "a template in use was removed");
-    for template in [&anew, &second] {
+    for template in [&rebuilt, &second] {
         assert!(!has_booted(&template.clone_machine().await.unwrap()).await);
     }
 
     // Unused templates are removed.
-    drop((first, second, anew));
+    drop((first, second, rebuilt));
     Template::clear(cache.path()).unwrap();
     let entries = std::fs::read_dir(cache.path()).unwrap().flatten();
     let left: Vec<_> = entries
@@ -70,10 +70,10 @@ async fn a_child_of_a_rebuilt_template_is_rebuilt() {
     let vm = extended.clone_machine().await.unwrap();
     std::fs::write(dir_of(&first).join("devices"), "nonsense").unwrap();
 
-    let anew = base().await.unwrap();
-    let again = extend(&anew).await.unwrap();
-    assert_ne!(dir_of(&extended), dir_of(&again));
-    let clone = again.clone_machine().await.unwrap();
+    let rebuilt = base().await.unwrap();
+    let rebuilt_child = extend(&rebuilt).await.unwrap();
+    assert_ne!(dir_of(&extended), dir_of(&rebuilt_child));
+    let clone = rebuilt_child.clone_machine().await.unwrap();
     assert!(!has_booted(&clone).await);
     clone.succeed(is_whole).await.unwrap();
     // A running clone is not affected, and keeps its disks when it boots.
