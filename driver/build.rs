@@ -1,5 +1,5 @@
-//! Lets the program find the library of the Python that it was built with, which need
-//! not be the system's.
+//! Adds the directory of the libpython that the program is linked with to its rpath, as it
+//! may not be on the system's library path.
 
 fn main() {
     #[cfg(feature = "python")]

@@ -1,4 +1,4 @@
-//! How fast output is decoded. `cargo bench -p backdoor-shell`
+//! The speed of decoding output. `cargo bench -p backdoor-shell`
 
 use backdoor_shell::{Event, Nonce, Request, ShellCodec};
 use bytes::BytesMut;
@@ -7,7 +7,7 @@ use tokio_util::codec::{Decoder as _, Encoder as _};
 
 const OUTPUT: usize = 16 * 1024 * 1024;
 
-/// How much of the line the client reads at once.
+/// How many bytes the client reads at once.
 const READ: usize = 64 * 1024;
 
 fn main() {

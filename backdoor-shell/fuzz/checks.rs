@@ -1,6 +1,6 @@
-//! What is fuzzed, and what `tests/replay.rs` replays: what must hold of any input.
+//! Properties of any input, for the fuzz targets and `tests/replay.rs`.
 
-#![allow(dead_code, reason = "each target has its own")]
+#![allow(dead_code, reason = "each target uses one")]
 
 use std::time::Duration;
 
@@ -10,11 +10,10 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncWriteExt as _, BufReade
 use tokio::time::timeout;
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
-/// The first byte says how long the pieces are in which the rest comes from a guest.
-/// Any other cut gives the same events, and little is kept meanwhile.
+/// Decodes input from a guest in pieces, whose length is the first byte.
 ///
 /// # Panics
-/// If that is not so.
+/// If the events depend on the length of the pieces, or the buffer grows.
 pub(crate) fn codec(input: &[u8]) {
     let Some((&piece, bytes)) = input.split_first() else {
         return;
@@ -33,24 +32,24 @@ fn events<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Event> {
     };
     codec
         .encode(run, &mut BytesMut::new())
-        .expect("memory takes all");
+        .expect("writing to memory succeeds");
     let (mut buffer, mut events) = (BytesMut::new(), Vec::new());
     for piece in pieces {
         buffer.extend_from_slice(piece);
-        while let Some(event) = codec.decode(&mut buffer).expect("garbage is an event") {
+        while let Some(event) = codec.decode(&mut buffer).expect("decoding never fails") {
             push(&mut events, event);
         }
-        assert!(buffer.len() <= 4096, "keeps {} bytes", buffer.len());
+        assert!(buffer.len() <= 4096, "{} bytes are buffered", buffer.len());
     }
-    while let Some(event) = codec.decode_eof(&mut buffer).expect("garbage is an event") {
+    while let Some(event) = codec.decode_eof(&mut buffer).expect("decoding never fails") {
         push(&mut events, event);
     }
     assert!(buffer.is_empty());
     events
 }
 
-/// Adjoining outputs of one command are one, and none is before a damage: how much
-/// of it was still decoded does depend on the cut.
+/// Joins adjacent outputs of a command, and drops them before `Damaged`: how much was
+/// decoded before depends on the split.
 fn push(events: &mut Vec<Event>, event: Event) {
     if let Event::Output(nonce, bytes) = &event
         && let Some(Event::Output(last, before)) = events.last_mut()
@@ -67,12 +66,12 @@ fn push(events: &mut Vec<Event>, event: Event) {
     events.push(event);
 }
 
-/// What a guest answers to requests: the parts between the NULs of `input` behind its
-/// first byte, which says how long the pieces are that they come in. In them, 0xfe is
-/// the session's nonce and 0xff that of the last request. Nothing of it hangs.
+/// Runs a shell with a guest that answers with the NUL-separated parts of `input`, in pieces
+/// whose length is the first byte. In the answers, 0xfe stands for the session's nonce and
+/// 0xff for that of the last request.
 ///
 /// # Panics
-/// If the shell does, or gives more than it was given.
+/// If the shell panics, or returns more output than it received.
 pub(crate) fn client(input: &[u8]) {
     let Some((&piece, bytes)) = input.split_first() else {
         return;
@@ -89,17 +88,17 @@ pub(crate) fn client(input: &[u8]) {
     });
 }
 
-async fn use_shell(mut shell: Shell<DuplexStream>, said: usize) {
+async fn use_shell(mut shell: Shell<DuplexStream>, received: usize) {
     const LIMIT: Duration = Duration::from_secs(1);
     let _ = timeout(LIMIT, shell.connect(|_| ())).await;
     if let Ok(output) = shell.run(Command::new("true").timeout(LIMIT)).await {
-        assert!(output.stdout.len() <= said * Nonce::from(0).to_string().len());
+        assert!(output.stdout.len() <= received * Nonce::from(0).to_string().len());
     }
     let _ = timeout(LIMIT, shell.write_file("/file", &mut &[0; 2000][..])).await;
     let _ = shell.run(Command::new("true").timeout(LIMIT)).await;
 }
 
-/// Ends when the shell does, or when all was said.
+/// Returns when the line is closed, or all answers are sent.
 async fn guest_that_answers(line: DuplexStream, bytes: &[u8], piece: usize) -> Option<()> {
     let (requests, mut answers) = tokio::io::split(line);
     let mut requests = BufReader::new(requests);
@@ -126,7 +125,7 @@ async fn guest_that_answers(line: DuplexStream, bytes: &[u8], piece: usize) -> O
     Some(())
 }
 
-/// Reads requests up to one that names a nonce: its last.
+/// Reads requests up to one with nonces, and returns its last nonce.
 async fn nonce_of_next(requests: &mut (impl AsyncBufRead + Unpin)) -> Option<String> {
     loop {
         let mut line = Vec::new();

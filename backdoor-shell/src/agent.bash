@@ -1,36 +1,36 @@
-# What the guest's shell evaluates once, on connecting. From then on it reads
-# requests, one a line, and answers in frames (see frame.rs), each on a line of
-# its own that names the request's nonce:
+# The guest's shell evaluates this script once, on connecting. From then on it reads
+# requests, one per line, and answers with frames (see frame.rs). Each frame begins a line
+# and carries the request's nonce:
 #
-#   @r NONCE                 ready: the agent runs, or takes a file
-#   @t NONCE TEXT            plain text: why a file can't be written, or output at a
+#   @r NONCE                 ready: the agent runs, or is ready for a file
+#   @t NONCE TEXT            why a file can't be written, or plain text output at a
 #                            console; only \\ and \n are escaped
-#   @b NONCE BASE64          output at a console, anything else
-#   @c NONCE                 output, its own bytes, from the next line to the CR LF that
-#                            begins the end: at a port, where nobody else writes
-#   @e NONCE STATUS ENCODER  end: exit status of the command, of the encoder
+#   @b NONCE BASE64          other output at a console
+#   @c NONCE                 output, unencoded, from the next line to the CR LF before the
+#                            end: at a port, which has no other writers
+#   @e NONCE STATUS ENCODER  end: exit status of the command and of the encoder
 #
-# Commands run in the background, each in a process group of its own (set -m):
-# so this loop can hear `stop` while one runs, and `stop` reaches all of it.
+# Each command runs in the background, in a process group of its own (set -m), so that
+# this loop can read `stop` meanwhile, and `stop` reaches the whole group.
 
-exec 4>&2 2>/dev/null # 4: the guest's stderr; bash's own job notices go nowhere
+exec 4>&2 2>/dev/null # 4: the guest's stderr; job notices are discarded
 set -m
-BASH_ARGV0=bash # what `bash -c` would show as $0
+BASH_ARGV0=bash # $0, as with `bash -c`
 
 # run NONCE COMMAND
 __vm_run() {
     __vm_job_nonce=$1
     {
-        set +m            # the group is for all of it, and the command sees no job control
-        shopt -s lastpipe # encoding takes no process of its own
-        trap '' TERM      # what was printed before `stop` still arrives, and the end
+        set +m            # one group for all; no job control in the command
+        shopt -s lastpipe # __vm_encode needs no process
+        trap '' TERM      # after `stop`, send remaining output and the end
         (
             trap - TERM
             shopt -u lastpipe
             exec </dev/null 2>&4 4>&-
             __vm_command=$2
             set --
-            unset __vm_hello __vm_job_nonce __vm_line # nothing it prints can be its end
+            unset __vm_hello __vm_job_nonce __vm_line # it can't imitate its end
             set -euo pipefail
             eval "$__vm_command"
         ) | __vm_encode "$1"
@@ -39,12 +39,12 @@ __vm_run() {
     __vm_job=$!
 }
 
-# Starting a program costs a guest more than all the rest, so that what is short goes
-# without, if all of it comes within a second of the first. `read` ends with 0 at a NUL or
-# a full buffer, with 1 at the end, and with more when the second is over.
+# Starting a program is the most expensive part, so short output is sent without one if all
+# of it arrives within a second of its first byte. The status of `read` is 0 at a NUL or when
+# the buffer is full, 1 at the end, and greater than 128 after the second.
 __vm_encode() {
     local LC_ALL=C text rest status=0
-    shopt -u lastpipe # an older bash would lose the status of the pipeline that this is of
+    shopt -u lastpipe # otherwise an older bash loses our pipeline's status
     IFS= read -r -d '' -n 1 text || status=$?
     if [[ $text ]]; then
         IFS= read -r -d '' -n 511 -t 1 rest || status=$?
@@ -53,7 +53,7 @@ __vm_encode() {
     if ((status != 1)) && [[ $__vm_on_port ]]; then
         printf '\n@c %s\n' "$1"
         __vm_begin
-        dd bs=32768 # as much as a port takes at once
+        dd bs=32768 # the largest write to a port
     elif ((status != 1)); then
         printf '\n@b %s ' "$1"
         __vm_begin | base64 -w 0 || return
@@ -70,14 +70,14 @@ __vm_encode() {
     fi
 }
 
-# what __vm_encode has read, and the NUL that ended that
+# prints what __vm_encode has read, and the NUL after it
 __vm_begin() {
     printf %s "$text"
     if ((status == 0 && ${#text} < 512)); then printf '\0'; fi
 }
 
-# stop NONCE SIGNAL: what ends by itself sends its own end; what is killed can't,
-# nor what was never begun
+# stop NONCE SIGNAL: sends the end of a command that can't, because it is killed or was never
+# started
 __vm_stop() {
     if [[ $1 == "$__vm_job_nonce" && $'\n'$(jobs -p)$'\n' == *$'\n'"$__vm_job"$'\n'* ]]; then
         kill "-$2" -- "-$__vm_job"
@@ -85,14 +85,14 @@ __vm_stop() {
     if [[ $1 != "$__vm_job_nonce" || $2 == KILL ]]; then printf '\r\n@e %s 137 0\n' "$1"; fi
 }
 
-# put NONCE DECODER PATH: is ready when the file is open. Then pieces of it come, each
-# after a head of 26 bytes, `NONCE SIZE`, until one of size 0. Why the file can't be
-# written is said at once, and what is still sent of it goes nowhere. No DECODER: the
-# pieces are the file's own bytes.
+# put NONCE DECODER PATH: answers ready when the file is open. Pieces of it follow, each
+# after a head of 26 bytes, `NONCE SIZE`, up to one of size 0. If the file can't be written,
+# the reason is sent at once, and the remaining pieces are discarded. Without DECODER, the
+# pieces are not encoded.
 #
-# dd takes what it is told to and no more, where busybox's `head -c` takes more of
-# anything, and `read` of a terminal. It has a piece whole before any is written.
-# Should it fail, the loop below gets the rest, and ignores it.
+# dd reads exactly the given size: busybox's `head -c` reads ahead, and so does `read` from
+# a terminal. It reads a whole piece before it writes any of it. If it fails, the main loop
+# reads the rest and ignores it.
 __vm_put() {
     local -x LC_ALL=C
     local head code status=0 reason
@@ -120,7 +120,7 @@ __vm_put() {
         if ((code && !status)); then
             status=$code
             exec 6>/dev/null
-            reason=${reason%%$'\n'*} # what dd adds is what it has copied
+            reason=${reason%%$'\n'*} # without dd's statistics
             ((code == 127)) && reason='dd, cat or base64 is not installed'
             printf '\n@t %s %s\n' "$1" "${reason##*: }"
         fi
@@ -133,8 +133,8 @@ __vm_take() {
     exec dd bs="$1" count=1 iflag=fullblock
 }
 
-# QEMU drops what a virtio console writes faster than the host reads; at a virtio
-# port the writer waits. So all goes through the port, where there is one.
+# QEMU drops output to a virtio console while the host reads too slowly; at a virtio port,
+# the writer waits. So the port is used if there is one.
 __vm_on_port=
 for __vm_port in /sys/class/virtio-ports/*/name; do
     read -r __vm_name <"$__vm_port" || continue
@@ -147,6 +147,6 @@ done
 
 printf '\n@r %s\n' "$__vm_hello"
 while IFS= read -r __vm_line; do
-    # What was meant for a shell that is gone is not for this one.
+    # Ignore requests to an earlier shell.
     if [[ $__vm_line == "$__vm_hello "* ]]; then eval "${__vm_line#* }"; fi
 done

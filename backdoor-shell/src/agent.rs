@@ -1,17 +1,13 @@
-//! The part of the protocol that runs in the guest: see `agent.bash`.
+//! The guest's side of the protocol: see `agent.bash`.
 
 use crate::Nonce;
 use crate::quote::ansi_c;
 
-/// The name of the virtio port that the agent looks for: `-device
-/// virtserialport,name=…`. Without one, it stays on the console.
-pub const PORT: &str = "org.vmwright.shell";
-
-/// What the guest's bash evaluates on connecting: guests that were saved with another
-/// agent are not to be resumed.
+/// The script that the guest's bash evaluates on connecting. Do not resume a guest that was
+/// saved with another one.
 pub const AGENT: &str = include_str!("agent.bash");
 
-/// The line that turns the guest's bash into the agent, which says `nonce`.
+/// The line that starts the agent in the guest's bash; it answers with `nonce`.
 pub(crate) fn bootstrap(nonce: Nonce) -> String {
     let code: String = AGENT
         .lines()
@@ -21,15 +17,14 @@ pub(crate) fn bootstrap(nonce: Nonce) -> String {
     format!("__vm_hello={nonce}; eval {}", ansi_c(code))
 }
 
-/// The command as the agent is to evaluate it.
+/// The command as the agent evaluates it.
 ///
-/// It runs in a fork of the guest's bash, which is several times cheaper than
-/// starting another one. If it asks for its process's number, it gets a bash of
-/// its own. What else differs: it is in a function, so that `local` and `return`
-/// do not fail.
+/// It runs in a fork of the guest's bash, which is several times cheaper than a new bash.
+/// A command that uses its process ID gets a new bash. Another difference from `bash -c` is
+/// that commands run in a function, in which `local` and `return` succeed.
 pub(crate) fn wrap(script: &str) -> String {
-    const ASKS_FOR_PROCESS: [&str; 3] = ["$$", "${$}", "PPID"];
-    if ASKS_FOR_PROCESS.iter().any(|asks| script.contains(asks)) {
+    const PROCESS_ID: [&str; 3] = ["$$", "${$}", "PPID"];
+    if PROCESS_ID.iter().any(|name| script.contains(name)) {
         format!(
             "exec bash -c {}",
             ansi_c(format!("set -euo pipefail; {script}"))
@@ -42,6 +37,7 @@ pub(crate) fn wrap(script: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::PORT;
 
     #[test]
     fn bootstrap_is_one_line_of_printable_ascii() {
@@ -51,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn only_who_asks_for_its_process_pays_for_one() {
+    fn only_a_command_that_uses_its_process_id_gets_a_new_bash() {
         assert_eq!(wrap("echo $HOME"), "echo $HOME");
         assert_eq!(
             wrap("echo $$"),

@@ -1,23 +1,23 @@
-//! Base64 that arrives in pieces, cut anywhere.
+//! Base64 that arrives in pieces of any length.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// The stream has a character that is not of the alphabet, or data after its padding.
+/// The stream contains a character outside the alphabet, or data after the padding.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NotBase64;
 
-/// Decodes base64 as it arrives; keeps at most three characters between pieces.
+/// Decodes base64 as it arrives; buffers at most three characters between pieces.
 #[derive(Debug, Default)]
 pub(crate) struct Base64Stream {
-    /// The start of a group of four whose rest has not come yet.
+    /// The beginning of an incomplete group of four.
     pending: Vec<u8>,
-    /// Padding has come: nothing may follow it.
+    /// The padding has arrived: nothing may follow it.
     ended: bool,
 }
 
 impl Base64Stream {
-    /// The bytes that `piece` completes.
+    /// Decodes all groups that `piece` completes.
     pub(crate) fn push(&mut self, piece: &[u8]) -> Result<Vec<u8>, NotBase64> {
         let mut decoded = Vec::with_capacity((self.pending.len() + piece.len()) / 4 * 3);
         let mut rest = piece;
@@ -37,7 +37,7 @@ impl Base64Stream {
         Ok(decoded)
     }
 
-    /// Whether what has come may be all.
+    /// Whether the stream may end here.
     pub(crate) fn is_whole(&self) -> bool {
         self.pending.is_empty()
     }
@@ -61,7 +61,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_cut_decodes_alike(bytes: Vec<u8>, cuts in prop::collection::vec(0usize..12, 0..40)) {
+        fn any_split_decodes_alike(bytes: Vec<u8>, cuts in prop::collection::vec(0usize..12, 0..40)) {
             let encoded = STANDARD.encode(&bytes);
             let mut rest = encoded.as_bytes();
             let mut stream = Base64Stream::default();
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_in_a_group_is_not_whole() {
+    fn a_partial_group_is_not_whole() {
         let mut stream = Base64Stream::default();
         assert_eq!(stream.push(b"aGVsbG").unwrap(), b"hel");
         assert!(!stream.is_whole());

@@ -1,4 +1,4 @@
-//! The protocol as a codec: bytes of the line ↔ requests and events.
+//! The protocol as a codec: bytes ↔ requests and events.
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use memchr::{memchr, memmem};
@@ -8,59 +8,60 @@ use crate::base64_stream::{Base64Stream, NotBase64};
 use crate::frame::{Head, MAX_HEAD, end_of, head};
 use crate::{Nonce, Request};
 
-/// The longest piece of a line outside the protocol that is kept as one.
-const MAX_SAID: usize = 4096;
+/// The longest line outside the protocol; longer ones are split.
+const MAX_OTHER_LINE: usize = 4096;
 
 /// What arrives from the guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
-    /// A line, or a piece of a long one, that is not of the protocol: the
-    /// guest's greeting, or something else that writes to the line.
-    Said(String),
-    /// The agent runs, or takes the pieces of a file.
+    /// A line, or a piece of a long one, outside the protocol: the guest's greeting, or the
+    /// output of another process.
+    OtherLine(String),
+    /// The agent runs, or is ready for the pieces of a file.
     Ready(Nonce),
-    /// Some of a script's standard output, in order; or why a file can't be written.
+    /// The next part of a script's standard output; or why a file can't be written.
     Output(Nonce, Bytes),
-    /// Output that is not base64 where it should be, or into which something else was
-    /// written; what can't be base64 of that is [`Said`](Self::Said).
+    /// Output was invalid base64, or another process wrote into it. What it wrote follows
+    /// as [`OtherLine`](Self::OtherLine), except for characters that could be base64.
     Damaged(Nonce),
-    /// A script has ended and all its output has come, or a file is closed.
+    /// A script has ended, after all its output; or a file is closed.
     End {
-        /// Whose end it is.
+        /// The request that has ended.
         nonce: Nonce,
-        /// The script's exit status; 0 for a file that is written.
+        /// The script's exit status; 0 if a file was written.
         status: i32,
-        /// The exit status of what encoded its output; other than 0, output is missing.
+        /// The exit status of the output's encoder; output is missing unless it is 0.
         encoder: i32,
     },
 }
 
-/// Turns the bytes of the line into [`Event`]s, and [`Request`]s into bytes.
+/// Decodes bytes to [`Event`]s and encodes [`Request`]s to bytes, without I/O.
 ///
-/// One of it is for both directions: output that comes as it is, is taken from the script
-/// that it has encoded last. Sans-I/O, and indifferent to how the bytes are cut, but that
-/// an [`Event::Output`] holds what has come of it. Of what is not understood yet
-/// it keeps at most 4 KiB. Never fails: garbage is an event too.
+/// Use one instance for both directions: unencoded output is only accepted from the script
+/// that was encoded last. How the bytes are split does not affect the events, except that
+/// an [`Event::Output`] contains what has arrived. At most 4 KiB remain undecoded. Decoding
+/// never fails: invalid input is an event, too.
 #[derive(Debug, Default)]
 pub struct ShellCodec {
-    place: Place,
-    /// The base64 that the last line was.
-    last: Option<Base64Line>,
-    /// The script that runs, whose output may come as it is.
+    position: Position,
+    /// The previous line, if it was base64.
+    previous: Option<Base64Line>,
+    /// The script that may send unencoded output.
     running: Option<Nonce>,
 }
 
-/// Base64 is followed by a frame of the same script. What stands there instead was
-/// written into it, and has cut it in two.
+/// A complete line of base64. A frame of the same script follows it, unless another process
+/// has written into the base64 and thereby split it.
 #[derive(Debug)]
 struct Base64Line {
     nonce: Nonce,
     is_whole: bool,
 }
 
-/// Where in the stream the next byte is.
+/// The position of the next byte in the stream.
 #[derive(Debug, Default)]
-enum Place {
+enum Position {
     #[default]
     LineStart,
     Text {
@@ -71,15 +72,15 @@ enum Place {
         nonce: Nonce,
         stream: Base64Stream,
     },
-    /// In output that comes as it is.
+    /// In unencoded output.
     Contents {
         nonce: Nonce,
         end: Vec<u8>,
     },
-    /// In what looks like base64, but can't be decoded any more.
-    Skipping,
-    /// In a line that is not of the protocol, of which so much has no end of line.
-    Said {
+    /// In base64 after an error.
+    InvalidBase64,
+    /// In a line outside the protocol. The first `searched` bytes contain no newline.
+    OtherLine {
         searched: usize,
     },
 }
@@ -90,59 +91,45 @@ impl Decoder for ShellCodec {
 
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, Self::Error> {
         while !src.is_empty() {
-            let event = match &mut self.place {
-                Place::LineStart => {
-                    // No more, whatever has come: that must not decide.
-                    let begin = &src[..src.len().min(MAX_HEAD)];
-                    let head = match head(begin) {
-                        Ok((rest, head)) => Some((begin.len() - rest.len(), head)),
+            let event = match &mut self.position {
+                Position::LineStart => {
+                    // A fixed limit, for the result not to depend on what has arrived.
+                    let start = &src[..src.len().min(MAX_HEAD)];
+                    let head = match head(start) {
+                        Ok((rest, head)) => Some((start.len() - rest.len(), head)),
                         Err(nom::Err::Incomplete(_)) if src.len() < MAX_HEAD => return Ok(None),
                         Err(_) => None,
                     };
                     self.begin_line(src, head)
                 }
-                Place::Said { searched } => {
-                    let Some(said) = take_said(src, searched) else {
+                Position::OtherLine { searched } => {
+                    let Some(line) = take_other_line(src, searched) else {
                         return Ok(None);
                     };
-                    if said.ended {
-                        self.place = Place::LineStart;
+                    if line.ended {
+                        self.position = Position::LineStart;
                     }
-                    said.event
+                    line.event
                 }
-                Place::Contents { nonce, end } => {
+                Position::Contents { nonce, end } => {
                     let nonce = *nonce;
                     let (piece, ended) = take_contents(src, end);
                     if ended {
-                        self.place = Place::LineStart;
+                        self.position = Position::LineStart;
                     } else if piece.is_empty() {
                         return Ok(None);
                     }
                     (!piece.is_empty()).then(|| Event::Output(nonce, piece))
                 }
-                Place::Text { .. } => {
+                Position::Text { .. } => {
                     let (piece, ended) = take_piece(src);
                     let event = self.output(&piece);
                     if ended {
-                        self.place = Place::LineStart;
+                        self.position = Position::LineStart;
                     }
                     event
                 }
-                Place::Base64 { .. } | Place::Skipping => {
-                    let run = src.iter().position(|byte| !is_base64(*byte));
-                    match run.unwrap_or(src.len()) {
-                        0 if src.starts_with(b"\n") => {
-                            src.advance(1);
-                            self.end_base64();
-                            None
-                        }
-                        0 => self.leave_base64(),
-                        run => {
-                            let piece = without_cr(src.split_to(run));
-                            self.output(&piece)
-                        }
-                    }
-                }
+                Position::Base64 { .. } | Position::InvalidBase64 => self.base64(src),
             };
             if event.is_some() {
                 return Ok(event);
@@ -156,61 +143,80 @@ impl Decoder for ShellCodec {
             return Ok(Some(event));
         }
         let rest = src.split().freeze();
-        Ok(match self.place {
-            Place::Contents { nonce, .. } if !rest.is_empty() => Some(Event::Output(nonce, rest)),
-            _ => said(&rest),
+        Ok(match self.position {
+            Position::Contents { nonce, .. } if !rest.is_empty() => {
+                Some(Event::Output(nonce, rest))
+            }
+            _ => other_line(&rest),
         })
     }
 }
 
 impl ShellCodec {
-    /// `running` may have output that comes as it is, and what ran before no more.
-    pub(crate) fn runs_now(&mut self, running: Option<Nonce>) {
+    /// From now on, only `running` may send unencoded output.
+    pub(crate) fn set_running(&mut self, running: Option<Nonce>) {
         self.running = running;
-        if matches!(self.place, Place::Contents { .. }) {
-            self.place = Place::LineStart;
+        if matches!(self.position, Position::Contents { .. }) {
+            self.position = Position::LineStart;
         }
     }
 
-    /// Whoever was at the other end is gone, be it in the middle of a line.
+    /// Starts anew, after the other end was restarted.
     pub(crate) fn reset(&mut self) {
         *self = Self::default();
     }
 
-    /// Begins a line, with a head of so many bytes if it is a frame. What there is
-    /// to say of the line before comes first, and takes nothing.
+    /// Begins a line, which is a frame if it has a head; also given is the head's length.
+    /// If the previous line was damaged, returns that event first and consumes nothing.
     fn begin_line(&mut self, src: &mut BytesMut, head: Option<(usize, Head)>) -> Option<Event> {
-        if let Some(Base64Line { nonce, is_whole }) = self.last.take() {
-            let goes_on = head.as_ref().is_some_and(|(_, head)| head.nonce() == nonce);
-            if !(is_whole && goes_on) {
+        if let Some(Base64Line { nonce, is_whole }) = self.previous.take() {
+            let continues = head.as_ref().is_some_and(|(_, head)| head.nonce() == nonce);
+            if !(is_whole && continues) {
                 return Some(Event::Damaged(nonce));
             }
         }
-        // Whoever else says so would have all that follows taken for its output.
-        let is_ours = |head: &Head| match head {
+        // Any other process could otherwise claim all following bytes as output.
+        let is_accepted = |head: &Head| match head {
             Head::Contents(nonce) => Some(*nonce) == self.running,
             _ => true,
         };
-        let Some((length, head)) = head.filter(|(_, head)| is_ours(head)) else {
-            self.place = Place::Said { searched: 0 };
+        let Some((length, head)) = head.filter(|(_, head)| is_accepted(head)) else {
+            self.position = Position::OtherLine { searched: 0 };
             return None;
         };
         src.advance(length);
         self.begin(&head)
     }
 
-    /// Its line is at its end.
-    fn end_base64(&mut self) {
-        if let Place::Base64 { nonce, stream } = std::mem::take(&mut self.place) {
-            let is_whole = stream.is_whole();
-            self.last = Some(Base64Line { nonce, is_whole });
+    /// Decodes what has arrived of a line of base64.
+    fn base64(&mut self, src: &mut BytesMut) -> Option<Event> {
+        let end = src.iter().position(|byte| !is_base64(*byte));
+        match end.unwrap_or(src.len()) {
+            0 if src.starts_with(b"\n") => {
+                src.advance(1);
+                self.end_base64();
+                None
+            }
+            0 => self.leave_base64(),
+            length => {
+                let piece = without_cr(src.split_to(length));
+                self.output(&piece)
+            }
         }
     }
 
-    /// Something else goes on in its line: another shell's greeting, perhaps.
+    /// Ends the line of base64.
+    fn end_base64(&mut self) {
+        if let Position::Base64 { nonce, stream } = std::mem::take(&mut self.position) {
+            let is_whole = stream.is_whole();
+            self.previous = Some(Base64Line { nonce, is_whole });
+        }
+    }
+
+    /// Handles other output in the line of base64, such as a new shell's greeting.
     fn leave_base64(&mut self) -> Option<Event> {
-        match std::mem::replace(&mut self.place, Place::Said { searched: 0 }) {
-            Place::Base64 { nonce, .. } => Some(Event::Damaged(nonce)),
+        match std::mem::replace(&mut self.position, Position::OtherLine { searched: 0 }) {
+            Position::Base64 { nonce, .. } => Some(Event::Damaged(nonce)),
             _ => None,
         }
     }
@@ -218,20 +224,20 @@ impl ShellCodec {
     fn begin(&mut self, head: &Head) -> Option<Event> {
         match *head {
             Head::Text(nonce) => {
-                self.place = Place::Text {
+                self.position = Position::Text {
                     nonce,
                     escaped: false,
                 }
             }
             Head::Base64(nonce) => {
-                self.place = Place::Base64 {
+                self.position = Position::Base64 {
                     nonce,
                     stream: Base64Stream::default(),
                 };
             }
             Head::Contents(nonce) => {
                 let end = end_of(nonce);
-                self.place = Place::Contents { nonce, end };
+                self.position = Position::Contents { nonce, end };
             }
             Head::Ready(nonce) => return Some(Event::Ready(nonce)),
             Head::End {
@@ -249,12 +255,15 @@ impl ShellCodec {
         None
     }
 
-    /// What `piece` of the line we are in has to say.
+    /// Decodes `piece` of the current line.
     fn output(&mut self, piece: &[u8]) -> Option<Event> {
-        let (nonce, decoded) = match &mut self.place {
-            Place::Text { nonce, escaped } => (*nonce, Ok(unescape(piece, escaped))),
-            Place::Base64 { nonce, stream } => (*nonce, stream.push(piece)),
-            Place::LineStart | Place::Contents { .. } | Place::Skipping | Place::Said { .. } => {
+        let (nonce, decoded) = match &mut self.position {
+            Position::Text { nonce, escaped } => (*nonce, Ok(unescape(piece, escaped))),
+            Position::Base64 { nonce, stream } => (*nonce, stream.push(piece)),
+            Position::LineStart
+            | Position::Contents { .. }
+            | Position::InvalidBase64
+            | Position::OtherLine { .. } => {
                 return None;
             }
         };
@@ -262,14 +271,14 @@ impl ShellCodec {
             Ok(bytes) if bytes.is_empty() => None,
             Ok(bytes) => Some(Event::Output(nonce, bytes.into())),
             Err(NotBase64) => {
-                self.place = Place::Skipping;
+                self.position = Position::InvalidBase64;
                 Some(Event::Damaged(nonce))
             }
         }
     }
 }
 
-/// Takes what has come of the current line, and tells whether that is its end.
+/// Takes what has arrived of the current line. Returns whether it is complete.
 fn take_piece(src: &mut BytesMut) -> (BytesMut, bool) {
     let newline = memchr(b'\n', src);
     let piece = src.split_to(newline.unwrap_or(src.len()));
@@ -279,7 +288,7 @@ fn take_piece(src: &mut BytesMut) -> (BytesMut, bool) {
     (without_cr(piece), newline.is_some())
 }
 
-/// No output has one in it, but a line that is not raw after all ends in CR LF.
+/// Encoded output contains no CR, but a terminal not in raw mode ends lines with CR LF.
 fn without_cr(piece: BytesMut) -> BytesMut {
     if memchr(b'\r', &piece).is_none() {
         return piece;
@@ -288,39 +297,39 @@ fn without_cr(piece: BytesMut) -> BytesMut {
     bytes.filter(|byte| *byte != b'\r').collect()
 }
 
-/// Whether it may be in a line of base64, be it as its end's CR.
+/// Whether a line of base64 may contain `byte`, including CR at its end.
 fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'\r')
 }
 
-/// Takes what has come of contents, up to `end`, and tells whether that has come; its
-/// line's end is taken, too. What may be the begin of `end` stays.
+/// Takes what has arrived of unencoded output, and the CR LF at the beginning of `end`.
+/// Returns whether `end` has arrived. Leaves what may be the beginning of `end`.
 fn take_contents(src: &mut BytesMut, end: &[u8]) -> (Bytes, bool) {
     if let Some(at) = memmem::find(src, end) {
         let piece = src.split_to(at).freeze();
         src.advance(b"\r\n".len());
         return (piece, true);
     }
-    let begun = (1..end.len()).rev().find(|&n| src.ends_with(&end[..n]));
-    let piece = src.split_to(src.len() - begun.unwrap_or(0)).freeze();
+    let partial = (1..end.len()).rev().find(|&n| src.ends_with(&end[..n]));
+    let piece = src.split_to(src.len() - partial.unwrap_or(0)).freeze();
     (piece, false)
 }
 
-struct Said {
+struct OtherLine {
     event: Option<Event>,
     ended: bool,
 }
 
-/// Takes a line outside the protocol, or a piece if it is too long to wait for its end.
-fn take_said(src: &mut BytesMut, searched: &mut usize) -> Option<Said> {
+/// Takes a line outside the protocol, or a piece of a long one.
+fn take_other_line(src: &mut BytesMut, searched: &mut usize) -> Option<OtherLine> {
     let newline = memchr(b'\n', &src[*searched..]).map(|at| *searched + at);
     let end = match newline {
-        Some(end) => end.min(MAX_SAID),
-        None if src.len() < MAX_SAID => {
+        Some(end) => end.min(MAX_OTHER_LINE),
+        None if src.len() < MAX_OTHER_LINE => {
             *searched = src.len();
             return None;
         }
-        None => MAX_SAID,
+        None => MAX_OTHER_LINE,
     };
     *searched = 0;
     let piece = src.split_to(end);
@@ -328,19 +337,19 @@ fn take_said(src: &mut BytesMut, searched: &mut usize) -> Option<Said> {
     if ended {
         src.advance(1);
     }
-    Some(Said {
-        event: said(&piece),
+    Some(OtherLine {
+        event: other_line(&piece),
         ended,
     })
 }
 
-fn said(piece: &[u8]) -> Option<Event> {
+fn other_line(piece: &[u8]) -> Option<Event> {
     let text = String::from_utf8_lossy(piece);
     let text = text.trim_end_matches('\r');
-    (!text.is_empty()).then(|| Event::Said(text.to_owned()))
+    (!text.is_empty()).then(|| Event::OtherLine(text.to_owned()))
 }
 
-/// Undoes the escapes of a text frame; `escaped`: the last piece ended in a backslash.
+/// Decodes the escapes of a text frame. `escaped`: the previous piece ended in a backslash.
 fn unescape(piece: &[u8], escaped: &mut bool) -> Vec<u8> {
     let mut text = Vec::with_capacity(piece.len());
     for &byte in piece {
@@ -358,9 +367,9 @@ impl Encoder<Request<'_>> for ShellCodec {
 
     fn encode(&mut self, request: Request<'_>, dst: &mut BytesMut) -> Result<(), Self::Error> {
         match request {
-            // What ran before has ended, or nobody waits for it any more.
-            Request::Run { nonce, .. } => self.runs_now(Some(nonce)),
-            Request::Bootstrap(_) => self.runs_now(None),
+            // An earlier script has ended or was abandoned.
+            Request::Run { nonce, .. } => self.set_running(Some(nonce)),
+            Request::Bootstrap(_) => self.set_running(None),
             Request::Put { .. } | Request::Piece { .. } | Request::Stop { .. } => {}
         }
         request.encode(dst);

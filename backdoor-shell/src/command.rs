@@ -1,11 +1,11 @@
-//! What is run, and what came of it.
+//! A command and its result.
 
 use std::time::Duration;
 
-/// How long a command may take unless it says otherwise: 15 minutes.
+/// The time limit of a command that sets none: 15 minutes.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(15);
 
-/// A bash command, run with `set -euo pipefail`, and how long it may take.
+/// A bash command, run with `set -euo pipefail`, and its time limit.
 ///
 /// A `&str` or `String` becomes a command with the [`DEFAULT_TIMEOUT`]:
 ///
@@ -22,12 +22,12 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(15);
 pub struct Command {
     script: String,
     time_limit: Option<Duration>,
-    /// Nobody asked for that time limit.
+    /// The time limit was not set by the caller.
     is_default: bool,
 }
 
 impl Command {
-    /// A command that may take [`DEFAULT_TIMEOUT`].
+    /// Creates a command with the [`DEFAULT_TIMEOUT`].
     pub fn new(script: impl Into<String>) -> Self {
         Self {
             script: script.into(),
@@ -36,8 +36,8 @@ impl Command {
         }
     }
 
-    /// Lets the command take `limit` of the host's time; then it is ended with
-    /// SIGTERM, with SIGKILL if that does not help, and its status is 124.
+    /// Sets the time limit, measured by the host's clock. Then the command receives SIGTERM,
+    /// and SIGKILL if it does not exit, and its status is 124.
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.time_limit = Some(limit);
@@ -45,7 +45,7 @@ impl Command {
         self
     }
 
-    /// Lets the command take `limit` if nothing else was asked for.
+    /// Sets the time limit unless the caller has set or removed it.
     #[must_use]
     pub fn default_timeout(self, limit: Duration) -> Self {
         if self.is_default {
@@ -55,7 +55,7 @@ impl Command {
         }
     }
 
-    /// Makes another time limit of the one that was asked for, if one was.
+    /// Maps the time limit that the caller has set, if any.
     #[must_use]
     pub fn map_timeout(mut self, map: impl FnOnce(Duration) -> Duration) -> Self {
         if !self.is_default {
@@ -64,7 +64,7 @@ impl Command {
         self
     }
 
-    /// Lets the command take as long as it likes.
+    /// Removes the time limit.
     #[must_use]
     pub fn no_timeout(mut self) -> Self {
         self.time_limit = None;
@@ -72,12 +72,12 @@ impl Command {
         self
     }
 
-    /// The text bash runs.
+    /// The text that bash runs.
     pub fn script(&self) -> &str {
         &self.script
     }
 
-    /// How long the command may take; `None` is endless.
+    /// The time limit, if there is one.
     pub fn time_limit(&self) -> Option<Duration> {
         self.time_limit
     }
@@ -89,18 +89,18 @@ impl<T: Into<String>> From<T> for Command {
     }
 }
 
-/// How a command ended.
+/// How a command ended. There is no third way: the enum is exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// By itself, with this exit status; 128 + N when signal N ended it.
+    /// It exited with this status; 128 + N if it was killed by signal N.
     Status(i32),
-    /// It was still running, or something it started still held its standard
-    /// output, when its time was up.
+    /// At its time limit, it was still running, or a process that it started still held its
+    /// standard output.
     TimedOut,
 }
 
 impl Exit {
-    /// The exit status; 124, as of timeout(1), when the time was up.
+    /// The exit status; 124 after a time-out, as of timeout(1).
     pub fn status(self) -> i32 {
         match self {
             Self::Status(status) => status,
@@ -108,18 +108,18 @@ impl Exit {
         }
     }
 
-    /// Whether the command ended by itself with status 0.
+    /// Whether the command exited with status 0.
     pub fn success(self) -> bool {
         self == Self::Status(0)
     }
 }
 
-/// A finished command: how it ended, and all it wrote to its standard output.
+/// The result of a command: how it ended and its standard output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
     /// How the command ended.
     pub exit: Exit,
-    /// The exact bytes of its standard output; what had arrived, if the time was up.
+    /// The exact bytes of its standard output; after a time-out, those that had arrived.
     pub stdout: Vec<u8>,
 }
 
@@ -129,7 +129,7 @@ impl Output {
         self.exit.status()
     }
 
-    /// Whether the command ended by itself with status 0.
+    /// Whether the command exited with status 0.
     pub fn success(&self) -> bool {
         self.exit.success()
     }

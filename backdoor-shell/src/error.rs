@@ -1,134 +1,197 @@
-//! What can go wrong between us and the guest's shell.
+//! Failures between the host and the guest's shell.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Why a command has no result, or a file is not written. (A command that fails
-/// *has* a result: its status.)
+/// Why a command has no result, or a file was not written. (A command that fails *has* a
+/// result: its status.)
+///
+/// The message does not repeat that of [`source`](std::error::Error::source): print the
+/// whole chain.
 #[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
-    /// The caller's mistake: bash can't be given a NUL byte.
-    #[error("the command contains a NUL byte, which no shell can be given: {command}")]
+    /// The command contains a NUL byte.
+    #[error("the command contains a NUL byte, which bash does not accept: {command}")]
     Nul {
-        /// The command, the NUL shown as `\0`.
+        /// The command, with NUL shown as `\0`.
         command: String,
     },
-    /// The caller's mistake: no file's name can contain a NUL byte.
-    #[error("a file's name contains a NUL byte: {path}")]
+    /// The path of a file contains a NUL byte.
+    #[error("the path contains a NUL byte: {path}")]
     NulInPath {
-        /// The name, the NUL shown as `\0`.
+        /// The path, with NUL shown as `\0`.
         path: String,
     },
-    /// The other end closed the line: the machine is off, or its console device gone.
+    /// The other end closed the connection: the machine is off or has no such device any
+    /// more.
     #[error("the guest closed the shell while {doing}")]
     Closed {
-        /// What was under way.
+        /// The operation in progress.
         doing: String,
     },
-    /// Reading or writing the line failed.
-    #[error("the shell's connection failed while {doing}: {source}")]
+    /// The connection failed.
+    #[error("the shell's connection failed while {doing}")]
     Io {
-        /// What was under way.
+        /// The operation in progress.
         doing: String,
-        /// The operating system's reason.
+        /// The operating system's error.
         source: Arc<io::Error>,
     },
-    /// The guest's shell died under the command and its service started it
-    /// anew. Call [`Shell::connect`](crate::Shell::connect) to go on.
-    #[error("the guest's shell was restarted while {doing}; connect again to go on")]
+    /// The guest's shell exited during the operation, and its service restarted it. Call
+    /// [`Shell::connect`](crate::Shell::connect) to continue.
+    #[error("the guest's shell was restarted while {doing}; connect again to continue")]
     Restarted {
-        /// What was under way.
+        /// The operation in progress.
         doing: String,
     },
-    /// Neither SIGTERM nor SIGKILL got an answer, or a file could not be ended: the
-    /// guest hangs, or its shell does. [`Shell::disconnect`](crate::Shell::disconnect) waits
-    /// for another one.
-    #[error("the guest's shell gave no sign for {after:?} after being asked to end what it did")]
+    /// The guest confirmed neither SIGTERM nor SIGKILL, or not the end of an abandoned file:
+    /// the guest or its shell hangs. [`Shell::disconnect`](crate::Shell::disconnect)
+    /// prepares for a new shell.
+    #[error("guest shell did not respond within {after:?} of being told to stop the command")]
     Unresponsive {
-        /// How long was waited.
+        /// The time limit.
         after: Duration,
     },
-    /// The output could not be sent: `dd`, or, at a console, `base64`, is missing in the
-    /// guest, or was killed.
+    /// The guest could not send the output: `dd`, or `base64` at a console, is not
+    /// installed or was killed.
     #[error(
         "the guest could not send the output of {command}: \
-         its `dd` (at a console `base64 -w 0`) ended with status {status} (127: not installed; 137: killed)"
+         its `dd` (at a console `base64 -w 0`) exited with status {status} (127: not installed; 137: killed)"
     )]
     Encoder {
         /// The command whose output is incomplete.
         command: String,
-        /// The encoder's exit status.
+        /// The exit status of `dd` or `base64`.
         status: i32,
     },
-    /// The output arrived damaged: something else wrote to the line.
+    /// The output was damaged by another process in the guest that wrote to the same line.
     #[error(
-        "the output of {command} arrived damaged: something else in the guest wrote to its line"
+        "the output of {command} arrived damaged: another process in the guest wrote to the same line"
     )]
     Damaged {
         /// The command whose output is lost.
         command: String,
     },
-    /// More output than memory should hold: [`Shell::run_into`](crate::Shell::run_into)
-    /// takes any amount.
-    #[error("{command} has printed more than {limit} bytes, and not to a writer")]
+    /// The output exceeds the limit of [`Shell::run`](crate::Shell::run).
+    /// [`Shell::run_into`](crate::Shell::run_into) has none.
+    #[error("output exceeds {limit} bytes; use `run_into` to stream it")]
     TooMuch {
-        /// The command, which the next one ends.
+        /// The command, which the next call stops.
         command: String,
-        /// How much would have been kept.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// The caller's writer refused the output.
-    #[error("the output of {command} could not be written: {source}")]
+    /// The caller's writer failed.
+    #[error("the output of {command} could not be written")]
     Write {
         /// The command whose output was being written.
         command: String,
-        /// The writer's reason.
+        /// The writer's error.
         source: Arc<io::Error>,
     },
-    /// The guest's console, its only line, is not free for a terminal session.
+    /// The agent uses the guest's console, which is not free for a terminal session.
     #[error(
-        "the guest has no virtio port called org.vmwright.shell, so that its console is \
-         not free for a terminal session"
+        "the guest has no virtio port named {port}, so its console is \
+         not free for a terminal session",
+        port = crate::PORT
     )]
     NoTerminal,
     /// The caller's input or output of a terminal session failed.
-    #[error("the terminal of a session in the guest failed: {source}")]
+    #[error("the host's end of a terminal session failed")]
     Terminal {
-        /// The operating system's reason.
+        /// The operating system's error.
         source: Arc<io::Error>,
     },
-    /// The guest could not write a file: there is no room, no such directory…
+    /// The guest could not write a file.
     #[error("the guest could not write {path}: {reason}")]
     File {
         /// The file in the guest.
         path: String,
-        /// What the guest says.
+        /// The guest's error message.
         reason: String,
     },
-    /// The caller's reader failed; the file in the guest is incomplete.
-    #[error("what was to be written to {path} in the guest could not be read: {source}")]
+    /// The caller's reader failed. The file in the guest is incomplete.
+    #[error("could not read the data for {path} in the guest")]
     Read {
         /// The file in the guest.
         path: String,
-        /// The reader's reason.
+        /// The reader's error.
         source: Arc<io::Error>,
     },
-    /// [`Shell::connect`](crate::Shell::connect) was not called, or did not finish.
-    #[error("the guest's shell is not connected yet: call `connect` first")]
+    /// [`Shell::connect`](crate::Shell::connect) was not called or has not finished.
+    #[error("the guest's shell is not connected: call `connect` first")]
     NotConnected,
 }
 
-/// The error that a failing line is.
-pub(crate) fn lost(error: io::Error, doing: &str) -> Error {
+/// Converts an error of the connection.
+pub(crate) fn io_error(error: io::Error, doing: &str) -> Error {
     use io::ErrorKind::{BrokenPipe, ConnectionReset};
+    let doing = doing.to_owned();
     match error.kind() {
-        BrokenPipe | ConnectionReset => Error::Closed {
-            doing: doing.to_owned(),
-        },
+        BrokenPipe | ConnectionReset => Error::Closed { doing },
         _ => Error::Io {
-            doing: doing.to_owned(),
+            doing,
             source: Arc::new(error),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    const REASON: &str = "device not configured";
+
+    /// One of each variant that has a source.
+    fn with_sources() -> [Error; 4] {
+        let source = || Arc::new(io::Error::other(REASON));
+        let command = "make".to_owned();
+        let path = "/file".to_owned();
+        [
+            io_error(io::Error::other(REASON), "connecting"),
+            Error::Write {
+                command,
+                source: source(),
+            },
+            Error::Terminal { source: source() },
+            Error::Read {
+                path,
+                source: source(),
+            },
+        ]
+    }
+
+    /// The messages of `error` and its sources.
+    fn chain(error: &Error) -> Vec<String> {
+        let mut texts = Vec::new();
+        let mut next: Option<&dyn std::error::Error> = Some(error);
+        while let Some(error) = next {
+            texts.push(error.to_string());
+            next = error.source();
+        }
+        texts
+    }
+
+    #[test]
+    fn each_text_of_a_chain_is_in_it_once() {
+        for error in with_sources() {
+            let chain = chain(&error);
+            assert_eq!(chain.len(), 2, "{chain:?}");
+            assert_eq!(chain.concat().matches(REASON).count(), 1, "{chain:?}");
+            assert_eq!(chain[1], REASON);
+        }
+    }
+
+    /// Fails if a new variant with a source is missing above.
+    #[test]
+    fn every_variant_with_a_source_is_tested() {
+        let declared = include_str!("error.rs").matches("source: Arc<io::Error>,");
+        // One of them is in this test.
+        assert_eq!(declared.count() - 1, with_sources().len());
+        assert!(with_sources().iter().all(|error| error.source().is_some()));
     }
 }

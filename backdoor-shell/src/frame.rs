@@ -1,4 +1,4 @@
-//! The grammar of a frame's head: how a line that answers a request begins.
+//! The grammar of a frame's head, the beginning of a line that answers a request.
 
 use nom::branch::alt;
 use nom::bytes::streaming::{tag, take_while_m_n};
@@ -9,12 +9,12 @@ use nom::{IResult, Parser as _};
 
 use crate::Nonce;
 
-/// The longest head there is; what is longer and still no head is noise.
+/// The length of the longest head: a longer line without a head is not a frame.
 pub(crate) const MAX_HEAD: usize =
     "@e ".len() + Nonce::LEN + 2 * " -2147483648".len() + "\r\n".len();
 
-/// How a frame begins. `Text` and `Base64` go on until the end of the line, `Contents`
-/// until [`end_of`] them.
+/// The beginning of a frame. `Text` and `Base64` continue to the end of the line,
+/// `Contents` to [`end_of`] them.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Head {
     Ready(Nonce),
@@ -29,7 +29,7 @@ pub(crate) enum Head {
 }
 
 impl Head {
-    /// Whose frame it is.
+    /// The request that the frame answers.
     pub(crate) fn nonce(&self) -> Nonce {
         match *self {
             Self::Ready(nonce)
@@ -41,7 +41,7 @@ impl Head {
     }
 }
 
-/// Parses the head that a line begins with; `Incomplete` if more must come to tell.
+/// Parses the head at the beginning of a line; `Incomplete` if more bytes are needed.
 pub(crate) fn head(line: &[u8]) -> IResult<&[u8], Head> {
     let ready = map(delimited(tag(&b"@r "[..]), nonce, line_ending), Head::Ready);
     let text = map(delimited(tag(&b"@t "[..]), nonce, char(' ')), Head::Text);
@@ -65,8 +65,8 @@ pub(crate) fn head(line: &[u8]) -> IResult<&[u8], Head> {
     alt((text, base64, contents, end, ready)).parse(line)
 }
 
-/// What contents can't have in them, for its nonce is no business of the script's: the
-/// line's end before the frame that is a script's end, and the begin of that frame.
+/// What ends the contents: CR LF and the beginning of the script's end frame. The contents
+/// can't contain it, because the script does not know its nonce.
 pub(crate) fn end_of(contents: Nonce) -> Vec<u8> {
     format!("\r\n@e {contents} ").into_bytes()
 }
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_head_is_incomplete_and_anything_else_is_not() {
+    fn a_partial_head_is_incomplete_and_other_text_is_an_error() {
         let whole = b"@e 00000000000000ab 137 0\n";
         for cut in 0..whole.len() {
             assert!(

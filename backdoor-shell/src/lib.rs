@@ -3,29 +3,24 @@
 
 mod agent;
 mod base64_stream;
-mod client;
 mod codec;
-mod collected;
 mod command;
 mod error;
 mod frame;
 mod greeting;
-mod interact;
 mod nonce;
-mod put;
+mod port;
 mod quote;
 mod request;
-mod session;
+mod shell;
 
-pub use agent::{AGENT, PORT};
-pub use client::Shell;
+pub use agent::AGENT;
 pub use codec::{Event, ShellCodec};
-pub use collected::MAX_OUTPUT;
 pub use command::{Command, DEFAULT_TIMEOUT, Exit, Output};
 pub use error::Error;
 pub use greeting::GREETING;
-pub use interact::TerminalKind;
 pub use nonce::Nonce;
+pub use port::PORT;
 pub use quote::quote;
 pub use request::{Encoding, Request, Signal};
-pub use session::{NotASession, Session};
+pub use shell::{MAX_OUTPUT, NotASession, Session, Shell, TerminalKind};

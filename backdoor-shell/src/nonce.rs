@@ -1,22 +1,21 @@
-//! The number that ties an answer to its request.
+//! The random number that links an answer to its request.
 
 use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
-/// Names one request; every frame that answers it carries the same number.
+/// Identifies a request. Every frame that answers it carries the same number.
 ///
-/// Whatever else arrives on the line (an earlier command's late output, a
-/// kernel message, a program's imitation of the protocol) carries another or
-/// none, and is not taken for the answer.
+/// Everything else on the line (late output of an earlier command, kernel messages, programs
+/// that imitate the protocol) carries another number or none, and is not part of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Nonce(u64);
 
 impl Nonce {
-    /// How many characters a nonce takes on the line.
+    /// The length of an encoded nonce.
     pub(crate) const LEN: usize = 16;
 
-    /// A number a guest can't guess: the standard library's hash keys are
-    /// seeded by the operating system.
+    /// Creates a number that a guest can't guess: the operating system seeds the standard
+    /// library's hash keys.
     pub fn random() -> Self {
         Self(RandomState::new().build_hasher().finish())
     }

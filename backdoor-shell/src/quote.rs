@@ -21,7 +21,7 @@ pub fn quote(word: &str) -> Result<Cow<'_, str>, Error> {
     })
 }
 
-/// `text` in bash's `$'…'` form: one line of printable ASCII, whatever `text` is.
+/// Quotes `text` in bash's `$'…'` form: one line of printable ASCII.
 pub(crate) fn ansi_c(text: impl AsRef<[u8]>) -> String {
     let text = text.as_ref();
     let mut quoted = String::with_capacity(text.len() + text.len() / 8 + 3);
@@ -30,10 +30,10 @@ pub(crate) fn ansi_c(text: impl AsRef<[u8]>) -> String {
         match byte {
             b'\n' => quoted.push_str("\\n"),
             b'\'' | b'\\' => quoted.extend(['\\', char::from(byte)]),
-            // `!` would be history expansion, should the guest's bash be interactive.
+            // An interactive bash would expand `!`.
             b' '..=b'~' if byte != b'!' => quoted.push(char::from(byte)),
             _ => {
-                // Always three digits: the next character may be a digit.
+                // Always three digits, because the next character may be a digit.
                 let _ = write!(quoted, "\\{byte:03o}");
             }
         }
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn nul_is_refused() {
+    fn nul_is_an_error() {
         assert!(matches!(quote("a\0b"), Err(Error::Nul { .. })));
     }
 }

@@ -1,86 +1,91 @@
-//! What is sent to the guest, and how it is written on the line.
+//! Requests to the guest and their encoding.
 
 use base64::engine::general_purpose::STANDARD;
 use base64::{Engine as _, encoded_len};
 use bytes::BytesMut;
 
 #[cfg(doc)]
-use crate::Event;
+use crate::quote::ansi_c;
 use crate::quote::ansi_c;
 use crate::{Nonce, agent};
 
-/// What is sent to the guest.
+/// A request to the guest.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Request<'a> {
-    /// Turns the guest's bash into the agent, which answers [`Event::Ready`].
+    /// Starts the agent in the guest's bash, answered by [`Event::Ready`](crate::Event::Ready).
     Bootstrap(Nonce),
-    /// Runs a bash script; answered by [`Event::Output`]s and one [`Event::End`].
+    /// Runs a bash script, answered by [`Event::Output`](crate::Event::Output)s and one [`Event::End`](crate::Event::End).
     Run {
-        /// The nonce that the agent was sent with: another one ignores it.
+        /// The nonce of the agent's [`Bootstrap`](Self::Bootstrap): other agents ignore the
+        /// request.
         session: Nonce,
-        /// Names the answer.
+        /// Identifies the answer.
         nonce: Nonce,
-        /// What bash is to run.
+        /// The bash script.
         script: &'a str,
     },
-    /// Makes or truncates a file; answered by [`Event::Ready`] when
-    /// [`Piece`](Self::Piece)s may follow, or as they are if it can't be.
+    /// Creates or truncates a file, answered by [`Event::Ready`](crate::Event::Ready) when
+    /// [`Piece`](Self::Piece)s may follow. A failure is answered as for a piece.
     Put {
         /// As for [`Run`](Self::Run).
         session: Nonce,
-        /// Names the pieces and the answer.
+        /// Identifies the pieces and the answer.
         nonce: Nonce,
-        /// How the pieces are sent.
+        /// The encoding of the pieces.
         encoding: Encoding,
-        /// The file's name; any bytes but NUL.
+        /// The path of the file: any bytes except NUL.
         path: &'a [u8],
     },
-    /// Some of a file's bytes, or its end if there are none, which is answered by
-    /// an [`Event::End`]. If its status is not 0, an [`Event::Output`] tells why,
-    /// as soon as it happens; the rest of the file may then be spared. The end may
-    /// come at any time, if all is lost; then no piece may follow.
+    /// The next bytes of a file. An empty piece ends the file and is answered by an
+    /// [`Event::End`](crate::Event::End).
+    ///
+    /// If writing fails, an [`Event::Output`](crate::Event::Output) contains the reason at once, and the status of
+    /// the end is not 0. The remaining bytes may then be omitted. If the agent can't continue,
+    /// it sends the end early; then no piece may follow.
     Piece {
         /// As for [`Put`](Self::Put).
         nonce: Nonce,
         /// As for [`Put`](Self::Put).
         encoding: Encoding,
-        /// What comes next in the file: less than 50 MB of it.
+        /// The bytes, less than 50 MB.
         bytes: &'a [u8],
     },
-    /// Ends a script that runs. It sends its [`Event::End`] as it would have; after
-    /// SIGKILL, the agent does, with status 137.
+    /// Stops a running script. It is answered by the script's [`Event::End`](crate::Event::End); after SIGKILL,
+    /// with status 137.
     Stop {
         /// As for [`Run`](Self::Run).
         session: Nonce,
-        /// The script's own nonce.
+        /// The script's nonce.
         nonce: Nonce,
-        /// How to end it.
+        /// The signal to send.
         signal: Signal,
     },
 }
 
-/// How a running script is ended.
+/// A signal that stops a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Signal {
-    /// SIGTERM: it may tidy up, and what it wrote still arrives.
+    /// SIGTERM: the script may clean up, and its output still arrives.
     Term,
-    /// SIGKILL: at once; output that the guest had not sent yet is lost.
+    /// SIGKILL: output that the guest has not sent yet is lost.
     Kill,
 }
 
-/// How a file's bytes are sent.
+/// The encoding of a file's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Encoding {
-    /// As they are. Only where nothing but an agent ever reads the line.
+    /// None. Requires that only agents read from the line.
     Raw,
-    /// In base64. What a guest that reboots or restarts its shell in the middle of
-    /// a file takes for commands is then no part of the file.
+    /// Base64: should the guest reboot or restart its shell within a file, the next shell
+    /// evaluates the remaining input, but none of it is a command from the file.
     Base64,
 }
 
 impl Request<'_> {
-    /// Every request is a line of its own, ended and begun: whatever half line
-    /// is in the guest's hands is thereby over.
+    /// A request begins with a newline, to end a partial line that was sent before.
     pub(crate) fn encode(&self, dst: &mut BytesMut) {
         let line = match *self {
             Self::Bootstrap(nonce) => format!("\n{}\n", agent::bootstrap(nonce)),
@@ -100,7 +105,7 @@ impl Request<'_> {
             } => {
                 let decoder = match encoding {
                     Encoding::Raw => "''",
-                    // Were its pipe closed, it would have more to say than `cat` has.
+                    // `cat` reports the failure; `base64` would add that its pipe is closed.
                     Encoding::Base64 => "'base64 -d 2>/dev/null | cat'",
                 };
                 format!("\n{session} __vm_put {nonce} {decoder} {}\n", ansi_c(path))
@@ -131,11 +136,11 @@ fn piece(nonce: Nonce, encoding: Encoding, bytes: &[u8], dst: &mut BytesMut) {
         Encoding::Raw => bytes.len(),
         Encoding::Base64 => encoded_len(bytes.len(), true).unwrap_or(usize::MAX),
     };
-    // A head has 26 bytes, whatever the size.
+    // The head always has 26 bytes.
     dst.extend_from_slice(format!("{nonce} {size:>8}\n").as_bytes());
     match encoding {
         Encoding::Raw => dst.extend_from_slice(bytes),
-        // In multiples of three bytes, for which there is no padding.
+        // Chunks of a multiple of three bytes need no padding.
         Encoding::Base64 => bytes
             .chunks(3 * 1024)
             .for_each(|bytes| dst.extend_from_slice(STANDARD.encode(bytes).as_bytes())),

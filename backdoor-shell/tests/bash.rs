@@ -1,4 +1,4 @@
-//! The client against a real bash on this host, started as a guest starts its own.
+//! The client with a real bash on this host, started as in a guest.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,28 +10,28 @@ use backdoor_shell::{Command, Error, Exit};
 
 use crate::guest::{AT_A_PORT, BACKDOOR, guest};
 
-/// A backdoor whose service starts it again.
+/// A backdoor that is restarted by its service.
 const RESPAWNING: &str = "while true; do echo 'Spawning backdoor root shell...'; bash --norc; done";
 
-/// As other tests take for granted.
+/// Verifies what other tests assume.
 #[tokio::test]
 async fn an_agent_at_a_port() {
     let mut guest = guest(AT_A_PORT).await;
-    let told = guest.shell.run("echo $__vm_on_port").await.unwrap();
-    assert_eq!(told.text(), "1\n");
+    let on_port = guest.shell.run("echo $__vm_on_port").await.unwrap();
+    assert_eq!(on_port.text(), "1\n");
 }
 
 #[tokio::test]
 async fn greeting_is_passed_on() {
     let guest = guest(BACKDOOR).await;
     assert_eq!(
-        guest.said,
+        guest.greeting,
         ["connecting", "Spawning backdoor root shell..."]
     );
     assert!(guest.shell.is_connected());
 }
 
-/// Those that take a program to tell.
+/// Output that bash can't send by itself.
 #[tokio::test]
 async fn status_of_long_and_binary_output() {
     for backdoor in [BACKDOOR, AT_A_PORT] {
@@ -142,7 +142,7 @@ async fn standard_input_is_empty() {
 }
 
 #[tokio::test]
-async fn the_own_process_is_the_commands_own() {
+async fn the_process_id_is_the_commands_own() {
     let mut guest = guest(BACKDOOR).await;
     let output = guest
         .shell
@@ -173,7 +173,7 @@ async fn time_out_ends_the_command_and_keeps_its_output() {
 }
 
 #[tokio::test]
-async fn time_out_of_what_ignores_sigterm() {
+async fn time_out_of_a_command_that_ignores_sigterm() {
     for backdoor in [BACKDOOR, AT_A_PORT] {
         let mut guest = guest(backdoor).await;
         let stubborn = Command::new("trap '' TERM; sleep 1000").timeout(Duration::from_millis(100));
@@ -252,7 +252,7 @@ async fn a_detached_process_survives_its_command() {
 }
 
 #[tokio::test]
-async fn an_abandoned_command_is_ended_by_the_next() {
+async fn an_abandoned_command_is_stopped_by_the_next() {
     let mut guest = guest(BACKDOOR).await;
     let marker = tempfile::NamedTempFile::new().unwrap();
     let path = backdoor_shell::quote(marker.path().to_str().unwrap())
@@ -277,7 +277,7 @@ async fn an_abandoned_command_is_ended_by_the_next() {
 }
 
 #[tokio::test]
-async fn shell_closing_in_mid_command() {
+async fn shell_closed_during_a_command() {
     let mut guest = guest(BACKDOOR).await;
     let killer = format!("echo some; kill -9 {} 0", guest.process.id().unwrap());
     let error = guest.shell.run(killer).await.unwrap_err();
@@ -285,7 +285,7 @@ async fn shell_closing_in_mid_command() {
     assert!(error.to_string().contains("kill -9"), "{error}");
 }
 
-/// Whoever would have told of its end is gone, too: it is known at the time-out.
+/// The process that reports its end is killed, too, so the end is only noticed at the time-out.
 #[tokio::test]
 async fn time_out_of_a_command_that_kills_all_of_itself() {
     let mut guest = guest(BACKDOOR).await;
@@ -301,9 +301,9 @@ async fn time_out_of_a_command_that_kills_all_of_itself() {
 #[tokio::test]
 async fn shell_restarted_by_its_service() {
     let mut guest = guest(RESPAWNING).await;
-    // `$$` would be the command's own process.
+    // Not `$$`, for which the command would get a new bash.
     let inner = guest.shell.run("printf %s ${$#0}").await.unwrap().text();
-    // The shell, and the command's own group: neither is to have the last word.
+    // Kill the command's group, too, for it not to report the end.
     let error = guest
         .shell
         .run(format!("kill -9 {inner} 0"))
@@ -318,12 +318,12 @@ async fn shell_restarted_by_its_service() {
     assert_eq!(guest.shell.run("echo back").await.unwrap().text(), "back\n");
 }
 
-/// The new one's greeting follows base64 that has no end.
+/// The greeting of the new shell follows incomplete base64.
 #[tokio::test]
-async fn shell_restarted_in_the_middle_of_output() {
+async fn shell_restarted_during_output() {
     let mut guest = guest(RESPAWNING).await;
     let inner = guest.shell.run("printf %s ${$#0}").await.unwrap().text();
-    // More than pipes hold: it is being encoded.
+    // More than a pipe's capacity, so that the encoder still runs.
     let output = format!("head -c 200000 /dev/zero; kill -9 {inner} 0");
     let error = guest.shell.run(output).await.unwrap_err();
     assert!(matches!(error, Error::Restarted { .. }), "{error}");
@@ -347,7 +347,7 @@ async fn encoder_missing() {
 }
 
 #[tokio::test]
-async fn nul_is_refused_and_harms_nothing() {
+async fn nul_is_refused_and_the_shell_stays_usable() {
     let mut guest = guest(BACKDOOR).await;
     assert!(matches!(
         guest.shell.run("echo a\0b").await,

@@ -1,4 +1,4 @@
-//! Whatever came before on the line, a command gets its own right answer.
+//! A command gets its own answer, whatever arrived before it.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream};
 
-/// What a command prints: as plain text, or in base64 if it is not.
+/// The output of a command: plain text, or bytes that are sent as base64.
 fn output() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         "[ -~\\n]{0,40}".prop_map(String::into_bytes),
@@ -18,12 +18,12 @@ fn output() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// What gets on the line between two writes of the agent's. None of it is base64
-/// through and through: in the middle of base64, nothing could tell that.
+/// Output of other processes between two writes of the agent. It is never valid base64 as a
+/// whole, which could not be distinguished from the base64 around it.
 fn noise() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         2 => Just(Vec::new()),
-        1 => Just(b"\n[   12.345678] a line of the kernel's\n".to_vec()),
+        1 => Just(b"\n[   12.345678] a kernel message\n".to_vec()),
         1 => Just(b"\n@e 0123456789abcdef 0 0\n@t 0123456789abcdef other".to_vec()),
         1 => Just(b"\n@b 0123456789abcdef AA=A\n@r 0123456789abcdef\n@e 01".to_vec()),
         1 => prop::collection::vec(any::<u8>(), 0..80).prop_map(|more| [b"[", &more[..]].concat()),
@@ -31,21 +31,21 @@ fn noise() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// What becomes of a command, beside its answer.
+/// A command's answer, and what disturbs it.
 #[derive(Clone, Debug)]
-struct Fate {
+struct Scenario {
     output: Vec<u8>,
     status: u8,
     /// Before each write.
     noise: Vec<Vec<u8>>,
-    /// The answer is cut here, and its rest comes late: before what is written next.
+    /// The answer is cut here. The rest is written before the next answer.
     cut: Option<prop::sample::Index>,
 }
 
-fn fate() -> impl Strategy<Value = Fate> {
+fn scenario() -> impl Strategy<Value = Scenario> {
     let noise = prop::collection::vec(noise(), 4);
     let cut = prop::option::weighted(0.4, any::<prop::sample::Index>());
-    (output(), any::<u8>(), noise, cut).prop_map(|(output, status, noise, cut)| Fate {
+    (output(), any::<u8>(), noise, cut).prop_map(|(output, status, noise, cut)| Scenario {
         output,
         status,
         noise,
@@ -53,9 +53,9 @@ fn fate() -> impl Strategy<Value = Fate> {
     })
 }
 
-/// The writes of the answer, as the agent makes them.
-fn writes(fate: &Fate, nonce: &str) -> Vec<Vec<u8>> {
-    let Fate { output, status, .. } = fate;
+/// The agent's writes for an answer.
+fn writes(scenario: &Scenario, nonce: &str) -> Vec<Vec<u8>> {
+    let Scenario { output, status, .. } = scenario;
     let mut writes = Vec::new();
     match str::from_utf8(output) {
         Ok("") => {}
@@ -74,15 +74,15 @@ fn writes(fate: &Fate, nonce: &str) -> Vec<Vec<u8>> {
     writes
 }
 
-/// The agent, whose line others write to. Ends with the line.
-async fn agent(line: DuplexStream, fates: &[Fate]) -> Option<()> {
+/// An agent on a line with other writers. Returns when the line is closed.
+async fn agent(line: DuplexStream, scenarios: &[Scenario]) -> Option<()> {
     let (requests, mut answers) = tokio::io::split(line);
     let mut requests = BufReader::new(requests).lines();
     answers
         .write_all(format!("{GREETING}\n").as_bytes())
         .await
         .ok()?;
-    let mut fates = fates.iter();
+    let mut scenarios = scenarios.iter();
     let mut late = Vec::new();
     loop {
         let request = requests.next_line().await.ok()??;
@@ -95,17 +95,17 @@ async fn agent(line: DuplexStream, fates: &[Fate]) -> Option<()> {
                     .ok()?;
             }
             [_, "__vm_run", nonce, ..] => {
-                let fate = fates.next()?;
+                let scenario = scenarios.next()?;
                 answers.write_all(&std::mem::take(&mut late)).await.ok()?;
-                let mut said = Vec::new();
-                for (noise, write) in fate.noise.iter().zip(writes(fate, nonce)) {
-                    said.extend_from_slice(noise);
-                    said.extend(write);
+                let mut bytes = Vec::new();
+                for (noise, write) in scenario.noise.iter().zip(writes(scenario, nonce)) {
+                    bytes.extend_from_slice(noise);
+                    bytes.extend(write);
                 }
-                if let Some(cut) = fate.cut {
-                    late = said.split_off(cut.index(said.len()));
+                if let Some(cut) = scenario.cut {
+                    late = bytes.split_off(cut.index(bytes.len()));
                 }
-                answers.write_all(&said).await.ok()?;
+                answers.write_all(&bytes).await.ok()?;
             }
             [_, "__vm_stop", nonce, "KILL"] => {
                 answers.write_all(&std::mem::take(&mut late)).await.ok()?;
@@ -119,17 +119,17 @@ async fn agent(line: DuplexStream, fates: &[Fate]) -> Option<()> {
     }
 }
 
-/// Whether that is what a command may come to. What ran out of time has printed a
-/// beginning; what arrived damaged is said to be. There is no wrong answer.
-fn is_true(result: &Result<backdoor_shell::Output, Error>, fate: &Fate) -> bool {
+/// Whether `result` is correct: complete, or a beginning with a time-out, or reported as
+/// damaged.
+fn is_correct(result: &Result<backdoor_shell::Output, Error>, scenario: &Scenario) -> bool {
     match result {
         Ok(output) => match output.exit {
             Exit::Status(status) => {
-                status == i32::from(fate.status) && output.stdout == fate.output
+                status == i32::from(scenario.status) && output.stdout == scenario.output
             }
-            Exit::TimedOut => fate.cut.is_some() && fate.output.starts_with(&output.stdout),
+            Exit::TimedOut => scenario.cut.is_some() && scenario.output.starts_with(&output.stdout),
         },
-        Err(Error::Damaged { .. }) => fate.noise.iter().any(|noise| !noise.is_empty()),
+        Err(Error::Damaged { .. }) => scenario.noise.iter().any(|noise| !noise.is_empty()),
         Err(_) => false,
     }
 }
@@ -138,9 +138,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn no_answer_is_anothers(disturbed in prop::collection::vec(fate(), 0..6), plain in output()) {
-        let undisturbed = Fate { output: plain, status: 3, noise: vec![Vec::new(); 4], cut: None };
-        let fates = [disturbed, vec![undisturbed]].concat();
+    fn every_answer_is_the_commands_own(disturbed in prop::collection::vec(scenario(), 0..6), plain in output()) {
+        let undisturbed = Scenario { output: plain, status: 3, noise: vec![Vec::new(); 4], cut: None };
+        let scenarios = [disturbed, vec![undisturbed]].concat();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
@@ -148,20 +148,20 @@ proptest! {
             .unwrap();
         let results = runtime.block_on(async {
             let (line, guest) = tokio::io::duplex(1 << 16);
-            let ours = async {
+            let host = async {
                 let mut shell = Shell::new(line);
                 shell.connect(|_| ()).await.unwrap();
                 let mut results = Vec::new();
-                for _ in &fates {
+                for _ in &scenarios {
                     let command = Command::new("true").timeout(Duration::from_secs(1));
                     results.push(shell.run(command).await);
                 }
                 results
             };
-            tokio::join!(ours, agent(guest, &fates)).0
+            tokio::join!(host, agent(guest, &scenarios)).0
         });
-        for (result, fate) in results.iter().zip(&fates) {
-            prop_assert!(is_true(result, fate), "{result:?} of {fate:?}");
+        for (result, scenario) in results.iter().zip(&scenarios) {
+            prop_assert!(is_correct(result, scenario), "{result:?} of {scenario:?}");
         }
         let last = results.last().unwrap().as_ref().unwrap();
         prop_assert_eq!(last.exit, Exit::Status(3));

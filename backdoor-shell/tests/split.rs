@@ -1,4 +1,4 @@
-//! Any cut of the bytes gives the same events.
+//! The events do not depend on how the bytes are split.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -7,13 +7,13 @@ use bytes::BytesMut;
 use proptest::prelude::*;
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
-/// Whose frames most parts are.
+/// The nonce of most frames in parts.
 const THEIRS: u64 = 0x0123_4567_89ab_cdef;
-/// And whose answer must not depend on them.
+/// The nonce of an answer that must not depend on them.
 const MINE: u64 = 0xfeed;
 
-/// All events of `pieces` while a script runs, with adjoining outputs of one command made one, and
-/// none before a damage: how much of it was still decoded does depend on the cut.
+/// All events of `pieces` while a script runs. Adjacent outputs of a command are joined, and
+/// dropped before `Damaged`: how much was decoded before depends on the split.
 fn events<'a>(running: u64, pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Event> {
     let mut codec = ShellCodec::default();
     let run = Request::Run {
@@ -29,7 +29,7 @@ fn events<'a>(running: u64, pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<E
         while let Some(event) = codec.decode(&mut buffer).unwrap() {
             push(&mut events, event);
         }
-        assert!(buffer.len() <= 4096, "keeps {} bytes", buffer.len());
+        assert!(buffer.len() <= 4096, "{} bytes are buffered", buffer.len());
     }
     while let Some(event) = codec.decode_eof(&mut buffer).unwrap() {
         push(&mut events, event);
@@ -53,7 +53,7 @@ fn push(events: &mut Vec<Event>, event: Event) {
     events.push(event);
 }
 
-/// A piece of a stream: frames, and what may get between them.
+/// A part of a stream: frames, and other output between them.
 fn part() -> impl Strategy<Value = Vec<u8>> {
     let frame = prop_oneof![
         Just("\n@r 0123456789abcdef\n".to_owned()),
@@ -65,7 +65,7 @@ fn part() -> impl Strategy<Value = Vec<u8>> {
         }),
         Just("\n@c 0123456789abcdef\n".to_owned()),
         any::<(i32, i32)>().prop_map(|(a, b)| format!("\r\n@e 0123456789abcdef {a} {b}\n")),
-        Just("\n@t fedcba9876543210 somebody else's\n".to_owned()),
+        Just("\n@t fedcba9876543210 another command's\n".to_owned()),
         Just("\n@b 0123456789abcdef AA=A\n".to_owned()),
         Just("\r\n@e 0123456789abcdef 1".to_owned()),
         "[0-9a-f]{16}".prop_map(|nonce| format!("\n@e {nonce} {:040} {:07}\n", 0, 7)),
@@ -100,32 +100,32 @@ proptest! {
         prop_assert_eq!(&events(THEIRS, bytes.chunks(1)), &whole);
     }
 
-    /// Noise, truncation and stale output before an answer do not change it.
+    /// An answer does not depend on noise, truncation and late output before it.
     #[test]
     fn an_answer_survives_what_came_before(parts in prop::collection::vec(part(), 0..12)) {
         let mine = Nonce::from(MINE);
         let answer = format!("\n@t {mine} right\\n\n@e {mine} 3 0\n");
         let mut bytes = parts.concat();
         bytes.extend_from_slice(answer.as_bytes());
-        let ours: Vec<Event> = events(MINE, [&bytes[..]])
+        let mine_only: Vec<Event> = events(MINE, [&bytes[..]])
             .into_iter()
             .filter(|event| match event {
                 Event::Output(nonce, _)
                 | Event::Ready(nonce)
                 | Event::Damaged(nonce)
                 | Event::End { nonce, .. } => *nonce == mine,
-                Event::Said(_) => false,
+                _ => false,
             })
             .collect();
-        prop_assert_eq!(ours, vec![
+        prop_assert_eq!(mine_only, vec![
             Event::Output(mine, "right\n".into()),
             Event::End { nonce: mine, status: 3, encoder: 0 },
         ]);
     }
 
-    /// What comes as it is, is what was printed, whatever it looks like.
+    /// Unencoded output arrives unchanged, whatever it contains.
     #[test]
-    fn contents_arrive_as_they_are(
+    fn unencoded_output_arrives_unchanged(
         parts in prop::collection::vec(part(), 0..12),
         cuts: Vec<prop::sample::Index>,
     ) {

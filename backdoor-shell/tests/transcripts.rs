@@ -1,4 +1,4 @@
-//! What a guest really said: busybox and bash, recorded from its virtio console.
+//! Recorded output of a real guest's virtio console (busybox and bash).
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use backdoor_shell::{Event, GREETING, Nonce, ShellCodec};
 use bytes::BytesMut;
 use tokio_util::codec::Decoder as _;
 
-/// The commands whose nonces were 1, 2, …, and what came of each.
+/// The commands with nonces 1, 2, …, and their results.
 fn expected() -> Vec<(&'static str, i32, Vec<u8>)> {
     let count: String = (1..=500).map(|number| format!("{number}\n")).collect();
     vec![
@@ -32,18 +32,18 @@ fn expected() -> Vec<(&'static str, i32, Vec<u8>)> {
 }
 
 #[test]
-fn a_guests_session_however_it_is_cut() {
+fn a_guests_session_however_it_is_split() {
     for chunk in [1, 2, 7, 100, usize::MAX] {
         let mut codec = ShellCodec::default();
         let mut buffer = BytesMut::new();
-        let mut said = Vec::new();
+        let mut other_lines = Vec::new();
         let mut outputs: BTreeMap<String, Vec<u8>> = BTreeMap::new();
         let mut ends = BTreeMap::new();
         for piece in include_bytes!("transcripts/minimal.raw").chunks(chunk) {
             buffer.extend_from_slice(piece);
             while let Ok(Some(event)) = codec.decode(&mut buffer) {
                 match event {
-                    Event::Said(line) => said.push(line),
+                    Event::OtherLine(line) => other_lines.push(line),
                     Event::Output(nonce, bytes) => {
                         outputs.entry(nonce.to_string()).or_default().extend(bytes);
                     }
@@ -59,7 +59,7 @@ fn a_guests_session_however_it_is_cut() {
                 }
             }
         }
-        assert_eq!(said, ["Connected to the guest minimal.", GREETING]);
+        assert_eq!(other_lines, ["Connected to the guest minimal.", GREETING]);
         for ((command, status, stdout), number) in expected().into_iter().zip(1..) {
             let nonce = Nonce::from(number).to_string();
             assert_eq!(
@@ -70,6 +70,6 @@ fn a_guests_session_however_it_is_cut() {
             let output = outputs.remove(&nonce).unwrap_or_default();
             assert_eq!(output, stdout, "{command}, in pieces of {chunk}");
         }
-        assert!(ends.is_empty() && outputs.is_empty(), "nothing else came");
+        assert!(ends.is_empty() && outputs.is_empty(), "unexpected results");
     }
 }

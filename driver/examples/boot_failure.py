@@ -1,10 +1,10 @@
-"""A machine that does not boot, and is mended from its console.
+"""A machine that fails to boot, and is repaired from its console.
 
 Machine `machine` with systemd.
 """
 
-with subtest("systemd gives up, and asks for somebody"):
-    # A disk that is not there, and that systemd is not to wait long for.
+with subtest("systemd enters emergency mode"):
+    # A disk that does not exist, with a short timeout.
     machine.wait_for_unit("multi-user.target")
     machine.succeed(
         "echo '/dev/vdz /data ext4 x-systemd.device-timeout=1s 0 2' >>/etc/fstab; sync"
@@ -19,7 +19,7 @@ PROMPT = r"root@\w+:~# "
 
 
 def enter_opens_a_shell(_last: bool) -> bool:
-    """What is typed before sulogin listens, which is after its prompt, is lost."""
+    """sulogin discards input until shortly after it has printed its prompt."""
     machine.send_console("\n")
     try:
         machine.wait_for_console_text(PROMPT, timeout=10)
@@ -28,7 +28,7 @@ def enter_opens_a_shell(_last: bool) -> bool:
     return True
 
 
-with subtest("it is mended"):
+with subtest("the machine is repaired"):
     retry(enter_opens_a_shell)
     machine.send_console("sed -i /vdz/d /etc/fstab; systemctl daemon-reload\n")
     machine.wait_for_console_text(PROMPT)

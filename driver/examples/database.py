@@ -1,4 +1,4 @@
-"""A database, and a power failure in the middle of its work.
+"""A database, and a power failure during a transaction.
 
 Machine `machine` with systemd.
 """
@@ -11,22 +11,22 @@ def sql(query, check=True):
     return run(f"sqlite3 /var/lib/accounts.db \"{query}\"").strip()
 
 
-with subtest("what was committed survives a crash"):
+with subtest("a machine crashes during a transaction"):
     sql("create table accounts (name text primary key, balance integer)")
     sql("insert into accounts values ('alice', 100), ('bob', 0)")
     machine.succeed("sync")
 
-    # Somebody is in the middle of something, and holds the database. Whoever looks whether
-    # it is held holds it for a moment, too: that is waited for.
-    begun = "begin exclusive; update accounts set balance = 0;"
+    # A transaction that is never committed locks the database. The probe below locks it
+    # briefly too, which is what the timeout is for.
+    transaction = "begin exclusive; update accounts set balance = 0;"
     machine.succeed(
-        f'systemd-run --unit=writer sh -c "(echo \'{begun}\'; sleep 1d) '
+        f'systemd-run --unit=writer sh -c "(echo \'{transaction}\'; sleep 1d) '
         "| sqlite3 -cmd '.timeout 60000' /var/lib/accounts.db\""
     )
     machine.wait_until_fails("sqlite3 /var/lib/accounts.db 'begin immediate'")
     machine.crash()
 
-with subtest("what was not is gone"):
+with subtest("only committed transactions survive"):
     machine.start()
     machine.wait_for_unit("multi-user.target")
     t.assertEqual(sql("pragma integrity_check"), "ok")

@@ -1,4 +1,4 @@
-"""A test that fails: its trace.html shows what such a page is like.
+"""A test that fails, as an example of the page trace.html.
 
 Machines `client` and `server` with systemd, on one network: --vlans 1
 """
@@ -8,7 +8,7 @@ start_all()
 with subtest("the server is up"):
     server.wait_for_unit("multi-user.target")
     server.succeed("mkdir -p /srv/web && echo Hello >/srv/web/index.html")
-    log.info("its web server is to come from the package: this image has none")
+    log.info("no web server is started: this image has none")
     server.wait_for_text("login|root@")
 
 with subtest("the client is up"):

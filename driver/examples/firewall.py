@@ -1,4 +1,4 @@
-"""A firewall, and a cable that is pulled.
+"""A firewall, and a network link that goes down.
 
 Machines `client` and `server` with systemd, on one network: --vlans 1
 """
@@ -13,7 +13,7 @@ reach = "nc -z -w 2 server 7777"
 with subtest("an open port is reached"):
     client.wait_until_succeeds(reach)
 
-with subtest("nftables closes it to others"):
+with subtest("nftables closes it to other machines"):
     server.succeed(
         "nft add table inet filter",
         "nft add chain inet filter input '{ type filter hook input priority 0; }'",
@@ -25,7 +25,7 @@ with subtest("nftables closes it to others"):
     server.succeed("nft flush ruleset")
     client.wait_until_succeeds(reach)
 
-with subtest("no cable, no packets"):
+with subtest("no packets arrive while the link is down"):
     server.block()
     client.fail("ping -c 1 -W 2 server")
     server.unblock()

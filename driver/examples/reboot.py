@@ -1,4 +1,4 @@
-"""What a reboot keeps, and what it does not.
+"""A reboot, which keeps files on disk and loses those in memory.
 
 Machine `machine` with systemd.
 """
@@ -13,7 +13,7 @@ with subtest("Ctrl-Alt-Delete reboots"):
     machine.wait_for_unit("multi-user.target")
     t.assertNotEqual(machine.succeed("cat /proc/sys/kernel/random/boot_id"), boot)
 
-with subtest("a disk keeps, a tmpfs does not"):
+with subtest("files on disk are kept, those on a tmpfs are lost"):
     t.assertEqual(machine.succeed("cat /var/lib/kept"), "kept\n")
     machine.fail("cat /run/lost")
 

@@ -1,4 +1,4 @@
-"""A service that is upgraded while it has something to lose.
+"""The upgrade of a service that must keep its state.
 
 Machine `machine` with systemd.
 """
@@ -27,7 +27,7 @@ machine.succeed(
 
 
 def install(version, step):
-    """Installs a version, and runs it once: what it says."""
+    """Installs a version and runs it once; returns its output, split into words."""
     with TemporaryDirectory() as host:
         program = Path(host) / "counter" / "bin" / "counter"
         program.parent.mkdir(parents=True)
@@ -40,15 +40,15 @@ def install(version, step):
 
 
 @polling_condition(seconds_interval=0)
-def never_forgets():
-    """the count does not go back"""
+def count_never_decreases():
+    """the count never decreases"""
     count = int(machine.succeed("cat /var/lib/counter 2>/dev/null || echo 0"))
-    t.assertGreaterEqual(count, never_forgets.last)
-    never_forgets.last = count
+    t.assertGreaterEqual(count, count_never_decreases.last)
+    count_never_decreases.last = count
 
 
-never_forgets.last = 0
-with never_forgets:
+count_never_decreases.last = 0
+with count_never_decreases:
     t.assertEqual(install("1.0", 1), ["1.0", "1"])
     t.assertEqual(install("2.0", 10), ["2.0", "11"])
 

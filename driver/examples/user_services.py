@@ -1,6 +1,6 @@
-"""Services of a user's own.
+"""User services of systemd.
 
-Machine `machine` with systemd, and a user alice.
+Machine `machine` with systemd and a user alice.
 """
 
 from textwrap import dedent
@@ -29,7 +29,7 @@ with subtest("alice's service runs as alice"):
     machine.wait_for_unit("diary.service", user="alice")
     t.assertEqual(machine.succeed("cat ~alice/diary"), "alice\n")
 
-with subtest("it is not the system's"):
+with subtest("the system manager does not have the service"):
     t.assertEqual(
         machine.get_unit_property("diary.service", "LoadState"), "not-found"
     )
@@ -38,6 +38,6 @@ with subtest("it is not the system's"):
     try:
         machine.wait_for_unit("diary.service", timeout=10)
     except Exception as error:
-        log.info(f"as it should be: {str(error).splitlines()[0]}")
+        log.info(f"expected: {str(error).splitlines()[0]}")
     else:
-        raise Exception("the system has alice's service")
+        raise Exception("the system manager has alice's service")

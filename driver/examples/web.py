@@ -7,7 +7,7 @@ from textwrap import dedent
 
 
 def write_unit(name, text):
-    """A unit of the server's."""
+    """Writes a unit file on the server."""
     path = f"/etc/systemd/system/{name}"
     server.succeed(f"cat >{path} <<'UNIT'\n{dedent(text)}UNIT")
 
@@ -15,8 +15,8 @@ def write_unit(name, text):
 start_all()
 server.wait_for_unit("multi-user.target")
 
-with subtest("the server answers itself"):
-    # systemd listens, and starts a shell for each connection.
+with subtest("the server responds on localhost"):
+    # systemd listens, and runs the script for each connection.
     write_unit(
         "web.socket",
         """\
@@ -54,7 +54,7 @@ with subtest("the client reaches it by name"):
     page = client.succeed("curl --silent --fail --max-time 20 http://server/")
     t.assertEqual(page, f"Hello, {address}")
 
-with subtest("a server that is gone is noticed"):
+with subtest("a stopped server is unreachable"):
     server.stop_job("web.socket")
     server.wait_for_closed_port(80)
     client.fail("curl --silent --fail --max-time 5 http://server/")

@@ -9,64 +9,66 @@ use clap_complete::Shell;
 
 use crate::exit_code;
 
-/// The longest time limit, which Python's and the system's clocks can still count.
-const MOST_SECONDS: u64 = 1_000_000_000;
+/// The longest time limit: Python's timers and the system's can represent it.
+const MAX_SECONDS: u64 = 1_000_000_000;
 
-/// The variables that users set; `docs/environment.md` lists all.
+/// The variables that users set. `docs/environment.md` lists all.
 const ENVIRONMENT: &str = "\
 Environment:
-  LOGFILE           a file for the log in the NixOS test driver's XML
-  NO_COLOR          if it is not empty, the log has no colours
-  QEMU_OPTS         more arguments for QEMU
-  VM_ACCEL          kvm or tcg; without it, KVM is used if it really runs guests
-  VM_NODES          the names of all machines, for start scripts [default: this run's]
-  VM_TIMEOUT_SCALE  multiplies time limits (2.5, say), but not --global-timeout
-  XDG_STATE_HOME    where the prompt's history is kept [default: ~/.local/state]";
+  LOGFILE           file for the log in the XML format of the NixOS test driver
+  NO_COLOR          if not empty, the log has no colours
+  QEMU_OPTS         additional arguments for QEMU
+  VM_ACCEL          kvm or tcg [default: KVM if a trial guest runs under it]
+  VM_NODES          names of all machines, for start scripts [default: this run's]
+  VM_TIMEOUT_SCALE  factor for time limits, such as 2.5, except --global-timeout
+  XDG_STATE_HOME    directory for the prompt's history [default: ~/.local/state]";
 
 fn after_help() -> String {
     let codes: String = exit_code::ALL
         .iter()
         .map(|listed| format!("  {:<4} {}\n", listed.code, listed.help))
         .collect();
-    format!("Exit status, unless the script chooses one by sys.exit:\n{codes}\n{ENVIRONMENT}")
+    format!("Exit status, unless the script calls sys.exit with another:\n{codes}\n{ENVIRONMENT}")
 }
 
-/// Runs a Python test script on virtual machines: those that the NixOS test driver runs,
-/// as they are, from the same start scripts.
+/// Runs a Python test script on virtual machines. It accepts the scripts and start scripts
+/// of the NixOS test driver unchanged.
 ///
-/// The script has a name for each machine (NAME of its start script run-NAME-vm), and
-/// all other names that scripts know, from `start_all` to `t`.
+/// In the script, each machine is a variable, named as NAME in its start script
+/// run-NAME-vm. All other names of the NixOS test driver are defined too, such as
+/// `start_all`, `subtest` and `t`.
 #[derive(Debug, Parser)]
 #[command(version, args_override_self = true, after_help = after_help())]
 pub(crate) struct Cli {
-    /// Keeps the machines' state, in `$XDG_RUNTIME_DIR` or the directory for temporary
-    /// files, and begins with what an earlier run kept there
+    /// Keeps the machines' state in `$XDG_RUNTIME_DIR` or the directory for temporary
+    /// files, and starts with the state that an earlier run kept there
     #[arg(short = 'K', long)]
     pub(crate) keep_vm_state: bool,
 
-    /// Opens a prompt with the script's names instead of running it; `test_script()` does
+    /// Opens a Python prompt instead of running the script; `test_script()` runs it
     #[arg(short = 'I', long)]
     pub(crate) interactive: bool,
 
-    /// Opens a prompt with the script's names, and all machines as they are, if it fails
+    /// Opens a Python prompt if the script fails, with its variables, while the machines
+    /// still run
     #[arg(long)]
     pub(crate) pause_on_failure: bool,
 
-    /// Start scripts of machines, each named run-NAME-vm [env: startScripts, with blanks
-    /// between them]
+    /// Start scripts of the machines, each named run-NAME-vm [env: startScripts, separated
+    /// by spaces]
     #[arg(long, value_name = "SCRIPT", num_args = 0..)]
     pub(crate) start_scripts: Option<Vec<PathBuf>>,
 
-    /// Numbers of networks; start scripts find that of number N as `$QEMU_VDE_SOCKET_N`
-    /// [env: vlans, with blanks between them]
+    /// Numbers of the networks; start scripts find the socket of network N in
+    /// `$QEMU_VDE_SOCKET_N` [env: vlans, separated by spaces]
     #[arg(long, value_name = "N", num_args = 0.., allow_negative_numbers = true)]
     pub(crate) vlans: Option<Vec<u32>>,
 
-    /// Ends the run after this many seconds, at least one [env: globalTimeout]
+    /// Time limit for the run in seconds, at least 1 [env: globalTimeout]
     #[arg(long, value_name = "SECS", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) global_timeout: Option<Duration>,
 
-    /// Where `trace.html`, screenshots and files from machines go
+    /// Directory for `trace.html`, screenshots and files copied from machines
     #[arg(
         short,
         long,
@@ -76,18 +78,18 @@ pub(crate) struct Cli {
     )]
     pub(crate) output_directory: PathBuf,
 
-    /// Starts each machine from a template kept in DIR, made on first use and kept until
-    /// removed. The guest has then already booted, alone on its networks, and its console
-    /// log begins after that. Needs the root shell in the guest
+    /// Starts each machine from a template in DIR, which is created on first use and kept
+    /// until it is removed. The guest has then already booted, alone on its networks, and
+    /// its console log begins after the boot. Requires the root shell in the guest
     #[arg(long, value_name = "DIR", conflicts_with = "keep_vm_state")]
     pub(crate) templates: Option<PathBuf>,
 
-    /// Writes the outcome of each subtest, and of the script, in JUnit's XML, to a file in
-    /// the output directory
+    /// Writes the outcomes of the script and its subtests as JUnit XML to a file in the
+    /// output directory
     #[arg(long, value_name = "FILE")]
     pub(crate) junit_xml: Option<PathBuf>,
 
-    /// Prints completions of this command line for a shell
+    /// Prints a completion script for a shell
     #[arg(long, value_name = "SHELL", exclusive = true)]
     pub(crate) completions: Option<Shell>,
 
@@ -97,8 +99,8 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
-    /// With what the environment says where the command line says nothing. A variable
-    /// that is empty, or nothing but blanks, names nothing: no machines, say.
+    /// Fills in options that the command line does not set from environment variables. An
+    /// empty or blank variable is an empty list or no value.
     pub(crate) fn or_environment(
         mut self,
         variable: impl Fn(&str) -> Option<OsString>,
@@ -107,7 +109,7 @@ impl Cli {
             let text = variable(name).unwrap_or_default();
             let text = text
                 .into_string()
-                .map_err(|text| format!("the variable {name} is no text: {}", text.display()))?;
+                .map_err(|text| format!("variable {name} is not UTF-8: {}", text.display()))?;
             Ok::<_, String>(
                 text.split_whitespace()
                     .map(str::to_owned)
@@ -119,7 +121,7 @@ impl Cli {
             self.start_scripts = Some(paths.into_iter().map(PathBuf::from).collect());
         }
         if self.vlans.is_none() {
-            let number = |word: &String| word.parse().map_err(|_| no_number("vlans", word));
+            let number = |word: &String| word.parse().map_err(|_| not_a_number("vlans", word));
             self.vlans = Some(
                 words("vlans")?
                     .iter()
@@ -128,7 +130,10 @@ impl Cli {
             );
         }
         if self.global_timeout.is_none() {
-            let limit = |word: &String| seconds(word).map_err(|_| no_number("globalTimeout", word));
+            let limit = |word: &String| {
+                seconds(word)
+                    .map_err(|reason| format!("variable globalTimeout: {word:?}: {reason}"))
+            };
             self.global_timeout = words("globalTimeout")?.first().map(limit).transpose()?;
         }
         if self.test_script.is_none() {
@@ -139,15 +144,17 @@ impl Cli {
     }
 }
 
-fn no_number(variable: &str, word: &str) -> String {
-    format!("the variable {variable}: {word:?} is not a number that can be used")
+fn not_a_number(variable: &str, word: &str) -> String {
+    format!(
+        "variable {variable}: {word:?}: not a number from 0 to {}",
+        u32::MAX
+    )
 }
 
-/// A time limit: more than nothing, and less than a lifetime.
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse() {
-        Ok(seconds @ 1..=MOST_SECONDS) => Ok(Duration::from_secs(seconds)),
-        _ => Err(format!("not a number from 1 to {MOST_SECONDS}")),
+        Ok(seconds @ 1..=MAX_SECONDS) => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("not a number from 1 to {MAX_SECONDS}")),
     }
 }
 
@@ -158,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_the_reference_driver_is_called() {
+    fn the_options_of_the_reference_driver_are_accepted() {
         let cli = Cli::parse_from([
             "driver",
             "-K",
@@ -191,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_says_what_the_command_line_does_not() {
+    fn options_take_precedence_over_variables() {
         let environment = [
             ("startScripts", " /a/run-a-vm\t/b/run-b-vm\n"),
             ("vlans", "1  2"),
@@ -222,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_variable_names_nothing() {
+    fn an_empty_variable_is_an_empty_list_or_no_value() {
         let names = ["startScripts", "vlans", "globalTimeout", "testScript"];
         let cli = with(&[], &names.map(|name| (name, ""))).unwrap();
         assert!(cli.start_scripts.unwrap().is_empty() && cli.vlans.unwrap().is_empty());
@@ -230,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number() {
+    fn invalid_numbers_are_reported() {
         let error = with(&[], &[("vlans", "1 one")]).unwrap_err();
         assert!(
             error.contains("vlans") && error.contains("\"one\""),
@@ -244,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_declared_is_sound() {
+    fn the_declaration_is_valid() {
         Cli::command().debug_assert();
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use machine::report::Failure;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-/// A part of a test that has ended.
+/// A part of a test, after its end.
 #[derive(Debug)]
 pub(crate) struct Case {
     pub(crate) name: String,
@@ -53,14 +53,14 @@ fn non_success(failure: &Failure) -> TestCaseStatus {
     status
 }
 
-/// Replaces the two characters that XML can't represent and the library lets pass, and
-/// tabs, which it drops.
+/// Replaces what `quick_junit` doesn't: two characters that XML can't represent, and tabs,
+/// which it would remove.
 fn for_xml(text: &str) -> String {
     text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
         .replace('\t', "    ")
 }
 
-/// The first line after the last frame of a traceback: the exception.
+/// The line of a traceback that names the exception: the first one after the last frame.
 fn summary_line(message: &str) -> &str {
     let lines: Vec<&str> = message.lines().collect();
     let last_frame = lines.iter().rposition(|line| line.starts_with("  File "));

@@ -24,8 +24,10 @@ use crate::run::Run;
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) if error.kind() == ErrorKind::ValueValidation => return fail(&gist(&error)),
-        // Help, or the whole of it that a wrong command line needs.
+        Err(error) if error.kind() == ErrorKind::ValueValidation => {
+            return fail(&summary_line(&error));
+        }
+        // Prints the help text, or the error with the usage.
         Err(error) => error.exit(),
     };
     if let Some(shell) = cli.completions {
@@ -39,10 +41,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// What is wrong with a value, in one line.
-fn gist(error: &clap::Error) -> String {
-    let story = error.to_string();
-    let line = story.lines().next().unwrap_or_default();
+/// The first line of an error message, without its prefix.
+fn summary_line(error: &clap::Error) -> String {
+    let message = error.to_string();
+    let line = message.lines().next().unwrap_or_default();
     line.trim_start_matches("error: ").to_owned()
 }
 
@@ -58,11 +60,11 @@ fn run_python(run: &Run) -> ExitCode {
 
 #[cfg(not(feature = "python"))]
 fn run_python(_run: &Run) -> ExitCode {
-    fail(&"this driver was built without Python: it runs no scripts")
+    fail(&"this driver was built without Python, so it can't run scripts")
 }
 
 fn fail(reason: &dyn std::fmt::Display) -> ExitCode {
-    // Which may be closed.
+    // Standard error may be closed.
     let _ = writeln!(io::stderr(), "error: {reason}");
     exit_code::USAGE.into()
 }

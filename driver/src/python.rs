@@ -31,7 +31,7 @@ pub(crate) fn begin() {
     locale::ensure_utf8();
 }
 
-/// Runs a script or a prompt; returns the exit code, or an error if nothing could begin.
+/// Runs a script or a prompt; returns the exit code, or an error if it could not start.
 pub(crate) fn run(run: &Run, report: &Report) -> Result<u8, String> {
     let _kill = run
         .global_timeout
@@ -53,7 +53,7 @@ pub(crate) fn run(run: &Run, report: &Report) -> Result<u8, String> {
     Ok(status)
 }
 
-/// Writes the reports of a run that could not begin; returns what to print instead of a
+/// Writes the reports of a run that could not start; returns what to print instead of a
 /// summary.
 fn report_unstarted(report: &Report, failure: Option<Failure>) -> String {
     let failure = failure.unwrap_or_else(|| Failure::new("", None, false));
@@ -68,7 +68,7 @@ fn report_unstarted(report: &Report, failure: Option<Failure>) -> String {
     lines.join("\n")
 }
 
-/// Calls `test_driver.run`. There is no exit code if nothing could begin.
+/// Calls `test_driver.run`. There is no exit code if the run could not start.
 fn call(run: &Run, report: &Report) -> PyResult<(Option<u8>, Option<Failure>)> {
     Python::attach(|py| {
         modules::add(py)?;

@@ -70,7 +70,7 @@ impl Report {
         Ok(report)
     }
 
-    /// The time since the begin of the run.
+    /// The time since the start of the run.
     pub(crate) fn elapsed(&self) -> Duration {
         self.recorder.elapsed()
     }
@@ -124,7 +124,8 @@ fn print(line: &str) {
 /// Removes the report of an earlier run, which could be mistaken for this run's if this one
 /// writes none. If the file can't be removed, it is emptied.
 fn remove_old(path: &Path) -> Result<(), String> {
-    if !fs::metadata(path).is_ok_and(|there| there.is_file()) || fs::remove_file(path).is_ok() {
+    let is_file = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    if !is_file || fs::remove_file(path).is_ok() {
         return Ok(());
     }
     let emptied = fs::write(path, "");

@@ -1,4 +1,4 @@
-//! What is to be run, checked before anything starts.
+//! The settings of a run, checked before anything starts.
 
 use std::collections::HashSet;
 use std::fs;
@@ -10,11 +10,11 @@ use machine::StartScript;
 
 use crate::cli::Cli;
 
-/// A run that can begin.
+/// The settings of a run.
 #[derive(Debug)]
 #[cfg_attr(
     not(feature = "python"),
-    expect(dead_code, reason = "nothing runs without Python")
+    expect(dead_code, reason = "scripts can't be run without Python")
 )]
 pub(crate) struct Run {
     pub(crate) start_scripts: Vec<PathBuf>,
@@ -31,7 +31,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// What is run.
+    /// The file name of the script without its extension, or `prompt`.
     #[cfg(feature = "python")]
     pub(crate) fn name(&self) -> String {
         let stem = self.script.as_deref().and_then(Path::file_stem);
@@ -41,7 +41,7 @@ impl Run {
         )
     }
 
-    /// What the command line asks for, or what is wrong with it, in one line.
+    /// Checks the command line. The error is one line.
     pub(crate) fn new(cli: &Cli) -> Result<Self, String> {
         let start_scripts = cli.start_scripts.as_deref().unwrap_or_default();
         for script in start_scripts {
@@ -51,7 +51,7 @@ impl Run {
         match &cli.test_script {
             Some(script) => check_script(script)?,
             None if cli.interactive => {}
-            None => return Err("a test script is needed, or --interactive".to_owned()),
+            None => return Err("a test script or --interactive is required".to_owned()),
         }
         check_dir("output directory", &cli.output_directory)?;
         let in_output = |file: &PathBuf| absolute(&cli.output_directory.join(file));
@@ -77,7 +77,7 @@ impl Run {
     }
 }
 
-/// What the path means now: a script may change its directory.
+/// Resolves a path now, as a script may change the working directory.
 fn absolute(path: &PathBuf) -> Result<PathBuf, String> {
     path::absolute(path).map_err(|error| format!("{}: {error}", path.display()))
 }
@@ -85,7 +85,7 @@ fn absolute(path: &PathBuf) -> Result<PathBuf, String> {
 fn check_start_script(path: &Path) -> Result<(), String> {
     if StartScript::new(path).machine_name().is_none() {
         return Err(format!(
-            "{}: a start script is named run-NAME-vm",
+            "{}: the name of a start script must be run-NAME-vm",
             path.display()
         ));
     }
@@ -102,7 +102,7 @@ fn check_names(scripts: &[PathBuf]) -> Result<(), String> {
         .iter()
         .filter_map(|script| StartScript::new(script).machine_name());
     match all.find(|name| !names.insert(name.clone())) {
-        Some(name) => Err(format!("two machines are called {name}")),
+        Some(name) => Err(format!("two machines are named {name}")),
         None => Ok(()),
     }
 }
@@ -113,7 +113,7 @@ fn check_script(path: &Path) -> Result<(), String> {
         .map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// Whether files can be made in it.
+/// Checks that files can be created in `dir`.
 fn check_dir(what: &str, dir: &Path) -> Result<(), String> {
     let probe = tempfile::tempfile_in(dir);
     probe

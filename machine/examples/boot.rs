@@ -1,14 +1,16 @@
-//! Boots a machine from its start script and looks around in it.
+//! Boots a machine from its start script and runs some commands.
 //!
 //! `cargo run -p machine --example boot -- target/vm/minimal/run-minimal-vm`
 
-#![allow(clippy::print_stdout, reason = "an example shows what it does")]
+#![allow(clippy::print_stdout, reason = "an example prints its results")]
 
 use machine::{Machine, StartScript};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let script = std::env::args_os().nth(1).ok_or("name a start script")?;
+    let script = std::env::args_os()
+        .nth(1)
+        .ok_or("usage: boot START-SCRIPT")?;
     let vm = Machine::new(StartScript::new(script))?;
     vm.start().await?;
     for command in ["uname -a", "cat /proc/uptime", "free -m"] {

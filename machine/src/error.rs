@@ -123,7 +123,8 @@ impl fmt::Display for Error {
             message += &Lines(what, lines).to_string();
         }
         if self.is_infrastructure() {
-            message += &format!("\n  {INFRASTRUCTURE}");
+            message += "\n  ";
+            message += INFRASTRUCTURE;
         }
         Printable(&message).fmt(f)
     }

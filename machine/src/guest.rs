@@ -271,7 +271,7 @@ impl Guest {
     {
         let running = self.running(what)?;
         // The errors of probes are complete; those of the guest's end are made here.
-        let wait = async { Ok(waiting::wait(self.limit, probe).await) };
+        let wait = Box::pin(async { Ok(waiting::wait(self.limit, probe).await) });
         match self.until_guest_end(&running, what, wait).await?? {
             Waited::Ready(value) => Ok(value),
             Waited::TimedOut { looks, last_seen } => {

@@ -180,7 +180,8 @@ impl Machine {
         operation: impl AsyncFnOnce(Ask<'_>) -> Result<T, ErrorKind>,
     ) -> Result<T> {
         let limit = self.limit();
-        let operation = operation(Ask { instance, limit });
+        // Boxed: operations are nested, and their futures would contain each other.
+        let operation = Box::pin(operation(Ask { instance, limit }));
         self.until_exit(&instance.running, doing, operation).await
     }
 

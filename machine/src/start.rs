@@ -1,4 +1,4 @@
-//! Start commands: the ways to say how a machine's QEMU is started.
+//! Start commands: how a machine's QEMU is started.
 
 mod legacy;
 mod script;
@@ -18,19 +18,20 @@ use crate::host::process::CommandSpec;
 
 /// How a machine's QEMU is started.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum StartCommand {
     /// A script that starts QEMU, named `run-NAME-vm`.
     Script(StartScript),
     /// The arguments of the reference driver's ad-hoc machines.
     Legacy(LegacyStartCommand),
-    /// A line of the shell's that starts QEMU.
+    /// A shell command line that starts QEMU.
     Shell(ShellCommand),
     /// QEMU itself, described in Rust.
     Qemu(QemuCommand),
 }
 
 impl StartCommand {
-    /// What the command says the machine's name is.
+    /// The machine's name, if the command defines one.
     pub(crate) fn machine_name(&self) -> Option<String> {
         match self {
             Self::Script(script) => script.machine_name(),
@@ -53,7 +54,7 @@ impl StartCommand {
         }
     }
 
-    /// Whether the words of `$QEMU_OPTS` are ours to add: a start script does it.
+    /// Whether the driver adds the words of `$QEMU_OPTS`: a start script does so itself.
     pub(crate) fn wants_qemu_opts(&self) -> bool {
         !matches!(self, Self::Script(_))
     }

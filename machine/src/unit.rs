@@ -1,10 +1,10 @@
-//! A name for a systemd unit.
+//! Names of systemd units.
 
 use std::fmt;
 
-/// A systemd unit: of the system's manager, or of a user's.
+/// A systemd unit of the system manager or of a user's service manager.
 ///
-/// A `&str` or `String` becomes a unit of the system:
+/// A `&str` or `String` converts to a unit of the system manager:
 ///
 /// ```
 /// # use machine::Unit;
@@ -19,8 +19,8 @@ pub struct Unit {
 }
 
 impl Unit {
-    /// A unit of `user`'s service manager, which must run: because the user is
-    /// logged in, or lingers.
+    /// A unit of `user`'s service manager, which runs only if the user is logged in or
+    /// lingering is enabled.
     pub fn of_user(user: impl Into<String>, name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -33,7 +33,7 @@ impl Unit {
         &self.name
     }
 
-    /// Whose it is, if not the system's.
+    /// The user, unless it is a unit of the system manager.
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
     }

@@ -1,4 +1,6 @@
-//! Operations can be spawned: their futures may move between threads.
+//! Operations can be spawned: their futures are `Send`.
+
+#![cfg(feature = "ocr")]
 
 use std::time::Duration;
 
@@ -6,7 +8,7 @@ use machine::{Machine, PollingCondition};
 
 fn spawnable(_: impl Future + Send) {}
 
-#[expect(dead_code, reason = "it only has to compile")]
+#[expect(dead_code, reason = "it only needs to compile")]
 fn every_kind_of_operation(vm: &Machine, condition: &PollingCondition) {
     spawnable(vm.start());
     spawnable(vm.succeed("true"));

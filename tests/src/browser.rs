@@ -10,11 +10,11 @@ use tokio::process::{Child, Command};
 
 use super::{SOON, scaled};
 
-/// Opens a file in Chromium, headless and with `arguments` of its own, and does something
-/// with it. The browser is gone afterwards, also if that panics.
+/// Opens a file in headless Chromium, started with `arguments`, and calls `work` with it. Closes
+/// the browser afterwards, also if `work` panics.
 ///
 /// # Panics
-/// If there is no `chromedriver` or no Chromium, or `work` panics.
+/// If `chromedriver` or Chromium is missing, or `work` panics.
 pub async fn browse<F>(page: &Path, arguments: &[&str], work: impl FnOnce(Client) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -29,18 +29,18 @@ where
         .expect("a browser");
     let url = format!("file://{}", page.display());
     let opened = client.goto(&url).await;
-    // In a task of its own, whose panic ends here.
+    // A task catches the panic, so that the browser is closed first.
     let worked = match opened {
         Ok(()) => tokio::spawn(work(client.clone())).await,
         Err(error) => panic!("{url}: {error}"),
     };
-    client.close().await.expect("a browser that ends");
+    client.close().await.expect("the browser closes");
     if let Err(error) = worked {
         std::panic::resume_unwind(error.into_panic());
     }
 }
 
-/// Chromium's driver, and the port that it says it listens at.
+/// Starts chromedriver and returns it with its port.
 async fn chromedriver() -> (Child, u16) {
     let mut driver = Command::new("chromedriver")
         .arg("--port=0")
@@ -56,23 +56,23 @@ async fn chromedriver() -> (Child, u16) {
             return (driver, port);
         }
     }
-    panic!("chromedriver does not say where it listens");
+    panic!("chromedriver ended without printing its port");
 }
 
 fn capabilities(profile: &Path, arguments: &[&str]) -> Capabilities {
     let profile = format!("--user-data-dir={}", profile.display());
-    let ours = [
+    let defaults = [
         "--headless=new",
-        // Root may run it, too, and its pages are ours.
+        // Chromium does not start as root otherwise. The pages are trusted.
         "--no-sandbox",
         "--disable-dev-shm-usage",
         "--disable-gpu",
         "--window-size=1400,900",
         &profile,
     ];
-    let arguments = [&ours, arguments].concat();
+    let arguments = [&defaults, arguments].concat();
     let options = json!({ "args": arguments });
-    // What a test waits for in a page has the time that the test gives it.
+    // The default is too short for a slow host.
     let timeouts = json!({ "script": scaled(SOON).as_millis() });
     Capabilities::from_iter([
         ("goog:chromeOptions".to_owned(), options),

@@ -1,15 +1,14 @@
-//! What is kept of a test that fails, where `VM_FAILURES` says: a directory named by the
-//! test, with its story, the trace of all it did, and of each machine of its the console's
-//! log, a picture of the screen and QEMU's command line.
+//! The evidence of a failed test, in a directory of `VM_FAILURES` that is named after the test:
+//! the failure's message, the trace page, and for each machine the console log, a screenshot and
+//! QEMU's command line.
 
-mod last_words;
+mod monitor;
 mod prompt;
+mod qemu;
 
 use std::any::Any;
-use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
 use std::panic;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -22,22 +21,23 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use self::qemu::{machines_of, name_of, states_without};
 use crate::infrastructure;
 
-/// Which test a machine is of: several run in one process.
+/// QEMU's environment variable with the name of its test: several tests may share a process.
 const TEST: &str = "VM_TEST";
 
 /// An empty file that marks failures caused by the host, QEMU or an image; xtask reads it.
 const INFRASTRUCTURE: &str = "infrastructure";
 
-/// A trace page, and the directory beside it with what was too long for it.
+/// The trace page, and the directory beside it with outputs that are too long for it.
 const TRACE: &str = "trace.html";
 const TRACE_FILES: &str = "trace-files";
 
-/// A machine, with what it takes to see it when the test has failed.
+/// Adds to a machine what the evidence of a failure needs: a monitor, and the test's name.
 pub(crate) fn leaving_evidence(builder: Builder) -> Builder {
     let mut options = std::env::var_os("QEMU_OPTS").unwrap_or_default();
-    options.push(last_words::QEMU_OPTS);
+    options.push(monitor::QEMU_OPTS);
     let builder = builder.env("QEMU_OPTS", options);
     match current_test() {
         Some(test) => builder.env(TEST, test),
@@ -45,7 +45,7 @@ pub(crate) fn leaving_evidence(builder: Builder) -> Builder {
     }
 }
 
-/// What remembers what this thread's test does, if anything of it is to be kept.
+/// The recorder of this thread's test, if evidence is kept.
 pub(crate) fn recorder() -> Option<Recorder> {
     thread_local! {
         static RECORDER: Option<Recorder> = std::env::var_os("VM_FAILURES").map(|_| {
@@ -56,24 +56,24 @@ pub(crate) fn recorder() -> Option<Recorder> {
     RECORDER.with(Clone::clone)
 }
 
-/// From now on, tests that panic or are ended by SIGTERM leave what is known of them.
+/// From now on, tests that panic or are terminated by SIGTERM leave evidence.
 pub fn keep_evidence() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let Some(failures) = std::env::var_os("VM_FAILURES").map(PathBuf::from) else {
             return;
         };
-        // It ends tests that take too long, and gives each a process of its own.
+        // nextest runs each test in its own process, and terminates it by SIGTERM when it times out.
         if std::env::var_os("NEXTEST").is_some()
             && let Some(test) = current_test()
         {
-            tell_of_sigterm(failures.clone(), test, recorder());
+            handle_sigterm(failures.clone(), test, recorder());
         }
-        let tell = panic::take_hook();
+        let default_hook = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            tell(info);
+            default_hook(info);
             if let Some(test) = current_test() {
-                failed(&failures, &test, &story(info.payload()), recorder());
+                record_failure(&failures, &test, &message(info.payload()), recorder());
                 if std::env::var_os("VM_PAUSE_ON_FAILURE").is_some() {
                     prompt::pause(&machines_of(&test));
                 }
@@ -82,10 +82,11 @@ pub fn keep_evidence() {
     });
 }
 
-fn tell_of_sigterm(failures: PathBuf, test: String, recorder: Option<Recorder>) {
+/// Starts a thread that records the failure and exits when SIGTERM arrives.
+fn handle_sigterm(failures: PathBuf, test: String, recorder: Option<Recorder>) {
     std::thread::spawn(move || {
-        let listening = registry().with(recorder.as_ref().map(Recorder::layer));
-        let _listening = listening.set_default();
+        let subscriber = registry().with(recorder.as_ref().map(Recorder::layer));
+        let _guard = subscriber.set_default();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -94,13 +95,13 @@ fn tell_of_sigterm(failures: PathBuf, test: String, recorder: Option<Recorder>) 
             let mut terms = signal(SignalKind::terminate()).expect("a signal handler");
             terms.recv().await;
         });
-        let story = "ended by SIGTERM: it took too long";
-        failed(&failures, &test, story, recorder);
+        let message = "the test timed out and was terminated by SIGTERM";
+        record_failure(&failures, &test, message, recorder);
         std::process::exit(128 + rustix::process::Signal::TERM.as_raw());
     });
 }
 
-/// What runs tests names their threads.
+/// The test of this thread: test runners name the thread after it.
 fn current_test() -> Option<String> {
     let thread = std::thread::current();
     thread
@@ -109,10 +110,11 @@ fn current_test() -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Keeps the files of a directory, such as a driver's output, if the test is failing.
+/// Copies the files of a directory, such as a driver's output, to the evidence if the test is
+/// failing.
 ///
 /// # Errors
-/// The operating system's.
+/// If a file can't be copied.
 pub fn keep_files(dir: &Path) -> io::Result<()> {
     let failures = std::env::var_os("VM_FAILURES").filter(|_| std::thread::panicking());
     let (Some(failures), Some(test)) = (failures, current_test()) else {
@@ -120,12 +122,12 @@ pub fn keep_files(dir: &Path) -> io::Result<()> {
     };
     let of_test = dir_of(Path::new(&failures), &test);
     copy_files(dir, &of_test.join("files"))?;
-    // A driver's trace is that of such a test, with what was too long for it beside it.
+    // A driver's trace page is also that of the test.
     if dir.join(TRACE).exists() {
         fs::copy(dir.join(TRACE), of_test.join(TRACE))?;
     }
-    for kept in [of_test.join("files"), of_test] {
-        match copy_files(&dir.join(TRACE_FILES), &kept.join(TRACE_FILES)) {
+    for to in [of_test.join("files"), of_test] {
+        match copy_files(&dir.join(TRACE_FILES), &to.join(TRACE_FILES)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
@@ -133,7 +135,7 @@ pub fn keep_files(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Copies a directory's files, without other directories.
+/// Copies a directory's files, but not its subdirectories.
 fn copy_files(dir: &Path, to: &Path) -> io::Result<()> {
     let entries = fs::read_dir(dir)?;
     fs::create_dir_all(to)?;
@@ -150,50 +152,58 @@ fn dir_of(failures: &Path, test: &str) -> PathBuf {
     failures.join(test.replace("::", "."))
 }
 
-#[expect(clippy::print_stderr, reason = "it is told where the test's end is")]
-fn failed(failures: &Path, test: &str, story: &str, recorder: Option<Recorder>) {
+#[expect(clippy::print_stderr, reason = "part of the test's output")]
+fn record_failure(failures: &Path, test: &str, message: &str, recorder: Option<Recorder>) {
     let dir = dir_of(failures, test);
-    match keep(&dir, test, story, recorder) {
-        Ok(()) => eprintln!("what is left of it: {}", dir.display()),
+    match write_evidence(&dir, test, message, recorder) {
+        Ok(()) => eprintln!("evidence of the failure: {}", dir.display()),
         Err(error) => eprintln!("{}: {error}", dir.display()),
     }
 }
 
-fn story(payload: &dyn Any) -> String {
+/// The message of a panic.
+fn message(payload: &dyn Any) -> String {
     let text = payload.downcast_ref::<String>().map(String::as_str);
     let text = text.or(payload.downcast_ref::<&str>().copied());
-    text.unwrap_or("it panicked").to_owned()
+    text.unwrap_or("panic without a message").to_owned()
 }
 
-fn keep(dir: &Path, test: &str, story: &str, recorder: Option<Recorder>) -> io::Result<()> {
+fn write_evidence(
+    dir: &Path,
+    test: &str,
+    message: &str,
+    recorder: Option<Recorder>,
+) -> io::Result<()> {
     fs::create_dir_all(dir)?;
     fs::write(dir.join("test"), test)?;
-    fs::write(dir.join("story.txt"), story)?;
-    if infrastructure::is_cause_of(story) {
+    fs::write(dir.join("story.txt"), message)?;
+    let is_infrastructure = infrastructure::is_cause_of(message);
+    if is_infrastructure {
         fs::write(dir.join(INFRASTRUCTURE), "")?;
     }
     let machines = machines_of(test);
     for state in states_without(&machines) {
-        keep_console(&state, dir)?;
+        copy_console_log(&state, dir)?;
     }
     for machine in machines {
-        let of_machine = keep_console(&machine.state, dir)?;
+        let of_machine = copy_console_log(&machine.state, dir)?;
         fs::write(of_machine.join("qemu-command-line"), machine.command_line())?;
         let screen = of_machine.join("screen.png");
-        if last_words::screenshot(&machine.state, &screen).is_ok() {
+        if monitor::screenshot(&machine.state, &screen).is_ok() {
             show_in_trace(&machine.name(), &screen);
         }
     }
     let Some(recorder) = recorder else {
         return Ok(());
     };
-    recorder.conclude(Outcome::Failed, Some(Failure::new(story, None, false)));
+    let failure = Failure::new(message, None, is_infrastructure);
+    recorder.conclude(Outcome::Failed, Some(failure));
     recorder.write_page(dir.join(TRACE))
 }
 
-/// Keeps the console's log of a machine, in a directory that is given: clones have the name
-/// of their template.
-fn keep_console(state: &Path, dir: &Path) -> io::Result<PathBuf> {
+/// Copies a machine's console log to its directory in the evidence, which is returned. It gets
+/// a number if the name is taken: clones have the name of their template.
+fn copy_console_log(state: &Path, dir: &Path) -> io::Result<PathBuf> {
     let name = name_of(state);
     let numbered = (2..).map(|number| dir.join(format!("{name}-{number}")));
     let mut free = std::iter::once(dir.join(&name))
@@ -201,106 +211,14 @@ fn keep_console(state: &Path, dir: &Path) -> io::Result<PathBuf> {
         .filter(|path| !path.exists());
     let of_machine = free.next().unwrap_or_else(|| dir.join(name));
     fs::create_dir_all(&of_machine)?;
-    // What is not there is not there: the story comes first.
+    // A missing log must not prevent the rest of the evidence.
     let _ = fs::copy(state.join("console.log"), of_machine.join("console.log"));
     Ok(of_machine)
 }
 
-/// The state directories of machines whose QEMU is gone, or was never there. Whose they are
-/// is known where a test has a process of its own: that holds a lock on each.
-fn states_without(running: &[Running]) -> Vec<PathBuf> {
-    if std::env::var_os("NEXTEST").is_none() {
-        return Vec::new();
-    }
-    let descriptors = fs::read_dir("/proc/self/fd")
-        .into_iter()
-        .flatten()
-        .flatten();
-    let mut states: Vec<_> = descriptors
-        .filter_map(|descriptor| fs::read_link(descriptor.path()).ok())
-        .filter(|path| is_state(path) && path.is_dir())
-        .filter(|state| running.iter().all(|machine| machine.state != *state))
-        .collect();
-    states.sort();
-    states.dedup();
-    states
-}
-
-fn is_state(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default();
-    name.as_bytes().starts_with(b"vm-state-")
-}
-
-/// The name of the machine that has a state directory.
-fn name_of(state: &Path) -> String {
-    let state = state.file_name().unwrap_or_default().to_string_lossy();
-    state.strip_prefix("vm-state-").unwrap_or(&state).to_owned()
-}
-
-/// Tells of a picture as machines do.
+/// Emits the trace event of a screenshot, as machines do.
 fn show_in_trace(machine: &str, picture: &Path) {
     let png = fs::read(picture).unwrap_or_default();
     let path = picture.display();
     tracing::trace!(target: trace::SCREEN, machine, %path, png = &png[..]);
-}
-
-/// A QEMU of this process's.
-pub(crate) struct Running {
-    proc: PathBuf,
-    /// Its current directory.
-    pub(crate) state: PathBuf,
-}
-
-impl Running {
-    pub(crate) fn name(&self) -> String {
-        name_of(&self.state)
-    }
-
-    /// As a shell would take it.
-    fn command_line(&self) -> String {
-        let words = fs::read(self.proc.join("cmdline")).unwrap_or_default();
-        let words = words
-            .split(|&byte| byte == 0)
-            .filter(|word| !word.is_empty());
-        let quoted = words.map(|word| {
-            let word = String::from_utf8_lossy(word);
-            machine::quote(&word).map_or_else(|_| word.to_string(), |quoted| quoted.to_string())
-        });
-        quoted.collect::<Vec<_>>().join(" ") + "\n"
-    }
-}
-
-/// The QEMUs of a test: children of our children, the supervisors.
-fn machines_of(test: &str) -> Vec<Running> {
-    let ours = OsString::from(std::process::id().to_string());
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let of_test = processes.map(|entry| entry.path()).filter(|process| {
-        let grandparent =
-            parent(process).and_then(|parent| self::parent(&Path::new("/proc").join(parent)));
-        grandparent.is_some_and(|grandparent| ours == *grandparent) && is_of(process, test)
-    });
-    let running = of_test.filter_map(|proc| {
-        let state = fs::read_link(proc.join("cwd")).ok()?;
-        Some(Running { proc, state })
-    });
-    running.collect()
-}
-
-/// The number of a process's parent (proc(5), `/proc/PID/stat`).
-fn parent(process: &Path) -> Option<String> {
-    let stat = fs::read_to_string(process.join("stat")).ok()?;
-    let (_, fields) = stat.rsplit_once(") ")?;
-    fields.split(' ').nth(1).map(str::to_owned)
-}
-
-/// Whether it is a QEMU, and of no other test.
-fn is_of(process: &Path, test: &str) -> bool {
-    let program = fs::read_link(process.join("exe")).unwrap_or_default();
-    let name = program.file_name().unwrap_or_default();
-    let environment = fs::read(process.join("environ")).unwrap_or_default();
-    let prefix = format!("{TEST}=");
-    let mut variables = environment.split(|&byte| byte == 0);
-    let whose = variables.find_map(|variable| variable.strip_prefix(prefix.as_bytes()));
-    name.as_bytes().starts_with(b"qemu-system")
-        && whose.is_none_or(|whose| whose == test.as_bytes())
 }

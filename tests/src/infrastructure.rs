@@ -1,5 +1,5 @@
-//! A panic has only a message, so
-//! the steps that machines record and the driver's report decide.
+//! Decides whether the host, QEMU or an image made a test fail. A panic has only a message, so
+//! the errors of recorded steps and the driver's report decide.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Debug;

@@ -1,18 +1,18 @@
-//! What the tests on virtual machines share: machines to test on.
+//! Shared code of the tests on virtual machines.
 //!
-//! `cargo xtask vm-test` installs and builds what they need, and runs them.
+//! `cargo xtask vm-test` installs and builds what the tests need, and runs them.
 
 #![forbid(unsafe_code)]
 
 mod admission;
-/// Headless Chromium, to look at pages with.
+/// Pages in headless Chromium.
 pub mod browser;
 pub mod failure;
 /// Whether a test failed because of the host, QEMU or an image.
 pub mod infrastructure;
 mod permits;
 mod polling;
-/// Runs that were recorded, without a machine.
+/// Recorded runs for tests of reports, without machines.
 pub mod recorded;
 mod suite;
 
@@ -35,12 +35,11 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 pub use machine::scaled;
 pub use polling::{descriptors, settled, soon};
 
-/// How long a test waits for what must happen soon, on a host as slow as most; machines
-/// stretch it by `VM_TIMEOUT_SCALE`, others by [`scaled`].
+/// Time limit for something that must happen soon. Operations of machines scale it by
+/// `VM_TIMEOUT_SCALE`; elsewhere, use [`scaled`].
 pub const SOON: Duration = Duration::from_mins(2);
 
-/// The start script of a guest image; a test that has one takes a place among those
-/// that may have machines.
+/// The start script of a guest image. Waits until this test may have machines.
 ///
 /// # Panics
 /// If the image was not built.
@@ -57,8 +56,8 @@ pub fn start_script(image: &str) -> PathBuf {
     script
 }
 
-/// A link to the start script of a guest image that makes a machine of another name, the
-/// same for all tests, whose templates are of it.
+/// A link to the start script of a guest image, which gives the machine another name. All tests
+/// use the same link, and so share its templates.
 ///
 /// # Panics
 /// If the image was not built.
@@ -73,17 +72,18 @@ pub fn named(name: &str, image: &str) -> PathBuf {
     }
 }
 
-/// Where templates are kept.
+/// The cache directory of templates.
 pub fn templates() -> PathBuf {
     suite::templates(&images())
 }
 
-/// Whether no test is to use a template: what they save is measured so.
+/// Whether tests boot their machines instead of cloning them (`VM_TEMPLATES=off`), to measure
+/// what templates save.
 pub fn boots_everything() -> bool {
     env::var_os("VM_TEMPLATES").is_some_and(|value| value == "off")
 }
 
-/// Where guest images are.
+/// The directory of guest images.
 fn images() -> PathBuf {
     env::var_os("VM_IMAGES").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/vm"),
@@ -91,7 +91,7 @@ fn images() -> PathBuf {
     )
 }
 
-/// The program `driver`, which is built beside the tests.
+/// The path of the program `driver`, which is built beside the tests.
 ///
 /// # Panics
 /// If it was not built.
@@ -106,8 +106,7 @@ pub fn driver() -> PathBuf {
     built
 }
 
-/// A machine with a guest image, to be described further. What it does is
-/// told on the test's output.
+/// A builder of a machine with a guest image. Its steps are shown in the test's output.
 ///
 /// # Panics
 /// If the image was not built.
@@ -116,10 +115,10 @@ pub fn builder(image: &str) -> Builder {
     failure::leaving_evidence(Machine::builder(StartScript::new(start_script(image))))
 }
 
-/// A machine that boots in seconds: busybox and bash. Not started yet.
+/// A machine with busybox and bash, which boots in seconds. Not started yet.
 ///
 /// # Panics
-/// If the image was not built, or the machine has no place for its state.
+/// If the image was not built, or the state directory can't be created.
 pub fn minimal() -> Machine {
     builder("minimal").build().expect("a machine")
 }
@@ -127,7 +126,7 @@ pub fn minimal() -> Machine {
 /// A machine with Debian 12 and systemd. Not started yet.
 ///
 /// # Panics
-/// If the image was not built, or the machine has no place for its state.
+/// If the image was not built, or the state directory can't be created.
 pub fn systemd() -> Machine {
     builder("systemd").build().expect("a machine")
 }
@@ -135,12 +134,12 @@ pub fn systemd() -> Machine {
 /// A machine with an X server, a window manager and xterm. Not started yet.
 ///
 /// # Panics
-/// If the image was not built, or the machine has no place for its state.
+/// If the image was not built, or the state directory can't be created.
 pub fn desktop() -> Machine {
     builder("desktop").build().expect("a machine")
 }
 
-/// A template of a guest image, booted; it is made by whichever test needs it first.
+/// A booted template of a guest image. The first test that needs it makes it.
 ///
 /// # Panics
 /// If the image was not built.
@@ -150,7 +149,7 @@ pub fn template(image: &str) -> TemplateBuilder {
     suite::booted(&images(), image)
 }
 
-/// The same, ready to be cloned: what [`fresh`] machines are clones of.
+/// Like [`template`], but the image's units are active: [`fresh`] clones it.
 ///
 /// # Panics
 /// If the image was not built.
@@ -160,8 +159,7 @@ pub fn ready(image: &str) -> TemplateBuilder {
     suite::ready(&images(), image)
 }
 
-/// A machine of one's own whose guest is ready: a clone, or, with
-/// `VM_TEMPLATES=off`, booted for the purpose.
+/// A machine whose guest is ready: a clone, or, with `VM_TEMPLATES=off`, booted.
 ///
 /// # Panics
 /// If the image was not built, or the machine does not start.
@@ -169,7 +167,7 @@ pub async fn fresh(image: &str) -> Machine {
     fresh_with(image, |builder| builder).await
 }
 
-/// The same, with its name and directories chosen.
+/// Like [`fresh`], for a machine that `describe` changes.
 ///
 /// # Panics
 /// As [`fresh`].
@@ -180,8 +178,8 @@ pub async fn fresh_with(image: &str, describe: impl Fn(Builder) -> Builder + Sen
     cloned(image, describe).await
 }
 
-/// Two machines, called `booted` and `cloned` in messages, on which a test is to come to
-/// the same.
+/// Two machines on which a test must have the same result, with the names `booted` and
+/// `cloned`.
 ///
 /// # Panics
 /// As [`fresh`].
@@ -207,11 +205,11 @@ async fn cloned(image: &str, describe: impl Fn(Builder) -> Builder + Send) -> Ma
     template.clone_with(describe).await.expect("a clone")
 }
 
-/// A test of the running binary, an ignored one, to be run in a process of its own, as
-/// part of the test that asks for it. It keeps no evidence of its failure, the test does.
+/// A command that runs an ignored test of this binary in a separate process, as part of the
+/// calling test. Only the calling test keeps evidence of a failure.
 ///
 /// # Panics
-/// If this binary is not to be found.
+/// If the path of this binary is unknown.
 pub fn other_test(name: &str) -> Command {
     failure::keep_evidence();
     let mut command = Command::new(env::current_exe().expect("a path"));
@@ -223,39 +221,38 @@ pub fn other_test(name: &str) -> Command {
     command
 }
 
-/// Shows what machines do and their consoles where test runners capture it:
-/// they print it when the test fails. Where somebody listens already, they do alone.
+/// Shows steps and consoles of machines on the output that test runners capture, and print when
+/// the test fails. Does nothing if there is a `tracing` subscriber already.
 pub fn show_steps() {
-    // Until the thread ends, and of this thread alone, which is the test's: others may run
-    // beside it in the same process.
+    // For this thread only, until it ends: other tests may run in other threads.
     thread_local! {
-        static LISTENING: DefaultGuard = tracing_subscriber::registry()
+        static SUBSCRIBER: DefaultGuard = tracing_subscriber::registry()
             .with(Terminal::new(TestWriter::default()).layer())
             .with(failure::recorder().as_ref().map(Recorder::layer))
             .with(infrastructure::ErrorLayer)
             .set_default();
     }
     failure::keep_evidence();
-    let nobody_listens = dispatcher::get_default(tracing::Dispatch::is::<NoSubscriber>);
-    if nobody_listens {
-        LISTENING.with(|_| ());
+    let has_no_subscriber = dispatcher::get_default(tracing::Dispatch::is::<NoSubscriber>);
+    if has_no_subscriber {
+        SUBSCRIBER.with(|_| ());
     }
 }
 
-/// Waits for a process to be gone, woken by its end.
+/// Waits until a process has ended.
 ///
 /// # Panics
-/// If it is still there after [`SOON`].
+/// If it is still running after [`SOON`].
 pub fn wait_until_gone(pid: u32) {
     let pid = i32::try_from(pid)
         .ok()
         .and_then(Pid::from_raw)
-        .expect("a process number");
-    // No such process: it is gone already.
+        .expect("a PID");
+    // An error means that the process has ended already.
     let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else {
         return;
     };
     let limit = scaled(SOON).try_into().expect("a time");
     let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&limit));
-    assert_eq!(ended, Ok(1), "process {pid:?} lives on");
+    assert_eq!(ended, Ok(1), "process {pid:?} is still running");
 }

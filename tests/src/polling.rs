@@ -1,4 +1,4 @@
-//! Numbers that change by themselves, for a while.
+//! Waiting for changes that can only be polled.
 
 use std::time::{Duration, Instant};
 
@@ -6,44 +6,45 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::{SOON, scaled};
 
-/// How many file descriptors this process has.
+/// The number of open file descriptors of this process.
 pub fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
 }
 
-/// How often it is looked at what nobody tells of.
-const TURN: Duration = Duration::from_millis(10);
+/// How often to poll.
+const INTERVAL: Duration = Duration::from_millis(10);
 
-/// Such looks. On a slow host they come later, not several at once.
-fn turns() -> Interval {
-    let mut turns = interval(TURN);
-    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    turns
+/// Ticks that are late on a slow host, instead of several at once.
+fn ticks() -> Interval {
+    let mut ticks = interval(INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
-/// Whether something is so within [`SOON`], of which nobody tells: what is dropped gives
-/// things back by tasks of this process when it is their turn.
+/// Whether a condition becomes true within [`SOON`]. Other tasks run meanwhile, such as those
+/// that clean up after a dropped machine.
 pub async fn soon(is_so: impl Fn() -> bool) -> bool {
-    let mut turns = turns();
+    let mut ticks = ticks();
     let start = Instant::now();
     while !is_so() {
         if start.elapsed() > scaled(SOON) {
             return false;
         }
-        turns.tick().await;
+        ticks.tick().await;
     }
     true
 }
 
-/// A number that such tasks change, when it has stayed the same for half a second.
+/// Waits until a number has not changed for half a second, and returns it; or as it is after
+/// [`SOON`].
 pub async fn settled(number: impl Fn() -> usize) -> usize {
-    const SAME: u32 = 50;
-    let mut turns = turns();
-    let (start, mut last, mut same) = (Instant::now(), number(), 0);
-    while same < SAME && start.elapsed() < scaled(SOON) {
-        turns.tick().await;
+    const UNCHANGED: u32 = 50;
+    let mut ticks = ticks();
+    let (start, mut last, mut unchanged) = (Instant::now(), number(), 0);
+    while unchanged < UNCHANGED && start.elapsed() < scaled(SOON) {
+        ticks.tick().await;
         let now = number();
-        same = if now == last { same + 1 } else { 0 };
+        unchanged = if now == last { unchanged + 1 } else { 0 };
         last = now;
     }
     last

@@ -3,17 +3,17 @@ use machine::trace;
 use tracing::Span;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-/// What is markup, and would be noticed if it were taken for it; and what steers terminals.
+/// Markup with visible effects if it is interpreted, and control sequences of terminals.
 pub const HOSTILE: &str = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">\
      <b>bold</b> &amp; \u{1b}[2J \u{0} \u{202e} {{ title }} \u{fffd}";
 
-/// A picture of one pixel.
+/// A PNG image of one pixel.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9bU\0\0\0\nIDATx\x9cc`\0\0\0\x02\0\x01H\xaf\xa4q\0\0\0\0IEND\xaeB`\x82";
 
-/// The id of the failure of a run that fails.
+/// The error id of a failing run.
 const FAILURE: u64 = 1;
 
-/// Has a recorder hear what `work` tells.
+/// Records the events and spans of `work`.
 pub fn record(title: &str, work: impl FnOnce()) -> Recorder {
     let recorder = Recorder::new(title);
     let subscriber = tracing_subscriber::registry().with(recorder.layer());
@@ -31,8 +31,8 @@ pub fn failing_run() -> Recorder {
             });
             picture("server");
         });
-        let story = Some("Exception: client: command `curl` failed");
-        group("subtest: the client reaches it", story, || {
+        let error = Some("Exception: client: command `curl` failed");
+        group("subtest: the client reaches it", error, || {
             console("client", "the network is up");
             output("client", "ip route", 0, HOSTILE);
             let error = "client: command `curl` failed\n  its output:\n    (7)";
@@ -43,13 +43,13 @@ pub fn failing_run() -> Recorder {
             });
         });
     });
-    let story =
+    let message =
         "Traceback:\n  line 7\nException: client: command `curl` failed\n  its output:\n    (7)";
-    conclude(&recorder, story);
+    conclude(&recorder, message);
     recorder
 }
 
-/// A run of a step with more output than there is place for: 1 000 005 characters.
+/// A run with one step, whose output of 1 000 005 characters is truncated on the page.
 pub fn flooded_run() -> Recorder {
     record("flood", || {
         step("server", "must succeed: yes", "failed", "it broke", || {
@@ -63,7 +63,7 @@ pub fn flooded_run() -> Recorder {
     })
 }
 
-/// A run of so many steps, and lines of consoles; the last step but one fails.
+/// A run of three machines with so many steps and console lines. The last step but one fails.
 pub fn long_run(steps: usize, lines: usize) -> Recorder {
     let recorder = record("long", || {
         for number in 0..steps {

@@ -1,5 +1,5 @@
-//! The templates that tests clone. `cargo xtask vm-test` makes them before it runs the tests,
-//! by this very file: what is made otherwise is another template.
+//! The templates that tests clone. `cargo xtask vm-test` includes this file and makes them
+//! before it runs the tests: a template of another description would not be found by them.
 
 use std::path::{Path, PathBuf};
 
@@ -10,25 +10,25 @@ pub(crate) fn start_script(images: &Path, image: &str) -> PathBuf {
     images.join(image).join(format!("run-{image}-vm"))
 }
 
-/// Where the suite's templates are kept.
+/// The cache directory of templates.
 pub(crate) fn templates(images: &Path) -> PathBuf {
     images.join("templates")
 }
 
-/// A template of a guest image, booted, and kept where the suite's are.
+/// A booted template of a guest image, in [`templates`].
 pub(crate) fn booted(images: &Path, image: &str) -> TemplateBuilder {
     let script = StartScript::new(start_script(images, image));
     Template::builder(script).cache_dir(templates(images))
 }
 
-/// The same, ready to be cloned.
+/// Like [`booted`], but also waits for [`units`].
 pub(crate) fn ready(images: &Path, image: &str) -> TemplateBuilder {
     units(image)
         .into_iter()
         .fold(booted(images, image), TemplateBuilder::wait_for_unit)
 }
 
-/// What is active in a guest that is ready.
+/// The units to wait for after a boot.
 pub(crate) fn units(image: &str) -> Vec<Unit> {
     match image {
         "systemd" => vec!["multi-user.target".into()],

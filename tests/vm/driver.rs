@@ -1,32 +1,32 @@
 //! The program `driver`: Python test scripts.
 
-/// The examples, as anybody would run them.
+/// The examples in `driver/examples`.
 mod examples;
 /// The report for CI systems.
 mod junit;
-/// What is shown of machines.
+/// Escaping in the log.
 mod log;
-/// Command lines and scripts that are wrong.
+/// Invalid command lines and scripts.
 mod mistakes;
-/// The names that scripts know, and what they take.
+/// The methods, properties and globals of scripts.
 mod names;
-/// The same script under the reference class.
+/// The same script with the reference driver.
 mod parity;
-/// The prompt.
+/// The interactive prompt.
 mod prompt;
-/// A run of it.
+/// Runs of the driver.
 mod run;
-/// Reading screens without Tesseract's data.
+/// Reading screens without Tesseract's language data.
 mod screen;
 /// Ctrl-C, SIGTERM, time-outs.
 mod signals;
-/// What scripts do with a machine beyond calling it.
+/// The state of machines, which scripts may read and assign.
 mod state;
-/// Going on where a template was saved.
+/// Machines that continue from a template.
 mod templates;
-/// Sessions on a person's terminal.
+/// Interactive sessions on a terminal.
 mod terminal;
-/// Trouble on the console that a script wants, or knows more of.
+/// Trouble on the console that a script allows or adds.
 mod trouble;
 
 pub(super) use self::run::{Ended, Run};
@@ -36,22 +36,23 @@ use vm_tests::start_script;
 fn a_script_that_fails_shows_its_own_traceback() {
     let run = Run::new(&[("machine", "minimal")]);
     let script = "def demand():\n    machine.succeed('echo a reason; false')\n\ndemand()\n";
-    let said = run.run(script).failed(1);
-    let (_, story) = said
+    let log = run.run(script).failed(1);
+    let (_, traceback) = log
         .split_once("Traceback (most recent call last):\n")
         .unwrap();
-    let lines: Vec<&str> = story.lines().collect();
+    let lines: Vec<&str> = traceback.lines().collect();
     assert!(
         lines[0].contains("script.py\", line 4, in <module>"),
-        "{story}"
+        "{traceback}"
     );
-    assert!(story.contains("script.py\", line 2, in demand"), "{story}");
-    assert!(!story.contains("test_driver"), "{story}");
-    assert!(
-        story.contains("RequestedAssertionFailed: machine: command `echo a reason; false` failed"),
-        "{story}"
-    );
-    assert!(story.contains("    a reason"), "{story}");
+    for part in [
+        "script.py\", line 2, in demand",
+        "RequestedAssertionFailed: machine: command `echo a reason; false` failed",
+        "    a reason",
+    ] {
+        assert!(traceback.contains(part), "no {part:?} in {traceback}");
+    }
+    assert!(!traceback.contains("test_driver"), "{traceback}");
 }
 
 #[test]
@@ -65,16 +66,16 @@ thread.start()
 thread.join()
 ";
     let ended = run.run(script);
-    let said = ended.stderr.clone();
+    let log = ended.stderr.clone();
     ended.passed();
-    assert!(said.contains("Exception in thread helper:\n"), "{said}");
-    assert!(said.contains("bad: "), "{said}");
-    assert!(!said.contains("<test_driver"), "{said}");
+    assert!(log.contains("Exception in thread helper:\n"), "{log}");
+    assert!(log.contains("bad: "), "{log}");
+    assert!(!log.contains("<test_driver"), "{log}");
 }
 
-/// As in a sandbox: text is UTF-8 all the same.
+/// Sandboxes often have no locale.
 #[test]
-fn a_script_without_a_locale() {
+fn text_is_utf8_without_a_locale() {
     let run = Run::new(&[]);
     let script = run.script("print('é ✔')\nopen('file', 'w').write('é')\n");
     for locale in ["", "C", "no_SUCH"] {
@@ -105,53 +106,51 @@ try:
 except AssertionError:
     t.assertIn(3, [])
 ";
-    let said = run.run(script).failed(1);
-    assert!(!said.contains("unittest"), "{said}");
-    let (story, _) = said.split_once("\nscript failed in ").unwrap();
-    let (first, second) = story.split_once("\nDuring handling").unwrap();
-    let last_two = |story: &str| {
-        let mut lines: Vec<String> = story.trim_end().lines().map(str::to_owned).collect();
+    let log = run.run(script).failed(1);
+    assert!(!log.contains("unittest"), "{log}");
+    let (tracebacks, _) = log.split_once("\nscript failed in ").unwrap();
+    let (first, second) = tracebacks.split_once("\nDuring handling").unwrap();
+    let last_two = |traceback: &str| {
+        let mut lines: Vec<String> = traceback.trim_end().lines().map(str::to_owned).collect();
         lines.split_off(lines.len() - 2).join("\n")
     };
     let lines = "    t.assertEqual(1, 2)\nRequestedAssertionFailed: 1 != 2";
-    assert_eq!(last_two(first), lines, "{said}");
+    assert_eq!(last_two(first), lines, "{log}");
     let lines = "    t.assertIn(3, [])\nRequestedAssertionFailed: 3 not found in []";
-    assert_eq!(last_two(second), lines, "{said}");
-    assert!(first.contains("script.py\", line 3, in demand"), "{said}");
+    assert_eq!(last_two(second), lines, "{log}");
+    assert!(first.contains("script.py\", line 3, in demand"), "{log}");
 }
 
 #[test]
-fn errors_that_scripts_log() {
+fn a_logged_error_fails_the_script() {
     let run = Run::new(&[]);
     let script = "\
 log.set_log_level(3)
 log.debug('a detail')
-log.info('no news')
+log.info('an info')
 log.warning('a warning')
 log.log_test_error('what went wrong')
-print('it goes on', flush=True)
+print('still running', flush=True)
 log.error('the end')
-print('it is over')
+print('not reached')
 ";
     let ended = run.run(script);
-    assert_eq!(ended.stdout, "it goes on\n");
-    let said = ended.failed(1);
-    for told in ["a warning\n", "what went wrong\n", "the end\n"] {
-        assert!(said.contains(told), "no {told:?} in {said}");
+    assert_eq!(ended.stdout, "still running\n");
+    let log = ended.failed(1);
+    for shown in ["a warning\n", "what went wrong\n", "the end\n"] {
+        assert!(log.contains(shown), "no {shown:?} in {log}");
     }
-    assert!(
-        !said.contains("a detail") && !said.contains("no news"),
-        "{said}"
-    );
-    assert!(!said.contains("Traceback"), "{said}");
+    for hidden in ["a detail", "an info", "Traceback"] {
+        assert!(!log.contains(hidden), "{log}");
+    }
 }
 
 #[test]
-fn exceptions_are_those_that_scripts_catch() {
+fn errors_have_the_documented_exception_types() {
     let run = Run::new(&[("machine", "minimal")]);
     let script = "\
 import re, sys
-for doing, wanted in [
+for operation, expected in [
     (lambda: machine.succeed('false'), AssertionError),
     (lambda: machine.wait_until_succeeds('false', timeout=0.1), AssertionError),
     (lambda: machine.wait_for_console_text('never', timeout=0.1), AssertionError),
@@ -166,11 +165,11 @@ for doing, wanted in [
     (lambda: machine.shell_interact('unix:/no/such/socket'), OSError),
 ]:
     try:
-        doing()
-    except wanted as error:
+        operation()
+    except expected as error:
         assert not isinstance(error, KeyboardInterrupt), error
     else:
-        raise Exception(f'{wanted} did not come')
+        raise Exception(f'{expected} was not raised')
 sys.exit(7)
 ";
     run.run(script).failed(7);
@@ -188,13 +187,13 @@ start_all()
 met = {vm.name: threading.Event() for vm in machines}
 
 def meet(vm, peer):
-    # Each waits in its guest until the other has come.
+    # Each waits until the other has run a command.
     vm.succeed('true')
     met[vm.name].set()
     assert met[peer.name].wait(120), peer
-    stories.append(f'{vm.name} met {peer.name}')
+    meetings.append(f'{vm.name} met {peer.name}')
 
-stories = []
+meetings = []
 threads = [
     threading.Thread(target=meet, args=pair) for pair in [(one, other), (other, one)]
 ]
@@ -205,14 +204,14 @@ for thread in threads:
     thread.join()
 one.succeed('dmesg -n 1; echo it is over >/dev/console')
 waiting.join()
-print(*sorted(stories), sep='\\n')
+print(*sorted(meetings), sep='\\n')
 ";
-    let said = run.run(script).passed();
-    assert_eq!(said, "one met other\nother met one\n");
+    let output = run.run(script).passed();
+    assert_eq!(output, "one met other\nother met one\n");
 }
 
 #[test]
-fn conditions_and_consoles_and_the_end() {
+fn scripts_can_use_conditions_and_switch_consoles() {
     let run = Run::new(&[("machine", "minimal")]);
     let script = "\
 @polling_condition(seconds_interval=0)
@@ -262,7 +261,34 @@ assert machine.process.returncode == 0
 }
 
 #[test]
-fn machines_made_by_the_script() {
+fn waits_check_conditions_only_if_there_are_any() {
+    let script = "\
+check = type(machine.callbacks[0])
+check_conditions = check.__call__
+checks = []
+
+def count(self):
+    checks.append(self)
+    check_conditions(self)
+
+check.__call__ = count
+machine.succeed('(sleep 1; touch /tmp/file) >&2 &')
+machine.wait_for_file('/tmp/file')
+assert not checks, checks
+
+@polling_condition
+def holds():
+    pass
+
+with holds:
+    machine.wait_for_file('/tmp/file')
+assert checks
+";
+    Run::new(&[("machine", "minimal")]).run(script).passed();
+}
+
+#[test]
+fn scripts_can_create_machines() {
     let run = Run::booting(&[]);
     let minimal = start_script("minimal");
     let script = format!(
@@ -270,18 +296,18 @@ fn machines_made_by_the_script() {
 minimal = {minimal:?}
 by_script = create_machine(minimal)
 by_line = create_machine('VM_NODES= ' + minimal + ' -smbios type=1,serial=by-line', name='by-line')
-of_old = create_machine({{'startCommand': minimal, 'name': 'of-old'}})
+by_dict = create_machine({{'startCommand': minimal, 'name': 'by-dict'}})
 ad_hoc = create_machine({{'qemuBinary': minimal, 'qemuFlags': '-smbios type=1,serial=ad-hoc'}})
-assert [vm.name for vm in (by_script, by_line, of_old)] == ['minimal', 'by-line', 'of-old']
-for vm in by_script, of_old, ad_hoc:
+assert [vm.name for vm in (by_script, by_line, by_dict)] == ['minimal', 'by-line', 'by-dict']
+for vm in by_script, by_dict, ad_hoc:
     vm.start()
 with open(f'/proc/{{ad_hoc.pid}}/cmdline') as file:
     assert 'type=1,serial=ad-hoc' in file.read()
 assert ad_hoc.name == 'machine'
 ad_hoc.release()
 assert by_line.succeed('cat /sys/class/dmi/id/product_serial') == 'by-line\\n'
-assert by_script.succeed('echo here') == of_old.succeed('echo here')
-print(len({{vm.pid for vm in (by_script, by_line, of_old)}}), machines)
+assert by_script.succeed('echo here') == by_dict.succeed('echo here')
+print(len({{vm.pid for vm in (by_script, by_line, by_dict)}}), machines)
 "
     );
     assert_eq!(run.run(&script).passed(), "3 []\n");

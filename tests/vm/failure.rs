@@ -10,15 +10,15 @@ use vm_tests::{fresh, other_test, show_steps};
 use crate::driver::Run;
 
 #[tokio::test]
-#[ignore = "run by the others, to fail"]
+#[ignore = "run by others, in a process of its own"]
 async fn fails() {
     if std::env::var_os("VICTIM").is_none() {
         return;
     }
     let vm = fresh("systemd").await;
-    vm.succeed("echo the last words >/dev/ttyS0").await.unwrap();
-    vm.wait_for_console_text("the last words").await.unwrap();
-    vm.succeed("echo no luck; false").await.unwrap();
+    vm.succeed("echo the last line >/dev/ttyS0").await.unwrap();
+    vm.wait_for_console_text("the last line").await.unwrap();
+    vm.succeed("echo the reason; false").await.unwrap();
 }
 
 #[tokio::test]
@@ -29,9 +29,9 @@ async fn hangs() {
         return;
     }
     let vm = fresh("systemd").await;
-    vm.succeed("echo the last words").await.unwrap();
+    vm.succeed("echo the last line").await.unwrap();
     println!("it hangs");
-    vm.wait_for_console_text("what never comes").await.unwrap();
+    vm.wait_for_console_text("never printed").await.unwrap();
 }
 
 #[tokio::test]
@@ -41,48 +41,48 @@ async fn fails_without_qemu() {
         return;
     }
     let vm = fresh("systemd").await;
-    vm.succeed("echo the last words >/dev/ttyS0").await.unwrap();
-    vm.wait_for_console_text("the last words").await.unwrap();
+    vm.succeed("echo the last line >/dev/ttyS0").await.unwrap();
+    vm.wait_for_console_text("the last line").await.unwrap();
     vm.crash().await.unwrap();
-    panic!("no luck");
+    panic!("the reason");
 }
 
-/// What its machine says is too long for its page.
+/// The output is too long for the trace page.
 #[test]
 #[ignore = "run by others, in a process of its own"]
 fn a_script_fails() {
     if std::env::var_os("VICTIM").is_some() {
-        let script = "machine.succeed('printf %0200000d 1'); raise Exception('no luck')";
+        let script = "machine.succeed('printf %0200000d 1'); raise Exception('the reason')";
         Run::new(&[("machine", "minimal")]).run(script).passed();
     }
 }
 
-/// Fails beside another test, both at a time.
-fn fails_beside_another(says: &str) {
+/// Logs a line and fails while another test does the same.
+fn fails_beside_another(line: &str) {
     static BOTH: Barrier = Barrier::new(2);
     if std::env::var_os("VICTIM").is_none() {
         return;
     }
     show_steps();
     BOTH.wait();
-    tracing::info!("{says}");
+    tracing::info!("{line}");
     BOTH.wait();
-    panic!("no luck");
+    panic!("the reason");
 }
 
 #[test]
-#[ignore = "run by others, to fail"]
+#[ignore = "run by others, in a process of its own"]
 fn one_of_two() {
-    fails_beside_another("said by one");
+    fails_beside_another("logged by one");
 }
 
 #[test]
-#[ignore = "run by others, to fail"]
+#[ignore = "run by others, in a process of its own"]
 fn two_of_two() {
-    fails_beside_another("said by two");
+    fails_beside_another("logged by two");
 }
 
-/// A test that fails, in a process of its own.
+/// A command that runs a failing test in a separate process.
 fn victim(name: &str, failures: &Path) -> Command {
     let mut command = other_test(name);
     command
@@ -103,15 +103,15 @@ fn a_failed_test_leaves_its_files() {
 
     let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
     assert_eq!(read("test"), "failure::fails");
-    assert!(read("story.txt").contains("no luck"), "{stderr}");
-    assert!(read("trace.html").contains("no luck"));
-    assert!(read("systemd/console.log").contains("the last words"));
+    assert!(read("story.txt").contains("the reason"), "{stderr}");
+    assert!(read("trace.html").contains("the reason"));
+    assert!(read("systemd/console.log").contains("the last line"));
     assert!(read("systemd/qemu-command-line").contains("-accel tcg"));
     let screen = fs::read(dir.join("systemd/screen.png")).unwrap();
     assert!(screen.starts_with(b"\x89PNG"));
 }
 
-/// As `cargo test` runs them.
+/// `cargo test` runs tests in threads of one process.
 #[test]
 fn tests_of_one_process_have_separate_traces() {
     let failures = tempfile::tempdir().unwrap();
@@ -121,8 +121,8 @@ fn tests_of_one_process_have_separate_traces() {
     for (own, other) in [("one", "two"), ("two", "one")] {
         let dir = failures.path().join(format!("failure.{own}_of_two"));
         let trace = fs::read_to_string(dir.join("trace.html")).unwrap();
-        assert!(trace.contains(&format!("said by {own}")));
-        assert!(!trace.contains(&format!("said by {other}")));
+        assert!(trace.contains(&format!("logged by {own}")));
+        assert!(!trace.contains(&format!("logged by {other}")));
     }
 }
 
@@ -134,7 +134,7 @@ fn a_failed_script_leaves_its_trace() {
     let of_test = failures.path().join("failure.a_script_fails");
     for dir in [of_test.join("files"), of_test] {
         let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
-        assert!(read("trace.html").contains("no luck"));
+        assert!(read("trace.html").contains("the reason"));
         assert_eq!(read("trace-files/output-1.txt").len(), 200_000);
     }
 }
@@ -152,11 +152,11 @@ fn the_console_log_of_a_stopped_machine_is_kept() {
     assert!(
         fs::read_to_string(console)
             .unwrap()
-            .contains("the last words")
+            .contains("the last line")
     );
 }
 
-/// As nextest ends one that takes too long.
+/// nextest terminates tests that time out by SIGTERM.
 #[test]
 fn a_terminated_test_leaves_its_files() {
     let failures = tempfile::tempdir().unwrap();
@@ -173,7 +173,7 @@ fn a_terminated_test_leaves_its_files() {
     let dir = failures.path().join("failure.hangs");
     let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
     assert!(read("story.txt").contains("SIGTERM"));
-    assert!(read("trace.html").contains("what never comes"));
+    assert!(read("trace.html").contains("never printed"));
     assert!(dir.join("systemd/screen.png").exists());
 }
 
@@ -186,16 +186,14 @@ fn a_failed_test_can_pause_at_a_prompt() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut somebody = victim.stdin.take().unwrap();
-    somebody
-        .write_all(b"systemd info name\nother help\n")
-        .unwrap();
-    drop(somebody);
+    let mut stdin = victim.stdin.take().unwrap();
+    stdin.write_all(b"systemd info name\nother help\n").unwrap();
+    drop(stdin);
     let ended = victim.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&ended.stderr);
+    let stderr = String::from_utf8_lossy(&ended.stderr);
     assert!(!ended.status.success());
-    let (_, prompt) = said.split_once("its machines wait:").unwrap();
-    assert!(prompt.contains("systemd: its state is in "), "{said}");
-    assert!(prompt.contains("\nsystemd\n"), "{said}");
-    assert!(prompt.contains("there is no machine \"other\""), "{said}");
+    let (_, prompt) = stderr.split_once("Its machines are still there:").unwrap();
+    assert!(prompt.contains("systemd: state directory "), "{stderr}");
+    assert!(prompt.contains("\nsystemd\n"), "{stderr}");
+    assert!(prompt.contains("there is no machine \"other\""), "{stderr}");
 }

@@ -1,24 +1,23 @@
-//! Every way in which a machine can die, or be made to wait in vain: the tests of
-//! `docs/faults.md`.
+//! The faults that can end a machine or block its driver, listed in `docs/faults.md`.
 
-/// Commands that do not end as they should.
+/// Commands that do not end by themselves.
 mod commands;
-/// The driver is ended, in each of its phases.
+/// Closed connections to QEMU and to the guest.
+mod connections;
+/// Signals end the driver in each of its phases.
 mod driver_ends;
-/// More output than anybody wants.
+/// Very large output of commands and consoles.
 mod floods;
-/// The guest is in trouble, has no memory or no room.
+/// Trouble in the guest: no memory, a full disk, a killed shell.
 mod guest;
-/// The host lacks something, or the test itself ends.
+/// Missing resources of the host, and tests that panic.
 mod host;
-/// Lines to QEMU and to the guest that break.
-mod lines;
-/// The guest's kernel panics, whatever is waited for.
+/// Kernel panics during all kinds of waits.
 mod panics;
-/// The end of QEMU under each operation.
+/// QEMU dies during each kind of operation.
 mod qemu_dies;
-/// QEMU that does not run.
-mod qemu_stands_still;
+/// A stopped QEMU or guest.
+mod qemu_hangs;
 
 use std::path::{Path, PathBuf};
 
@@ -26,7 +25,7 @@ use machine::Machine;
 use rustix::process::{Pid, Signal, kill_process};
 use vm_tests::wait_until_gone;
 
-/// Sends a machine's QEMU a signal, as nobody ever should.
+/// Sends a signal to a machine's QEMU.
 fn signal(vm: &Machine, signal: Signal) {
     let pid = Pid::from_raw(vm.pid().unwrap().try_into().unwrap()).unwrap();
     kill_process(pid, signal).unwrap();
@@ -41,7 +40,8 @@ fn start_script_with(dir: &Path, text: &str) -> PathBuf {
     path
 }
 
-/// Neither QEMU, if it came so far, nor a directory for state or of a switch.
+/// Asserts that neither QEMU nor a directory of a machine or a switch is left. `dir/qemu`
+/// contains the PID of QEMU, if it was started.
 #[track_caller]
 fn assert_nothing_left(dir: &Path) {
     if let Ok(qemu) = std::fs::read_to_string(dir.join("qemu")) {
@@ -49,7 +49,7 @@ fn assert_nothing_left(dir: &Path) {
     }
     let left = std::fs::read_dir(dir).unwrap();
     let names = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let ours = |name: &String| name.starts_with("vm-") || name.starts_with("vde");
-    let left: Vec<String> = names.filter(ours).collect();
+    let is_driver_dir = |name: &String| name.starts_with("vm-") || name.starts_with("vde");
+    let left: Vec<String> = names.filter(is_driver_dir).collect();
     assert!(left.is_empty(), "{left:?}");
 }

@@ -1,46 +1,46 @@
-//! The tests on real virtual machines, one file a concern; they are also the
-//! best examples of the library's use.
+//! The tests on real virtual machines, one file for each concern. They also serve as examples
+//! of the library's use.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-/// What a caller can get wrong, and what a host can lack.
+/// Invalid arguments of callers, and missing resources of the host.
 mod bad_input;
-/// Conditions that must hold all the time, and sleep.
+/// Polling conditions, and sleep.
 mod conditions;
 /// Waiting for, reading and writing the serial console.
 mod console;
 /// The program `driver`: Python test scripts.
 mod driver;
-/// What is kept of tests that fail.
+/// The evidence of failed tests.
 mod failure;
-/// Every way in which a machine can die, or make its driver wait.
+/// The faults that can end a machine or block its driver.
 mod fault;
-/// Into the guest and out of it.
+/// Copying files into the guest and out of it.
 mod files;
-/// A guest that means harm.
+/// Malicious guests.
 mod hostile;
-/// Sessions for people.
+/// Interactive sessions.
 mod interact;
-/// Keys and characters.
+/// Keys and typed characters.
 mod keyboard;
-/// Start, connect, shutdown, crash, reboot, kept state, what is left behind.
+/// Start, connect, shutdown, crash, reboot, kept state, clean-up.
 mod lifecycle;
-/// QEMU's two monitors, and its keys.
+/// QEMU's two monitors, and key names.
 mod monitor;
-/// Ports, sockets, cables.
+/// Ports, sockets, network links.
 mod network;
 /// The trace page in a browser.
 mod page;
-/// What a run of the driver leaves.
+/// The trace page and the XML log of a run of the driver.
 mod report;
-/// Pictures of the screen.
+/// Screenshots.
 mod screen;
 /// Commands: status, output, time-outs, standard input, floods.
 mod shell;
-/// Back to earlier moments.
+/// Saving and restoring snapshots.
 mod snapshots;
-/// Start scripts by hand, legacy and typed start commands.
+/// Start scripts, legacy and typed start commands.
 mod start;
 /// The image `systemd`.
 mod systemd;

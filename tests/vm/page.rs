@@ -1,6 +1,6 @@
-//! The trace page in a browser, of runs that were recorded without a machine.
+//! The trace page in a browser. The runs are recorded without machines.
 
-/// The pointer: the timeline, pictures, links.
+/// Mouse operations on the timeline, screenshots and links.
 mod pointer;
 
 use fantoccini::actions::{InputSource as _, KeyAction, KeyActions};
@@ -13,8 +13,8 @@ use vm_tests::browser::browse;
 use vm_tests::recorded::{HOSTILE, failing_run, long_run};
 use vm_tests::{SOON, scaled};
 
-/// Looks at a run's page.
-async fn look<F>(run: &Recorder, arguments: &[&str], work: impl FnOnce(Client) -> F)
+/// Opens a run's page in a browser.
+async fn open<F>(run: &Recorder, arguments: &[&str], work: impl FnOnce(Client) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -34,12 +34,12 @@ async fn value(page: &Client, expression: &str) -> Value {
 async fn until(page: &Client, expression: &str) {
     let script = format!(
         "const [done] = arguments;
-         const look = () => ({expression}) ? done(true) : requestAnimationFrame(look);
-         look();"
+         const poll = () => ({expression}) ? done(true) : requestAnimationFrame(poll);
+         poll();"
     );
-    let became_true = page.execute_async(&script, Vec::new());
-    let became_true = tokio::time::timeout(scaled(SOON), became_true).await;
-    assert_eq!(became_true.unwrap().unwrap(), json!(true), "{expression}");
+    let result = page.execute_async(&script, Vec::new());
+    let result = tokio::time::timeout(scaled(SOON), result).await;
+    assert_eq!(result.unwrap().unwrap(), json!(true), "{expression}");
 }
 
 async fn press(page: &Client, keys: &str) -> Result<(), CmdError> {
@@ -60,12 +60,12 @@ async fn text(page: &Client, css: &str) -> String {
         .unwrap()
 }
 
-/// What the chosen step is.
-const CHOSEN: &str = "document.querySelector('#tree .chosen .what')?.textContent";
+/// The description of the selected step.
+const SELECTED: &str = "document.querySelector('#tree .chosen .what')?.textContent";
 
 #[tokio::test]
 async fn the_failure_is_at_the_top() {
-    look(&failing_run(), &[], async |page| {
+    open(&failing_run(), &[], async |page| {
         assert_eq!(text(&page, "#outcome").await, "failed");
         let failure = text(&page, "#failure").await;
         for part in [
@@ -77,17 +77,13 @@ async fn the_failure_is_at_the_top() {
         ] {
             assert!(failure.contains(part), "no {part} in {failure}");
         }
-        assert_eq!(
-            failure.matches("    (7)").count(),
-            1,
-            "told once: {failure}"
-        );
+        assert_eq!(failure.matches("    (7)").count(), 1, "repeated: {failure}");
         until(
             &page,
             "document.querySelector('#failure img').naturalWidth === 1",
         )
         .await;
-        until(&page, &format!("{CHOSEN} === 'must succeed: curl'")).await;
+        until(&page, &format!("{SELECTED} === 'must succeed: curl'")).await;
         let details = text(&page, "#details").await;
         assert!(details.contains("exit code 7"), "{details}");
         assert!(details.contains("curl: (7) no route"), "{details}");
@@ -101,17 +97,17 @@ async fn the_failure_is_at_the_top() {
 }
 
 #[tokio::test]
-async fn steps_are_walked_and_searched_by_keys() {
-    look(&failing_run(), &[], async |page| {
-        let chosen = async |what: &str| until(&page, &format!("{CHOSEN} === {what:?}")).await;
-        chosen("must succeed: curl").await;
+async fn keys_select_and_search_steps() {
+    open(&failing_run(), &[], async |page| {
+        let selected = async |what: &str| until(&page, &format!("{SELECTED} === {what:?}")).await;
+        selected("must succeed: curl").await;
         press(&page, "kkkk").await.unwrap();
-        chosen("waiting for unit nginx.service").await;
+        selected("waiting for unit nginx.service").await;
         let console = "document.querySelector('#tabs [aria-selected=true]').textContent";
         until(&page, &format!("{console} === 'server'")).await;
         press(&page, "j").await.unwrap();
-        chosen("the screen").await;
-        // Picture, with the box of a word, and back.
+        selected("the screen").await;
+        // The screenshot is enlarged, with a frame around a word, and closed.
         press(&page, "p").await.unwrap();
         until(
             &page,
@@ -137,7 +133,7 @@ async fn steps_are_walked_and_searched_by_keys() {
         press(&page, &char::from(Key::Enter).to_string())
             .await
             .unwrap();
-        chosen("waiting for unit nginx.service").await;
+        selected("waiting for unit nginx.service").await;
         let marked = "document.querySelector('#details mark').textContent";
         assert_eq!(value(&page, marked).await, "active");
         press(&page, &char::from(Key::Escape).to_string())
@@ -150,10 +146,10 @@ async fn steps_are_walked_and_searched_by_keys() {
         .await;
 
         press(&page, "f").await.unwrap();
-        chosen("must succeed: curl").await;
-        // A group is closed, and opened.
+        selected("must succeed: curl").await;
+        // A group is closed and opened.
         press(&page, "kk").await.unwrap();
-        chosen("subtest: the client reaches it").await;
+        selected("subtest: the client reaches it").await;
         press(&page, &char::from(Key::Enter).to_string())
             .await
             .unwrap();
@@ -177,9 +173,9 @@ async fn steps_are_walked_and_searched_by_keys() {
 }
 
 #[tokio::test]
-async fn finds_are_walked_through_steps_and_consoles() {
-    look(&failing_run(), &[], async |page| {
-        let step = format!("{CHOSEN} === 'waiting for unit nginx.service'");
+async fn enter_visits_all_matches() {
+    open(&failing_run(), &[], async |page| {
+        let step = format!("{SELECTED} === 'waiting for unit nginx.service'");
         let line = "document.querySelector('#lines .chosen')\
                     ?.textContent.endsWith('Started nginx.service')";
         press(&page, "/nginx").await.unwrap();
@@ -189,23 +185,23 @@ async fn finds_are_walked_through_steps_and_consoles() {
         )
         .await;
         let enter = char::from(Key::Enter).to_string();
-        for found in [&step, line, &step, line] {
+        for matching in [&step, line, &step, line] {
             press(&page, &enter).await.unwrap();
-            until(&page, found).await;
-            let is_line = found == line;
+            until(&page, matching).await;
+            let is_line = matching == line;
             until(&page, &format!("{is_line} === Boolean({line})")).await;
         }
         let escape = char::from(Key::Escape).to_string();
         press(&page, &escape).await.unwrap();
         press(&page, "f").await.unwrap();
         until(&page, &format!("!{line}")).await;
-        // Only a console has it.
+        // Only a console contains the text.
         press(&page, "/Started").await.unwrap();
         let tabs = page.find_all(Locator::Css("#tabs button")).await.unwrap();
         for tab in tabs {
             press(&page, &enter).await.unwrap();
             until(&page, line).await;
-            // A console that somebody turns to is walked from its start.
+            // In a newly selected console, the search begins at its first line.
             tab.click().await.unwrap();
             until(&page, &format!("!{line}")).await;
             press(&page, "/").await.unwrap();
@@ -216,7 +212,7 @@ async fn finds_are_walked_through_steps_and_consoles() {
     .await;
 }
 
-/// The timeline as it is once what has been asked for is drawn.
+/// The image of the timeline after pending changes are drawn.
 async fn drawn(page: &Client) -> Value {
     let script = "
         const done = arguments[0];
@@ -227,8 +223,8 @@ async fn drawn(page: &Client) -> Value {
 }
 
 #[tokio::test]
-async fn consoles_are_changed_by_keys() {
-    look(&failing_run(), &[], async |page| {
+async fn keys_switch_consoles() {
+    open(&failing_run(), &[], async |page| {
         let console = "document.querySelector('#tabs [aria-selected=true]').textContent";
         let first = value(&page, console).await;
         press(&page, "[").await.unwrap();
@@ -240,8 +236,8 @@ async fn consoles_are_changed_by_keys() {
 }
 
 #[tokio::test]
-async fn a_line_of_a_console_leads_to_its_step() {
-    look(&failing_run(), &[], async |page| {
+async fn a_console_line_selects_its_step() {
+    open(&failing_run(), &[], async |page| {
         until(&page, "document.querySelector('#tree .chosen') !== null").await;
         page.execute(
             "document.querySelectorAll('#tabs button')[0].click()",
@@ -254,18 +250,18 @@ async fn a_line_of_a_console_leads_to_its_step() {
             "document.querySelector('#lines .row')?.textContent.includes('nginx')",
         )
         .await;
-        let leads_to_its_step = format!("{CHOSEN} === 'waiting for unit nginx.service'");
+        let its_step_is_selected = format!("{SELECTED} === 'waiting for unit nginx.service'");
         let lines = "document.getElementById('lines')";
         page.execute(&format!("{lines}.focus()"), vec![])
             .await
             .unwrap();
         let enter = char::from(Key::Enter).to_string();
         press(&page, &enter).await.unwrap();
-        until(&page, &leads_to_its_step).await;
+        until(&page, &its_step_is_selected).await;
 
         press(&page, "f").await.unwrap();
-        until(&page, &format!("!({leads_to_its_step})")).await;
-        // Rows are drawn anew at times: none is held on to.
+        until(&page, &format!("!({its_step_is_selected})")).await;
+        // Rows may be replaced at any time, so each script looks its row up again.
         page.execute(
             "document.querySelectorAll('#tabs button')[0].click()",
             vec![],
@@ -280,27 +276,27 @@ async fn a_line_of_a_console_leads_to_its_step() {
         page.execute(&format!("{lines}.querySelector('.row').click()"), vec![])
             .await
             .unwrap();
-        until(&page, &leads_to_its_step).await;
+        until(&page, &its_step_is_selected).await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn guest_output_is_shown_as_text() {
-    look(&failing_run(), &[], async |page| {
+    open(&failing_run(), &[], async |page| {
         until(&page, "document.querySelector('#tree .chosen') !== null").await;
         press(&page, "k").await.unwrap();
-        until(&page, &format!("{CHOSEN} === 'ip route'")).await;
+        until(&page, &format!("{SELECTED} === 'ip route'")).await;
         let shown = value(
             &page,
             "document.querySelector('#details .output').textContent",
         )
         .await;
-        let harmless = HOSTILE
+        let escaped = HOSTILE
             .replace("\u{1b}[2J", "·")
             .replace('\0', "\\x00")
             .replace('\u{202e}', "\\u{202e}");
-        assert_eq!(shown, harmless);
+        assert_eq!(shown, escaped);
         assert_eq!(page.title().await.unwrap(), "web");
         let markup = "document.querySelectorAll('b, img[src=x]').length + document.scripts.length";
         assert_eq!(value(&page, markup).await, 2, "the page's own scripts");
@@ -308,7 +304,7 @@ async fn guest_output_is_shown_as_text() {
     .await;
 }
 
-/// How bright the page is: the sum of its background's red, green and blue.
+/// The brightness of the page: the sum of its background's red, green and blue.
 async fn brightness(page: &Client) -> u64 {
     let rgb = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g)";
     let sum = value(page, &format!("{rgb}.map(Number).reduce((a, b) => a + b)")).await;
@@ -318,31 +314,30 @@ async fn brightness(page: &Client) -> u64 {
 #[tokio::test]
 async fn a_dark_color_scheme_is_followed() {
     let run = failing_run();
-    look(&run, &[], async |page| {
+    open(&run, &[], async |page| {
         assert!(brightness(&page).await > 600);
     })
     .await;
     let dark = ["--blink-settings=preferredColorScheme=0"];
-    look(&run, &dark, async |page| {
+    open(&run, &dark, async |page| {
         assert!(brightness(&page).await < 150);
     })
     .await;
 }
 
 #[tokio::test]
-async fn ten_thousand_steps_and_a_hundred_thousand_lines() {
-    look(&long_run(10_000, 100_000), &[], async |page| {
-        until(&page, &format!("{CHOSEN} === 'must succeed: make test-9998'")).await;
+async fn a_page_with_ten_thousand_steps_is_usable() {
+    open(&long_run(10_000, 100_000), &[], async |page| {
+        until(&page, &format!("{SELECTED} === 'must succeed: make test-9998'")).await;
         press(&page, "j").await.unwrap();
-        until(&page, &format!("{CHOSEN} === 'must succeed: make test-9999'")).await;
+        until(&page, &format!("{SELECTED} === 'must succeed: make test-9999'")).await;
         let rows = value(&page, "document.querySelectorAll('.row').length").await;
         assert!(rows.as_u64().unwrap() < 300, "{rows}");
 
-        // The time is zoomed into, and out of.
+        // Zooms in and out.
         let all = drawn(&page).await;
         press(&page, "+").await.unwrap();
-        let near = drawn(&page).await;
-        assert!(all != near);
+        assert!(all != drawn(&page).await);
         press(&page, "0").await.unwrap();
         assert!(all == drawn(&page).await);
 

@@ -1,4 +1,4 @@
-//! What a run of the driver leaves: `trace.html`, the XML log.
+//! The reports of a run of the driver: `trace.html` and the XML log.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::driver::{Ended, Run};
 
-/// What a page has for its program: the run.
+/// The data of a run that is embedded in its page.
 fn trace(out: &Path) -> Value {
     let page = fs::read_to_string(out.join("trace.html")).unwrap();
     let (_, data) = page.split_once("type=\"application/json\">").unwrap();
@@ -15,7 +15,7 @@ fn trace(out: &Path) -> Value {
     assert_eq!(
         rest.matches("</script>").count(),
         1,
-        "one more, the page's own"
+        "only the page's own script follows"
     );
     serde_json::from_str(data).unwrap()
 }
@@ -24,7 +24,7 @@ fn steps(trace: &Value) -> &Vec<Value> {
     trace["steps"].as_array().unwrap()
 }
 
-/// The step that does `what`.
+/// The step with the description `what`.
 fn step<'a>(trace: &'a Value, what: &str) -> &'a Value {
     let mut all = steps(trace).iter();
     all.find(|step| step["what"] == what)
@@ -40,8 +40,8 @@ with subtest('outer'):
     with machine.nested('inner'):
         machine.succeed('echo a reason; exit 3')
 ";
-    let said = run.run(script).failed(1);
-    let last = said.lines().last().unwrap();
+    let log = run.run(script).failed(1);
+    let last = log.lines().last().unwrap();
     assert_eq!(
         last,
         format!("trace: {}", run.out().join("trace.html").display())
@@ -90,21 +90,21 @@ with subtest('outer'):
 }
 
 #[test]
-fn the_failing_example() {
+fn the_failing_example_shows_its_error() {
     let run = Run::new(&[("client", "systemd"), ("server", "systemd")]);
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../driver/examples/fails.py");
     let command = &mut run.command();
-    let said = Ended::of(command.args(["--vlans", "1", "--"]).arg(example)).failed(1);
-    let gist = "    client: must succeed: curl";
-    assert!(said.contains(gist), "{said}");
+    let log = Ended::of(command.args(["--vlans", "1", "--"]).arg(example)).failed(1);
+    let failed_step = "    client: must succeed: curl";
+    assert!(log.contains(failed_step), "{log}");
     let trace = trace(run.out());
     let failing = usize::try_from(trace["root_cause"].as_u64().unwrap()).unwrap();
-    let story = steps(&trace)[failing]["error"].as_str().unwrap();
+    let error = steps(&trace)[failing]["error"].as_str().unwrap();
     assert!(
-        story.contains("curl: (7) Failed to connect to server port 80"),
-        "{story}"
+        error.contains("curl: (7) Failed to connect to server port 80"),
+        "{error}"
     );
-    // What was read on the screen has its place there.
+    // The picture contains the positions of recognized words.
     let reading = step(&trace, "waiting for login|root@ to appear on screen");
     let words = reading["entries"].as_array().unwrap().last().unwrap()["picture"]["words"].as_str();
     assert!(words.unwrap().contains("\"server\""), "{reading}");
@@ -159,10 +159,10 @@ fn every_run_leaves_a_page() {
     );
 
     run.run("if True\n    pass\n").failed(2);
-    let story = trace(run.out())["message"].to_string();
-    assert!(story.contains("script.py:1: expected ':'"), "{story}");
+    let message = trace(run.out())["message"].to_string();
+    assert!(message.contains("script.py:1: expected ':'"), "{message}");
 
-    // What a script catches is no failure of the run; threads have steps of their own.
+    // A caught exception does not fail the run. Each thread has its own steps.
     let script = "\
 import threading
 def nest(name):
@@ -175,7 +175,7 @@ with subtest('outer'):
     nest('of the script')
 try:
     with subtest('tried'):
-        raise Exception('in vain')
+        raise Exception('caught')
 except Exception:
     pass
 ";
@@ -198,8 +198,8 @@ fn a_timed_out_run_shows_its_current_step() {
     let run = Run::new(&[]);
     let script = run.script("import time\nwith subtest('endless'):\n    time.sleep(1000)\n");
     let command = &mut run.command();
-    let said = Ended::of(command.args(["--global-timeout", "10"]).arg(script)).failed(124);
-    assert!(said.contains("script ran out of time in "), "{said}");
+    let log = Ended::of(command.args(["--global-timeout", "10"]).arg(script)).failed(124);
+    assert!(log.contains("script ran out of time in "), "{log}");
     let trace = trace(run.out());
     assert_eq!(trace["outcome"], "timed-out");
     let failing = usize::try_from(trace["root_cause"].as_u64().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! Whatever a guest answers to a shell's requests.
+//! Arbitrary answers of a guest to a shell's requests.
 //! `cargo +nightly fuzz run client` in `backdoor-shell/`.
 
 #![no_main]

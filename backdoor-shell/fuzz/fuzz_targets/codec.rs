@@ -1,4 +1,4 @@
-//! Whatever a guest sends, cut anywhere.
+//! Arbitrary input from a guest, split anywhere.
 //! `cargo +nightly fuzz run codec` in `backdoor-shell/`.
 
 #![no_main]

@@ -1,6 +1,6 @@
-//! A bash of this host, started as a guest starts its own.
+//! A bash on this host, started as in a guest.
 
-#![allow(dead_code, reason = "each test file uses some of it")]
+#![allow(dead_code, reason = "each test file uses a part")]
 
 use std::process::Stdio;
 
@@ -11,14 +11,15 @@ use tokio::process::{Child, ChildStdin, ChildStdout};
 pub(crate) const BACKDOOR: &str =
     "echo connecting; echo 'Spawning backdoor root shell...'; exec bash --norc";
 
-/// The same where the agent takes its line for a virtio port, at which nobody else is.
+/// The same, with an agent that treats its line as a virtio port.
 pub(crate) const AT_A_PORT: &str = "echo 'Spawning backdoor root shell...'; \
      exec bash --norc < <(exec sed -u 's/\\\\n__vm_on_port=\\\\n/\\\\n__vm_on_port=1\\\\n/')";
 
 pub(crate) struct Guest {
     pub(crate) shell: Shell<Join<ChildStdout, ChildStdin>>,
-    pub(crate) said: Vec<String>,
-    /// Kills the bash when the test is over.
+    /// The lines before the agent's answer.
+    pub(crate) greeting: Vec<String>,
+    /// Kills bash when dropped.
     pub(crate) process: Child,
 }
 
@@ -36,19 +37,19 @@ pub(crate) async fn guest(backdoor: &str) -> Guest {
         process.stdin.take().unwrap(),
     );
     let mut shell = Shell::new(line);
-    let mut said = Vec::new();
+    let mut greeting = Vec::new();
     shell
-        .connect(|line| said.push(line.to_owned()))
+        .connect(|line| greeting.push(line.to_owned()))
         .await
         .unwrap();
     Guest {
         shell,
-        said,
+        greeting,
         process,
     }
 }
 
-/// Bytes that no pattern compresses or hides a swap in.
+/// Pseudorandom bytes.
 pub(crate) fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     std::iter::repeat_with(|| {

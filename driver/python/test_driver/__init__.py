@@ -1,1 +1,1 @@
-"""The names that test scripts know, on vmwright's machines."""
+"""The interface of the NixOS test driver for test scripts, on vmwright's machines."""

@@ -1,4 +1,4 @@
-"""The exceptions that scripts may catch."""
+"""The exceptions of test scripts."""
 
 
 class MachineError(Exception):
@@ -9,7 +9,7 @@ class MachineError(Exception):
 
 
 class RequestedAssertionFailed(AssertionError):
-    """An assertion of the script failed: a command's status, say, or a wait timed out."""
+    """An assertion of the script failed, such as a command's status, or a wait timed out."""
 
 
 class GlobalTimeout(BaseException):
@@ -20,6 +20,6 @@ class Terminated(BaseException):
     """The driver received SIGTERM."""
 
 
-# Tracebacks then show the names without a module, as scripts use them.
+# Tracebacks then show the names without a module, as they appear in scripts.
 for _error in (MachineError, RequestedAssertionFailed, GlobalTimeout, Terminated):
     _error.__module__ = "builtins"

@@ -1,4 +1,4 @@
-"""Failures: their messages, without frames of this package, and how reports know them."""
+"""Failures: their messages, without frames of this package, and their identity in reports."""
 
 import builtins
 import contextlib
@@ -32,9 +32,9 @@ class Failure(NamedTuple):
 
 
 def error_id(error: BaseException) -> int:
-    """Identifies an exception in the trace: steps that it ends record the same number.
-    Rust sets it on exceptions made from errors of machines."""
-    # Not by setattr, which a script's own exceptions may refuse.
+    """Identifies an exception in the trace: all steps that fail by it record this number.
+    Rust sets it on exceptions that it creates from errors of machines."""
+    # Not by setattr, which may fail for an exception class of the script.
     attributes = vars(error)
     if "_vmwright_error_id" not in attributes:
         attributes["_vmwright_error_id"] = _vmwright.next_error_id()
@@ -100,7 +100,7 @@ def script_stack(frame: Optional[FrameType]) -> str:
 
 
 def _is_script_frame(frame: FrameType) -> bool:
-    # Unittest marks its own modules so, for the same purpose.
+    # Unittest marks its modules by this variable to hide them from tracebacks.
     is_unittest = "__unittest" in frame.f_globals
     return not is_unittest and not frame.f_code.co_filename.startswith(OWN_FILES)
 

@@ -1,9 +1,8 @@
-"""The keys of a US keyboard, as scripts look them up: by the codes that QEMU's `sendkey`
-takes."""
+"""The keys of a US keyboard, in the notation of QEMU's `sendkey`, for scripts."""
 
 from typing import Dict
 
-# What the keys of a row type, alone and with Shift, from the code of the first on.
+# Rows of keys: the code of the first, and the characters without and with Shift.
 ROWS = [
     (0x02, "1234567890-=", "!@#$%^&*()_+"),
     (0x1A, "[]", "{}"),
@@ -25,5 +24,5 @@ def _char_to_key() -> Dict[str, str]:
     return keys
 
 
-# Characters that are no names of keys themselves.
+# The keys for all characters that are not themselves names of keys.
 CHAR_TO_KEY = _char_to_key()

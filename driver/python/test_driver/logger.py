@@ -27,8 +27,8 @@ class Logger:
         self.exit_on_error = True
         # Messages below it are dropped.
         self._level = LogLevel.INFO
-        # The subtests that have ended: name, begin and end in seconds since the begin of
-        # the run, and the failure, if any.
+        # The finished subtests: name, start and end in seconds since the start of the run,
+        # and the failure, if any.
         self.ended: List[Tuple[str, float, float, Optional[Failure]]] = []
 
     def log(self, message: str, attributes: Dict[str, str] = {}) -> None:
@@ -70,20 +70,20 @@ class Logger:
 
     @contextmanager
     def nested(self, message: str, attributes: Dict[str, str] = {}) -> Iterator[None]:
-        """Logs the begin and end of a group of steps, with its duration."""
+        """Logs the start and end of a group of steps, with its duration."""
         with self._step(message, attributes, "nested", exception_text):
             yield
 
     @contextmanager
     def script(self) -> Iterator[None]:
-        """The script itself, whose failure is logged with its traceback."""
+        """The step of the script itself. Its failure is logged with a traceback."""
         with self._step("run the VM test script", {}, "script", _script_failure):
             yield
 
     @contextmanager
     def subtest(self, name: str, attributes: Dict[str, str] = {}) -> Iterator[None]:
         """A named part of the test."""
-        began = _vmwright.elapsed()
+        start = _vmwright.elapsed()
         failure = None
         try:
             with self._step(f"subtest: {name}", attributes, "subtest", exception_text):
@@ -93,7 +93,7 @@ class Logger:
                 failure = Failure.of(error, exception_text(error))
             raise
         finally:
-            self.ended.append((utf8(name), began, _vmwright.elapsed(), failure))
+            self.ended.append((utf8(name), start, _vmwright.elapsed(), failure))
 
     @contextmanager
     def _step(
@@ -116,7 +116,7 @@ class Logger:
 
 
 def _script_failure(error: BaseException) -> str:
-    # Where a script calls sys.exit is not of interest.
+    # The traceback of a call of sys.exit is not useful.
     is_exit = isinstance(error, SystemExit)
     return exception_text(error) if is_exit else script_traceback(error)
 

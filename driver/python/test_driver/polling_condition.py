@@ -1,11 +1,12 @@
 """Conditions that must hold while a part of a test runs."""
 
 import time
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 from test_driver.errors import RequestedAssertionFailed
-from test_driver.logger import rootlog
 from test_driver.failure import exception_text
+from test_driver.logger import rootlog
+from test_driver.machine import retry
 
 
 class PollingCondition:
@@ -16,7 +17,7 @@ class PollingCondition:
     description: Optional[str]
     last_called: float
     entry_count: int
-    # Why it did not hold when it was last checked, if it raised that.
+    # The exception that the last check raised.
     error: Optional[Exception]
 
     def __init__(
@@ -33,13 +34,13 @@ class PollingCondition:
         self.error = None
 
     def check(self, force: bool = False) -> bool:
-        """Whether it holds; taken for granted if it was checked lately."""
+        """Whether it holds. True without a check if it was checked recently."""
         if (self.entered or not self.overdue) and not force:
             return True
         with self, rootlog.nested(f"checking: {self.description}"):
             self.error = None
             try:
-                # A function that returns nothing demands by exceptions.
+                # A function without a return value raises exceptions instead.
                 result = self.condition()
                 holds = result is None or bool(result)
             except Exception as error:
@@ -62,7 +63,7 @@ class PollingCondition:
 
     @property
     def entered(self) -> bool:
-        """Whether it is being checked: by commands of its own, for instance."""
+        """Whether a check is in progress. Its own commands must not start another."""
         return self.entry_count > 0
 
     def __enter__(self) -> None:
@@ -70,3 +71,25 @@ class PollingCondition:
 
     def __exit__(self, *_) -> None:  # type: ignore
         self.entry_count -= 1
+
+
+class Poll:
+    """A polling condition as scripts use it: it must hold within `with`."""
+
+    def __init__(self, driver: Any, condition: PollingCondition):
+        self._driver = driver
+        self.condition = condition
+
+    def __enter__(self) -> None:
+        self._driver.polling_conditions.append(self.condition)
+        # Operations may already run in other threads.
+        for machine in self._driver.machines + self._driver._created:
+            machine._vm.update_callbacks()
+
+    def __exit__(self, *_: Any) -> None:
+        self._driver.polling_conditions.remove(self.condition)
+
+    def wait(self, timeout: int = 900) -> None:
+        """Waits until the condition holds."""
+        with rootlog.nested(f"waiting for {self.condition.description}"):
+            retry(lambda _: self.condition.check(force=True), timeout)

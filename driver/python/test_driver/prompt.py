@@ -1,4 +1,4 @@
-"""A prompt with all names of a script's."""
+"""An interactive prompt with all names of a script."""
 
 import code
 import os
@@ -12,29 +12,28 @@ from test_driver.logger import rootlog
 from test_driver.failure import script_traceback
 
 BANNER = """\
-{machines}
-start_all() starts them, test_script() runs the script; a machine's shell_interact()
-and console_interact() are for you; Ctrl-D leaves."""
+machines: {machines}
+start_all() starts them, test_script() runs the script. shell_interact() and
+console_interact() of a machine open its shell and console. Ctrl-D leaves."""
 
 
 def prompt(driver: Driver, names: Dict[str, Any]) -> None:
-    """Reads and runs lines, which know the names, until somebody leaves."""
+    """Reads and runs lines of Python with `names` defined, until the user leaves."""
     symbols = {"__name__": "__main__", **names}
-    # Nothing is left to be ended by an error that somebody looks at.
+    # `log.error` must not end the prompt.
     rootlog.exit_on_error = False
     machines = ", ".join(machine.name for machine in driver.machines)
     history = _edit_lines(symbols)
     try:
-        _Console(symbols).interact(
-            BANNER.format(machines=f"machines: {machines or 'none'}"), exitmsg=""
-        )
+        banner = BANNER.format(machines=machines or "none")
+        _Console(symbols).interact(banner, exitmsg="")
     finally:
         if history is not None:
-            _keep(history)
+            _save_history(history)
 
 
 class _Console(code.InteractiveConsole):
-    """A prompt that survives all errors, except the end of the run."""
+    """A prompt that continues after all exceptions, except those that end the run."""
 
     def runcode(self, code: CodeType) -> None:
         try:
@@ -46,23 +45,23 @@ class _Console(code.InteractiveConsole):
 
 
 def _edit_lines(symbols: Dict[str, Any]) -> Any:
-    """Completion by Tab, and the history of earlier runs."""
+    """Enables completion by Tab, and loads the history of earlier runs."""
     try:
         import readline
         import rlcompleter
     except ImportError:
-        # A Python without it reads lines all the same.
+        # A Python without readline still reads lines.
         return None
     readline.set_completer(rlcompleter.Completer(symbols).complete)
     readline.parse_and_bind("tab: complete")
     try:
         readline.read_history_file(_history_file())
     except (OSError, RuntimeError):
-        pass  # There is none, or nowhere to have one.
+        pass  # There is no history yet, or no home directory.
     return readline
 
 
-def _keep(readline: Any) -> None:
+def _save_history(readline: Any) -> None:
     try:
         _history_file().parent.mkdir(parents=True, exist_ok=True)
         readline.set_history_length(1000)

@@ -1,5 +1,5 @@
-"""A machine's QEMU and the lines to it, as far as scripts use them as processes, sockets
-and queues."""
+"""A machine's QEMU and its connections, with those methods of processes, sockets and queues
+that scripts use."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from test_driver.errors import RequestedAssertionFailed
 
 
 class Process:
-    """One start of a machine's QEMU, as far as scripts use `subprocess.Popen` of it."""
+    """A QEMU process, with the methods of `subprocess.Popen` that scripts use."""
 
     def __init__(self, vm: Any, name: str):
         self._vm = vm
@@ -26,13 +26,13 @@ class Process:
         return self.poll()
 
     def poll(self) -> Optional[int]:
-        """How it ended, if it has."""
+        """Its exit status, if it has ended."""
         if self._returncode is None:
             self._returncode = self._vm.exit_status
         return self._returncode
 
     def wait(self, timeout: Optional[float] = None) -> Optional[int]:
-        """Waits for its end."""
+        """Waits until it ends."""
         if self.poll() is None:
             try:
                 self._returncode = self._vm.wait_for_shutdown(timeout)
@@ -51,7 +51,7 @@ class Process:
         self.send_signal(signal.SIGKILL)
 
     def was_released(self) -> None:
-        """It was killed, and the machine has forgotten it."""
+        """Records that it was killed. The machine no longer has its exit status."""
         if self._returncode is None:
             self._returncode = -signal.SIGKILL
 
@@ -67,12 +67,12 @@ class Stdin:
         return len(chars)
 
     def flush(self) -> None:
-        """There is nothing to do: what is written is sent."""
+        """Does nothing: `write` does not buffer."""
 
 
 class Lines(Queue):
-    """The console's lines which no wait has gone past. It is filled when it is looked at:
-    whoever empties it has the next wait for console text begin with what comes then."""
+    """The console's lines after the last match of a wait. Each access adds the new lines.
+    The next wait for console text starts after the lines that were added."""
 
     def __init__(self, vm: Any = None):
         super().__init__()
@@ -97,7 +97,7 @@ class Lines(Queue):
 
 
 class Monitor:
-    """A machine's human monitor, as far as scripts use a socket of it."""
+    """A machine's human monitor, with the methods of a socket that scripts use."""
 
     def __init__(self, machine: Any):
         self._machine = machine
@@ -110,7 +110,7 @@ class Monitor:
 
 
 class Shell:
-    """A machine's root shell, as far as scripts use a socket of it."""
+    """A machine's root shell, with the methods of a socket that scripts use."""
 
     def __init__(self, machine: Any):
         self._machine = machine

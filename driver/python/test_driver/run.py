@@ -25,9 +25,9 @@ from test_driver.failure import (
     script_traceback,
 )
 
-# How often a script that continues after its time is interrupted again, in seconds. Not at
-# the moment when faulthandler prints the threads: they must not change meanwhile.
-AGAIN = 7
+# Seconds between the interrupts of a script that continues after its time limit. No
+# interrupt must coincide with the stack dump of faulthandler.
+TIMEOUT_INTERVAL = 7
 
 
 def run(
@@ -43,7 +43,7 @@ def run(
     junit_xml: Optional[Path],
     name: str,
 ) -> Tuple[Optional[int], Optional[Failure]]:
-    """Runs a script or a prompt; returns the exit code, None if nothing could begin, and
+    """Runs a script or a prompt; returns the exit code, or None if it could not start, and
     the failure."""
     try:
         if script is not None:
@@ -62,7 +62,7 @@ def run(
         pause_on_failure,
     )
     if time_up and status != TIMED_OUT:
-        # The script has caught the exception that was to end it.
+        # The script caught the exception.
         status, failure = TIMED_OUT, failure or Failure("")
         message = "\n".join([*time_up, failure.message]).rstrip()
         failure = failure._replace(message=message)
@@ -77,8 +77,8 @@ def run(
         except Exception as error:
             status, failure = status or FAILED, Failure.of(error, str(error))
             print_error(failure.message)
-    # The interpreter is not finalised, as threads may wait for anything. Signals may
-    # interrupt exit handlers as they may the script; this does not change the verdict.
+    # The interpreter is not finalised, as that would wait for all threads. Signals may
+    # interrupt exit handlers, as they may the script, without changing the outcome.
     try:
         _end_by_signals()
         atexit._run_exitfuncs()
@@ -93,7 +93,8 @@ def run(
 def _run(
     make_driver: Callable[[], Driver], interactive: bool, pause_on_failure: bool
 ) -> Tuple[int, Optional[Failure]]:
-    """The exit code, and the failure; one without a message if the script chose a code."""
+    """Returns the exit code and the failure, which has no message if the script chose the
+    code."""
     try:
         with _Quiet(make_driver()) as driver:
             if interactive:
@@ -105,7 +106,7 @@ def _run(
         return PASSED, None
     except SystemExit as error:
         if error.code is None or isinstance(error.code, int):
-            # A multiple of 256 is not a success.
+            # A multiple of 256 must not become 0.
             status = (error.code or 0) & 0xFF or (FAILED if error.code else PASSED)
             return status, None if status == PASSED else Failure.of(error, "")
         return FAILED, Failure.of(error, printable(str(error.code)))
@@ -127,8 +128,8 @@ def _run_tests_or_pause(driver: Driver) -> None:
         if isinstance(error, SystemExit) and not error.code:
             raise
         print_error(script_traceback(error))
-        print_error("The script has failed, and its machines wait.")
-        # It has failed even if the prompt is left by sys.exit.
+        print_error("The script failed. Its machines still run.")
+        # The run fails even if the user leaves the prompt by sys.exit.
         with contextlib.suppress(SystemExit):
             prompt(driver, driver.script_names)
         raise
@@ -176,8 +177,8 @@ def _ignore_signals() -> None:
 
 
 def _handle_signals(global_timeout: Optional[float]) -> List[str]:
-    """Installs the handlers, and starts the timer if there is a time limit. The returned
-    list is filled when the time is up, with the script's stack at that moment."""
+    """Installs the handlers, and starts the timer if there is a time limit. When it
+    expires, the script's stack is added to the returned list."""
     time_up: List[str] = []
 
     def timed_out(_number: int, frame: Optional[FrameType]) -> NoReturn:
@@ -194,7 +195,8 @@ def _handle_signals(global_timeout: Optional[float]) -> List[str]:
     signal.set_wakeup_fd(wakeup_fd, warn_on_full_buffer=False)
     if global_timeout:
         rootlog.info(f"Test will time out and terminate in {global_timeout:g} seconds")
-        signal.setitimer(signal.ITIMER_REAL, global_timeout, AGAIN)
-        # Shows where a script hangs that does not end; the process is killed soon after.
+        signal.setitimer(signal.ITIMER_REAL, global_timeout, TIMEOUT_INTERVAL)
+        # Prints the stacks of a script that still has not ended, before the process is
+        # killed.
         faulthandler.dump_traceback_later(global_timeout + _vmwright.CLEAN_UP_SECONDS)
     return time_up

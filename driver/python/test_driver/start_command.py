@@ -1,4 +1,4 @@
-"""How a machine's QEMU is started."""
+"""Commands that start a machine's QEMU."""
 
 import re
 from pathlib import Path
@@ -6,17 +6,17 @@ from typing import Any, Dict, Optional, Tuple
 
 
 class StartCommand:
-    """A command that starts QEMU, and takes more arguments for it."""
+    """A command that starts QEMU with the arguments appended to it."""
 
     _cmd: str
 
     def _native(self) -> Dict[str, Any]:
-        """What the driver makes of it."""
+        """The description that `_vmwright.Machine` expects."""
         return {"command": self._cmd}
 
 
 class NixStartScript(StartCommand):
-    """A start script named `run-NAME-vm`, or another line of the shell's."""
+    """A start script named `run-NAME-vm`, or another shell command."""
 
     def __init__(self, script: str):
         self._cmd = str(script)
@@ -28,7 +28,7 @@ class NixStartScript(StartCommand):
 
 
 class LegacyStartCommand(StartCommand):
-    """QEMU's command line put together from a few arguments."""
+    """A QEMU command line made of a few arguments."""
 
     def __init__(
         self,
@@ -57,6 +57,6 @@ class LegacyStartCommand(StartCommand):
         return {"legacy": {k: v for k, v in self._args.items() if v is not None}}
 
 
-# Scripts have them from there, as upstream.
+# The NixOS test driver defines them in this module.
 for _command in (StartCommand, NixStartScript, LegacyStartCommand):
     _command.__module__ = "test_driver.machine"

@@ -25,5 +25,5 @@ class VLan:
         os.environ[f"QEMU_VDE_SOCKET_{nr}"] = str(self.socket_dir)
 
     def stop(self) -> None:
-        """Ends the switch."""
+        """Stops the switch."""
         self._switch.stop()

@@ -1,4 +1,4 @@
-//! Where a person's shell is to come: some of `socat`'s addresses.
+//! The address for `shell_interact`, in a subset of `socat`'s syntax.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,35 +9,35 @@ use pyo3::exceptions::PyValueError;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-/// Where somebody is.
+/// The place from which a user operates a shell.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Address {
-    /// At this terminal.
+    /// The terminal of this process.
     Terminal,
-    /// Listening at `HOST:PORT`.
+    /// A program that listens on a TCP port, `HOST:PORT`.
     Tcp(String),
-    /// Listening at a socket.
+    /// A program that listens on a Unix socket.
     Unix(PathBuf),
 }
 
-/// What is typed, and where it is answered.
-type Line = (
+/// The user's input, and the output shown to the user.
+type Connection = (
     Box<dyn AsyncRead + Send + Unpin>,
     Box<dyn AsyncWrite + Send + Unpin>,
 );
 
 impl Address {
-    /// Connects to what is typed and shown elsewhere.
-    pub(super) async fn connect(&self) -> io::Result<Option<Line>> {
+    /// Connects to the address. There is no connection for the terminal of this process.
+    pub(super) async fn connect(&self) -> io::Result<Option<Connection>> {
         Ok(match self {
             Self::Terminal => None,
-            Self::Tcp(address) => Some(line(TcpStream::connect(address).await?)),
-            Self::Unix(path) => Some(line(UnixStream::connect(path).await?)),
+            Self::Tcp(address) => Some(connection(TcpStream::connect(address).await?)),
+            Self::Unix(path) => Some(connection(UnixStream::connect(path).await?)),
         })
     }
 }
 
-fn line(stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Line {
+fn connection(stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Connection {
     let (input, output) = tokio::io::split(stream);
     (Box::new(input), Box::new(output))
 }
@@ -63,7 +63,7 @@ mod tests {
     use super::Address;
 
     #[test]
-    fn as_socat_would_understand_them() {
+    fn addresses_are_parsed_as_by_socat() {
         for (text, address) in [
             ("-", Address::Terminal),
             ("READLINE,prompt=$ ", Address::Terminal),

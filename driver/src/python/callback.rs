@@ -1,4 +1,4 @@
-//! Calls of Python's functions within operations of machines.
+//! Calls of Python functions within operations of machines.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +14,7 @@ use super::waiting::call;
 pub(super) struct Raised(Arc<Mutex<Option<PyErr>>>);
 
 impl Raised {
-    /// Calls Python: the result, or None if it raised.
+    /// Calls Python; returns None if it raised an exception.
     pub(super) fn call<T>(&self, f: impl FnOnce(Python<'_>) -> PyResult<T>) -> Option<T> {
         let result = call(f);
         result.map_err(|error| *self.slot() = Some(error)).ok()

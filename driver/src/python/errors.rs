@@ -1,4 +1,5 @@
-//! Errors of machines as Python's exceptions, and exceptions as failures of a report.
+//! Conversion of machine errors to Python exceptions, and of exceptions to failures in a
+//! report.
 
 use machine::report::Failure;
 use machine::{Error, ErrorKind, serial_log};

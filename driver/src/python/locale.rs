@@ -1,4 +1,4 @@
-//! The locale, by which Python knows how text is written.
+//! The locale, which determines the text encoding of Python.
 
 use std::env;
 use std::os::unix::process::CommandExt as _;
@@ -6,12 +6,14 @@ use std::process::Command;
 
 use pyo3::prelude::*;
 
-/// One that every system has.
+/// A locale that every system has.
 const UTF_8: &str = "C.UTF-8";
 
-/// Where there is no locale, as in sandboxes, an embedded Python takes all text for ASCII.
-/// `python3` takes C.UTF-8 then (PEP 538). So does this: it becomes a process that has it.
-/// Nothing is to have begun before.
+/// Executes this program again with the locale C.UTF-8 if Python would otherwise use ASCII.
+///
+/// Without a locale, as in sandboxes, an embedded Python decodes all text as ASCII; the
+/// program `python3` falls back to C.UTF-8 (PEP 538). Call this before anything else
+/// starts, since it replaces the process.
 pub(super) fn ensure_utf8() {
     let is_ascii = Python::attach(|py| {
         let encoding = py
@@ -34,7 +36,7 @@ pub(super) fn ensure_utf8() {
     if let (Ok(program), Some(name)) = (env::current_exe(), words.next()) {
         let mut again = Command::new(program);
         again.arg0(name).args(words);
-        // If it can't, scripts without such text are run all the same.
-        let _why = again.env(decisive, UTF_8).exec();
+        // It returns only on errors. Scripts that are pure ASCII still work then.
+        let _error = again.env(decisive, UTF_8).exec();
     }
 }

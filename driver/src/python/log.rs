@@ -1,4 +1,4 @@
-//! What scripts log and report.
+//! Functions by which scripts log and report.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ pub(super) fn set_report(report: Report) {
     REPORT.get_or_init(|| report);
 }
 
-/// Logs a message, under the name of a machine if it is given.
+/// Logs a message, under the name of a machine if one is given.
 #[pyfunction]
 pub(super) fn log(level: &str, message: &str, machine: Option<&str>) {
     let machine = machine.unwrap_or_default();
@@ -46,7 +46,7 @@ pub(super) fn show_serial(enable: bool) {
     report::show_consoles(enable);
 }
 
-/// Seconds since the begin of the run.
+/// Seconds since the start of the run.
 #[pyfunction]
 pub(super) fn elapsed() -> f64 {
     REPORT
@@ -60,25 +60,25 @@ pub(super) fn next_error_id() -> u64 {
     trace::next_error_id()
 }
 
-/// Writes the outcome of a run. For each part: its name, begin and end in seconds since the
-/// begin of the run, and its failure.
+/// Writes the outcome of a run. For each part: its name, its start and end in seconds since
+/// the start of the run, and its failure.
 #[pyfunction]
-#[expect(clippy::needless_pass_by_value, reason = "pyo3 gives values")]
+#[expect(clippy::needless_pass_by_value, reason = "pyo3 passes values")]
 pub(super) fn write_junit(
     path: PathBuf,
     name: &str,
     cases: Vec<(String, f64, f64, Option<FailureFields>)>,
 ) -> PyResult<()> {
     let seconds = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
-    let cases = cases.into_iter().map(|(name, began, ended, wrong)| {
-        let (began, ended) = (seconds(began), seconds(ended));
+    let cases = cases.into_iter().map(|(name, start, end, fields)| {
+        let (start, end) = (seconds(start), seconds(end));
         Case {
             name,
-            time: ended.saturating_sub(began),
-            failure: wrong.map(failure),
+            time: end.saturating_sub(start),
+            failure: fields.map(failure),
             output: REPORT
                 .get()
-                .map_or_else(String::new, |report| report.log(began, ended)),
+                .map_or_else(String::new, |report| report.log(start, end)),
         }
     });
     junit::write(&path, name, cases.collect()).map_err(PyOSError::new_err)

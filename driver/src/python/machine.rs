@@ -1,4 +1,5 @@
-//! The class `Machine` of the module `_vmwright`, the base of the one that scripts use.
+//! The class `Machine` of the module `_vmwright`, to which the class `Machine` of scripts
+//! delegates.
 
 mod console;
 mod files;
@@ -50,7 +51,7 @@ struct Parts {
 #[pymethods]
 impl Machine {
     /// If `has_callbacks` returns true, `run_callbacks` is called before each command, key
-    /// and look at the screen, also within waits.
+    /// press and reading of the screen, also within waits.
     #[new]
     #[expect(
         clippy::too_many_arguments,
@@ -93,7 +94,7 @@ impl Machine {
         })
     }
 
-    /// Looks again whether there are callbacks, for operations that already run in other
+    /// Calls `has_callbacks` again, also on behalf of operations that already run in other
     /// threads.
     fn update_callbacks(&self, py: Python<'_>) -> PyResult<()> {
         let calls_back = self.has_callbacks.call0(py)?.is_truthy(py)?;
@@ -122,7 +123,7 @@ impl Machine {
         })
     }
 
-    /// Runs an operation to its end.
+    /// Waits for an operation of the machine.
     fn wait<T: Send>(
         &self,
         py: Python<'_>,

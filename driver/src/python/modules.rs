@@ -1,4 +1,4 @@
-//! The modules that scripts use, which the program holds.
+//! The Python modules that are part of this program.
 
 use std::ffi::CString;
 
@@ -7,20 +7,19 @@ use pyo3::types::{PyDict, PyString};
 
 use crate::exit_code;
 
-/// Files of the package `test_driver`, with their text.
+/// Files of the package `test_driver`, with their contents.
 macro_rules! files {
     ($($path:literal),* $(,)?) => {
         [$(($path, include_str!(concat!("../../python/test_driver/", $path, ".py")))),*]
     };
 }
 
-/// All of them, each after those that it imports.
-const FILES: [(&str, &str); 24] = files![
+/// All files, each after those that it imports.
+const FILES: [(&str, &str); 25] = files![
     "__init__",
     "errors",
     "failure",
     "logger",
-    "polling_condition",
     "start_command",
     "vlan",
     "keys",
@@ -37,12 +36,14 @@ const FILES: [(&str, &str); 24] = files![
     "machine/screen",
     "machine/monitor",
     "machine/__init__",
+    "polling_condition",
+    "symbols",
     "driver",
     "prompt",
     "run",
 ];
 
-/// Makes its modules known to `import`.
+/// Adds the modules to `sys.modules`.
 pub(super) fn add(py: Python<'_>) -> PyResult<()> {
     let modules = py
         .import("sys")?
@@ -55,10 +56,10 @@ pub(super) fn add(py: Python<'_>) -> PyResult<()> {
         let name = path.trim_end_matches("/__init__").replace('/', ".");
         let module = load(py, &name, &format!("<{path}.py>"), text)?;
         if path.ends_with("/__init__") {
-            // A package, of which no more is to be found anywhere.
+            // Makes it a package, without a directory to search for more modules.
             module.setattr("__path__", Vec::<String>::new())?;
         }
-        // The parts of `machine` come before it, which alone imports them.
+        // The parts of `machine` are loaded before it, as it imports them.
         let (package, own_name) = name.rsplit_once('.').unwrap_or_default();
         if let Some(package) = modules.get_item(package)? {
             package.setattr(PyString::new(py, own_name), module)?;

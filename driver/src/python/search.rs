@@ -1,4 +1,4 @@
-//! Python's regular expressions, in waits.
+//! Waits for text with Python's regular expressions.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use super::callback::Raised;
 
-/// A Python function that returns where it finds something in a text.
+/// A Python function that returns the span of a match in a text.
 #[derive(Clone)]
 pub(super) struct Search {
     function: Arc<Py<PyAny>>,
@@ -43,7 +43,7 @@ impl Search {
     }
 }
 
-/// Converts an offset in characters, as Python counts.
+/// Converts an offset in characters, as Python counts, to one in bytes.
 fn byte_offset(text: &str, characters: usize) -> usize {
     let mut starts = text.char_indices().map(|(at, _)| at);
     starts.nth(characters).unwrap_or(text.len())

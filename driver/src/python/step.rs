@@ -1,4 +1,4 @@
-//! Steps of scripts, in which the steps of machines are nested.
+//! Steps of scripts, which contain the steps of machines.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
@@ -27,7 +27,7 @@ impl Step {
         }
     }
 
-    /// Begins it: steps that this thread begins from now on are nested in it.
+    /// Begins the step. Later steps of this thread are nested in it.
     fn enter(&self) {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         *thread = Some(thread::current().id());
@@ -35,10 +35,10 @@ impl Step {
             .with_subscriber(|(id, subscriber)| subscriber.enter(id));
     }
 
-    /// Ends it and records its outcome.
+    /// Ends the step and records its outcome.
     fn exit(&self, outcome: &str, failure: Option<FailureFields>) {
         let (error, error_id, infrastructure) = failure.unwrap_or_default();
-        // All at once: subscribers take the step as ended when they see its outcome.
+        // All at once, as subscribers consider the step ended when its outcome is recorded.
         tracing::record_all!(
             self.span,
             outcome = outcome,

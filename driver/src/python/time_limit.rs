@@ -1,18 +1,18 @@
-//! Time-outs, as scripts give them.
+//! Time limits in the arguments of scripts.
 
 use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-/// What a limit of so many seconds is on this host.
+/// Multiplies a time limit in seconds by `VM_TIMEOUT_SCALE`.
 #[pyfunction]
 pub(super) fn scaled(seconds: f64) -> f64 {
     let limit = Duration::try_from_secs_f64(seconds);
     limit.map_or(seconds, |limit| machine::scaled(limit).as_secs_f64())
 }
 
-/// Seconds; None is endless.
+/// A time limit. In Python, it is a number of seconds, or None for no limit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TimeLimit(pub(super) Duration);
 
@@ -30,9 +30,11 @@ impl<'a, 'py> FromPyObject<'a, 'py> for TimeLimit {
         }
         let seconds: f64 = value.extract()?;
         if seconds.is_nan() || seconds < 0.0 {
-            return Err(PyValueError::new_err(format!("{seconds} is no time")));
+            return Err(PyValueError::new_err(format!(
+                "invalid time limit: {seconds} seconds"
+            )));
         }
-        // What is more than that is endless, too.
+        // A number that a `Duration` can't represent is no limit either.
         Ok(Self(
             Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX),
         ))

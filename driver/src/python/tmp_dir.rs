@@ -1,10 +1,10 @@
-//! The directory of a run.
+//! The temporary directory of a run.
 
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
 
-/// Goes with this process, however it ends.
+/// A temporary directory, which is removed when this process ends, even by SIGKILL.
 #[pyclass(module = "_vmwright")]
 pub(super) struct TmpDir {
     dir: Option<machine::TmpDir>,

@@ -1,4 +1,4 @@
-//! Networks.
+//! Networks of machines.
 
 use std::path::PathBuf;
 

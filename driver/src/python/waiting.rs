@@ -1,4 +1,4 @@
-//! Waiting for machines, while the rest of Python goes on.
+//! Waits for machines without blocking other Python threads.
 
 use std::io::{ErrorKind, Read as _};
 use std::os::fd::{AsRawFd as _, RawFd};
@@ -18,29 +18,30 @@ use super::errors::exception;
 use crate::exit_code;
 use crate::report::Report;
 
-/// How long after its time is up a run may take to clean up.
+/// Time limit for cleaning up after `--global-timeout` has expired.
 pub(super) const CLEAN_UP: Duration = Duration::from_secs(30);
 
-/// How long Python may take to tell where a run is that has not.
-const LAST_WORDS: Duration = Duration::from_secs(10);
+/// Time limit for printing the stacks of Python's threads if the clean-up takes too long.
+const STACK_DUMP: Duration = Duration::from_secs(10);
 
-/// What everything asynchronous runs on, from the first machine to the process's end.
+/// The runtime of all asynchronous operations, from its first use to the end of the process.
 pub(super) fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| match Runtime::new() {
         Ok(runtime) => runtime,
-        Err(error) => panic!("the operating system gives no threads: {error}"),
+        Err(error) => panic!("starting the asynchronous runtime: {error}"),
     })
 }
 
-/// Waits for what a machine does, without Python's lock, so that other threads of the
-/// script go on. A signal ends it if its handler in Python raises.
+/// Runs an operation of a machine without holding the GIL, so that other threads of the
+/// script continue. If a signal handler in Python raises an exception, the operation is
+/// cancelled.
 pub(super) fn wait<T: Send>(
     py: Python<'_>,
     work: impl AsyncFnOnce() -> machine::Result<T> + Send,
 ) -> PyResult<T> {
     let mut signals = signals().subscribe();
-    // One that came before that would be waited for in vain.
+    // Handles signals that arrived before the subscription.
     py.check_signals()?;
     let result = py.detach(move || {
         runtime().block_on(async move {
@@ -56,7 +57,7 @@ pub(super) fn wait<T: Send>(
     result.and_then(|result: machine::Result<T>| result.map_err(|error| exception(py, &error)))
 }
 
-/// Has Python handle the signals that came, if this is its main thread.
+/// Runs Python's handlers of pending signals, if this is Python's main thread.
 fn check_signals() -> PyResult<()> {
     Python::attach(|py| {
         py.check_signals()?;
@@ -64,9 +65,9 @@ fn check_signals() -> PyResult<()> {
     })
 }
 
-/// Calls Python from what [`wait`] waits for.
+/// Calls Python within an operation that [`wait`] runs.
 pub(super) fn call<T>(f: impl FnOnce(Python<'_>) -> T) -> T {
-    // What is called may wait itself.
+    // The function may call `wait` itself.
     tokio::task::block_in_place(|| Python::attach(f))
 }
 
@@ -76,8 +77,9 @@ fn signals() -> &'static watch::Sender<u64> {
     SIGNALS.get_or_init(|| watch::Sender::new(0))
 }
 
-/// When Python's main thread is woken after a signal. One that comes between its last look
-/// for signals and a system call that waits, `time.sleep` say, does not end that call.
+/// Delays after a signal at which Python's main thread is interrupted again. A signal that
+/// arrives after Python last checked for signals and before a blocking system call, such as
+/// that of `time.sleep`, does not interrupt the call.
 const WAKE_UPS: [Duration; 4] = [
     Duration::from_millis(10),
     Duration::from_millis(100),
@@ -85,24 +87,25 @@ const WAKE_UPS: [Duration; 4] = [
     Duration::from_secs(5),
 ];
 
-/// The file descriptor that Python is to write to when a signal comes: its number. `wake`
-/// is the number of one that does nothing but end a system call of the main thread's.
+/// Returns a file descriptor for `signal.set_wakeup_fd`: Python writes the number of each
+/// signal to it. `wake` is the number of a signal that only interrupts system calls of the
+/// main thread.
 #[pyfunction]
 pub(super) fn wakeup_fd(wake: u8) -> PyResult<RawFd> {
-    static OURS: OnceLock<UnixStream> = OnceLock::new();
-    let (mut from_python, pythons) =
+    static WRITER: OnceLock<UnixStream> = OnceLock::new();
+    let (mut reader, writer) =
         UnixStream::pair().map_err(|error| PyOSError::new_err(error.to_string()))?;
-    pythons
+    writer
         .set_nonblocking(true)
         .map_err(|error| PyOSError::new_err(error.to_string()))?;
-    let fd = OURS.get_or_init(|| pythons).as_raw_fd();
+    let fd = WRITER.get_or_init(|| writer).as_raw_fd();
     std::thread::spawn(move || {
         let mut numbers = [0; 64];
         let mut wake_ups = [].iter();
         loop {
             let next = wake_ups.next().copied();
-            let read = from_python.set_read_timeout(next);
-            match read.and_then(|()| from_python.read(&mut numbers)) {
+            let read = reader.set_read_timeout(next);
+            match read.and_then(|()| reader.read(&mut numbers)) {
                 Ok(0) => break,
                 Ok(read) if numbers[..read].iter().any(|&number| number != wake) => {
                     signals().send_modify(|count| *count += 1);
@@ -112,7 +115,7 @@ pub(super) fn wakeup_fd(wake: u8) -> PyResult<RawFd> {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     let _ = wake_main_thread(wake);
                 }
-                // A read with a time-out ends so when a process that was stopped goes on.
+                // This happens to a read with a timeout when a stopped process is resumed.
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => break,
             }
@@ -129,14 +132,14 @@ fn wake_main_thread(signal: u8) -> PyResult<()> {
     })
 }
 
-/// Ends the process when a script does not end by itself after its time: one that
-/// catches all exceptions, or is in a library that never returns.
+/// Ends the process if a script continues after its time limit, for instance because it
+/// catches all exceptions or calls a library function that never returns.
 pub(super) fn end_after(limit: Duration, report: Report) -> JoinHandle<()> {
     runtime().spawn(async move {
         let never = std::future::pending::<()>();
-        let limit = limit.saturating_add(CLEAN_UP).saturating_add(LAST_WORDS);
+        let limit = limit.saturating_add(CLEAN_UP).saturating_add(STACK_DUMP);
         let _ = tokio::time::timeout(limit, never).await;
-        let message = "the script did not end when its time was up";
+        let message = "the script did not end after its time limit";
         tracing::error!("{message}");
         let failure = Failure::new(message, None, false);
         if let Err(error) = report.write_junit(&failure) {

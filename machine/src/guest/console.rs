@@ -94,13 +94,12 @@ impl Guest {
         let running = self.running(doing)?;
         let lifetime = &running.lifetime;
         let sent = async {
-            match timeout(self.limit(), lifetime.console.send(chars.as_bytes())).await {
-                Ok(sent) => sent.map_err(ErrorKind::Console),
-                Err(_) => {
-                    let what = format!("QEMU to answer ({doing})");
-                    Err(lifetime.timed_out(self.limit(), &what, 1, "no answer"))
-                }
-            }
+            let sent = timeout(self.limit(), lifetime.console.send(chars.as_bytes())).await;
+            let timed_out = |_| {
+                let what = format!("QEMU to answer ({doing})");
+                lifetime.timed_out(self.limit(), &what, 1, "no answer")
+            };
+            sent.map_err(timed_out)?.map_err(ErrorKind::Console)
         };
         self.until_exit(&running, doing, sent).await
     }

@@ -5,12 +5,12 @@ use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
 
-/// Keeps the last of what is written, however much that is.
+/// A writer that keeps the last bytes, in bounded memory.
 #[derive(Debug, Default)]
 pub(crate) struct LastBytes(Vec<u8>);
 
 impl LastBytes {
-    /// How much is kept at least, if there is so much.
+    /// The number of bytes that are kept at least.
     pub(crate) const KEPT: usize = 1 << 20;
 
     fn write(&mut self, bytes: &[u8]) {
@@ -21,7 +21,7 @@ impl LastBytes {
             }
             None => bytes,
         };
-        // Seldom, so that little is moved.
+        // Only when twice as many are kept, because it moves bytes.
         if self.0.len() + bytes.len() > 2 * Self::KEPT {
             self.0.drain(..self.0.len() - (Self::KEPT - bytes.len()));
         }

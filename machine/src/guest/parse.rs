@@ -1,4 +1,4 @@
-//! What a guest's programs print, turned into values. No I/O.
+//! Parsers for the output of a guest's programs. No I/O.
 
 pub(crate) mod mounts;
 pub(crate) mod systemctl;

@@ -208,7 +208,7 @@ async fn run_within<T: Send + 'static>(
     work: impl FnOnce(&Task) -> io::Result<T> + Send + 'static,
 ) -> Result<T, Stopped> {
     let task = Arc::new(Task::default());
-    let _cancel = task.given_up().clone().drop_guard();
+    let _cancel = task.cancellation().clone().drop_guard();
     let worked = {
         let task = Arc::clone(&task);
         spawn_blocking(move || work(&task))
@@ -231,7 +231,7 @@ mod tests {
     fn endless() -> (impl FnOnce(&Task) -> io::Result<()> + Send, Receiver<()>) {
         let (end, ended) = channel();
         let work = move |task: &Task| {
-            while !task.given_up().is_cancelled() {
+            while !task.cancellation().is_cancelled() {
                 std::thread::yield_now();
             }
             end.send(()).map_err(io::Error::other)
@@ -246,7 +246,7 @@ mod tests {
         else {
             panic!("it ended");
         };
-        assert_eq!(so_far, "0 whole files copied, of 0 bytes together");
+        assert_eq!(so_far, "0 files copied, 0 bytes in total");
         ended.recv().unwrap();
     }
 

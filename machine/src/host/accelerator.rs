@@ -1,4 +1,4 @@
-//! Which accelerator runs guests on this host.
+//! The accelerator that runs guests on this host.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -16,19 +16,19 @@ use tokio::time::timeout;
 
 use super::process::find_in_path;
 
-/// How long the probe's guest may take. On a KVM that works it needs about a
-/// tenth of a second; on one that does not, for ever.
+/// Time limit for the probe's guest. It takes about 0.1 s if KVM works, and may hang if not.
 const PROBE_LIMIT: Duration = Duration::from_secs(3);
 
 /// The status of a QEMU whose guest wrote 0x10 to `isa-debug-exit`: (16 << 1) | 1.
 const PROBE_PASSED: i32 = 33;
 
-/// What executes the guest's instructions.
+/// The way in which QEMU executes the guest's instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Accelerator {
     /// The host's processor, through `/dev/kvm`.
     Kvm,
-    /// QEMU's software emulation, which works everywhere.
+    /// QEMU's software emulation, available on every host.
     Tcg,
 }
 
@@ -41,7 +41,7 @@ impl Accelerator {
         }
     }
 
-    /// The best processor model under it, as after `-cpu`.
+    /// The best processor model for it, as after `-cpu`.
     pub(crate) fn cpu(self) -> &'static str {
         match self {
             Self::Kvm => "host",
@@ -56,21 +56,20 @@ impl Accelerator {
     }
 }
 
-/// The best accelerator that really runs guests here.
+/// The best accelerator that works on this host.
 ///
-/// What `$VM_ACCEL` names, if it is set. Otherwise KVM, if a small guest runs
-/// under it: there are hosts whose `/dev/kvm` opens but which then hang, or
-/// emulate each instruction. The answer is kept for the process, and for later
-/// ones in `$XDG_CACHE_HOME/vmwright` until the kernel or QEMU changes.
+/// `$VM_ACCEL` if it is set. Otherwise KVM if a small guest runs under it: on some hosts
+/// `/dev/kvm` can be opened, but guests hang or each instruction is emulated. The result is
+/// cached in the process, and in `$XDG_CACHE_HOME/vmwright` until the kernel or QEMU changes.
 pub async fn accelerator() -> Accelerator {
-    static ANSWER: OnceCell<Accelerator> = OnceCell::const_new();
+    static PROBED: OnceCell<Accelerator> = OnceCell::const_new();
     match named() {
         Some(accelerator) => accelerator,
-        None => *ANSWER.get_or_init(cached_probe).await,
+        None => *PROBED.get_or_init(cached_probe).await,
     }
 }
 
-/// What `$VM_ACCEL` names. Another name is warned of, once.
+/// The value of `$VM_ACCEL`. Warns about an unknown one, once.
 fn named() -> Option<Accelerator> {
     static WARNING: Once = Once::new();
     let name = env::var_os("VM_ACCEL").filter(|name| !name.is_empty())?;
@@ -86,7 +85,7 @@ fn named() -> Option<Accelerator> {
 
 async fn cached_probe() -> Accelerator {
     let qemu = "qemu-system-x86_64";
-    // Nobody may use it, or we may not (yet): nothing to be remembered.
+    // Not cached: permissions may change.
     if File::options()
         .read(true)
         .write(true)
@@ -99,23 +98,23 @@ async fn cached_probe() -> Accelerator {
     if let Some(known) = cache.as_deref().and_then(read_cache) {
         return known;
     }
-    let answer = match probe(qemu).await {
-        Ok(answer) => answer,
+    let probed = match probe(qemu).await {
+        Ok(probed) => probed,
         Err(error) => {
             tracing::warn!(%error, "could not probe KVM; guests are emulated");
             return Accelerator::Tcg;
         }
     };
-    tracing::info!(accelerator = answer.name(), "probed KVM");
+    tracing::info!(accelerator = probed.name(), "probed KVM");
     if let Some(cache) = cache
-        && let Err(error) = write_cache(&cache, answer)
+        && let Err(error) = write_cache(&cache, probed)
     {
-        tracing::debug!(%error, path = %cache.display(), "the probe's answer is not kept");
+        tracing::debug!(%error, path = %cache.display(), "could not cache the accelerator");
     }
-    answer
+    probed
 }
 
-/// Runs a guest of nineteen bytes under KVM: 2²⁶ turns of a loop, then a write to the
+/// Runs a guest of nineteen bytes under KVM: 2²⁶ iterations of a loop, then a write to the
 /// port that ends QEMU.
 async fn probe(qemu: &str) -> io::Result<Accelerator> {
     let mut image = tempfile::NamedTempFile::new()?;
@@ -151,7 +150,7 @@ async fn probe(qemu: &str) -> io::Result<Accelerator> {
     };
     match status? {
         status if status.code() == Some(PROBE_PASSED) => Ok(Accelerator::Kvm),
-        status => Err(io::Error::other(format!("QEMU ended at once ({status})"))),
+        status => Err(io::Error::other(format!("QEMU exited ({status})"))),
     }
 }
 
@@ -172,7 +171,7 @@ fn boot_sector() -> [u8; 512] {
     sector
 }
 
-/// The file whose name holds all that the answer depends on.
+/// The cache file. Its name contains the versions that the result depends on.
 fn cache_file(qemu: &str) -> Option<PathBuf> {
     let home = env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
     let caches = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or(home)?;
@@ -190,11 +189,11 @@ fn read_cache(file: &Path) -> Option<Accelerator> {
     Accelerator::from_name(fs::read_to_string(file).ok()?.trim())
 }
 
-fn write_cache(file: &Path, answer: Accelerator) -> io::Result<()> {
+fn write_cache(file: &Path, probed: Accelerator) -> io::Result<()> {
     let dir = file.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(dir)?;
     let mut new = tempfile::NamedTempFile::new_in(dir)?;
-    writeln!(new, "{}", answer.name())?;
+    writeln!(new, "{}", probed.name())?;
     new.persist(file)?;
     Ok(())
 }

@@ -1,11 +1,10 @@
 //! Copies between the host's own files and a directory that a guest can write.
 //!
-//! The guest is not trusted, and may change that directory under our hands. So
-//! nothing in it is reached by its path but through `openat2` with
-//! `RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS`, and nothing is opened before it is
-//! known to be a file: opening a device or a pipe may have effects, or hang. And it
-//! may go on to make files for as long as they are copied or removed, so all that can
-//! be [given up](Task).
+//! The guest is not trusted and may change the directory at any time. Paths in it are only
+//! resolved by `openat2` with `RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS`, and a file is only
+//! opened once it is known to be a regular file: opening a device or a pipe may have side
+//! effects, or hang. A guest may create files faster than they are copied or removed, so
+//! each operation can be [cancelled](Task).
 
 mod dir;
 mod pending;
@@ -29,13 +28,13 @@ use pending::Pending;
 pub(crate) use remove::remove;
 pub(crate) use task::Task;
 
+use crate::host::files::remove_file_if_exists;
 use crate::host::sparse;
-use crate::host::state_dir::remove_file_if_exists;
 
-/// Paths within a copy by their modes.
+/// The paths in a copy, by mode.
 pub(crate) type Modes = BTreeMap<u32, Vec<PathBuf>>;
 
-/// What was not copied; of what may be millions of paths, the first.
+/// The paths that were not copied. Only the first are kept: there may be millions.
 #[derive(Debug, Default)]
 pub(crate) struct LeftOut {
     pub(crate) first: Vec<PathBuf>,
@@ -44,8 +43,8 @@ pub(crate) struct LeftOut {
 
 impl LeftOut {
     pub(crate) fn add(&mut self, path: PathBuf) {
-        const KEPT: usize = 20;
-        if self.first.len() < KEPT {
+        const MAX: usize = 20;
+        if self.first.len() < MAX {
             self.first.push(path);
         } else {
             self.more += 1;
@@ -53,9 +52,9 @@ impl LeftOut {
     }
 }
 
-/// Copies the host's `source`, a file or a directory with all in it, to `name`
-/// in the guest's directory `dir`, and gives the modes that all of it is to have, when
-/// it is where it is to be. Symbolic links are followed.
+/// Copies the host's `source`, a file or a directory tree, to `name` in the guest's
+/// directory `dir`. Symbolic links are followed. Returns the modes of the sources, which the
+/// copies do not have yet.
 pub(crate) fn copy_in(source: &Path, dir: &Path, name: &Path, task: &Task) -> io::Result<Modes> {
     let guest = GuestDir::open(dir, task)?;
     let mut modes = Modes::new();
@@ -65,7 +64,7 @@ pub(crate) fn copy_in(source: &Path, dir: &Path, name: &Path, task: &Task) -> io
         let target = join(name, inside);
         let data = entry.metadata()?;
         if data.is_dir() {
-            guest.make_dir(&target)?;
+            guest.create_dir(&target)?;
         } else if data.is_file() {
             copy_file_in(entry.path(), &guest.create(&target)?, task)?;
         } else {
@@ -80,29 +79,29 @@ pub(crate) fn copy_in(source: &Path, dir: &Path, name: &Path, task: &Task) -> io
     Ok(modes)
 }
 
-/// Without the holes of a file that has some; but what the kernel makes up, as in `/proc`,
-/// has no length, or another than there is to read.
+/// Skips holes, except in files of `/proc` and the like, whose lengths are not those of their
+/// contents.
 fn copy_file_in(source: &Path, mut target: &File, task: &Task) -> io::Result<()> {
-    /// How much is copied at once of what may have no end.
-    const PIECE: u64 = 1 << 20;
+    /// The bytes between two checks for cancellation.
+    const CHUNK: u64 = 1 << 20;
     let source = File::open(source)?;
     let length = source.metadata()?.len();
     if sparse::is_on_disk(&source)? {
-        sparse::copy(&source, target, length, || task.goes_on())?;
+        sparse::copy(&source, target, length, || task.check_cancelled())?;
     } else {
-        while io::copy(&mut (&source).take(PIECE), &mut target)? > 0 {
-            task.goes_on()?;
+        while io::copy(&mut (&source).take(CHUNK), &mut target)? > 0 {
+            task.check_cancelled()?;
         }
     }
-    task.has_copied(length);
+    task.count_copied(length);
     Ok(())
 }
 
-/// Writes lists to the directory `name` in the guest's directory `dir`: of each mode a
-/// file, called like it in octal, of the paths that have it, with a NUL behind each.
+/// Writes one file per mode to the directory `name` in the guest's directory `dir`. The
+/// file is named by the mode in octal, and lists the paths, each terminated by a NUL.
 pub(crate) fn write_modes(modes: &Modes, dir: &Path, name: &Path, task: &Task) -> io::Result<()> {
     let guest = GuestDir::open(dir, task)?;
-    guest.make_dir(name)?;
+    guest.create_dir(name)?;
     for (mode, paths) in modes {
         let mut list = BufWriter::new(guest.create(&name.join(format!("{mode:o}")))?);
         for path in paths {
@@ -114,35 +113,34 @@ pub(crate) fn write_modes(modes: &Modes, dir: &Path, name: &Path, task: &Task) -
     Ok(())
 }
 
-/// Copies `name` in the guest's directory `dir` to the host's `target`, and
-/// gives the paths that were left out because they are neither files nor
-/// directories nor links to what is copied as well.
+/// Copies `name` in the guest's directory `dir` to the host's `target`. Returns the paths
+/// that were left out: all but files, directories, and links to paths inside the copy.
 pub(crate) fn copy_out(dir: &Path, name: &Path, target: &Path, task: &Task) -> io::Result<LeftOut> {
     let guest = GuestDir::open(dir, task)?;
     if let Some(parent) = target.parent() {
         fs::create_dir_all(parent)?;
     }
-    let entry = guest.look(name)?;
+    let entry = guest.open_path(name)?;
     match file_type(&entry)? {
         FileType::Directory => copy_dir_out(&guest, name, target),
         FileType::RegularFile => copy_file_out(&entry, target, task).map(|()| LeftOut::default()),
-        _ => Err(io::Error::other("it is neither a file nor a directory")),
+        _ => Err(io::Error::other("neither a file nor a directory")),
     }
 }
 
 fn copy_dir_out(guest: &GuestDir<'_>, name: &Path, target: &Path) -> io::Result<LeftOut> {
     let mut left_out = LeftOut::default();
-    let mut to_do = Pending::default();
-    to_do.push(PathBuf::new())?;
-    while let Some(dir) = to_do.pop() {
-        make_dir(&join(target, &dir))?;
-        // One by one: there may be millions.
-        guest.each(&join(name, &dir), |file_name| {
+    let mut pending = Pending::default();
+    pending.push(PathBuf::new())?;
+    while let Some(dir) = pending.pop() {
+        ensure_dir(&join(target, &dir))?;
+        // Not collected: there may be millions of names.
+        guest.for_each_name(&join(name, &dir), |file_name| {
             let inside = dir.join(file_name);
-            let entry = guest.look(&name.join(&inside))?;
+            let entry = guest.open_path(&name.join(&inside))?;
             let target = target.join(&inside);
             match file_type(&entry)? {
-                FileType::Directory => to_do.push(inside)?,
+                FileType::Directory => pending.push(inside)?,
                 FileType::RegularFile => copy_file_out(&entry, &target, guest.task)?,
                 FileType::Symlink => {
                     let link = readlinkat(&entry, "", Vec::new())?;
@@ -166,9 +164,9 @@ fn file_type(entry: &OwnedFd) -> io::Result<FileType> {
     Ok(FileType::from_raw_mode(fstat(entry)?.st_mode))
 }
 
-/// Makes a directory, or takes one that is there. In the place of a link, which may
-/// have been copied before and lead to another depth, it makes one.
-fn make_dir(path: &Path) -> io::Result<()> {
+/// Creates a directory unless there is one. A link, which an earlier copy may have created,
+/// is replaced: it may lead to another depth.
+fn ensure_dir(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(data) if data.is_dir() => Ok(()),
         Ok(data) if data.is_symlink() => fs::remove_file(path).and_then(|()| fs::create_dir(path)),
@@ -176,12 +174,11 @@ fn make_dir(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether a link at `inside` leads to somewhere beneath the directory that
-/// `inside` is relative to.
+/// Whether a link at `inside` leads to a path inside the directory that `inside` is relative
+/// to.
 ///
-/// `..` may only come first, where it leads from one real directory to another:
-/// after that the way may lead through other links, but through none that does
-/// not stay inside, either.
+/// `..` is allowed only at the beginning, where it leads from one real directory to another.
+/// The rest of the path may contain links, which are copied only if they stay inside, too.
 fn stays_inside(inside: &Path, link: &Path) -> bool {
     let mut depth = inside.components().count() - 1;
     let mut components = link.components().peekable();
@@ -201,20 +198,20 @@ fn stays_inside(inside: &Path, link: &Path) -> bool {
 fn copy_file_out(entry: &OwnedFd, target: &Path, task: &Task) -> io::Result<()> {
     let file = File::open(format!("/proc/self/fd/{}", entry.as_raw_fd()))?;
     let data = file.metadata()?;
-    // A new file, which can't be written through an old link.
+    // A new file: an existing one may be a link.
     remove_file_if_exists(target)?;
     let copy = File::options()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(target)?;
-    // No more than it had: the guest may go on to write.
-    sparse::copy(&file, &copy, data.len(), || task.goes_on())?;
-    task.has_copied(data.len());
+    // Not until its end: the guest may append to it.
+    sparse::copy(&file, &copy, data.len(), || task.check_cancelled())?;
+    task.count_copied(data.len());
     copy.set_permissions(Permissions::from_mode(data.permissions().mode() & 0o777))
 }
 
-/// `inside` beneath `path`; `path` itself, without a slash, if it is empty.
+/// `inside` relative to `path`. Without a trailing slash if `inside` is empty.
 fn join(path: &Path, inside: &Path) -> PathBuf {
     if inside.as_os_str().is_empty() {
         path.to_owned()

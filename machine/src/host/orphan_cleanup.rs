@@ -1,68 +1,89 @@
-//! What a process leaves that was killed is removed by one that outlives it.
+//! Cleanup after this process, even if it is killed: by a helper process that outlives it.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// Waits until our end of its standard input closes. A QEMU that is being killed at the
-/// same time may still make files: so it tries again, for five seconds.
-const SCRIPT: &str = r#"
+/// Retries for five seconds: a QEMU that is being killed may still create files.
+const REMOVE_DIR: &str = r#"
     read -r _
     for try in 1 2 3 4 5 6 7 8 9 10; do
-        # A guest may have made directories that nobody may enter.
+        # A guest may have created directories without permissions for their owner.
         rm -rf -- "$1" 2>/dev/null || { chmod -R u+rwX -- "$1"; rm -rf -- "$1"; } && exit
         sleep 0.5
     done
     exit 1
 "#;
 
-/// Removes a directory if this process ends without having dropped it, be it by SIGKILL.
+/// Prints a line once the mode is saved. Without the `trap`, a process that is not in the
+/// terminal's foreground group could not set the mode.
+const RESTORE_TERMINAL: &str = r#"
+    trap '' HUP INT QUIT TERM TTOU
+    mode=$(stty -F "$1" -g) || exit
+    echo
+    read -r _
+    stty -F "$1" "$mode"
+"#;
+
+/// A shell script that runs when this process ends for any reason, including SIGKILL.
+///
+/// The script's process waits until its standard input closes. Dropping this value cancels
+/// the cleanup.
 #[derive(Debug)]
-pub(crate) struct Janitor(Child);
+pub(crate) struct OrphanCleanup(Child);
 
-impl Janitor {
-    pub(crate) fn of(dir: &Path) -> io::Result<Self> {
-        Self::start(dir, Stdio::null())
+impl OrphanCleanup {
+    /// Removes a directory, which need not exist yet.
+    pub(crate) fn remove_dir(dir: &Path) -> io::Result<Self> {
+        Self::start(REMOVE_DIR, dir, Stdio::null())
     }
 
-    /// The same, of a directory that is locked by `lock`: nobody else is to take it before
-    /// it is gone.
-    pub(crate) fn of_locked(dir: &Path, lock: &File) -> io::Result<Self> {
-        // The lock is let go when nobody has the file open any more.
-        Self::start(dir, lock.try_clone()?.into())
+    /// Removes a directory and holds `lock` until it is removed.
+    pub(crate) fn remove_locked_dir(dir: &Path, lock: &File) -> io::Result<Self> {
+        Self::start(REMOVE_DIR, dir, lock.try_clone()?.into())
     }
 
-    fn start(dir: &Path, stdout: Stdio) -> io::Result<Self> {
+    /// Restores the current mode of a terminal.
+    pub(crate) fn restore_terminal(terminal: &Path) -> io::Result<Self> {
+        let mut cleanup = Self::start(RESTORE_TERMINAL, terminal, Stdio::piped())?;
+        if let Some(mut output) = cleanup.0.stdout.take() {
+            // The caller changes the mode next, so it has to be saved first.
+            output.read_exact(&mut [0])?;
+        }
+        Ok(cleanup)
+    }
+
+    fn start(script: &str, path: &Path, stdout: Stdio) -> io::Result<Self> {
         let child = Command::new("/bin/sh")
-            .args(["-c", SCRIPT, "vm-janitor"])
-            .arg(dir)
+            .args(["-c", script, "vm-orphan-cleanup"])
+            .arg(path)
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(stdout)
             .stderr(Stdio::null())
-            // What is sent to our process group is not meant for it.
+            // Not signalled together with our process group.
             .process_group(0)
             .spawn()?;
         Ok(Self(child))
     }
 
-    /// Has the directory removed now.
-    pub(crate) fn clean(&mut self) {
+    /// Runs the cleanup now and waits for it.
+    pub(crate) fn run(&mut self) {
         drop(self.0.stdin.take());
         match self.0.wait() {
             Ok(status) if status.success() => {}
-            outcome => tracing::warn!(?outcome, "a janitor could not remove its directory"),
+            outcome => tracing::warn!(?outcome, "a cleanup process failed"),
         }
     }
 }
 
-impl Drop for Janitor {
+impl Drop for OrphanCleanup {
     fn drop(&mut self) {
         let ended = self.0.kill().and_then(|()| self.0.wait());
         if let Err(error) = ended {
-            tracing::warn!(%error, "a janitor would not go");
+            tracing::warn!(%error, "could not stop a cleanup process");
         }
     }
 }
@@ -75,35 +96,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn removes_what_it_is_left_with_and_nothing_else() {
+    fn removes_its_directory_unless_dropped() {
         let dir = tempfile::tempdir().unwrap();
-        let paths = ["-left with", "kept"].map(|name| dir.path().join(name));
+        let paths = ["-removed", "kept"].map(|name| dir.path().join(name));
         for path in &paths {
             fs::create_dir(path).unwrap();
             fs::write(path.join("file"), "").unwrap();
         }
-        let locked = fs::Permissions::from_mode(0o000);
-        fs::set_permissions(&paths[0], locked).unwrap();
-        let mut left = Janitor::of(&paths[0]).unwrap();
-        let kept = Janitor::of(&paths[1]).unwrap();
-        left.clean(); // as this process's end would have it
-        drop(kept);
+        let no_permissions = fs::Permissions::from_mode(0o000);
+        fs::set_permissions(&paths[0], no_permissions).unwrap();
+        let mut run = OrphanCleanup::remove_dir(&paths[0]).unwrap();
+        let dropped = OrphanCleanup::remove_dir(&paths[1]).unwrap();
+        run.run(); // as at the end of this process
+        drop(dropped);
         assert!(!paths[0].exists());
         assert!(paths[1].join("file").exists());
     }
 
     #[test]
-    fn what_is_locked_stays_so_until_it_is_gone() {
+    fn a_lock_is_held_until_the_directory_is_removed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state");
         fs::create_dir(&path).unwrap();
         let lock = File::open(&path).unwrap();
         lock.lock().unwrap();
-        let mut janitor = Janitor::of_locked(&path, &lock).unwrap();
-        drop(lock); // as this process's end does
+        let mut cleanup = OrphanCleanup::remove_locked_dir(&path, &lock).unwrap();
+        drop(lock); // as at the end of this process
         let other = File::open(&path).unwrap();
         assert!(other.try_lock().is_err());
-        janitor.clean();
+        cleanup.run();
         other.try_lock().unwrap();
         assert!(!path.exists());
     }

@@ -1,4 +1,4 @@
-//! QEMU as a process: started, watched, and never left behind.
+//! Processes that end with this one, whatever the reason.
 
 #[expect(unsafe_code, reason = "system calls between fork and exec")]
 mod supervisor;
@@ -18,10 +18,10 @@ use tokio::sync::watch;
 
 use crate::error::ErrorKind;
 
-/// How long [`Process::kill`] waits for the kernel to bury what was killed.
-const BURIAL: Duration = Duration::from_secs(5);
+/// Time limit for the end of killed processes, in [`Process::kill`].
+const KILL_LIMIT: Duration = Duration::from_secs(5);
 
-/// A process to be spawned, before the driver's own arguments are added.
+/// The program and the arguments of a process to be spawned.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct CommandSpec {
     pub(crate) program: OsString,
@@ -30,9 +30,12 @@ pub(crate) struct CommandSpec {
 
 /// A start command's process, and all that it has spawned.
 ///
-/// Between us and it stands a supervisor process, which kills all of them when
-/// the connection to us closes, whatever the reason: this value dropped, or our
-/// own process killed by SIGKILL.
+/// A supervisor process between this one and the command kills all of them when its
+/// connection to this process closes: when this value is dropped, or this process ends for
+/// any reason, including SIGKILL.
+///
+/// Dropping it [kills](Self::kill) the processes, which may block the thread for five
+/// seconds.
 #[derive(Debug)]
 pub(crate) struct Process {
     pid: u32,
@@ -57,7 +60,7 @@ pub(crate) fn find_in_path(program: &str) -> Option<PathBuf> {
 }
 
 impl Process {
-    /// Starts the command in `dir`, with `env` besides our own environment.
+    /// Starts the command in `dir`, with this process's environment and `env`.
     pub(crate) fn spawn(
         spec: CommandSpec,
         dir: &Path,
@@ -68,7 +71,7 @@ impl Process {
             program: program.clone(),
             source,
         };
-        let (lifeline, supervisors_end) = UnixStream::pair().map_err(&spawn_error)?;
+        let (lifeline, supervisor_end) = UnixStream::pair().map_err(&spawn_error)?;
 
         let mut command = Command::new(&spec.program);
         command
@@ -78,9 +81,9 @@ impl Process {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        supervisor::stand_between(&mut command, supervisors_end.as_raw_fd());
+        supervisor::supervise(&mut command, supervisor_end.as_raw_fd());
         let mut supervisor = command.spawn().map_err(&spawn_error)?;
-        drop(supervisors_end);
+        drop(supervisor_end);
 
         let pid = read_pid(&lifeline).map_err(&spawn_error)?;
         let missing = || spawn_error(io::Error::other("a standard stream is missing"));
@@ -92,7 +95,7 @@ impl Process {
 
         let (sender, exit) = watch::channel(None);
         tokio::spawn(async move {
-            // The supervisor ends as its charge did, after burying the rest.
+            // The supervisor exits with the command's status.
             if let Ok(status) = supervisor.wait().await {
                 sender.send_replace(Some(status));
             }
@@ -107,12 +110,12 @@ impl Process {
         ))
     }
 
-    /// The start command's process number; QEMU's, if the contract is kept.
+    /// The start command's process id: QEMU's, because start commands `exec` it.
     pub(crate) fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// How the process ended, if it has.
+    /// The exit status, once the process has ended.
     pub(crate) fn exit_status(&self) -> Option<ExitStatus> {
         *self.exit.borrow()
     }
@@ -120,31 +123,30 @@ impl Process {
     /// Waits for the end of the process. Cancel safe.
     pub(crate) async fn exited(&self) -> ExitStatus {
         let mut exit = self.exit.clone();
-        let seen = exit.wait_for(Option::is_some).await.map(|status| *status);
-        match seen {
+        match exit.wait_for(Option::is_some).await.map(|status| *status) {
             Ok(Some(status)) => status,
-            // The runtime is shutting down, and nobody will hear of the end.
+            // The runtime is shutting down, which drops this future.
             Ok(None) | Err(_) => std::future::pending().await,
         }
     }
 
-    /// Kills the process and all it has spawned, and waits until they are gone:
-    /// milliseconds, and five seconds at most. Does nothing when they are.
+    /// Kills the process and all that it has spawned. Does nothing if they have ended.
+    ///
+    /// Blocks the thread until they have ended: usually for milliseconds, at most for five
+    /// seconds.
     pub(crate) fn kill(&self) {
-        let gone = self
+        let ended = self
             .lifeline
             .shutdown(Shutdown::Write)
-            .and_then(|()| self.lifeline.set_read_timeout(Some(BURIAL)))
+            .and_then(|()| self.lifeline.set_read_timeout(Some(KILL_LIMIT)))
             .and_then(|()| self.wait_for_supervisor());
-        if let Err(error) = gone
+        if let Err(error) = ended
             && error.kind() != io::ErrorKind::NotConnected
         {
-            tracing::warn!(pid = self.pid, %error, "a killed QEMU would not go away");
+            tracing::warn!(pid = self.pid, %error, "a killed process did not end");
         }
     }
-}
 
-impl Process {
     /// The supervisor's end of the lifeline closes as it exits.
     fn wait_for_supervisor(&self) -> io::Result<()> {
         loop {

@@ -1,4 +1,4 @@
-//! Copies of files whose holes take no room.
+//! Copies of sparse files that keep the holes.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -7,23 +7,23 @@ use std::os::unix::fs::MetadataExt as _;
 use rustix::fs::seek;
 use rustix::io::Errno;
 
-/// Copies the first `length` bytes of a file, but not the holes in it: a file may be
-/// larger than any disk. An error of `goes_on`, which is asked often, ends it.
+/// Copies the first `length` bytes of a file, except for holes: a sparse file may be larger
+/// than the disk. An error of `check_cancelled`, which is called repeatedly, ends the copy.
 pub(crate) fn copy(
     mut source: &File,
     mut target: &File,
     length: u64,
-    goes_on: impl Fn() -> io::Result<()>,
+    check_cancelled: impl Fn() -> io::Result<()>,
 ) -> io::Result<()> {
-    /// How much is copied between two questions.
-    const PIECE: u64 = 64 << 20;
+    /// The bytes between two checks for cancellation.
+    const CHUNK: u64 = 64 << 20;
     target.set_len(length)?;
     let mut done = 0;
     while let Some((begin, end)) = next_data(source, done)?
         && begin < length
     {
-        goes_on()?;
-        done = end.min(length).min(begin + PIECE);
+        check_cancelled()?;
+        done = end.min(length).min(begin + CHUNK);
         source.seek(SeekFrom::Start(begin))?;
         target.seek(SeekFrom::Start(begin))?;
         let copied = io::copy(&mut source.take(done - begin), &mut target)?;
@@ -34,28 +34,28 @@ pub(crate) fn copy(
     Ok(())
 }
 
-/// Whether the length of a file is that of its data and holes. What the kernel makes up, as
-/// in `/proc` and `/sys`, has none before it is read, or any.
+/// Whether the length of a file is that of its contents. A file of `/proc` or `/sys` has an
+/// arbitrary length, often zero.
 pub(crate) fn is_on_disk(mut file: &File) -> io::Result<bool> {
-    let data = file.metadata()?;
-    if data.len() == 0 {
+    let metadata = file.metadata()?;
+    if metadata.len() == 0 {
         return Ok(false);
     }
     let Ok(first) = next_data(file, 0) else {
         return Ok(false);
     };
     file.rewind()?;
-    Ok(first.is_none() || data.blocks() > 0)
+    Ok(first.is_none() || metadata.blocks() > 0)
 }
 
-/// Where a file has data next, from `from` on.
+/// The next range of data at or after `from`.
 fn next_data(file: &File, from: u64) -> io::Result<Option<(u64, u64)>> {
     match seek(file, rustix::fs::SeekFrom::Data(from)) {
         Ok(begin) => {
             let end = seek(file, rustix::fs::SeekFrom::Hole(begin))?;
             Ok((end > begin).then_some((begin, end)))
         }
-        // Nothing but a hole is left.
+        // The rest of the file is a hole.
         Err(Errno::NXIO) => Ok(None),
         Err(error) => Err(error.into()),
     }

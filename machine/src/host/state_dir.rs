@@ -1,4 +1,4 @@
-//! A machine's directories on the host, for its owner alone.
+//! A machine's directories on the host, accessible only to their owner.
 
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::ErrorKind;
 use crate::host::guest_tree::{self, Task};
-use crate::host::orphan_cleanup::Janitor;
+use crate::host::orphan_cleanup::OrphanCleanup;
 use crate::host::tmp_dir::TmpDir;
 use crate::sync::Mutex;
 
@@ -18,26 +18,24 @@ const MAX_SOCKET_PATH: usize = 107;
 
 /// Where a machine keeps its state: disk, sockets, console log.
 ///
-/// `TMP/vm-state-NAME`, and beside it `TMP/shared-xchg`, which all machines of
-/// one `TMP` share with their guests. Locked against a second driver. The state
-/// is removed on drop, or after our end, unless it is to be kept; the shared directory
-/// with `TMP`.
-/// Sockets are in the state directory, or, where that has too long a path for them,
-/// in one of their own.
+/// It is `TMP/vm-state-NAME`, locked against a second driver. It is removed on drop, or when
+/// this process is killed, unless the state is kept. `TMP/shared-xchg` is shared with the
+/// guests of all machines in `TMP`, and removed with `TMP`. Sockets are in the state
+/// directory, or in a directory of their own if its path is too long for them.
 #[derive(Debug)]
 pub(crate) struct StateDir {
     path: PathBuf,
     shared: PathBuf,
     sockets: SocketDir,
     keep: bool,
-    /// What guests made in the shared directory that could not be removed yet.
+    /// Directories of guests in the shared directory that could not be removed yet.
     left_in_share: Mutex<Vec<PathBuf>>,
-    /// The directory, open for the lock on it.
+    /// Holds the lock on the directory.
     _lock: File,
-    /// Removes `TMP` itself, when it was made for this machine only.
+    /// Removes `TMP` itself if it was created for this machine.
     _own_tmp: Option<TmpDir>,
-    /// Removes the state, if it is not to be kept and we are killed; let go last.
-    _janitor: Option<Janitor>,
+    /// Removes the state if this process is killed, unless it is kept. Dropped last.
+    _orphan_cleanup: Option<OrphanCleanup>,
 }
 
 /// The directory that the sockets are in.
@@ -56,7 +54,7 @@ impl SocketDir {
     }
 }
 
-/// The sockets on which a driver awaits its QEMU.
+/// The sockets on which a driver listens for its QEMU.
 #[derive(Debug)]
 pub(crate) struct Sockets {
     pub(crate) monitor: PathBuf,
@@ -64,7 +62,7 @@ pub(crate) struct Sockets {
     pub(crate) shell: PathBuf,
     pub(crate) shell_port: PathBuf,
     pub(crate) clone_agent: PathBuf,
-    /// For the state of a machine that is saved, or goes on.
+    /// Carries the state of a machine that is saved or resumed.
     pub(crate) migration: PathBuf,
 }
 
@@ -82,13 +80,13 @@ impl Sockets {
 }
 
 impl StateDir {
-    /// Whether it is an earlier machine's, or for a later one.
+    /// Whether the state is shared with earlier and later machines of this name.
     pub(crate) fn is_kept(&self) -> bool {
         self.keep
     }
 
-    /// Makes the directories, empty unless the state is to be kept. Without
-    /// `tmp`, they are in a directory of their own in the system's.
+    /// Creates the directories, empty unless the state is kept. Without `tmp`, they are in a
+    /// new directory in the system's temporary one.
     pub(crate) fn create(tmp: Option<&Path>, name: &str, keep: bool) -> Result<Self, ErrorKind> {
         if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
             return Err(ErrorKind::Name {
@@ -108,8 +106,10 @@ impl StateDir {
         if !keep {
             clear(&path).map_err(at(&path))?;
         }
-        let janitor = match own_tmp {
-            None if !keep => Some(Janitor::of_locked(&path, &lock).map_err(at(&path))?),
+        let orphan_cleanup = match own_tmp {
+            None if !keep => {
+                Some(OrphanCleanup::remove_locked_dir(&path, &lock).map_err(at(&path))?)
+            }
             _ => None,
         };
         Ok(Self {
@@ -120,7 +120,7 @@ impl StateDir {
             left_in_share: Mutex::default(),
             _lock: lock,
             _own_tmp: own_tmp,
-            _janitor: janitor,
+            _orphan_cleanup: orphan_cleanup,
         })
     }
 
@@ -134,7 +134,7 @@ impl StateDir {
         &self.shared
     }
 
-    /// Has a directory in the share removed with the machine.
+    /// Removes a directory in the share when this is dropped.
     pub(crate) fn leave_in_share(&self, dir: PathBuf) {
         self.left_in_share.lock().push(dir);
     }
@@ -152,7 +152,7 @@ impl Drop for StateDir {
     fn drop(&mut self) {
         for dir in self.left_in_share.get_mut() {
             if let Err(error) = guest_tree::remove(dir, &Task::default()) {
-                tracing::warn!(path = %dir.display(), %error, "could not remove what a guest shared");
+                tracing::warn!(path = %dir.display(), %error, "could not remove a guest's directory in the share");
             }
         }
         if !self.keep
@@ -165,7 +165,7 @@ impl Drop for StateDir {
 
 fn own_tmp(keep: bool) -> Result<(PathBuf, Option<TmpDir>), ErrorKind> {
     if keep {
-        // Where the next machine of this name will look.
+        // The next machine of this name looks there.
         return Ok((absolute(&std::env::temp_dir())?, None));
     }
     let dir = TmpDir::new().map_err(at(&std::env::temp_dir()))?;
@@ -203,8 +203,8 @@ pub(crate) fn check_socket_path(dir: &Path) -> Result<(), ErrorKind> {
     Ok(())
 }
 
-/// Makes `dir`, or takes one that is there if it is ours and really there: in a
-/// directory that others may write to, it could be somebody else's, or a link.
+/// Creates `dir`, or uses an existing one if this user owns it and it is no link: other
+/// users may be able to write to its parent.
 fn make_private(dir: &Path) -> Result<File, ErrorKind> {
     match DirBuilder::new().mode(0o700).create(dir) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(at(dir)(error)),
@@ -216,12 +216,9 @@ fn make_private(dir: &Path) -> Result<File, ErrorKind> {
         .custom_flags(flags)
         .open(dir)
         .map_err(at(dir))?;
-    let us = rustix::process::geteuid().as_raw();
-    if opened.metadata().map_err(at(dir))?.uid() != us {
-        let error = io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            "it belongs to somebody else",
-        );
+    let user = rustix::process::geteuid().as_raw();
+    if opened.metadata().map_err(at(dir))?.uid() != user {
+        let error = io::Error::new(io::ErrorKind::PermissionDenied, "owned by another user");
         return Err(at(dir)(error));
     }
     opened
@@ -230,7 +227,7 @@ fn make_private(dir: &Path) -> Result<File, ErrorKind> {
     Ok(opened)
 }
 
-/// Makes `dir` and locks it, so that no second driver works in it.
+/// Creates and locks `dir`, so that no second driver uses it.
 fn make_locked(dir: &Path) -> Result<File, ErrorKind> {
     loop {
         let lock = make_private(dir)?;
@@ -243,7 +240,7 @@ fn make_locked(dir: &Path) -> Result<File, ErrorKind> {
             }
             Err(TryLockError::Error(error)) => return Err(at(dir)(error)),
         }
-        // Its last user may have removed it just before we had the lock.
+        // Its last user may have removed it just before it was locked.
         let locked = lock.metadata().map_err(at(dir))?;
         if dir
             .metadata()
@@ -266,18 +263,10 @@ fn clear(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// An I/O error at `path`, as ours.
+/// Converts an I/O error at `path`.
 pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> ErrorKind {
     let path = path.to_owned();
     move |source| ErrorKind::StateDir { path, source }
-}
-
-/// Removes a file; succeeds if there is none.
-pub(crate) fn remove_file_if_exists(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]
@@ -285,7 +274,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn private_and_removed() {
+    fn directories_are_private_and_removed() {
         let state = StateDir::create(None, "vm", false).unwrap();
         let path = state.path().to_owned();
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
@@ -323,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_in_the_share_goes_with_the_machine() {
+    fn directories_left_in_the_share_are_removed() {
         let tmp = tempfile::tempdir().unwrap();
         let state = StateDir::create(Some(tmp.path()), "vm", true).unwrap();
         let [left, kept] = ["left", "kept"].map(|name| state.shared().join(name));
@@ -335,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn two_drivers_are_kept_apart() {
+    fn a_second_driver_is_refused() {
         let tmp = tempfile::tempdir().unwrap();
         let _first = StateDir::create(Some(tmp.path()), "vm", false).unwrap();
         let second = StateDir::create(Some(tmp.path()), "vm", false);
@@ -347,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn sockets_of_a_deep_directory_are_elsewhere() {
+    fn sockets_of_a_long_path_are_elsewhere() {
         let tmp = tempfile::tempdir().unwrap();
         let deep = tmp.path().join("d".repeat(90));
         let state = StateDir::create(Some(&deep), "vm", false).unwrap();

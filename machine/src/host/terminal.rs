@@ -1,13 +1,12 @@
-//! This process's terminal, in raw mode for a while.
+//! This process's terminal in raw mode.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _};
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
-use std::process::{Child, Command, Stdio};
 use std::task::{Context, Poll};
 
 use rustix::fs::OFlags;
@@ -18,16 +17,18 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::unix::pipe;
 use tokio::sync::watch;
 
-/// Ctrl-], by which virsh and telnet are left, too.
+use super::orphan_cleanup::OrphanCleanup;
+
+/// Ctrl-], as in virsh and telnet.
 const ESCAPE: u8 = 0x1d;
 
-/// What is typed, and where it is answered: the terminal, raw; or standard input
-/// and output as they are, if they are none.
+/// Input and output of an interactive session: the terminal in raw mode, or standard input
+/// and output if one of them is not a terminal.
 pub(crate) struct Terminal {
     pub(crate) input: Input,
     pub(crate) output: Box<dyn AsyncWrite + Send + Unpin>,
     pub(crate) escape: Escape,
-    /// The terminal's mode, if it is one, back to normal when this is dropped.
+    /// Restores the terminal's mode on drop; `None` without a terminal.
     pub(crate) raw: Option<RawMode>,
 }
 
@@ -44,9 +45,9 @@ impl Terminal {
             });
         }
         let raw = RawMode::enter(&stdin)?;
-        // Opened anew, because non-blocking is a property that others would
-        // share. Reads of tokio's own standard input can't be taken back: the
-        // last one would swallow what is typed after we have left.
+        // Opened again, because other processes share the flags of our descriptors, and
+        // `O_NONBLOCK` is one. tokio's own standard input would not do: its last read can't
+        // be cancelled and would take input typed after the session.
         let (input, escape) = Input::new(pipe::Receiver::from_file_unchecked(raw.open()?)?);
         let output = pipe::Sender::from_file_unchecked(raw.open()?)?;
         Ok(Self {
@@ -58,13 +59,13 @@ impl Terminal {
     }
 }
 
-/// Input that looks out for Ctrl-], and ends there.
+/// Input that ends at Ctrl-].
 pub(crate) struct Input {
     input: Box<dyn AsyncRead + Send + Unpin>,
     escaped: watch::Sender<bool>,
 }
 
-/// Tells when Ctrl-] was typed.
+/// Notification that Ctrl-] was typed.
 pub(crate) struct Escape(watch::Receiver<bool>);
 
 impl Input {
@@ -78,7 +79,7 @@ impl Input {
 impl Escape {
     pub(crate) async fn typed(&mut self) {
         if self.0.wait_for(|escaped| *escaped).await.is_err() {
-            // The input is gone, and so is whoever could type it.
+            // The input was dropped, so Ctrl-] can't be typed any more.
             std::future::pending::<()>().await;
         }
     }
@@ -106,13 +107,12 @@ impl AsyncRead for Input {
 
 /// A terminal in raw mode.
 ///
-/// It is restored when this is dropped, and also when this process ends without
-/// dropping it, whatever its cause: by a small process that waits for our end.
+/// The mode is restored on drop, and by an [`OrphanCleanup`] if this process is killed.
 pub(crate) struct RawMode {
     terminal: File,
     path: PathBuf,
     before: Termios,
-    guard: Child,
+    restore: OrphanCleanup,
 }
 
 impl RawMode {
@@ -120,12 +120,12 @@ impl RawMode {
         let path = ttyname(terminal, Vec::new())?;
         let path = PathBuf::from(std::ffi::OsString::from_vec(path.into_bytes()));
         let before = tcgetattr(terminal)?;
-        let guard = guard(&path)?;
+        let restore = OrphanCleanup::restore_terminal(&path)?;
         let raw = Self {
             terminal: File::from(terminal.as_fd().try_clone_to_owned()?),
             path,
             before,
-            guard,
+            restore,
         };
         let mut mode = raw.before.clone();
         mode.make_raw();
@@ -150,40 +150,16 @@ impl RawMode {
 
 impl Drop for RawMode {
     fn drop(&mut self) {
-        let _ = tcsetattr(&self.terminal, OptionalActions::Drain, &self.before);
-        // The guard's turn: it restores what is restored already, and ends.
-        drop(self.guard.stdin.take());
-        let _ = self.guard.wait();
+        if tcsetattr(&self.terminal, OptionalActions::Drain, &self.before).is_err() {
+            self.restore.run();
+        }
     }
-}
-
-/// Starts a process that restores the terminal's present mode when its standard
-/// input ends, as it does at our end at the latest.
-fn guard(terminal: &Path) -> io::Result<Child> {
-    const RESTORE: &str = r#"
-        trap '' HUP INT QUIT TERM TTOU
-        before=$(stty -F "$1" -g) || exit
-        echo
-        cat >/dev/null
-        stty -F "$1" "$before""#;
-    let mut guard = Command::new("sh")
-        .args(["-c", RESTORE, "sh"])
-        .arg(terminal)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
-    // It has to know the mode before that is changed.
-    let mut ready = [0];
-    if let Some(mut output) = guard.stdout.take() {
-        output.read_exact(&mut ready)?;
-    }
-    Ok(guard)
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::fd::OwnedFd;
+    use std::path::Path;
 
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     use rustix::termios::LocalModes;
@@ -221,12 +197,10 @@ mod tests {
     }
 
     #[test]
-    fn the_terminal_is_restored_when_nobody_is_left_to_do_it() {
+    fn the_terminal_is_restored_after_this_process_was_killed() {
         let (_user, terminal) = terminal();
         let mut raw = RawMode::enter(&terminal).unwrap();
-        // As at this process's death: the guard is left alone, with its input closed.
-        drop(raw.guard.stdin.take());
-        raw.guard.wait().unwrap();
+        raw.restore.run(); // as at the end of this process
         assert!(echoes(&terminal));
     }
 

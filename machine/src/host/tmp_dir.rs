@@ -1,4 +1,4 @@
-//! Directories that go with their process, however it ends.
+//! Directories that are removed when their process ends, for any reason.
 
 use std::env;
 use std::fs::DirBuilder;
@@ -9,36 +9,39 @@ use std::path::{self, Path, PathBuf};
 use uuid::Uuid;
 
 use crate::host::guest_tree::{self, Task};
-use crate::host::orphan_cleanup::Janitor;
+use crate::host::orphan_cleanup::OrphanCleanup;
 
-/// How much of a random number is in a name: sockets are in there, and their paths are
-/// to be short.
-const RANDOM: usize = 10;
+/// The number of random characters in a name. Few, because the directories contain sockets,
+/// whose paths are limited.
+const RANDOM_CHARS: usize = 10;
 
-/// A new directory in the system's temporary one, for this user alone. It is removed with
-/// all in it when this is dropped, or after this process, should it be killed.
+/// A new directory in the system's temporary one, accessible only to this user. It is
+/// removed with its contents on drop, or when this process is killed.
 #[derive(Debug)]
 pub struct TmpDir {
     path: PathBuf,
-    janitor: Janitor,
+    orphan_cleanup: OrphanCleanup,
 }
 
 impl TmpDir {
-    /// Makes it: `vm-` and some random letters in [`env::temp_dir`].
+    /// Creates it in [`env::temp_dir`], named `vm-` and some random letters.
     ///
     /// # Errors
-    /// The operating system's.
+    /// Those of the operating system.
     pub fn new() -> io::Result<Self> {
         let random = Uuid::new_v4().simple().to_string();
         let system = path::absolute(env::temp_dir())?;
-        let path = system.join(format!("vm-{}", &random[..RANDOM]));
-        // At no time is it there without somebody to remove it.
-        let janitor = Janitor::of(&path)?;
+        let path = system.join(format!("vm-{}", &random[..RANDOM_CHARS]));
+        // First, so that the directory never exists without it.
+        let orphan_cleanup = OrphanCleanup::remove_dir(&path)?;
         DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self { path, janitor })
+        Ok(Self {
+            path,
+            orphan_cleanup,
+        })
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -46,11 +49,10 @@ impl TmpDir {
 
 impl Drop for TmpDir {
     fn drop(&mut self) {
-        // Guests may have shared what is in it.
-        let to_its_end = Task::default();
-        if guest_tree::remove(&self.path, &to_its_end).is_err() {
+        // Its contents may be shared with guests.
+        if guest_tree::remove(&self.path, &Task::default()).is_err() {
             // This process may have no file descriptors left.
-            self.janitor.clean();
+            self.orphan_cleanup.run();
         }
     }
 }

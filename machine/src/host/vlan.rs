@@ -9,37 +9,37 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::time::timeout;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::host::orphan_cleanup::Janitor;
+use crate::host::orphan_cleanup::OrphanCleanup;
 use crate::host::process::CommandSpec;
 use crate::host::process::{Process, Streams};
 use crate::host::state_dir::{absolute, at, check_socket_path};
 
-/// How long a switch may take to start.
+/// Time limit for the start of a switch.
 const START_LIMIT: Duration = Duration::from_secs(10);
 
-/// How much of what a switch says is shown.
-const SHOWN: u64 = 4096;
+/// The most bytes of a switch's output that an error shows.
+const MAX_SHOWN: u64 = 4096;
 
-/// A network between machines, on which they reach each other and nobody else: a
-/// `vde_switch`, to which each is connected by a network card.
+/// An isolated network between machines: a `vde_switch`, to which each machine is connected
+/// by a network card.
 ///
-/// Start scripts find it in the environment, as `QEMU_VDE_SOCKET_N` with its number:
-/// see [`Builder::vlan`](crate::Builder::vlan). It ends when it is dropped, or with
-/// this process, whatever its cause.
+/// Start scripts find it in the environment variable `QEMU_VDE_SOCKET_N`, where N is its
+/// number: see [`Builder::vlan`](crate::Builder::vlan). The switch ends when this is dropped,
+/// or when this process ends for any reason.
 #[derive(Debug)]
 pub struct Vlan {
     number: u32,
     socket_dir: PathBuf,
     process: Process,
-    /// A switch ends when its console does.
+    /// Kept open: a switch exits when its console closes.
     _streams: Streams,
-    /// A switch that is killed with us leaves its sockets.
-    _janitor: Janitor,
+    /// Removes the sockets, which a killed switch leaves behind.
+    _orphan_cleanup: OrphanCleanup,
 }
 
 impl Vlan {
-    /// Starts a switch whose socket is `vdeN.ctl` in the directory `dir`, for this
-    /// user alone.
+    /// Starts a switch whose socket is `vdeN.ctl` in the directory `dir`, accessible only to
+    /// this user.
     ///
     /// # Errors
     /// [`Vlan`](ErrorKind::Vlan), [`Spawn`](ErrorKind::Spawn) without `vde_switch`;
@@ -52,24 +52,24 @@ impl Vlan {
     async fn start_in(number: u32, dir: &Path) -> Result<Self, ErrorKind> {
         let dir = absolute(dir)?;
         let socket_dir = dir.join(format!("vde{number}.ctl"));
-        // Each port has a socket of its own there, which has a number for a name.
+        // Each port has a socket there, named by a number.
         check_socket_path(&socket_dir)?;
         let words = ["-s", "", "--dirmode", "0700", "--mode", "0600", "--hub"];
         let mut args = words.map(OsString::from).to_vec();
         args[1] = socket_dir.clone().into();
-        // As a hub it passes on tagged frames, too.
+        // Only a hub forwards tagged frames.
         let spec = CommandSpec {
             program: "vde_switch".into(),
             args,
         };
-        let janitor = Janitor::of(&socket_dir).map_err(at(&socket_dir))?;
+        let orphan_cleanup = OrphanCleanup::remove_dir(&socket_dir).map_err(at(&socket_dir))?;
         let (process, mut streams) = Process::spawn(spec, &dir, Vec::new())?;
-        let answered = timeout(START_LIMIT, answer(&mut streams)).await;
-        if !matches!(answered, Ok(Ok(true))) || !socket_dir.join("ctl").exists() {
+        let ready = timeout(START_LIMIT, is_ready(&mut streams)).await;
+        if !matches!(ready, Ok(Ok(true))) || !socket_dir.join("ctl").exists() {
             process.kill();
             let mut output = String::new();
             let _ = (&mut streams.stderr)
-                .take(SHOWN)
+                .take(MAX_SHOWN)
                 .read_to_string(&mut output)
                 .await;
             return Err(ErrorKind::Vlan {
@@ -82,7 +82,7 @@ impl Vlan {
             socket_dir,
             process,
             _streams: streams,
-            _janitor: janitor,
+            _orphan_cleanup: orphan_cleanup,
         })
     }
 
@@ -96,7 +96,7 @@ impl Vlan {
         &self.socket_dir
     }
 
-    /// The process number of the switch.
+    /// The process id of the switch.
     pub fn pid(&self) -> u32 {
         self.process.pid()
     }
@@ -109,12 +109,12 @@ impl Vlan {
 
 const VARIABLE: &str = "QEMU_VDE_SOCKET_";
 
-/// The environment variable that tells of the network of a number.
+/// The environment variable of the network with a number.
 pub(crate) fn variable(number: u32) -> OsString {
     format!("{VARIABLE}{number}").into()
 }
 
-/// The number of the network that a variable tells of.
+/// The number of the network of an environment variable.
 pub(crate) fn number(variable: &OsStr) -> Option<u32> {
     let number = variable.to_str()?.strip_prefix(VARIABLE)?;
     number.parse().ok()
@@ -123,13 +123,13 @@ pub(crate) fn number(variable: &OsStr) -> Option<u32> {
 impl Drop for Vlan {
     fn drop(&mut self) {
         self.process.kill();
-        // Nobody is left to use it; a switch removes it unless it was killed.
+        // The switch removes it only if it was not killed.
         let _ = fs::remove_dir_all(&self.socket_dir);
     }
 }
 
-/// Whether the switch's console answers, which it does once the socket is there.
-async fn answer(streams: &mut Streams) -> std::io::Result<bool> {
+/// Whether the switch's console responds, as it does once the socket exists.
+async fn is_ready(streams: &mut Streams) -> std::io::Result<bool> {
     streams.stdin.write_all(b"version\n").await?;
     let mut line = String::new();
     let mut console = BufReader::new(&mut streams.stdout);

@@ -19,7 +19,8 @@ use crate::guest::lifetime::Lifetime;
 use crate::guest::shell_gate::ShellGate;
 use crate::guest::{Guest, Running};
 use crate::host::accelerator::accelerator;
-use crate::host::state_dir::{Sockets, StateDir, at, remove_file_if_exists};
+use crate::host::files::remove_file_if_exists;
+use crate::host::state_dir::{Sockets, StateDir, at};
 use crate::start::StartCommand;
 
 /// How long QEMU may take to connect. It does so before it starts the guest, so this is

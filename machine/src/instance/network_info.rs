@@ -1,7 +1,7 @@
-//! What the human monitor's `info network` says.
+//! The output of `info network` in the human monitor.
 
-/// The hardware addresses of cards that are on a network with others: all but
-/// those on QEMU's own user network, which each machine has for itself.
+/// The MAC addresses of the cards on networks shared with other machines: all cards that are
+/// not on a user-mode network, which each machine has for itself.
 ///
 /// ```text
 /// virtio-net-pci.0: index=0,type=nic,model=virtio-net-pci,macaddr=52:54:00:12:34:56
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_network_is_a_machines_own() {
+    fn cards_on_a_user_network_are_not_shared() {
         let info = "virtio-net-pci.0: index=0,type=nic,model=virtio-net-pci,macaddr=52:54:00:12:34:56\r\n \
              \\ net0: index=0,type=user,net=10.0.2.0,restrict=off\r\n\
              virtio-net-pci.1: index=0,type=nic,model=virtio-net-pci,macaddr=52:54:00:12:01:02\r\n \

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::disks::Disk;
 use crate::error::{Error, ErrorKind};
 use crate::guest::mounts::Mount;
+use crate::host::files::remove_file_if_exists;
 
 /// The file name of the manifest.
 pub(crate) const MANIFEST: &str = "template.json";
@@ -220,9 +221,7 @@ impl SavedState {
     /// Prevents any further use.
     pub(crate) fn invalidate(&self) {
         let manifest = self.dir.join(MANIFEST);
-        if let Err(error) = fs::remove_file(&manifest)
-            && error.kind() != io::ErrorKind::NotFound
-        {
+        if let Err(error) = remove_file_if_exists(&manifest) {
             tracing::warn!("can't remove {}: {error}", manifest.display());
         }
     }

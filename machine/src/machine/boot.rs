@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 
 use super::Machine;
 use crate::error::Result;
-use crate::host::state_dir::remove_file_if_exists;
+use crate::host::files::remove_file_if_exists;
 use crate::instance::boot_source::BootSource;
 use crate::instance::disks::Disk;
 use crate::instance::saved_state::SavedState;
@@ -32,13 +32,13 @@ pub(super) struct Boot {
 /// What the next start begins with. Every later start boots.
 #[derive(Clone)]
 pub(super) enum Next {
-    Source(BootSource),
+    Source(Box<BootSource>),
     Provided(SharedSource),
 }
 
 impl Default for Next {
     fn default() -> Self {
-        Self::Source(BootSource::Boot)
+        Self::Source(Box::default())
     }
 }
 

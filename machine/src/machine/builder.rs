@@ -95,7 +95,7 @@ impl Builder {
 
     /// What the machine's first start begins with.
     pub(crate) fn boot_source(mut self, source: BootSource) -> Self {
-        self.next = Next::Source(source);
+        self.next = Next::Source(Box::new(source));
         self
     }
 

@@ -78,20 +78,21 @@ impl Machine {
                     Ok(event) => note(&seen, event.name.clone()),
                     Err(lost) => note(&seen, lost.to_string()),
                 });
-                match timeout(self.limit(), found).await {
-                    Ok(found) => found.map_err(|source| monitor_error(doing, source)),
-                    Err(_) => {
-                        let what = "an event of QEMU's";
-                        let lifetime = &instance.running.lifetime;
-                        let seen = seen.lock();
-                        let looks = u32::try_from(seen.len()).unwrap_or(u32::MAX);
-                        let last_seen = match &seen[..] {
-                            [] => "no event at all".to_owned(),
-                            seen => seen.join(", "),
-                        };
-                        Err(lifetime.timed_out(self.limit(), what, looks, &last_seen))
-                    }
-                }
+                let found = timeout(self.limit(), found).await;
+                let timed_out = |_| {
+                    let seen = seen.lock();
+                    let looks = u32::try_from(seen.len()).unwrap_or(u32::MAX);
+                    let last_seen = match &seen[..] {
+                        [] => "no event at all".to_owned(),
+                        seen => seen.join(", "),
+                    };
+                    let what = "an event of QEMU's";
+                    let lifetime = &instance.running.lifetime;
+                    lifetime.timed_out(self.limit(), what, looks, &last_seen)
+                };
+                found
+                    .map_err(timed_out)?
+                    .map_err(|source| monitor_error(doing, source))
             };
             self.until_guest_end(&instance.running, doing, event).await
         })

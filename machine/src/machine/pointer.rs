@@ -1,9 +1,8 @@
 //! The pointer.
 
-use std::time::Duration;
-
 use ocr::Rect;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::Machine;
 use crate::error::{ErrorKind, Result};
@@ -69,18 +68,28 @@ impl Machine {
         .await
     }
 
-    /// Presses a button at the pointer's position and releases it.
+    /// Presses a button at the pointer's position and releases it after a pause, the
+    /// handle's [key delay](Self::key_delay).
     ///
     /// # Cancellation
-    /// A click that has begun is completed: no button stays pressed.
+    /// Dropping the future ends the pause: a button that was pressed is released.
     pub async fn click(&self, button: Button) -> Result<()> {
         let name = button.name();
         self.step(&format!("clicking the {name} button"), async {
             let vm = self.clone();
+            let dropped = CancellationToken::new();
+            let _guard = dropped.clone().drop_guard();
             self.to_completion(async move {
-                let delay = vm.key_delay;
-                vm.on_qemu("clicking", async |ask| ask.click(name, delay).await)
-                    .await
+                let pause = || dropped.run_until_cancelled(pause(vm.key_delay));
+                vm.on_qemu("clicking", async |ask| {
+                    for down in [true, false] {
+                        let data = json!({ "button": name, "down": down });
+                        ask.input(json!([{ "type": "btn", "data": data }])).await?;
+                        pause().await;
+                    }
+                    Ok(())
+                })
+                .await
             })
             .await
         })
@@ -125,15 +134,6 @@ impl Ask<'_> {
     async fn input(&self, events: Value) -> Result<(), ErrorKind> {
         let sent = self.qmp("input-send-event", json!({ "events": events }));
         sent.await.map(drop)
-    }
-
-    async fn click(&self, button: &str, delay: Duration) -> Result<(), ErrorKind> {
-        for down in [true, false] {
-            let data = json!({ "button": button, "down": down });
-            self.input(json!([{ "type": "btn", "data": data }])).await?;
-            pause(delay).await;
-        }
-        Ok(())
     }
 }
 

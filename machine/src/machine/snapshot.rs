@@ -111,7 +111,7 @@ impl Machine {
             let mut shell = self.lock_shell_only(&instance).await?;
             let (vm, snapshot) = (self.unchecked(), snapshot.clone());
             self.to_completion(async move {
-                let session = snapshot.session.clone();
+                let session = snapshot.session;
                 let rewind = || shell.shell.rewind(session);
                 let loaded = vm.on_instance(&instance, RESTORING, async |ask| {
                     ask.run_job("snapshot-load", &snapshot.nodes, rewind).await

@@ -5,6 +5,7 @@ use serde::Serialize;
 /// How a run, or a step of it, ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Outcome {
     /// It succeeded.
     Passed,

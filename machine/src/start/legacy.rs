@@ -1,4 +1,4 @@
-//! The reference driver's ad-hoc machines.
+//! Ad-hoc machines as in the NixOS test driver.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use crate::host::process::CommandSpec;
 use crate::host::qemu_option::doubled_commas;
 
-/// A QEMU command line put together from a few arguments, as the reference
-/// driver's `create_machine` does; all are optional.
+/// A QEMU command line built from a few optional arguments, as by the NixOS test driver's
+/// `create_machine`.
 ///
-/// The command goes through the shell, so that `qemu_binary` and `qemu_flags`
-/// may hold several words, variables and quotes.
+/// A shell runs the command, so `qemu_binary` and `qemu_flags` may contain several words,
+/// variables and quotes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LegacyStartCommand {
     net_backend_args: Option<String>,
@@ -25,26 +25,26 @@ pub struct LegacyStartCommand {
 }
 
 impl LegacyStartCommand {
-    /// `qemu-kvm -m 384` with a user network.
+    /// `qemu-kvm -m 384` with a user-mode network.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// More properties of the network backend, `-netdev user,id=net0`.
+    /// Additional properties of the network backend, `-netdev user,id=net0`.
     #[must_use]
     pub fn net_backend_args(mut self, args: impl Into<String>) -> Self {
         self.net_backend_args = Some(args.into());
         self
     }
 
-    /// More properties of the network card, `-device virtio-net-pci,netdev=net0`.
+    /// Additional properties of the network card, `-device virtio-net-pci,netdev=net0`.
     #[must_use]
     pub fn net_frontend_args(mut self, args: impl Into<String>) -> Self {
         self.net_frontend_args = Some(args.into());
         self
     }
 
-    /// The first hard disk, and its interface: `scsi`, or what `-drive if=` takes.
+    /// The first hard disk, and its interface: `scsi`, or a value for `-drive if=`.
     #[must_use]
     pub fn hda(mut self, image: impl Into<PathBuf>, interface: impl Into<String>) -> Self {
         self.hda = Some((image.into(), interface.into()));
@@ -79,7 +79,7 @@ impl LegacyStartCommand {
         self
     }
 
-    /// More words for QEMU's command line.
+    /// Additional words for QEMU's command line.
     #[must_use]
     pub fn qemu_flags(mut self, words: impl Into<String>) -> Self {
         self.qemu_flags = Some(words.into());
@@ -143,12 +143,12 @@ fn push_properties(line: &mut OsString, properties: Option<&str>) {
     }
 }
 
-/// QEMU is started in another directory than ours.
+/// QEMU is started in another directory.
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// `value` as one word of the shell's.
+/// `value` quoted as one shell word.
 fn quoted(value: &OsStr) -> OsString {
     let bytes = value.as_bytes().iter().flat_map(|byte| match byte {
         b'\'' => &b"'\\''"[..],
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bare() {
+    fn without_arguments() {
         assert_eq!(
             LegacyStartCommand::new().command_line(),
             "qemu-kvm -m 384 -netdev user,id=net0 -device virtio-net-pci,netdev=net0"
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn every_argument() {
+    fn with_every_argument() {
         let line = LegacyStartCommand::new()
             .qemu_binary("qemu-system-x86_64")
             .net_backend_args("restrict=on")
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn other_interfaces_name_themselves() {
+    fn other_interfaces_are_passed_to_if() {
         let line = LegacyStartCommand::new()
             .hda("/no/disk", "virtio")
             .command_line();

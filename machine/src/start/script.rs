@@ -1,4 +1,4 @@
-//! A start script: the contract between a guest image and its driver.
+//! Start scripts.
 
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,12 +9,11 @@ use crate::host::process::CommandSpec;
 
 /// An executable named `run-NAME-vm` that starts QEMU by `exec`.
 ///
-/// It passes its arguments, and the words of `$QEMU_OPTS`, on to QEMU; works in
-/// its current directory; keeps its disk in `${NIX_DISK_IMAGE:-./NAME.qcow2}`;
-/// and shares `$SHARED_DIR` with the guest by 9p under the tag `shared`. It is
-/// started with `TMPDIR`, `SHARED_DIR`, `USE_TMPDIR=1` and `VM_ACCEL` (`kvm` or
-/// `tcg`) set, and for each network N with `QEMU_VDE_SOCKET_N`, the socket of its
-/// `vde_switch`.
+/// It passes its arguments and the words of `$QEMU_OPTS` to QEMU, works in its current
+/// directory, keeps its disk in `${NIX_DISK_IMAGE:-./NAME.qcow2}`, and shares `$SHARED_DIR`
+/// with the guest by 9p under the tag `shared`. Its environment contains `TMPDIR`,
+/// `SHARED_DIR`, `USE_TMPDIR=1`, `VM_ACCEL` (`kvm` or `tcg`), and for each network N
+/// `QEMU_VDE_SOCKET_N`, the socket of its `vde_switch`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StartScript {
     path: PathBuf,
@@ -22,7 +21,7 @@ pub struct StartScript {
 }
 
 impl StartScript {
-    /// The start script at `path`, which is looked at when the machine starts.
+    /// The start script at `path`, which is not read before the machine starts.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
@@ -30,19 +29,19 @@ impl StartScript {
         }
     }
 
-    /// More arguments for QEMU, passed to the script.
+    /// Additional arguments for QEMU, passed to the script.
     #[must_use]
     pub fn args(mut self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
         self
     }
 
-    /// Where the script is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// NAME of `run-NAME-vm`; `None` if the script is named otherwise.
+    /// NAME in `run-NAME-vm`; `None` if the script's name has another form.
     pub fn machine_name(&self) -> Option<String> {
         let file = self.path.file_name()?.to_str()?;
         let name = file.strip_prefix("run-")?.strip_suffix("-vm")?;
@@ -54,8 +53,8 @@ impl StartScript {
             path: self.path.clone(),
             source,
         };
-        // Absolute, as the script is started in the state directory; and what it is
-        // called by is its machine's name, even if that is a link.
+        // Absolute, because the script is started in the state directory. Links are not
+        // resolved, because the script's name contains the machine's name.
         let program = std::path::absolute(&self.path).map_err(missing)?;
         let metadata = program.metadata().map_err(missing)?;
         if !metadata.is_file() || metadata.permissions().mode() & 0o111 == 0 {

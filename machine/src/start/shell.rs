@@ -1,18 +1,18 @@
-//! A start command that is a line of the shell's.
+//! Shell command lines as start commands.
 
 use std::ffi::OsString;
 
 use crate::host::process::CommandSpec;
 
-/// A line for the shell that starts QEMU, and to which QEMU's further arguments can be
-/// appended: `qemu-system-x86_64 -m 512 -hda "$HOME/disk.qcow2"`.
+/// A shell command line that starts QEMU. The driver appends arguments for QEMU. Example:
+/// `qemu-system-x86_64 -m 512 -hda "$HOME/disk.qcow2"`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShellCommand {
     line: String,
 }
 
 impl ShellCommand {
-    /// The line, which the shell reads when the machine starts.
+    /// A command line, which is not parsed before the machine starts.
     pub fn new(line: impl Into<String>) -> Self {
         Self { line: line.into() }
     }

@@ -1,4 +1,4 @@
-//! QEMU, described in Rust.
+//! QEMU command lines built in Rust.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ pub struct QemuCommand {
 
 impl QemuCommand {
     /// A machine called `name`: `qemu-system-x86_64` from `PATH`, 512 MiB, one
-    /// CPU, a user network, and the host's best accelerator.
+    /// CPU, a user-mode network, and the host's best accelerator.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -48,7 +48,7 @@ impl QemuCommand {
     #[must_use]
     pub fn binary(mut self, program: impl Into<PathBuf>) -> Self {
         let program = program.into();
-        // A bare name is looked for in `PATH`.
+        // A plain name is looked up in `PATH`.
         self.binary = if program.components().count() > 1 {
             absolute(program)
         } else {
@@ -64,7 +64,7 @@ impl QemuCommand {
         self
     }
 
-    /// How many CPUs the guest has.
+    /// The number of the guest's CPUs.
     #[must_use]
     pub fn cpus(mut self, cpus: u32) -> Self {
         self.cpus = cpus;
@@ -90,15 +90,15 @@ impl QemuCommand {
         self
     }
 
-    /// A virtio disk. The image is not changed: what the guest writes is gone
-    /// when the machine stops (QEMU's `snapshot=on`).
+    /// A virtio disk. The image is not changed: the guest's writes are discarded when the
+    /// machine stops (QEMU's `snapshot=on`).
     #[must_use]
     pub fn disk(mut self, image: impl Into<PathBuf>) -> Self {
         self.disks.push(absolute(image.into()));
         self
     }
 
-    /// More arguments for QEMU, as they are.
+    /// Additional arguments for QEMU, unchanged.
     #[must_use]
     pub fn args<I>(mut self, args: I) -> Self
     where
@@ -148,7 +148,7 @@ impl QemuCommand {
     }
 }
 
-/// QEMU is started in another directory than ours.
+/// QEMU is started in another directory.
 fn absolute(path: PathBuf) -> PathBuf {
     std::path::absolute(&path).unwrap_or(path)
 }

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use rustix::process::geteuid;
 use tokio::sync::oneshot;
 
+use crate::host::files::remove_file_if_exists;
 use crate::host::guest_tree::{self, Task};
-use crate::host::state_dir::remove_file_if_exists;
 use crate::instance::saved_state::SavedState;
 
 /// How many characters of the key are in a name.

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::{Ended, Run};
 
-/// Runs an example to its end.
+/// Runs an example, which must pass.
 fn passes(name: &str, machines: &[(&str, &str)], vlans: &[&str]) {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../driver/examples");
     let run = Run::new(machines);
@@ -56,7 +56,7 @@ fn web() {
     passes("web.py", &machines, &["1"]);
 }
 
-/// Machines on several networks, each on its own.
+/// A machine routes between two networks.
 #[test]
 fn router() {
     let run = Run::booting(&[

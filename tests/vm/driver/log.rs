@@ -1,6 +1,6 @@
 use super::Run;
 
-/// Consoles are shown, and the errors of scripts.
+/// Consoles, log entries, errors and tracebacks are escaped.
 #[test]
 fn guest_output_does_not_control_the_terminal() {
     let run = Run::booting(&[("vm", "minimal")]);
@@ -12,8 +12,8 @@ log.warning(vm.succeed(r"printf '\e[2J of a log\n'"))
 try:
     vm.succeed(r"printf '\e[2J of a command\n'; false")
 finally:
-    said = vm.succeed(r"printf '\e[2J of a script\n'")
-    assert said == "", said
+    output = vm.succeed(r"printf '\e[2J of a script\n'")
+    assert output == "", output
 "#,
     );
     for shown in [
@@ -24,17 +24,21 @@ finally:
     ] {
         assert!(ended.stderr.contains(shown), "{}", ended.stderr);
     }
-    let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
-    assert!(!ended.stderr.contains(steers), "{:?}", ended.stderr);
+    let must_be_escaped = |c: char| c.is_control() && c != '\n' && c != '\t';
+    assert!(
+        !ended.stderr.contains(must_be_escaped),
+        "{:?}",
+        ended.stderr
+    );
 }
 
 #[test]
-fn invalid_utf8_is_escaped() {
+fn invalid_utf8_must_be_escaped() {
     let script = r"
 log.info('odd: \udcff')
 raise Exception(os.fsdecode(b'\xfe'))
 ";
-    let said = Run::new(&[]).run(script).failed(1);
-    assert!(said.contains(r"odd: \udcff"), "{said}");
-    assert!(said.contains(r"Exception: \udcfe"), "{said}");
+    let log = Run::new(&[]).run(script).failed(1);
+    assert!(log.contains(r"odd: \udcff"), "{log}");
+    assert!(log.contains(r"Exception: \udcfe"), "{log}");
 }

@@ -5,33 +5,33 @@ use vm_tests::driver;
 
 use super::{Ended, Run};
 
-/// The line that says what is wrong, before anything has started.
+/// Asserts that the driver fails before it starts a machine, and returns its error.
 fn refused(run: &Run, args: &[&str], script: &str) -> String {
     let ended = Ended::of(run.command().args(args).arg(run.script(script)));
-    let said = ended.failed(2);
-    assert!(!said.contains("starting vm"), "{said}");
-    said
+    let stderr = ended.failed(2);
+    assert!(!stderr.contains("starting vm"), "{stderr}");
+    stderr
 }
 
-fn one_line(said: &str) -> &str {
-    let said = said.trim_end();
-    assert!(!said.contains('\n'), "{said}");
-    said
+/// Asserts that an error is a single line.
+fn one_line(error: &str) -> &str {
+    let error = error.trim_end();
+    assert!(!error.contains('\n'), "{error}");
+    error
 }
 
 #[test]
 fn a_syntax_error_is_one_line() {
     let run = Run::booting(&[("machine", "minimal")]);
-    let said = refused(&run, &[], "start_all()\nif True\n    pass\n");
-    let said = one_line(&said);
-    assert!(said.ends_with("script.py:2: expected ':'"), "{said}");
-    let said = refused(&run, &[], "x = '\0'");
-    assert!(one_line(&said).contains("null bytes"), "{said}");
+    let stderr = refused(&run, &[], "start_all()\nif True\n    pass\n");
+    let stderr = one_line(&stderr);
+    assert!(stderr.ends_with("script.py:2: expected ':'"), "{stderr}");
+    let stderr = refused(&run, &[], "x = '\0'");
+    assert!(one_line(&stderr).contains("null bytes"), "{stderr}");
 }
 
-/// What was wrong with it is told, too.
 #[test]
-fn a_condition_that_raises() {
+fn an_exception_in_a_condition_is_shown() {
     let script = "\
 @polling_condition
 def holds():
@@ -39,51 +39,51 @@ def holds():
 with holds:
     machine.succeed('true')
 ";
-    let said = Run::new(&[("machine", "minimal")]).run(script).failed(1);
+    let stderr = Run::new(&[("machine", "minimal")]).run(script).failed(1);
     for part in ["ValueError: the reason", "does not hold: holds"] {
-        assert!(said.contains(part), "no {part} in {said}");
+        assert!(stderr.contains(part), "no {part} in {stderr}");
     }
 }
 
 #[test]
 fn missing_files_are_errors() {
     let run = Run::booting(&[("machine", "minimal")]);
-    let said = Ended::of(run.command().arg("/no/such/script.py")).failed(2);
+    let stderr = Ended::of(run.command().arg("/no/such/script.py")).failed(2);
     let missing = "/no/such/script.py: No such file or directory (os error 2)";
-    assert_eq!(one_line(&said), format!("error: {missing}"));
-    let said = refused(&run, &["-o", "/no/such/dir"], "");
-    assert!(one_line(&said).contains("/no/such/dir"), "{said}");
-    let said = refused(&run, &["-o", "/proc"], "");
-    assert!(one_line(&said).contains("/proc"), "{said}");
-    let said = refused(&run, &["--start-scripts", "/no/such/run-a-vm", "-K"], "");
-    assert!(one_line(&said).contains("/no/such/run-a-vm"), "{said}");
-    let said = Ended::of(&mut run.command()).failed(2);
-    assert!(one_line(&said).contains("test script"), "{said}");
+    assert_eq!(one_line(&stderr), format!("error: {missing}"));
+    let stderr = refused(&run, &["-o", "/no/such/dir"], "");
+    assert!(one_line(&stderr).contains("/no/such/dir"), "{stderr}");
+    let stderr = refused(&run, &["-o", "/proc"], "");
+    assert!(one_line(&stderr).contains("/proc"), "{stderr}");
+    let stderr = refused(&run, &["--start-scripts", "/no/such/run-a-vm", "-K"], "");
+    assert!(one_line(&stderr).contains("/no/such/run-a-vm"), "{stderr}");
+    let stderr = Ended::of(&mut run.command()).failed(2);
+    assert!(one_line(&stderr).contains("test script"), "{stderr}");
 }
 
 #[test]
-fn start_scripts_against_the_contract() {
+fn invalid_start_scripts_are_refused() {
     let run = Run::booting(&[("machine", "minimal")]);
     let named_otherwise = run.out().join("machine.sh");
     fs::copy(&run.start_scripts[0], &named_otherwise).unwrap();
     let args = ["--start-scripts", named_otherwise.to_str().unwrap(), "-K"];
-    let said = refused(&run, &args, "");
-    assert!(one_line(&said).contains("run-NAME-vm"), "{said}");
+    let stderr = refused(&run, &args, "");
+    assert!(one_line(&stderr).contains("run-NAME-vm"), "{stderr}");
 
     let not_executable = run.out().join("run-other-vm");
     fs::write(&not_executable, "#!/bin/sh\n").unwrap();
     let args = ["--start-scripts", not_executable.to_str().unwrap(), "-K"];
-    let said = refused(&run, &args, "");
+    let stderr = refused(&run, &args, "");
     assert!(
-        one_line(&said).contains("run-other-vm: not an executable"),
-        "{said}"
+        one_line(&stderr).contains("run-other-vm: not an executable"),
+        "{stderr}"
     );
 
     let first = run.start_scripts[0].to_str().unwrap();
-    let said = refused(&run, &["--start-scripts", first, first, "-K"], "");
+    let stderr = refused(&run, &["--start-scripts", first, first, "-K"], "");
     assert!(
-        one_line(&said).contains("two machines are called machine"),
-        "{said}"
+        one_line(&stderr).contains("two machines are named machine"),
+        "{stderr}"
     );
 }
 
@@ -91,24 +91,30 @@ fn start_scripts_against_the_contract() {
 fn invalid_numbers_are_refused() {
     let run = Run::booting(&[("machine", "minimal")]);
     for number in ["one", "-1"] {
-        let said = refused(&run, &["--vlans", number, "-K"], "");
-        assert!(one_line(&said).contains(&format!("'{number}'")), "{said}");
+        let stderr = refused(&run, &["--vlans", number, "-K"], "");
+        assert!(
+            one_line(&stderr).contains(&format!("'{number}'")),
+            "{stderr}"
+        );
     }
     for limit in ["soon", "0", "-1"] {
-        let said = refused(&run, &["--global-timeout", limit], "");
-        assert!(one_line(&said).contains(&format!("'{limit}'")), "{said}");
+        let stderr = refused(&run, &["--global-timeout", limit], "");
+        assert!(
+            one_line(&stderr).contains(&format!("'{limit}'")),
+            "{stderr}"
+        );
     }
     let script = run.script("");
-    let said = Ended::of(Command::new(driver()).arg(script).env("vlans", "1 one")).failed(2);
-    assert!(one_line(&said).contains("\"one\""), "{said}");
+    let stderr = Ended::of(Command::new(driver()).arg(script).env("vlans", "1 one")).failed(2);
+    assert!(one_line(&stderr).contains("\"one\""), "{stderr}");
 }
 
 #[test]
 fn unknown_options_are_refused() {
-    let said = Ended::of(Command::new(driver()).arg("--vlan")).failed(2);
+    let stderr = Ended::of(Command::new(driver()).arg("--vlan")).failed(2);
     assert!(
-        said.contains("'--vlans'") && said.contains("Usage:"),
-        "{said}"
+        stderr.contains("'--vlans'") && stderr.contains("Usage:"),
+        "{stderr}"
     );
     let help = Ended::of(Command::new(driver()).arg("--help")).passed();
     for variable in ["startScripts", "vlans", "globalTimeout", "testScript"] {
@@ -118,11 +124,11 @@ fn unknown_options_are_refused() {
     assert!(completions.contains("--start-scripts"), "{completions}");
 }
 
-/// Nix sets these for a test without machines or networks, and for one with two.
+/// The values are those that Nix sets for tests with none and with two machines and networks.
 #[test]
-fn words_of_the_environment() {
+fn environment_variables_are_split_into_words() {
     let run = Run::booting(&[("a", "minimal"), ("b", "minimal")]);
-    let started_with = |names: &str, vlans: &str| {
+    let run_with = |names: &str, vlans: &str| {
         let mut command = Command::new(driver());
         let script = run.script("print([vm.name for vm in machines], [vlan.nr for vlan in vlans])");
         command.current_dir(run.out()).env("testScript", script);
@@ -132,15 +138,15 @@ fn words_of_the_environment() {
             .env("globalTimeout", "200");
         Ended::of(&mut command).passed()
     };
-    assert_eq!(started_with("", ""), "[] []\n");
+    assert_eq!(run_with("", ""), "[] []\n");
     let both = format!(
         "\n{}  {}\n",
         run.start_scripts[0].display(),
         run.start_scripts[1].display()
     );
-    assert_eq!(started_with(&both, "2  1"), "['a', 'b'] [1, 2]\n");
+    assert_eq!(run_with(&both, "2  1"), "['a', 'b'] [1, 2]\n");
 
-    // What is on the command line is a word, whatever is in it.
+    // Arguments of the command line are not split.
     let dir = run.out().join("run-1 dir");
     fs::create_dir(&dir).unwrap();
     let script = dir.join("run-c-vm");

@@ -4,7 +4,7 @@ use std::thread;
 
 use super::Run;
 
-/// The methods that scripts know, and what they take.
+/// The methods of machines with their parameters.
 const METHODS: &str = "\
 allow_trouble(self, name)
 block(self)
@@ -71,18 +71,18 @@ wait_until_tty_matches(self, tty, regexp, timeout=900)
 watch_console(self, name, regex, ends=False)
 ";
 
-/// What a machine is asked for beside that.
+/// The other attributes of machines.
 const PROPERTIES: &str = "booted callbacks connected keep_machine_state keep_vm_state \
     last_lines logger monitor monitor_path name out_dir pid process serial_thread shared_dir shell shell_path \
     start_command state_dir tmp_dir";
 
-/// What a script has without importing it.
+/// The globals of scripts.
 const SCOPE: &str = "BaseMachine Machine QemuMachine a_machine create_machine debug driver \
     join_all log machine machines machines_qemu os polling_condition retry run_tests serial_stdout_off serial_stdout_on start_all subtest t \
     test_script vlan7 vlans";
 
 #[test]
-fn of_methods() {
+fn methods_and_parameters_are_complete() {
     let script = "\
 import inspect
 for name, method in inspect.getmembers(Machine):
@@ -96,7 +96,7 @@ for name, method in inspect.getmembers(Machine):
 }
 
 #[test]
-fn of_properties_and_in_scope() {
+fn properties_and_globals_are_complete() {
     let run = Run::booting(&[("a-machine", "minimal")]);
     let script = run.script(&format!(
         "\
@@ -123,7 +123,7 @@ assert calls == [True]
 }
 
 #[test]
-fn of_what_operations_give() {
+fn operations_return_the_documented_values() {
     let script = "\
 status, output = machine.execute('echo out; exit 3')
 assert (status, output) == (3, 'out\\n')
@@ -167,7 +167,7 @@ assert machine.pid is None and not machine.booted and not machine.connected
 }
 
 #[test]
-fn of_what_operations_take() {
+fn operations_accept_the_documented_arguments() {
     let script = "\
 import re, socket
 machine.succeed('dmesg -n 1; echo Once again >/dev/console')
@@ -183,7 +183,7 @@ try:
 except AssertionError:
     pass
 else:
-    raise Exception('that is not a file name')
+    raise Exception('the guest ran a command in a file name')
 
 machine.succeed('nc -l -p 1025 >/dev/null </dev/null &')
 machine.wait_for_open_port('1025')
@@ -197,36 +197,36 @@ machine.forward_port(str(host_port), '80')
 }
 
 #[test]
-fn of_a_start_that_fails() {
+fn execute_raises_the_error_of_a_failed_start() {
     let script = "\
 bad = create_machine('exit 3', name='bad')
-for demand in [dict(check_return=False), dict(check_output=False), dict()]:
+for options in [dict(check_return=False), dict(check_output=False), dict()]:
     try:
-        bad.execute('true', **demand)
+        bad.execute('true', **options)
     except Exception as error:
         print(error)
 ";
-    let said = Run::new(&[]).run(script).passed();
+    let output = Run::new(&[]).run(script).passed();
     assert_eq!(
-        said.matches("QEMU has ended (exit status: 3)").count(),
+        output.matches("QEMU has ended (exit status: 3)").count(),
         3,
-        "{said}"
+        "{output}"
     );
 }
 
-/// Somebody waits at an address for a shell, as the manual tells.
+/// As described in the NixOS manual, with a listening program such as `socat`.
 #[test]
-fn of_shells_elsewhere() {
+fn shell_interact_connects_to_a_socket() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let person = thread::spawn(move || {
-        let (mut person, _) = listener.accept().unwrap();
-        person
+    let user = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream
             .write_all(b"echo $((6 * 7)) at an address; exit\r")
             .unwrap();
-        let mut seen = String::new();
-        person.read_to_string(&mut seen).unwrap();
-        seen
+        let mut output = String::new();
+        stream.read_to_string(&mut output).unwrap();
+        output
     });
     let script = format!(
         "\
@@ -235,6 +235,6 @@ print(machine.succeed('echo the test goes on'))
 "
     );
     Run::new(&[("machine", "minimal")]).run(&script).passed();
-    let seen = person.join().unwrap();
-    assert!(seen.contains("42 at an address"), "{seen}");
+    let output = user.join().unwrap();
+    assert!(output.contains("42 at an address"), "{output}");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Ended, Run, run::seconds};
 
-/// This script runs all operations, which takes longer than other tests' scripts.
+/// Longer than for other scripts: this one runs all operations.
 const LIMIT: Duration = Duration::from_mins(30);
 const LONGEST: Duration = Duration::from_mins(190);
 
@@ -31,13 +31,13 @@ fn compare_with_the_reference(image: &str) {
     };
     let harness = dir("harness").join("reference.py");
     fs::write(&harness, include_str!("parity/reference.py")).unwrap();
-    let mut theirs = Command::new("python3");
-    theirs
+    let mut python = Command::new("python3");
+    python
         .arg(harness)
         .arg(reference)
         .arg(&run.start_scripts[0]);
-    theirs.args([dir("out"), dir("tmp")]).arg(operations);
-    assert_eq!(ours, Ended::of(&mut theirs).passed());
+    python.args([dir("out"), dir("tmp")]).arg(operations);
+    assert_eq!(ours, Ended::of(&mut python).passed());
 }
 
 #[test]

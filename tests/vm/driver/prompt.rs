@@ -9,8 +9,9 @@ use vm_tests::wait_until_gone;
 
 use super::Run;
 
-/// What a run has left, beside what it was given.
-fn left(run: &Run) -> Vec<String> {
+/// The names in the output directory that begin with `vm`: directories of machines, and the
+/// history's.
+fn leftovers(run: &Run) -> Vec<String> {
     let entries = fs::read_dir(run.out()).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut left: Vec<String> = names.filter(|name| name.starts_with("vm")).collect();
@@ -19,7 +20,7 @@ fn left(run: &Run) -> Vec<String> {
 }
 
 #[test]
-fn lines_are_run_and_errors_survived() {
+fn an_error_does_not_end_the_prompt() {
     let run = Run::new(&[("machine", "minimal")]);
     let mut driver = run
         .command()
@@ -34,7 +35,7 @@ fn lines_are_run_and_errors_survived() {
     let lines = b"\
 print(6 * 7)
 machine.succeed('false')
-log.error('no end')
+log.error('an error')
 print(machine.succeed('hostname'))
 test_script()
 print('pid', machine.pid)
@@ -44,8 +45,8 @@ print('pid', machine.pid)
     assert!(output.status.success(), "{output:?}");
     let stdout = String::from_utf8(output.stdout).unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
-    for said in ["42\n", "machine\n", "the script machine\n"] {
-        assert!(stdout.contains(said), "no {said:?} in {stdout:?}");
+    for part in ["42\n", "machine\n", "the script machine\n"] {
+        assert!(stdout.contains(part), "no {part:?} in {stdout:?}");
     }
     assert!(stderr.contains("machines: machine\n"), "{stderr}");
     assert!(
@@ -56,41 +57,42 @@ print('pid', machine.pid)
     let (_, qemu) = stdout.split_once("pid ").unwrap();
     let qemu = qemu.lines().next().unwrap();
     wait_until_gone(qemu.parse().unwrap());
-    assert_eq!(left(&run), ["vmwright"]);
+    assert_eq!(leftovers(&run), ["vmwright"]);
 }
 
-/// A terminal, and somebody who sits at it.
-struct Person {
+/// The controlling side of a pseudoterminal.
+struct User {
     terminal: File,
+    /// Output after the last match.
     seen: String,
 }
 
-impl Person {
-    /// Gives the other end, too: what a program has for its terminal.
+impl User {
+    /// Also returns the side that a program uses as its terminal.
     fn new() -> (Self, File) {
-        let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&person).unwrap();
-        unlockpt(&person).unwrap();
-        let path = ptsname(&person, Vec::new()).unwrap();
-        let programs = File::options()
+        let user = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&user).unwrap();
+        unlockpt(&user).unwrap();
+        let path = ptsname(&user, Vec::new()).unwrap();
+        let program = File::options()
             .read(true)
             .write(true)
             .custom_flags(OFlags::NOCTTY.bits().cast_signed())
             .open(path.to_str().unwrap())
             .unwrap();
-        let (terminal, seen) = (File::from(person), String::new());
-        (Self { terminal, seen }, programs)
+        let (terminal, seen) = (File::from(user), String::new());
+        (Self { terminal, seen }, program)
     }
 
     fn types(&mut self, text: &str) {
         self.terminal.write_all(text.as_bytes()).unwrap();
     }
 
-    /// Watches until it appears, after all that was seen before.
+    /// Reads until a text appears after the last match.
     fn sees(&mut self, text: &str) {
         let mut buffer = [0; 1024];
         while !self.seen.contains(text) {
-            // It fails when there is nobody any more at the other end.
+            // Reading fails when the other side is closed.
             let read = self.terminal.read(&mut buffer);
             let read =
                 read.unwrap_or_else(|error| panic!("{error}: no {text:?} in {:?}", self.seen));
@@ -105,7 +107,7 @@ impl Person {
 #[test]
 fn the_prompt_works_at_a_terminal() {
     let run = Run::new(&[("machine", "minimal")]);
-    let (mut person, terminal) = Person::new();
+    let (mut user, terminal) = User::new();
     let mut driver = run
         .command()
         .arg("-I")
@@ -116,40 +118,40 @@ fn the_prompt_works_at_a_terminal() {
         .stderr(terminal)
         .spawn()
         .unwrap();
-    person.sees(">>> ");
-    // Tab completes names of the script's, and those that were made here.
-    person.types("print(driv\t.out_dir.is_absolute())\r");
-    person.sees("driver.out_dir");
-    person.sees("True\r\n");
-    person.types("a_name_of_mine = 6 * 7\r");
-    person.types("print('it is', a_name_of_m\t)\r");
-    person.sees("it is 42\r\n");
+    user.sees(">>> ");
+    // Tab completes names of the script's scope and those defined at the prompt.
+    user.types("print(driv\t.out_dir.is_absolute())\r");
+    user.sees("driver.out_dir");
+    user.sees("True\r\n");
+    user.types("a_name_of_mine = 6 * 7\r");
+    user.types("print('it is', a_name_of_m\t)\r");
+    user.sees("it is 42\r\n");
 
-    person.types("print(f'pid {machine.start() or machine.pid}.')\r");
-    person.sees("\npid ");
-    person.sees(".\r\n");
-    person.types("machine.shell_interact()\r");
-    person.sees("Ctrl-] leaves it");
-    person.types("echo $((6 * 7)) in the shell; exit\r");
-    person.sees("42 in the shell\r\n");
-    person.sees(">>> ");
-    person.types("machine.console_interact()\r");
-    person.sees("Ctrl-] leaves it");
-    person.types("echo $((7 * 7)) on the console\r");
-    person.sees("49 on the console");
-    person.types("\x1d");
-    person.sees(">>> ");
-    // The terminal is a prompt's again.
-    person.types("print('pid', machine.pid, 'to the end')\r");
-    person.sees("\npid ");
-    person.sees(" to the end\r\n");
-    // Before the prompt, Ctrl-D is the terminal's own, and lost when readline takes over.
-    person.sees(">>> ");
-    person.types("\x04");
+    user.types("print(f'pid {machine.start() or machine.pid}.')\r");
+    user.sees("\npid ");
+    user.sees(".\r\n");
+    user.types("machine.shell_interact()\r");
+    user.sees("Ctrl-] leaves it");
+    user.types("echo $((6 * 7)) in the shell; exit\r");
+    user.sees("42 in the shell\r\n");
+    user.sees(">>> ");
+    user.types("machine.console_interact()\r");
+    user.sees("Ctrl-] leaves it");
+    user.types("echo $((7 * 7)) on the console\r");
+    user.sees("49 on the console");
+    user.types("\x1d");
+    user.sees(">>> ");
+    // The prompt has the terminal again.
+    user.types("print('pid', machine.pid, 'to the end')\r");
+    user.sees("\npid ");
+    user.sees(" to the end\r\n");
+    // Before the prompt appears, the terminal would handle Ctrl-D itself, and readline drop it.
+    user.sees(">>> ");
+    user.types("\x04");
     assert!(driver.wait().unwrap().success());
-    assert_eq!(left(&run), ["vmwright"]);
+    assert_eq!(leftovers(&run), ["vmwright"]);
 
-    // What was typed is there next time.
+    // The history is saved for the next run.
     let history = fs::read_to_string(run.out().join("vmwright/driver-history")).unwrap();
     let lines: Vec<&str> = history.lines().collect();
     assert_eq!(lines[1], "a_name_of_mine = 6 * 7");
@@ -170,15 +172,15 @@ fn a_failed_script_opens_the_prompt() {
         .spawn()
         .unwrap();
     let mut lines = driver.stdin.take().unwrap();
-    // However it is left, the script has failed.
+    // The exit status is that of the failed script, even after SystemExit.
     lines
         .write_all(b"print(found, machine.succeed('echo alive'))\nraise SystemExit\n")
         .unwrap();
     drop(lines);
     let ended = driver.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&ended.stderr);
-    assert_eq!(ended.status.code(), Some(1), "{said}");
-    assert!(said.contains("its machines wait"), "{said}");
+    let stderr = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("Its machines still run"), "{stderr}");
     let stdout = String::from_utf8_lossy(&ended.stdout);
-    assert!(stdout.contains("found alive\n"), "{stdout}\n{said}");
+    assert!(stdout.contains("found alive\n"), "{stdout}\n{stderr}");
 }

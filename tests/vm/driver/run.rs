@@ -8,29 +8,29 @@ use vm_tests::{
     boots_everything, driver, failure, infrastructure, named, scaled, start_script, templates,
 };
 
-/// How long a script may take, and on the slowest of hosts: less than a test.
+/// The global timeout of scripts, and its maximum when scaled: shorter than a test's.
 const LIMIT: Duration = Duration::from_secs(500);
 const LONGEST: Duration = Duration::from_mins(45);
 
-/// A run of the driver: its directories, and the start scripts of its machines.
+/// The directory and the start scripts of runs of the driver.
 pub(crate) struct Run {
     dir: TempDir,
     pub(super) start_scripts: Vec<PathBuf>,
-    /// Its machines go on from templates of theirs.
-    is_warm: bool,
+    /// Whether machines continue from templates.
+    uses_templates: bool,
 }
 
 impl Run {
-    /// Machines by name, each of an image, that have booted before.
+    /// Machines, each a name and an image, that continue from templates.
     pub(crate) fn new(machines: &[(&str, &str)]) -> Self {
         let start_scripts = machines.iter().map(|(name, image)| named(name, image));
         let mut run = Self::booting(&[]);
         run.start_scripts = start_scripts.collect();
-        run.is_warm = !boots_everything();
+        run.uses_templates = !boots_everything();
         run
     }
 
-    /// The same, but they boot, as they do for who asks for nothing else.
+    /// Machines that boot, which is the driver's default.
     pub(crate) fn booting(machines: &[(&str, &str)]) -> Self {
         failure::keep_evidence();
         let dir = tempfile::tempdir().unwrap();
@@ -43,23 +43,23 @@ impl Run {
         Self {
             dir,
             start_scripts,
-            is_warm: false,
+            uses_templates: false,
         }
     }
 
-    /// Where files from machines go.
+    /// The output directory.
     pub(crate) fn out(&self) -> &Path {
         self.dir.path()
     }
 
+    /// Writes a script and returns its path.
     pub(crate) fn script(&self, text: &str) -> PathBuf {
         let path = self.dir.path().join("script.py");
         std::fs::write(&path, text).unwrap();
         path
     }
 
-    /// The driver, with nothing left to add but options and a script. What machines
-    /// keep, they keep in this run's directory.
+    /// The driver's command, without a script. State directories are in the output directory.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(driver());
         command
@@ -67,20 +67,20 @@ impl Run {
             .args(&self.start_scripts)
             .arg("-o")
             .arg(self.out())
-            // What hangs tells where.
+            // The error of a timeout contains the position in the script.
             .args(["--global-timeout", &seconds(LIMIT, LONGEST)])
             .env("TMPDIR", self.dir.path())
             .env_remove("XDG_RUNTIME_DIR")
             .stdin(Stdio::null());
-        if self.is_warm {
+        if self.uses_templates {
             command.arg("--templates").arg(templates());
         }
         command
     }
 
-    /// Runs a script to its end.
+    /// Runs a script.
     pub(crate) fn run(&self, text: &str) -> Ended {
-        // Elsewhere than the output directory, whose contents some tests compare.
+        // Not in the output directory, because some tests compare its contents.
         let report = NamedTempFile::new().unwrap();
         let mut command = self.command();
         command.arg("--junit-xml").arg(report.path());
@@ -90,29 +90,30 @@ impl Run {
     }
 }
 
-/// A limit on this host, as the driver has it.
+/// A scaled time limit as an argument of the driver.
 pub(super) fn seconds(limit: Duration, longest: Duration) -> String {
     scaled(limit).min(longest).as_secs().to_string()
 }
 
 impl Drop for Run {
-    /// What it leaves tells why a test fails.
+    /// The output is evidence if the test fails.
     fn drop(&mut self) {
         let _ = failure::keep_files(self.out());
     }
 }
 
-/// A driver that has ended.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(super) status: Option<i32>,
     pub(super) stdout: String,
     pub(super) stderr: String,
-    /// The JUnit report of the run, if one was asked for.
+    /// The JUnit report, if requested.
     pub(super) report: Option<NamedTempFile>,
 }
 
 impl Ended {
+    /// Runs a command.
     pub(crate) fn of(command: &mut Command) -> Self {
         let Output {
             status,
@@ -127,7 +128,7 @@ impl Ended {
         }
     }
 
-    /// The standard output of a script that passed.
+    /// Asserts that the script passed, and returns its standard output.
     pub(crate) fn passed(self) -> String {
         if self.status != Some(0)
             && let Some(report) = &self.report
@@ -138,7 +139,7 @@ impl Ended {
         self.stdout
     }
 
-    /// What is said of a script that failed.
+    /// Asserts the exit status of a failed script, and returns its standard error.
     pub(crate) fn failed(self, status: i32) -> String {
         assert_eq!(
             self.status,

@@ -1,6 +1,6 @@
 use super::{Ended, Run};
 
-/// Runs a script where Tesseract has no data.
+/// Runs a script without Tesseract's language data.
 fn without_data(run: &Run, script: &str) -> Ended {
     let mut command = run.command();
     command.arg(run.script(script));
@@ -23,36 +23,36 @@ try:
 except AssertionError as error:
     print(error)
 ";
-    let said = without_data(&run, script).passed();
+    let output = without_data(&run, script).passed();
     for part in [
         "exact text",
         MISSING,
         "machine-last-screen-1.png",
         "last console lines",
     ] {
-        assert!(said.contains(part), "no {part:?} in {said}");
+        assert!(output.contains(part), "no {part:?} in {output}");
     }
-    assert!(!said.contains("(none)"), "{said}");
+    assert!(!output.contains("(none)"), "{output}");
 }
 
 #[test]
 fn a_desktop_is_not_read_without_language_data() {
     let run = Run::new(&[("machine", "desktop")]);
-    // A server that answers has drawn its screen.
+    // The X server has drawn its screen when it answers.
     let script = "\
 from test_driver.errors import MachineError
 machine.wait_for_x()
 machine.succeed('xwininfo -root')
-for look in (
+for read in (
     machine.get_screen_text,
     machine.get_screen_text_variants,
     lambda: machine.wait_for_text('x'),
 ):
     try:
-        look()
+        read()
     except MachineError as error:
         print(error)
 ";
-    let said = without_data(&run, script).passed();
-    assert_eq!(said.matches(MISSING).count(), 3, "{said}");
+    let output = without_data(&run, script).passed();
+    assert_eq!(output.matches(MISSING).count(), 3, "{output}");
 }

@@ -7,7 +7,8 @@ use vm_tests::wait_until_gone;
 
 use super::{Ended, Run};
 
-/// Sends a signal to a driver that is where the script says so; gives its end.
+/// Sends a signal to a driver after its script has printed the PID of QEMU, and waits until
+/// both have ended.
 fn signalled(script: &str, signal: Signal) -> Ended {
     let run = Run::new(&[("machine", "minimal")]);
     let mut command = run.command();
@@ -15,7 +16,7 @@ fn signalled(script: &str, signal: Signal) -> Ended {
     end_by(&run, &mut command, signal)
 }
 
-/// The same for lines at a prompt.
+/// The same with lines at the prompt.
 fn signalled_at_the_prompt(lines: &str, signal: Signal) -> Ended {
     let run = Run::new(&[("machine", "minimal")]);
     let mut command = run.command();
@@ -36,7 +37,7 @@ fn end_by(run: &Run, command: &mut Command, signal: Signal) -> Ended {
     let mut stdout = BufReader::new(driver.stdout.take().unwrap());
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
-    // There may be a prompt before it.
+    // A prompt may precede the PID.
     let qemu = line.split_whitespace().last().unwrap();
     let qemu: u32 = qemu.parse().unwrap();
     kill_process(Pid::from_child(&driver), signal).unwrap();
@@ -61,16 +62,16 @@ fn end_by(run: &Run, command: &mut Command, signal: Signal) -> Ended {
 const IN_A_WAIT: &str = "\
 machine.start()
 qemu = machine.pid
-print(qemu, flush=True) or machine.wait_for_console_text('this never comes')
+print(qemu, flush=True) or machine.wait_for_console_text('never printed')
 ";
 
 #[test]
 fn ctrl_c_ends_a_wait() {
-    let said = signalled(IN_A_WAIT, Signal::INT).failed(130);
-    assert!(said.contains("script.py\", line 3"), "{said}");
-    assert!(said.contains("\nKeyboardInterrupt\n"), "{said}");
-    assert!(said.contains("script was interrupted in "), "{said}");
-    assert!(said.ends_with("/trace.html\n"), "{said}");
+    let log = signalled(IN_A_WAIT, Signal::INT).failed(130);
+    assert!(log.contains("script.py\", line 3"), "{log}");
+    assert!(log.contains("\nKeyboardInterrupt\n"), "{log}");
+    assert!(log.contains("script was interrupted in "), "{log}");
+    assert!(log.ends_with("/trace.html\n"), "{log}");
 }
 
 #[test]
@@ -81,8 +82,8 @@ fn ctrl_c_ends_python() {
     signalled(script, Signal::INT).failed(130);
 }
 
-/// Another thread takes the signal, or it comes just before the sleep: nothing of it ends
-/// the sleep by itself.
+/// The signal does not interrupt the system call if another thread receives it, or if it arrives
+/// just before the call.
 #[test]
 fn ctrl_c_ends_a_sleep() {
     let script = "\
@@ -103,13 +104,13 @@ fn sigterm_cleans_up() {
 fn signals_at_the_prompt() {
     const LINES: &str = "\
 machine.start()
-print(machine.pid, flush=True) or machine.wait_for_console_text('this never comes')
-print('it goes on')
+print(machine.pid, flush=True) or machine.wait_for_console_text('never printed')
+print('still running')
 ";
     let ended = signalled_at_the_prompt(LINES, Signal::TERM);
-    assert!(!ended.stdout.contains("it goes on"), "{}", ended.stdout);
+    assert!(!ended.stdout.contains("still running"), "{}", ended.stdout);
     ended.failed(143);
-    // Ctrl-C ends a statement, no more; the end of the lines ends the prompt.
+    // Ctrl-C ends only the current statement; the end of input ends the prompt.
     let ended = signalled_at_the_prompt(LINES, Signal::INT);
     assert!(
         ended.stderr.contains("\nKeyboardInterrupt\n"),
@@ -117,7 +118,7 @@ print('it goes on')
         ended.stderr
     );
     assert!(!ended.stderr.contains("test_driver"), "{}", ended.stderr);
-    assert!(ended.passed().contains("it goes on\n"));
+    assert!(ended.passed().contains("still running\n"));
 }
 
 #[test]
@@ -125,7 +126,7 @@ fn a_waiting_thread_does_not_delay_the_exit() {
     let script = "\
 import threading
 machine.start()
-threading.Thread(target=machine.wait_for_console_text, args=['this never comes']).start()
+threading.Thread(target=machine.wait_for_console_text, args=['never printed']).start()
 print(machine.pid, flush=True)
 machine.connect()
 machine.succeed('sleep 1000')
@@ -136,18 +137,15 @@ machine.succeed('sleep 1000')
 #[test]
 fn the_global_timeout_ends_a_script() {
     let run = Run::new(&[("machine", "minimal")]);
-    // It starts the machine, too: however long that takes, the time is up there.
+    // The loop also starts the machine, so the script always times out in line 2.
     let script = run.script("while True:\n    machine.wait_for_console_text('x{99}')\n");
-    let said = Ended::of(run.command().args(["--global-timeout", "10"]).arg(script)).failed(124);
-    assert!(said.contains("script.py\", line 2"), "{said}");
-    assert!(
-        said.contains("the run took longer than 10 seconds"),
-        "{said}"
-    );
+    let log = Ended::of(run.command().args(["--global-timeout", "10"]).arg(script)).failed(124);
+    assert!(log.contains("script.py\", line 2"), "{log}");
+    assert!(log.contains("the run took longer than 10 seconds"), "{log}");
 }
 
-/// Runs a script, or with `-I` lines at the prompt, which take longer than they may.
-fn too_long(seconds: &str, options: &[&str], script: &str) -> Ended {
+/// Runs a script, or with `-I` lines at the prompt, with a global timeout.
+fn run_with_timeout(seconds: &str, options: &[&str], script: &str) -> Ended {
     let run = Run::new(&[]);
     let mut command = run.command();
     let script = run.script(script);
@@ -174,14 +172,14 @@ for _ in range(2):
     except BaseException as error:
         print(type(error).__name__)
 ";
-    let ended = too_long("10", &[], script);
+    let ended = run_with_timeout("10", &[], script);
     assert_eq!(ended.stdout, "GlobalTimeout\nGlobalTimeout\n");
-    let said = ended.failed(124);
+    let log = ended.failed(124);
     assert!(
-        said.contains("the run took longer than 10 seconds; it was at\n"),
-        "{said}"
+        log.contains("the run took longer than 10 seconds; it was at\n"),
+        "{log}"
     );
-    assert!(said.contains("script.py\", line 4, in <module>"), "{said}");
+    assert!(log.contains("script.py\", line 4, in <module>"), "{log}");
 }
 
 #[test]
@@ -194,22 +192,19 @@ while True:
     except BaseException:
         pass
 ";
-    let said = too_long("5", &[], script).failed(124);
-    assert!(said.contains("script.py\", line 4 in <module>"), "{said}");
-    assert!(said.contains("did not end when its time was up"), "{said}");
+    let log = run_with_timeout("5", &[], script).failed(124);
+    assert!(log.contains("script.py\", line 4 in <module>"), "{log}");
+    assert!(log.contains("did not end after its time limit"), "{log}");
 }
 
 #[test]
 fn the_global_timeout_ends_a_prompt() {
-    let ended = too_long(
+    let ended = run_with_timeout(
         "10",
         &["-I"],
         "import threading\nthreading.Event().wait()\nprint(1)\n",
     );
     assert!(!ended.stdout.contains('1'), "{}", ended.stdout);
-    let said = ended.failed(124);
-    assert!(
-        said.contains("the run took longer than 10 seconds"),
-        "{said}"
-    );
+    let log = ended.failed(124);
+    assert!(log.contains("the run took longer than 10 seconds"), "{log}");
 }

@@ -5,7 +5,7 @@ use vm_tests::start_script;
 use super::{Ended, Run};
 
 #[test]
-fn state_that_scripts_assign() {
+fn scripts_can_assign_state() {
     let script = "\
 machine.start()
 first = machine.pid
@@ -16,12 +16,12 @@ machine.process = None
 assert (machine.booted, machine.pid, machine.process) == (False, None, None)
 assert not machine.is_up()
 
-# It is another QEMU, of which nothing was said.
+# The assigned state applied to the first QEMU only.
 machine.start()
 assert machine.booted and machine.pid not in (None, first), machine.pid
 assert machine.process.pid == machine.pid
 
-# A guest that is up, and that nobody asks anything at the end.
+# The driver must not sync a stopped guest that the script has marked as not booted.
 machine.connect()
 assert machine.is_up()
 machine.monitor.send(b'stop\\n')
@@ -31,7 +31,19 @@ assert machine.connected and not machine.is_up()
     Run::new(&[("machine", "minimal")]).run(script).passed();
 }
 
-/// Its console can still be read; before it has started, there is nothing on it.
+#[test]
+fn state_assigned_after_a_command_started_the_machine() {
+    let script = "\
+machine.succeed('touch /tmp/file')
+machine.booted = False
+assert not machine.booted and not machine.is_up()
+machine.start()
+machine.fail('test -e /tmp/file')
+";
+    Run::new(&[("machine", "minimal")]).run(script).passed();
+}
+
+/// Before the start, the log is empty.
 #[test]
 fn the_console_log_of_a_stopped_machine_is_readable() {
     let script = "\
@@ -45,7 +57,7 @@ assert not machine.booted
 }
 
 #[test]
-fn a_process_is_remembered() {
+fn a_process_keeps_its_return_code() {
     let script = "\
 import signal, subprocess
 assert machine.process is None
@@ -58,14 +70,14 @@ try:
 except subprocess.TimeoutExpired:
     pass
 else:
-    raise Exception('it has not ended')
+    raise Exception('no time-out')
 process.kill()
 assert process.wait() == -signal.SIGKILL == process.returncode
 assert machine.pid is None
 
 machine.start()
 assert machine.process is not process and process.returncode == -signal.SIGKILL
-machine.process.stdin.write(b'typed before anybody reads\\n')
+machine.process.stdin.write(b'typed before the boot\\n')
 machine.process.stdin.flush()
 assert machine.send_monitor_command('quit') == ''
 machine.wait_for_shutdown()
@@ -83,7 +95,7 @@ assert machine.process.wait() == 0
 }
 
 #[test]
-fn the_lines_of_the_console() {
+fn last_lines_is_a_queue_of_console_lines() {
     let script = "\
 import queue
 assert machine.last_lines.empty()
@@ -96,7 +108,7 @@ machine.wait_for_console_text('42 is sh')
 machine.last_lines.get()
 machine.wait_for_console_text('minimal# ')
 
-# Whoever takes all lines has the next wait begin behind them.
+# A wait begins after the lines that were taken from the queue.
 machine.send_console('echo $((7 * 7)) is shown\\n')
 shown = []
 while not any('49 is shown' in line for line in shown):
@@ -111,7 +123,7 @@ try:
 except AssertionError:
     pass
 else:
-    raise Exception('it was taken')
+    raise Exception('found a line that was taken')
 log = machine.get_console_log().splitlines()
 assert lines == [line.rstrip() for line in log[:3]], lines
 
@@ -124,15 +136,15 @@ assert machine.last_lines is not first
 }
 
 #[test]
-fn a_start_command_that_was_patched() {
+fn a_patched_start_command_is_used() {
     let run = Run::booting(&[("machine", "minimal")]);
     let script = "\
 first, second = (f'11111111-2222-3333-4444-55555555555{n}' for n in (1, 2))
-(machine.state_dir / 'put there').write_text('before')
+(machine.state_dir / 'file').write_text('before')
 machine.start_command._cmd += f' -uuid {first}'
 machine.start()
 assert first in machine.send_monitor_command('info uuid')
-assert (machine.state_dir / 'put there').exists()
+assert (machine.state_dir / 'file').exists()
 machine.crash()
 machine.start_command._cmd = machine.start_command._cmd.replace(first, second)
 machine.start()
@@ -142,7 +154,7 @@ assert second in machine.send_monitor_command('info uuid')
 }
 
 #[test]
-fn a_second_machine_of_one_name() {
+fn a_second_machine_can_reuse_a_state_directory() {
     let run = Run::booting(&[("minimal", "minimal")]);
     let script = format!(
         "\
@@ -155,13 +167,13 @@ try:
 except Exception as error:
     assert str(first.state_dir) in str(error), error
 else:
-    raise Exception('it is in use')
+    raise Exception('shared a state directory')
 first.crash()
 second = create_machine({minimal:?}, name='again', keep_vm_state=True)
 assert (second.state_dir / 'file').read_text() == 'kept'
 second.start()
 
-# The same for one that the driver has made, which does nothing any more.
+# The same for a machine of the driver's, which is not used any more.
 third = create_machine({minimal:?})
 third.start()
 assert third.booted and not minimal.is_up()
@@ -175,7 +187,7 @@ join_all()
 }
 
 #[test]
-fn state_in_the_directory_where_scripts_look_for_it() {
+fn the_output_directory_can_contain_the_state() {
     let run = Run::booting(&[("machine", "minimal")]);
     let dir = run.out().join("build");
     fs::create_dir(&dir).unwrap();
@@ -187,7 +199,7 @@ machine.wait_for_console_text('minimal# ')
 machine.crash()
 assert os.listdir('vm-state-machine')
 
-# Nobody else gets there meanwhile.
+# A second driver can't use the directory.
 other = [{driver:?}, '--start-scripts', {start_script:?}, '--', __file__]
 other = subprocess.run(other, capture_output=True, text=True)
 print(other.returncode, other.stderr)
@@ -201,13 +213,13 @@ machine.screenshot('shot')
     );
     let script = run.script(&script);
     let mut command = run.command();
-    // As in a build of Nix's: everything is where the driver is.
+    // As in a Nix build: the working directory contains everything.
     command.args(["-o", ".", "--"]).arg(&script);
     command.current_dir(&dir).env("TMPDIR", &dir);
     let passed = Ended::of(&mut command).passed();
-    let (status, said) = passed.split_once(' ').unwrap();
-    assert_eq!(status, "1", "{said}");
-    assert!(said.contains("build/vm-state-machine"), "{said}");
+    let (status, stderr) = passed.split_once(' ').unwrap();
+    assert_eq!(status, "1", "{stderr}");
+    assert!(stderr.contains("build/vm-state-machine"), "{stderr}");
     assert!(dir.join("shot.png").exists());
     assert!(!dir.join("vm-state-machine").exists());
 }
@@ -220,7 +232,7 @@ fn state_is_kept_on_request() {
     let script = run.script("print(machine.succeed('cat /disk/kept'), end='')");
     let kept = Ended::of(run.command().arg("--keep-vm-state").arg(&script)).passed();
     assert_eq!(kept, "kept\n");
-    // Else, each begins anew, and leaves nothing.
+    // By default, machines start without state and leave none.
     run.run("machine.fail('cat /disk/kept')").passed();
     let left = fs::read_dir(run.out()).unwrap();
     let left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());

@@ -1,20 +1,19 @@
 use super::Run;
 
-/// A script that tells which boot its machine is of, and who it is.
-const TELLS: &str = "\
+/// Prints the id of the machine's boot, its machine id and its host name.
+const PRINT_IDS: &str = "\
 machine.start()
 print(machine.succeed('cat /proc/sys/kernel/random/boot_id /etc/machine-id; hostname'), end='')
 ";
 
 #[test]
-fn scripts_go_on_where_a_template_was_saved() {
+fn machines_continue_from_a_template() {
     let run = Run::new(&[("machine", "systemd")]);
-    let [one, other] = [(); 2].map(|()| run.run(TELLS).passed());
-    let [one, other]: [Vec<&str>; 2] = [&one, &other].map(|told| told.lines().collect());
+    let [one, other] = [(); 2].map(|()| run.run(PRINT_IDS).passed());
+    let [one, other]: [Vec<&str>; 2] = [&one, &other].map(|output| output.lines().collect());
     assert_eq!(one.len(), 3, "{one:?}");
     assert!(one[1] != other[1], "{one:?} and {other:?}");
     assert_eq!(one[2], "machine");
-    // Unless all tests boot.
     if !vm_tests::boots_everything() {
         assert_eq!(one[0], other[0]);
     }

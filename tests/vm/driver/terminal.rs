@@ -12,22 +12,23 @@ use vm_tests::{SOON, scaled, wait_until_gone};
 
 use super::Run;
 
-/// The driver at a prompt, on a terminal of its own, and who sits there.
-struct Person {
-    /// Their keyboard and screen.
-    there: File,
-    /// The driver's end.
+/// A driver at its prompt, in a pseudoterminal of its own.
+struct User {
+    /// The controlling side: writes are keystrokes, reads are output.
+    controller: File,
+    /// The driver's side.
     terminal: File,
     driver: Child,
+    /// Output after the last match.
     seen: String,
 }
 
-impl Person {
+impl User {
     fn at(run: &Run) -> Self {
-        let there = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&there).unwrap();
-        unlockpt(&there).unwrap();
-        let path = ptsname(&there, Vec::new()).unwrap();
+        let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&controller).unwrap();
+        unlockpt(&controller).unwrap();
+        let path = ptsname(&controller, Vec::new()).unwrap();
         let terminal = File::options()
             .read(true)
             .write(true)
@@ -43,7 +44,7 @@ impl Person {
         tcsetwinsize(&terminal, size).unwrap();
         let end = || Stdio::from(terminal.try_clone().unwrap());
         let driver = run.command();
-        // As a login does it: Ctrl-C and job control are for who has the terminal.
+        // Like a login: Ctrl-C and job control need a controlling terminal.
         let driver = Command::new("setsid")
             .arg("--ctty")
             .arg(driver.get_program())
@@ -58,23 +59,23 @@ impl Person {
             .stderr(end())
             .spawn()
             .unwrap();
-        let mut person = Self {
-            there: there.into(),
+        let mut user = Self {
+            controller: controller.into(),
             terminal,
             driver,
             seen: String::new(),
         };
-        person.sees(">>> ");
-        person.types("import termios; before = termios.tcgetattr(0)\r");
-        person.sees(">>> ");
-        person
+        user.sees(">>> ");
+        user.types("import termios; before = termios.tcgetattr(0)\r");
+        user.sees(">>> ");
+        user
     }
 
     fn types(&mut self, text: &str) {
-        self.there.write_all(text.as_bytes()).unwrap();
+        self.controller.write_all(text.as_bytes()).unwrap();
     }
 
-    /// Waits for it to come; what was before it does not count any more.
+    /// Reads until a text appears after the last match.
     fn sees(&mut self, text: &str) {
         let mut buffer = [0; 1024];
         let end = loop {
@@ -82,15 +83,18 @@ impl Person {
                 break at + text.len();
             }
             let limit = scaled(SOON).try_into().unwrap();
-            let more = poll(&mut [PollFd::new(&self.there, PollFlags::IN)], Some(&limit));
-            assert_eq!(more, Ok(1), "no {text:?} in {:?}", self.seen);
-            let read = self.there.read(&mut buffer).unwrap();
+            let ready = poll(
+                &mut [PollFd::new(&self.controller, PollFlags::IN)],
+                Some(&limit),
+            );
+            assert_eq!(ready, Ok(1), "no {text:?} in {:?}", self.seen);
+            let read = self.controller.read(&mut buffer).unwrap();
             self.seen += &String::from_utf8_lossy(&buffer[..read]);
         };
         self.seen.drain(..end);
     }
 
-    /// Starts a session, which is left by Ctrl-], and says how the terminal is then.
+    /// Starts a session; after it, the driver prints whether the terminal is as before.
     fn begins(&mut self, session: &str) {
         self.types(&format!(
             "machine.{session}(); print('as', 'before:', termios.tcgetattr(0) == before)\r"
@@ -108,7 +112,7 @@ impl Person {
         tcgetattr(&self.terminal).unwrap()
     }
 
-    /// In raw mode, what is typed is for the guest: Ctrl-C as well.
+    /// In raw mode, the guest gets all keystrokes, including Ctrl-C.
     fn is_raw(&self) -> bool {
         let modes = LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
         !self.mode().local_modes.intersects(modes)
@@ -119,7 +123,7 @@ impl Person {
         self.mode().local_modes.contains(modes)
     }
 
-    /// Signals the driver, and waits for its end.
+    /// Sends the driver a signal and waits until it ends.
     fn signals(&mut self, signal: Signal) -> ExitStatus {
         kill_process(Pid::from_child(&self.driver), signal).unwrap();
         self.driver.wait().unwrap()
@@ -127,68 +131,68 @@ impl Person {
 }
 
 #[test]
-fn sessions_have_the_terminal_and_give_it_back() {
+fn sessions_restore_the_terminal() {
     let run = Run::new(&[("machine", "minimal")]);
-    let mut person = Person::at(&run);
-    person.begins("shell_interact");
-    person.types("stty size; echo $TERM; echo $((6 * 7)) is seen\r");
-    person.sees("33 99\r\n");
-    person.sees("vt102\r\n");
-    person.sees("42 is seen\r\n");
-    assert!(person.is_raw());
-    // Ctrl-C is the guest's.
-    person.types("sh -c 'echo it $((2 * 4)) runs; sleep 1000; :'\r");
-    person.sees("it 8 runs\r\n");
-    person.types("\x03");
-    person.types("echo and $((3 * 3)) more\r");
-    person.sees("and 9 more\r\n");
-    person.leaves();
+    let mut user = User::at(&run);
+    user.begins("shell_interact");
+    user.types("stty size; echo $TERM; echo $((6 * 7)) is seen\r");
+    user.sees("33 99\r\n");
+    user.sees("vt102\r\n");
+    user.sees("42 is seen\r\n");
+    assert!(user.is_raw());
+    // The guest gets Ctrl-C.
+    user.types("sh -c 'echo it $((2 * 4)) runs; sleep 1000; :'\r");
+    user.sees("it 8 runs\r\n");
+    user.types("\x03");
+    user.types("echo and $((3 * 3)) more\r");
+    user.sees("and 9 more\r\n");
+    user.leaves();
 
-    person.begins("console_interact");
-    person.types("echo $((7 * 7)) is shown\r");
-    person.sees("49 is shown\r\n");
-    assert!(person.is_raw());
-    person.leaves();
+    user.begins("console_interact");
+    user.types("echo $((7 * 7)) is shown\r");
+    user.sees("49 is shown\r\n");
+    assert!(user.is_raw());
+    user.leaves();
 
-    person.types("\x04");
-    assert!(person.driver.wait().unwrap().success());
-    assert!(person.is_normal());
+    user.types("\x04");
+    assert!(user.driver.wait().unwrap().success());
+    assert!(user.is_normal());
 }
 
 #[test]
-fn a_driver_that_is_ended_gives_the_terminal_back() {
+fn a_terminated_driver_restores_the_terminal() {
     let run = Run::new(&[("machine", "minimal")]);
-    let mut person = Person::at(&run);
-    person.begins("shell_interact");
-    person.types("echo $((6 * 7)) is seen\r");
-    person.sees("42 is seen\r\n");
-    assert!(person.is_raw());
-    assert_eq!(person.signals(Signal::TERM).code(), Some(143));
-    assert!(person.is_normal());
+    let mut user = User::at(&run);
+    user.begins("shell_interact");
+    user.types("echo $((6 * 7)) is seen\r");
+    user.sees("42 is seen\r\n");
+    assert!(user.is_raw());
+    assert_eq!(user.signals(Signal::TERM).code(), Some(143));
+    assert!(user.is_normal());
 }
 
 #[test]
-fn a_driver_that_is_killed_gives_the_terminal_back() {
+fn a_killed_driver_restores_the_terminal() {
     let run = Run::new(&[("machine", "minimal")]);
-    let mut person = Person::at(&run);
-    person.types("machine.connect()\r");
-    person.sees(">>> ");
-    person.begins("console_interact");
-    person.types("echo $((6 * 7)) is seen\r");
-    person.sees("42 is seen\r\n");
-    assert!(person.is_raw());
-    let guard = guard(person.driver.id());
-    assert_eq!(person.signals(Signal::KILL).code(), None);
+    let mut user = User::at(&run);
+    user.types("machine.connect()\r");
+    user.sees(">>> ");
+    user.begins("console_interact");
+    user.types("echo $((6 * 7)) is seen\r");
+    user.sees("42 is seen\r\n");
+    assert!(user.is_raw());
+    let guard = terminal_guard(user.driver.id());
+    assert_eq!(user.signals(Signal::KILL).code(), None);
     wait_until_gone(guard);
-    assert!(person.is_normal());
+    assert!(user.is_normal());
 }
 
-/// The process that restores the driver's terminal when nobody else does.
-fn guard(driver: u32) -> u32 {
+/// The PID of the child that restores the terminal if the driver is killed.
+fn terminal_guard(driver: u32) -> u32 {
     let children = fs::read_dir(format!("/proc/{driver}/task")).unwrap();
     let children =
         children.map(|thread| fs::read_to_string(thread.unwrap().path().join("children")));
-    // A thread may have ended meanwhile.
+    // Threads may end meanwhile.
     let children: String = children.filter_map(Result::ok).collect();
     let is_guard = |pid: &&str| {
         let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();

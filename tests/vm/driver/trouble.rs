@@ -11,15 +11,15 @@ try:
 except MachineError as error:
     assert 'kernel panic:' not in str(error), error
 else:
-    raise Exception('it is alive')
+    raise Exception('no panic')
 machine.wait_for_console_text('end Kernel panic - not syncing')
-# It has ended nothing: this waits for what never comes, for as long as it likes.
+# The panic does not end waits: this one times out.
 try:
     machine.wait_for_console_text('never shown', timeout=1)
 except AssertionError:
     pass
 else:
-    raise Exception('it was shown')
+    raise Exception('no time-out')
 assert machine.trouble() == [], machine.trouble()
 assert 'running' in machine.send_monitor_command('info status')
 machine.crash()
@@ -42,18 +42,18 @@ machine.wait_for_console_text('b: checksum mismatch\\n')
 name, line, count = trouble
 assert (name, count) == ('corruption', 2), trouble
 assert trouble.line.endswith('a: checksum mismatch'), trouble
-for wrong, told in [
+for operation, message in [
     (lambda: machine.allow_trouble('the weather'), 'kernel panic'),
     (lambda: machine.watch_console('weather', '('), 'unclosed group'),
     (lambda: machine.succeed('echo it is over >/dev/ttyS0; sleep 1000'), 'the end: it is over'),
 ]:
     try:
-        wrong()
+        operation()
     except MachineError as error:
-        assert told in str(error), error
+        assert message in str(error), error
     else:
-        raise Exception(told)
-# That it is over is no failure of the script's.
+        raise Exception(message)
+# A script that catches the error passes.
 ";
     Run::new(&[("machine", "minimal")]).run(script).passed();
 }

@@ -5,15 +5,15 @@ use vm_tests::{fresh, scaled};
 
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Whatever became of a command, the next one's answer is its own. Gives what the
-/// command had printed.
+/// Runs a command that times out, and checks that the next one gets its own output. Returns the
+/// output of the command.
 async fn times_out(command: &str) -> String {
     let vm = fresh("systemd").await;
     let output = vm.execute(Command::new(command).timeout(LIMIT)).await;
     let output = output.unwrap();
     assert_eq!(output.exit, Exit::TimedOut, "{command}");
     assert_eq!(vm.succeed("echo right").await.unwrap(), "right\n");
-    // And it is gone, with all that it has started.
+    // No process of it is left.
     vm.fail("grep -l 'sleep.76543' /proc/[0-9]*/cmdline")
         .await
         .unwrap();
@@ -27,7 +27,7 @@ async fn a_command_whose_child_keeps_its_output_open_times_out() {
 
 #[tokio::test]
 async fn a_command_that_ignores_sigterm_is_killed() {
-    // SIGKILL reaches what was to pass its output on, too.
+    // SIGKILL also reaches the process that forwards its output.
     times_out("trap '' TERM; sleep 76543; sleep 76543").await;
 }
 
@@ -36,7 +36,6 @@ async fn a_command_that_stops_itself_is_killed() {
     times_out("kill -STOP 0; sleep 76543").await;
 }
 
-/// A wait's limit holds, whoever has the shell.
 #[tokio::test]
 async fn a_wait_times_out_while_a_command_uses_the_shell() {
     let vm = fresh("systemd").await;
@@ -50,21 +49,21 @@ async fn a_wait_times_out_while_a_command_uses_the_shell() {
         waited = wait => waited.unwrap_err(),
     };
     assert!(error.is_timeout(), "{error}");
-    let story = error.to_string();
-    assert!(story.contains("the guest's shell is busy"), "{story}");
+    let message = error.to_string();
+    assert!(message.contains("the guest's shell is busy"), "{message}");
     assert_eq!(vm.succeed("echo right").await.unwrap(), "right\n");
 }
 
-/// A copy's time is what it takes itself, be it the first to ask for the shell or not.
+/// Time spent queueing for the shell does not count.
 #[tokio::test]
 async fn a_copy_queues_for_the_shell_without_timing_out() {
     let limit = Duration::from_secs(20);
     let vm = fresh("systemd").await;
     let longer = scaled(limit).as_secs() + 1;
-    let patient = vm.within(limit);
+    let limited = vm.within(limit);
     let (command, copy) = tokio::join!(
         vm.succeed(format!("sleep {longer}")),
-        patient.copy_from_host("/etc/hosts", "/root/hosts"),
+        limited.copy_from_host("/etc/hosts", "/root/hosts"),
     );
     command.unwrap();
     copy.unwrap();

@@ -10,17 +10,17 @@ use vm_tests::wait_until_gone;
 use super::assert_nothing_left;
 use crate::driver::Run;
 
-/// Ends a driver when its log shows a phase, by a signal; nothing may be left of it.
-fn driver_ended_when(log: &str, signal: Signal) {
+/// Signals a driver when its log shows a phase, and asserts that nothing is left of it.
+fn assert_leaves_nothing(log: &str, signal: Signal) {
     let run = match log {
         STARTING | RUNNING => Run::booting(&[("machine", "minimal")]),
         _ => Run::new(&[("machine", "minimal")]),
     };
-    driver_ended(&run, run.command(), log, signal);
+    assert_command_leaves_nothing(&run, run.command(), log, signal);
 }
 
-/// The same for a driver of one's own.
-fn driver_ended(run: &Run, mut command: Command, log: &str, signal: Signal) {
+/// The same for a driver's command.
+fn assert_command_leaves_nothing(run: &Run, mut command: Command, log: &str, signal: Signal) {
     let script_text = match log {
         CLEANUP => "machine.start()",
         _ => ENDLESS,
@@ -32,24 +32,24 @@ fn driver_ended(run: &Run, mut command: Command, log: &str, signal: Signal) {
         .spawn()
         .unwrap();
     let mut stderr = BufReader::new(driver.stderr.take().unwrap());
-    let (mut said, mut line) = (String::new(), String::new());
+    let (mut output, mut line) = (String::new(), String::new());
     while !line.contains(log) {
         line.clear();
-        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "{said}");
-        said += &line;
+        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "{output}");
+        output += &line;
     }
     kill_process(Pid::from_child(&driver), signal).unwrap();
     let mut rest = Vec::new();
     stderr.read_to_end(&mut rest).unwrap();
-    said += &String::from_utf8_lossy(&rest);
+    output += &String::from_utf8_lossy(&rest);
     let status = driver.wait().unwrap();
     let has_passed = log == CLEANUP && status.success();
-    assert!(has_passed || ended_by(signal, status), "{status}: {said}");
+    assert!(has_passed || ended_by(signal, status), "{status}: {output}");
     wait_until_unused(run.out());
     assert_nothing_left(run.out());
 }
 
-/// Whether it ended as one does that was sent this signal.
+/// Whether this exit status is that of a driver ended by the signal.
 fn ended_by(signal: Signal, status: ExitStatus) -> bool {
     match signal {
         Signal::INT => status.code() == Some(130),
@@ -58,7 +58,8 @@ fn ended_by(signal: Signal, status: ExitStatus) -> bool {
     }
 }
 
-/// Whoever works there, or was given a path there: QEMU, its supervisor, a switch, a janitor.
+/// Waits for the end of each process whose working directory or command line refers to `dir`:
+/// QEMU, its supervisor, a switch, the clean-up process.
 fn wait_until_unused(dir: &Path) {
     let dir = dir.to_str().unwrap();
     for process in fs::read_dir("/proc").unwrap() {
@@ -70,14 +71,14 @@ fn wait_until_unused(dir: &Path) {
             continue;
         };
         let command = fs::read(process.join("cmdline")).unwrap_or_default();
-        let works_there = fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(dir));
-        if works_there || String::from_utf8_lossy(&command).contains(dir) {
+        let is_inside = fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(dir));
+        if is_inside || String::from_utf8_lossy(&command).contains(dir) {
             wait_until_gone(pid);
         }
     }
 }
 
-/// A script that has no end, but many phases.
+/// A script with many phases that does not end.
 const ENDLESS: &str = "\
 machine.start()
 machine.succeed('true')
@@ -86,11 +87,11 @@ machine.copy_from_machine('/etc')
 machine.wait_until_succeeds('false')
 ";
 
-/// So it is while a template is made, too, which is elsewhere.
+/// Also logged while a template is made: for these phases, machines boot.
 const STARTING: &str = "starting vm";
 const RUNNING: &str = "QEMU running";
 
-/// Its script may have passed when the signal comes.
+/// The script has passed in this phase, and so may the run.
 const CLEANUP: &str = "cleanup";
 
 const PHASES: [&str; 8] = [
@@ -104,38 +105,38 @@ const PHASES: [&str; 8] = [
     CLEANUP,
 ];
 
-/// What is left of the template is where templates are, and goes when it is made again:
-/// `templates::cache::killed_while_saving_leaves_nothing`.
+/// An incomplete template may be left in the cache. Making it again removes it, which
+/// `templates::cache::a_build_killed_while_saving_leaves_no_files` tests.
 #[test]
-fn interrupted_while_making_a_template() {
+fn an_interrupted_template_leaves_nothing_behind() {
     for signal in [Signal::INT, Signal::KILL] {
         let cache = tempfile::tempdir().unwrap();
         let dir = cache.path().canonicalize().unwrap();
         let run = Run::booting(&[("machine", "minimal")]);
         let mut command = run.command();
         command.arg("--templates").arg(&dir);
-        driver_ended(&run, command, "saving vm", signal);
+        assert_command_leaves_nothing(&run, command, "saving vm", signal);
         wait_until_unused(&dir);
     }
 }
 
 #[test]
-fn interrupted_in_every_phase() {
+fn sigint_leaves_nothing_behind() {
     for phase in PHASES {
-        driver_ended_when(phase, Signal::INT);
+        assert_leaves_nothing(phase, Signal::INT);
     }
 }
 
 #[test]
-fn terminated_in_every_phase() {
+fn sigterm_leaves_nothing_behind() {
     for phase in PHASES {
-        driver_ended_when(phase, Signal::TERM);
+        assert_leaves_nothing(phase, Signal::TERM);
     }
 }
 
 #[test]
-fn killed_in_every_phase() {
+fn sigkill_leaves_nothing_behind() {
     for phase in PHASES {
-        driver_ended_when(phase, Signal::KILL);
+        assert_leaves_nothing(phase, Signal::KILL);
     }
 }

@@ -12,7 +12,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 async fn a_minute_of_console_output_loses_no_line() {
     let vm = fresh("minimal").await;
     vm.serial_stdout_off();
-    // On a line of its own, whatever prompt is there.
+    // The first number gets a line of its own, after any prompt.
     vm.succeed(
         "dmesg -n 1; echo >/dev/ttyS0; seq 1 1000000000 >/dev/ttyS0 2>&1 & echo $! >/tmp/flood",
     )
@@ -20,8 +20,8 @@ async fn a_minute_of_console_output_loses_no_line() {
     .unwrap();
     let (start, mut commands) = (Instant::now(), 0);
     while start.elapsed() < MINUTE {
-        let answer = vm.succeed(format!("echo {commands}")).await.unwrap();
-        assert_eq!(answer, format!("{commands}\n"));
+        let output = vm.succeed(format!("echo {commands}")).await.unwrap();
+        assert_eq!(output, format!("{commands}\n"));
         commands += 1;
     }
     vm.succeed("kill $(cat /tmp/flood); echo 'the flood is over' >/dev/ttyS0")
@@ -29,7 +29,6 @@ async fn a_minute_of_console_output_loses_no_line() {
         .unwrap();
     vm.wait_for_console_text("the flood is over").await.unwrap();
 
-    // Not a line of it is lost.
     let log = vm.get_console_log().await.unwrap();
     let mut lines = log.lines().skip_while(|line| *line != "1");
     let mut last = 0;
@@ -41,7 +40,7 @@ async fn a_minute_of_console_output_loses_no_line() {
         }
         Err(_) => true,
     });
-    // It was ended within a number.
+    // The last number may be cut off.
     let end = end
         .unwrap()
         .trim_start_matches(|c: char| c.is_ascii_digit());
@@ -62,11 +61,11 @@ async fn an_endless_console_line_is_truncated() {
     vm.serial_stdout_off();
     assert_eq!(vm.succeed("echo right").await.unwrap(), "right\n");
     let log = vm.get_console_log().await.unwrap();
-    // Nothing is between its parts but the ends of lines where it was cut.
+    // The parts of the line are separated by line ends only.
     let log: String = log.lines().collect();
     let longest = log.split(|c| c != 'x').map(str::len).max();
     assert_eq!(longest, Some(LENGTH));
-    // Nobody is shown all of it.
+    // Errors contain a part of it only.
     let error = vm
         .within(Duration::from_millis(100))
         .wait_for_console_text("never printed")
@@ -75,7 +74,7 @@ async fn an_endless_console_line_is_truncated() {
     assert!(error.to_string().len() < 100_000);
 }
 
-/// Counts what it is given.
+/// A writer that counts bytes.
 #[derive(Default)]
 struct Count(u64);
 

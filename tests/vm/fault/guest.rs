@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use machine::{Machine, Meaning};
+use machine::Meaning;
 use vm_tests::fresh;
 
 use crate::driver::Run;
@@ -36,7 +36,7 @@ async fn the_next_error_reports_trouble_on_the_console() {
     assert!(error.to_string().contains("the end: it is over"), "{error}");
 }
 
-/// Whoever has the root shell is the one that the kernel kills.
+/// The kernel kills the root shell.
 #[tokio::test]
 async fn an_out_of_memory_guest_gets_a_new_shell() {
     let vm = fresh("minimal").await;
@@ -45,14 +45,14 @@ async fn an_out_of_memory_guest_gets_a_new_shell() {
             "dmesg -n 8
              echo 1000 >/proc/${$#0}/oom_score_adj
              echo -1000 >/proc/self/oom_score_adj
-             # The next to be killed, so that there is an end to it.
+             # The next process to be killed, which frees the memory.
              (echo 0 >/proc/self/oom_score_adj; exec tail /dev/zero) || sleep 1000",
         )
         .await
         .unwrap_err();
-    let story = error.to_string();
-    assert!(story.contains("shell was restarted"), "{story}");
-    assert!(story.contains("out of memory"), "{story}");
+    let message = error.to_string();
+    assert!(message.contains("shell was restarted"), "{message}");
+    assert!(message.contains("out of memory"), "{message}");
     assert_eq!(vm.succeed("echo back").await.unwrap(), "back\n");
 }
 
@@ -61,8 +61,8 @@ async fn a_killed_shell_is_restarted() {
     for image in ["minimal", "systemd"] {
         let vm = fresh(image).await;
         let error = vm.succeed("kill -9 ${$#0} 0").await.unwrap_err();
-        let story = error.to_string();
-        assert!(story.contains("shell was restarted"), "{story}");
+        let message = error.to_string();
+        assert!(message.contains("shell was restarted"), "{message}");
         assert_eq!(vm.succeed("echo back").await.unwrap(), "back\n");
     }
 }
@@ -74,9 +74,9 @@ async fn a_full_disk_fails_the_command() {
         .succeed("fallocate -l 55M /disk/file; printf %9000000s >/disk/rest; sync")
         .await
         .unwrap_err();
-    let story = error.to_string();
-    assert!(story.contains("on the console meanwhile"), "{story}");
-    assert!(story.contains("No space left on device"), "{story}");
+    let message = error.to_string();
+    assert!(message.contains("on the console meanwhile"), "{message}");
+    assert!(message.contains("No space left on device"), "{message}");
     let file = tempfile::NamedTempFile::new().unwrap();
     file.as_file().set_len(1_000_000).unwrap();
     let error = vm
@@ -93,17 +93,17 @@ async fn clock_jumps_in_the_guest_have_no_effect() {
     let jump = |year: &str| format!("date -s {year}-01-01 >/dev/null");
     let waits = async {
         vm.wait_for_file("/tmp/there").await.unwrap();
-        vm.wait_for_console_text("both have jumped").await.unwrap();
+        vm.wait_for_console_text("both jumps done").await.unwrap();
     };
     let jumps = async {
         vm.succeed(jump("2035")).await.unwrap();
         vm.succeed(jump("2001")).await.unwrap();
-        vm.succeed("touch /tmp/there; echo both have jumped >/dev/ttyS0")
+        vm.succeed("touch /tmp/there; echo both jumps done >/dev/ttyS0")
             .await
             .unwrap();
     };
     tokio::join!(waits, jumps);
-    // Time-outs are the host's affair.
+    // Time-outs use the host's clock.
     let output = vm
         .execute(
             machine::Command::new(format!("{}; sleep 1000", jump("2035")))
@@ -112,15 +112,10 @@ async fn clock_jumps_in_the_guest_have_no_effect() {
         .await
         .unwrap();
     assert_eq!(output.exit, machine::Exit::TimedOut);
-    assert_eq!(right_answer(&vm).await, "right\n");
+    assert_eq!(vm.succeed("echo right").await.unwrap(), "right\n");
 }
 
-async fn right_answer(vm: &Machine) -> String {
-    vm.succeed("echo right").await.unwrap()
-}
-
-/// At the end of a script that has passed, guests write what they have to their disks. It is
-/// told if one can't.
+/// After a script has passed, the driver runs `sync` in all guests.
 #[test]
 fn a_failed_sync_at_the_end_is_a_warning() {
     let run = Run::booting(&[("one", "minimal"), ("other", "minimal")]);
@@ -131,19 +126,19 @@ for vm in machines:
 sync = r"'#!/bin/sh\nexit 5\n'"
 one.succeed(f'path=$(type -P sync); rm $path; printf {sync} >$path; chmod +x $path')
 
-def in_vain(command, **_):
+def fail_to_sync(command, **_):
     if command == 'sync':
-        raise RequestedAssertionFailed('sync: in vain')
+        raise RequestedAssertionFailed('sync: no answer')
 
-other.execute = in_vain
+other.execute = fail_to_sync
 "#;
     let ended = run.command().arg(run.script(script)).output().unwrap();
-    let told = String::from_utf8_lossy(&ended.stderr);
-    assert!(ended.status.success(), "{told}");
-    for why in [
-        "one: what it has may not be on its disk: sync has failed with exit code 5",
-        "other: what it has may not be on its disk: sync: in vain",
+    let stderr = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{stderr}");
+    for warning in [
+        "one: the disk may lack recent writes: sync failed with exit code 5",
+        "other: the disk may lack recent writes: sync: no answer",
     ] {
-        assert!(told.contains(why), "{told}");
+        assert!(stderr.contains(warning), "{stderr}");
     }
 }

@@ -12,46 +12,46 @@ use vm_tests::{
 use super::assert_nothing_left;
 use crate::driver::Run;
 
-/// On a small file system that only this test's other process sees: an ordinary user may
-/// mount it there, too.
+/// The victim mounts a small file system in a mount namespace of its own, which unprivileged
+/// users may do as well.
 #[test]
-fn the_disk_is_full() {
+fn a_full_host_disk_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
-    let probe = apart().arg("true").output().unwrap();
+    let probe = unshare().arg("true").output().unwrap();
     assert!(
         probe.status.success(),
-        "no file system of one's own on this host, which can't be tested so: {}",
+        "this host does not allow mount namespaces: {}",
         String::from_utf8_lossy(&probe.stderr)
     );
     let test = victim("fills_the_disk", dir.path());
-    let mut apart = apart();
-    apart.arg(test.get_program());
-    apart.args(test.get_args()).env("VICTIM_DIR", dir.path());
+    let mut unshare = unshare();
+    unshare.arg(test.get_program());
+    unshare.args(test.get_args()).env("VICTIM_DIR", dir.path());
     for (name, value) in test.get_envs() {
         match value {
-            Some(value) => apart.env(name, value),
-            None => apart.env_remove(name),
+            Some(value) => unshare.env(name, value),
+            None => unshare.env_remove(name),
         };
     }
-    let test = apart.env_remove("TMPDIR").output().unwrap();
-    let said = [test.stdout, test.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    assert!(test.status.success(), "{said}");
-    assert!(said.contains("1 passed"), "{said}");
+    let test = unshare.env_remove("TMPDIR").output().unwrap();
+    let output = [test.stdout, test.stderr].concat();
+    let output = String::from_utf8_lossy(&output);
+    assert!(test.status.success(), "{output}");
+    assert!(output.contains("1 passed"), "{output}");
 }
 
-/// What has a program see mounts that nobody else does.
-fn apart() -> Command {
-    let mut apart = Command::new("unshare");
+/// A command that runs a program in a mount namespace of its own.
+fn unshare() -> Command {
+    let mut unshare = Command::new("unshare");
     if !rustix::process::geteuid().is_root() {
-        apart.args(["--user", "--map-root-user"]);
+        unshare.args(["--user", "--map-root-user"]);
     }
-    apart.arg("--mount");
-    apart
+    unshare.arg("--mount");
+    unshare
 }
 
 #[tokio::test]
-#[ignore = "run by the_disk_is_full"]
+#[ignore = "run by a_full_host_disk_is_an_error"]
 async fn fills_the_disk() {
     let Some(dir) = std::env::var_os("VICTIM_DIR").map(PathBuf::from) else {
         return;
@@ -62,14 +62,14 @@ async fn fills_the_disk() {
         .status();
     assert!(mount.unwrap().success());
     let vm = fresh_with("minimal", |builder| builder.tmp_dir(&dir)).await;
-    // All the room that is left.
+    // Uses up all remaining space.
     let mut file = fs::File::create(dir.join("filling")).unwrap();
     let full = std::io::copy(&mut std::io::repeat(0), &mut file).unwrap_err();
     assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
     vm.succeed("dmesg -n 1; seq 1 20000 >/dev/ttyS0; echo the last line >/dev/ttyS0")
         .await
         .unwrap();
-    // The console goes on in memory, and errors tell that it is not on the disk.
+    // The log continues in memory; errors say that the file is incomplete.
     vm.wait_for_console_text("the last line\n").await.unwrap();
     let log = vm.get_console_log().await.unwrap();
     assert!(log.contains("\n20000\nthe last line\n"));
@@ -82,7 +82,7 @@ async fn fills_the_disk() {
     );
     let error = vm.screenshot("never").await.unwrap_err();
     assert!(error.to_string().contains("No space left"), "{error}");
-    // The guest's own disk has no room to grow: QEMU stops it.
+    // The guest's disk image can't grow: QEMU stops the guest.
     let error = vm
         .succeed("head -c 20000000 /dev/urandom >/disk/file; sync")
         .await
@@ -105,9 +105,9 @@ async fn a_start_script_must_not_put_qemu_in_the_background() {
     let script = super::start_script_with(dir.path(), &script);
     let vm = Machine::new(StartScript::new(script)).unwrap();
     let error = vm.start().await.unwrap_err();
-    let story = error.to_string();
-    assert!(story.contains("exit status: 0"), "{story}");
-    assert!(story.contains("exec"), "{story}");
+    let message = error.to_string();
+    assert!(message.contains("exit status: 0"), "{message}");
+    assert!(message.contains("exec"), "{message}");
     let qemu = fs::read_to_string(dir.path().join("qemu")).unwrap();
     wait_until_gone(qemu.trim().parse().unwrap());
 }
@@ -126,7 +126,7 @@ async fn a_state_directory_in_use_is_an_error() {
     builder("minimal").tmp_dir(dir.path()).build().unwrap();
 }
 
-/// Whoever comes second is told where somebody is, and disturbs nobody.
+/// The second driver names the directory, and the first one is not affected.
 #[test]
 fn a_second_driver_in_a_state_directory_fails() {
     let run = Run::booting(&[("machine", "minimal")]);
@@ -145,37 +145,38 @@ fn a_second_driver_in_a_state_directory_fails() {
     stdout.read_exact(&mut started).unwrap();
 
     let second = driver("machine.start()").output().unwrap();
-    let story = String::from_utf8_lossy(&second.stderr);
-    assert_eq!(second.status.code(), Some(1), "{story}");
+    let stderr = String::from_utf8_lossy(&second.stderr);
+    assert_eq!(second.status.code(), Some(1), "{stderr}");
     let state = run.out().join("vm-state-machine");
-    assert!(story.contains(state.to_str().unwrap()), "{story}");
+    assert!(stderr.contains(state.to_str().unwrap()), "{stderr}");
 
     first.stdin.take().unwrap().write_all(b"\n").unwrap();
     assert!(first.wait().unwrap().success());
     assert!(state.join("console.log").exists());
 }
 
-/// What a test leaves behind that ends by a panic, in a process of its own: nothing.
 #[test]
 fn a_panicking_test_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
     let victim = victim("panics", dir.path()).output().unwrap();
     assert!(!victim.status.success());
-    let said = String::from_utf8_lossy(&victim.stderr);
-    assert!(said.contains("the test's own panic"), "{said}");
+    let stderr = String::from_utf8_lossy(&victim.stderr);
+    assert!(stderr.contains("the test's own panic"), "{stderr}");
     assert_nothing_left(dir.path());
 }
 
 #[test]
 fn running_out_of_file_descriptors_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
-    let victim = victim("starves", dir.path()).output().unwrap();
-    let said = String::from_utf8_lossy(&victim.stderr);
-    assert!(victim.status.success(), "{said}");
+    let victim = victim("runs_out_of_file_descriptors", dir.path())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&victim.stderr);
+    assert!(victim.status.success(), "{stderr}");
     assert_nothing_left(dir.path());
 }
 
-/// A test of this binary, in a process and a directory of its own.
+/// A command that runs a test of this binary with a temporary directory of its own.
 fn victim(name: &str, dir: &Path) -> Command {
     let mut command = other_test(&format!("fault::host::{name}"));
     command.env("VICTIM_DIR", dir).env("TMPDIR", dir);
@@ -200,19 +201,19 @@ async fn panics() {
 
 #[tokio::test]
 #[ignore = "run by running_out_of_file_descriptors_is_an_error"]
-async fn starves() {
+async fn runs_out_of_file_descriptors() {
     if std::env::var_os("VICTIM_DIR").is_none() {
         return;
     }
     let start = async || builder("minimal").build()?.start().await;
-    // The first has what is open as long as this process lives.
+    // The first machine opens what stays open until this process ends.
     let first = builder("minimal").build().unwrap();
     first.start().await.unwrap();
     first.crash().await.unwrap();
     drop(first);
     let all = getrlimit(Resource::Nofile);
     let open = settled(descriptors).await;
-    // Wherever the last one is taken, it is told of, and all is given back.
+    // Whichever step of the start runs out of descriptors, it is reported, and all are closed.
     for more in 0..20 {
         let few = Rlimit {
             current: Some(open as u64 + more),
@@ -222,8 +223,8 @@ async fn starves() {
         let started = start().await;
         setrlimit(Resource::Nofile, all).unwrap();
         if let Err(error) = started {
-            let story = error.to_string();
-            assert!(story.contains("Too many open files"), "{more}: {story}");
+            let message = error.to_string();
+            assert!(message.contains("Too many open files"), "{more}: {message}");
         }
     }
     start().await.unwrap();

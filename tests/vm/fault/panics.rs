@@ -3,8 +3,8 @@ use std::time::{Duration, Instant};
 use machine::{Error, ErrorKind, Machine, StartScript};
 use vm_tests::{fresh, scaled, start_script};
 
-/// A kernel that panics stays there, rather than end the machine.
-const STAYS: &str = "echo 0 >/proc/sys/kernel/panic";
+/// Prevents the kernel from rebooting after a panic.
+const NO_REBOOT: &str = "echo 0 >/proc/sys/kernel/panic";
 
 const PANIC: &str = "echo c >/proc/sysrq-trigger; sleep 1000";
 
@@ -20,13 +20,13 @@ fn assert_panicked(error: &Error) {
 #[tokio::test]
 async fn a_panic_ends_all_waits() {
     let vm = fresh("minimal").await;
-    vm.succeed(STAYS).await.unwrap();
-    let (repeated, console, port, text, so, end, command) = tokio::join!(
+    vm.succeed(NO_REBOOT).await.unwrap();
+    let (repeated, console, port, text, retry, end, command) = tokio::join!(
         vm.wait_until_succeeds("false"),
         vm.wait_for_console_text("never printed"),
         vm.wait_for_open_port(1),
         vm.wait_for_text("never shown"),
-        vm.retry("what never comes", async || Ok(false)),
+        vm.retry("something impossible", async || Ok(false)),
         vm.wait_for_shutdown(),
         vm.execute(PANIC),
     );
@@ -34,12 +34,12 @@ async fn a_panic_ends_all_waits() {
     assert_panicked(&console.unwrap_err());
     assert_panicked(&port.unwrap_err());
     assert_panicked(&text.unwrap_err());
-    assert_panicked(&so.unwrap_err());
+    assert_panicked(&retry.unwrap_err());
     assert_panicked(&end.unwrap_err());
     assert_panicked(&command.unwrap_err());
     assert_panicked(&vm.succeed("true").await.unwrap_err());
 
-    // QEMU lives, and has something to show.
+    // QEMU still runs: monitors and screenshots work.
     vm.wait_for_console_text("Kernel panic").await.unwrap();
     vm.wait_for_qmp_event(|event| event.name == "GUEST_PANICKED")
         .await
@@ -58,7 +58,7 @@ async fn a_panic_ends_all_waits() {
 #[tokio::test]
 async fn a_panic_ends_waits_for_systemd() {
     let vm = fresh("systemd").await;
-    vm.succeed(STAYS).await.unwrap();
+    vm.succeed(NO_REBOOT).await.unwrap();
     let unit = r"[Service]\nType=oneshot\nExecStart=sleep 1000\n";
     vm.succeed(format!(
         "printf '{unit}' >/run/systemd/system/slow.service
@@ -78,11 +78,11 @@ async fn a_panic_ends_waits_for_systemd() {
     assert_panicked(&command.unwrap_err());
 }
 
-/// A program of the guest's, called by its name, panics.
-async fn panics_by(program: &str) -> Machine {
+/// A machine whose kernel panics when `program` is called.
+async fn panics_on(program: &str) -> Machine {
     let vm = fresh("systemd").await;
     vm.succeed(format!(
-        "{STAYS}; path=$(type -P {program}); rm $path
+        "{NO_REBOOT}; path=$(type -P {program}); rm $path
          printf '#!/bin/sh\n{PANIC}\n' >$path; chmod +x $path"
     ))
     .await
@@ -92,24 +92,24 @@ async fn panics_by(program: &str) -> Machine {
 
 #[tokio::test]
 async fn a_panic_ends_a_copy() {
-    let vm = panics_by("cp").await;
+    let vm = panics_on("cp").await;
     let out = vm.copy_from_machine("/etc", "").await;
     assert_panicked(&out.unwrap_err());
-    let vm = panics_by("cp").await;
+    let vm = panics_on("cp").await;
     let into = vm.copy_from_host("/etc/hosts", "/tmp/hosts").await;
     assert_panicked(&into.unwrap_err());
 }
 
 #[tokio::test]
 async fn a_panic_ends_a_shutdown() {
-    let vm = panics_by("poweroff").await;
+    let vm = panics_on("poweroff").await;
     assert_panicked(&vm.shutdown().await.unwrap_err());
 }
 
 #[tokio::test]
 async fn a_panic_ends_a_boot() {
-    let hopeless = "console=ttyS0 rdinit=/nowhere panic=0 no_timer_check tsc=unstable";
-    let script = StartScript::new(start_script("minimal")).args(["-append", hopeless]);
+    let arguments = "console=ttyS0 rdinit=/nowhere panic=0 no_timer_check tsc=unstable";
+    let script = StartScript::new(start_script("minimal")).args(["-append", arguments]);
     let vm = Machine::new(script).unwrap();
     let error = vm.connect().await.unwrap_err();
     let ErrorKind::GuestEnded { trouble, .. } = error.kind() else {
@@ -121,7 +121,7 @@ async fn a_panic_ends_a_boot() {
 #[tokio::test]
 async fn a_panic_is_recognised_from_the_console() {
     let vm = fresh("systemd").await;
-    vm.succeed(STAYS).await.unwrap();
+    vm.succeed(NO_REBOOT).await.unwrap();
     vm.succeed("cd /sys/bus/pci/drivers/pvpanic-pci; for card in 0*; do echo $card >unbind; done")
         .await
         .unwrap();
@@ -141,24 +141,24 @@ async fn a_panic_with_immediate_reboot_ends_the_machine() {
 #[tokio::test]
 async fn a_panic_ends_wait_for_shutdown() {
     let vm = fresh("systemd").await;
-    vm.succeed(STAYS).await.unwrap();
-    let (end, told, command) = tokio::join!(
+    vm.succeed(NO_REBOOT).await.unwrap();
+    let (end, printed, command) = tokio::join!(
         async { (vm.wait_for_shutdown().await, Instant::now()) },
         async {
-            let last_words = "end Kernel panic - not syncing";
-            let console = vm.wait_for_console_text(last_words).await;
+            let last_line = "end Kernel panic - not syncing";
+            let console = vm.wait_for_console_text(last_line).await;
             (console, Instant::now())
         },
         vm.execute(PANIC),
     );
     assert_panicked(&end.0.unwrap_err());
     assert_panicked(&command.unwrap_err());
-    // No time is given to a kernel that says that it stays.
-    let later = end.1.saturating_duration_since(told.1);
-    assert!(later < scaled(Duration::from_secs(2)), "{later:?}");
+    // The wait does not allow time for a reboot: the kernel has announced that it halts.
+    let delay = end.1.saturating_duration_since(printed.1);
+    assert!(delay < scaled(Duration::from_secs(2)), "{delay:?}");
 }
 
-/// It is waited for as long as its own limit is: not less, and not longer than the test's.
+/// The wait lasts until the kernel's own delay is over, but not beyond the caller's limit.
 #[tokio::test]
 async fn a_delayed_reboot_ends_wait_for_shutdown() {
     let reboots_after = |seconds: u64| format!("echo {seconds} >/proc/sys/kernel/panic; {PANIC}");
@@ -168,9 +168,12 @@ async fn a_delayed_reboot_ends_wait_for_shutdown() {
     assert_panicked(&command.unwrap_err());
 
     let vm = fresh("systemd").await;
-    let soon = vm.within(Duration::from_secs(10));
+    let limited = vm.within(Duration::from_secs(10));
     let later = scaled(Duration::from_secs(25)).as_secs();
-    let (end, command) = tokio::join!(soon.wait_for_shutdown(), vm.execute(reboots_after(later)));
+    let (end, command) = tokio::join!(
+        limited.wait_for_shutdown(),
+        vm.execute(reboots_after(later))
+    );
     assert_panicked(&end.unwrap_err());
     assert_panicked(&command.unwrap_err());
 }
@@ -178,7 +181,7 @@ async fn a_delayed_reboot_ends_wait_for_shutdown() {
 #[tokio::test]
 async fn an_allowed_panic_is_no_error() {
     let vm = fresh("systemd").await;
-    vm.succeed(STAYS).await.unwrap();
+    vm.succeed(NO_REBOOT).await.unwrap();
     vm.allow_trouble("kernel panic").unwrap();
     let error = vm
         .within(Duration::from_secs(10))

@@ -6,7 +6,7 @@ use vm_tests::{fresh, minimal};
 use super::signal;
 
 #[track_caller]
-fn assert_reports_the_signal(vm: &Machine, error: &Error, doing: &str) {
+fn assert_reports_the_signal(vm: &Machine, error: &Error, operation: &str) {
     let ErrorKind::Exited {
         status, console, ..
     } = error.kind()
@@ -15,16 +15,19 @@ fn assert_reports_the_signal(vm: &Machine, error: &Error, doing: &str) {
     };
     assert!(status.to_string().contains("SIGKILL"), "{status}");
     assert!(!console.is_empty(), "{error}");
-    let story = error.to_string();
-    assert!(story.starts_with(&format!("{}: ", vm.name())), "{story}");
-    assert!(story.contains(doing), "{story}");
+    let message = error.to_string();
+    assert!(
+        message.starts_with(&format!("{}: ", vm.name())),
+        "{message}"
+    );
+    assert!(message.contains(operation), "{message}");
 }
 
 #[tokio::test]
-async fn killed_during_a_command() {
+async fn a_kill_ends_a_command() {
     let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
-    // The command tells through the console that it runs.
+    // The command reports on the console that it runs.
     let command = vm.execute("echo command runs >/dev/ttyS0; sleep 1000");
     let killer = async {
         vm.wait_for_console_text("command runs").await.unwrap();
@@ -36,7 +39,7 @@ async fn killed_during_a_command() {
 }
 
 #[tokio::test]
-async fn killed_during_waits() {
+async fn a_kill_ends_waits() {
     let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
     let shutdown = vm.wait_for_shutdown();
@@ -53,7 +56,7 @@ async fn killed_during_waits() {
 }
 
 #[tokio::test]
-async fn killed_while_booting() {
+async fn a_kill_ends_a_boot() {
     let vm = minimal();
     vm.start().await.unwrap();
     let (booting, boots) = oneshot::channel();
@@ -71,7 +74,7 @@ async fn killed_while_booting() {
 }
 
 #[tokio::test]
-async fn killed_before_a_monitor_command() {
+async fn monitor_commands_fail_after_a_kill() {
     let vm = minimal();
     vm.start().await.unwrap();
     vm.wait_for_console_text("Linux version").await.unwrap();
@@ -86,7 +89,7 @@ async fn killed_before_a_monitor_command() {
 }
 
 #[tokio::test]
-async fn crashed_and_started_again() {
+async fn a_machine_starts_again_after_a_crash() {
     let vm = fresh("minimal").await;
     let command = vm.execute("echo command runs >/dev/ttyS0; sleep 1000");
     let fault = async {
@@ -99,7 +102,6 @@ async fn crashed_and_started_again() {
         panic!("{error}")
     };
     assert!(status.to_string().contains("SIGSEGV"), "{error}");
-    // It can be started again.
     vm.release();
     assert_eq!(vm.succeed("echo again").await.unwrap(), "again\n");
 }

@@ -1,4 +1,4 @@
-//! What the pointer does on the trace page.
+//! Mouse operations on the trace page.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ use vm_tests::browser::browse;
 use vm_tests::recorded::{failing_run, flooded_run, long_run};
 use vm_tests::{SOON, scaled};
 
-use super::{CHOSEN, drawn, look, press, until, value};
+use super::{SELECTED, drawn, open, press, until, value};
 
 const DOWN: PointerAction = PointerAction::Down {
     button: MOUSE_BUTTON_LEFT,
@@ -22,13 +22,13 @@ const UP: PointerAction = PointerAction::Up {
     button: MOUSE_BUTTON_LEFT,
 };
 
-/// What the tip at the pointer says.
-const TIP: &str = "document.querySelector('#timeline .tip:not([hidden])')?.textContent";
-const TIP_OF_3: &str = "must succeed: make test-3 — 1.00 s";
+/// The text of the tooltip.
+const TOOLTIP: &str = "document.querySelector('#timeline .tip:not([hidden])')?.textContent";
+const TOOLTIP_OF_3: &str = "must succeed: make test-3 — 1.00 s";
 
-/// Looks at nine steps of three machines, of a second each, one after the other. As they were
-/// recorded, they took no time at all.
-async fn look_at_nine_seconds<F>(work: impl FnOnce(Client) -> F)
+/// Opens a page of nine steps of three machines, one after the other. The page's data is changed
+/// so that each takes a second.
+async fn open_nine_seconds<F>(work: impl FnOnce(Client) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -49,7 +49,7 @@ where
     browse(&path, &[], work).await;
 }
 
-/// Where the first machine's steps are drawn, at a fraction of the time that is to be seen.
+/// The position of the first machine's steps at a fraction of the visible time.
 async fn point(page: &Client, fraction: f64) -> (f64, f64) {
     let script = "
         const canvas = document.querySelector('#timeline canvas');
@@ -57,12 +57,12 @@ async fn point(page: &Client, fraction: f64) -> (f64, f64) {
         const { left, top, width } = canvas.getBoundingClientRect();
         return [left, top, width];
     ";
-    let place = page.execute(script, Vec::new()).await.unwrap();
-    let [left, top, width] = [0, 1, 2].map(|side| place[side].as_f64().unwrap());
-    // Beside the names, and below the axis, as `timeline.js` has it.
+    let rectangle = page.execute(script, Vec::new()).await.unwrap();
+    let [left, top, width] = [0, 1, 2].map(|side| rectangle[side].as_f64().unwrap());
+    // The dimensions in `timeline.js`.
     let (names, margin, axis) = (64.0, 12.0, 22.0);
-    let across = names + fraction * (width - names - margin);
-    ((left + across).round(), (top + axis + 8.0).round())
+    let offset = names + fraction * (width - names - margin);
+    ((left + offset).round(), (top + axis + 8.0).round())
 }
 
 fn to((x, y): (f64, f64)) -> PointerAction {
@@ -90,59 +90,71 @@ async fn turn_wheel(page: &Client, (x, y): (f64, f64), (delta_x, delta_y): (i64,
     page.perform_actions(wheel).await.unwrap();
 }
 
-/// Turns the wheel, with Ctrl.
-async fn zoom(page: &Client, place: (f64, f64), delta_y: i64) {
+/// Turns the wheel while Ctrl is pressed.
+async fn zoom(page: &Client, position: (f64, f64), delta_y: i64) {
     let value = char::from(Key::Control);
     let ctrl = KeyActions::new("keyboard".to_owned()).then(KeyAction::Down { value });
     page.perform_actions(ctrl).await.unwrap();
-    turn_wheel(page, place, (0, delta_y)).await;
+    turn_wheel(page, position, (0, delta_y)).await;
     page.release_actions().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_step_on_the_timeline_is_chosen() {
-    look_at_nine_seconds(async |page| {
-        until(&page, &format!("{CHOSEN} === 'must succeed: make test-7'")).await;
+async fn a_click_on_the_timeline_selects_a_step() {
+    open_nine_seconds(async |page| {
+        until(
+            &page,
+            &format!("{SELECTED} === 'must succeed: make test-7'"),
+        )
+        .await;
         let three = point(&page, 3.5 / 9.0).await;
         perform(&page, [to(three)]).await;
-        assert_eq!(value(&page, TIP).await, TIP_OF_3);
+        assert_eq!(value(&page, TOOLTIP).await, TOOLTIP_OF_3);
         perform(&page, [DOWN, UP]).await;
-        until(&page, &format!("{CHOSEN} === 'must succeed: make test-3'")).await;
-        // The machine does nothing there.
+        until(
+            &page,
+            &format!("{SELECTED} === 'must succeed: make test-3'"),
+        )
+        .await;
+        // The machine has no step there.
         perform(&page, [to(point(&page, 4.5 / 9.0).await), DOWN, UP]).await;
-        assert_eq!(value(&page, TIP).await, Value::Null);
+        assert_eq!(value(&page, TOOLTIP).await, Value::Null);
         assert_eq!(
-            value(&page, CHOSEN).await,
+            value(&page, SELECTED).await,
             "must succeed: make test-3",
-            "nothing else"
+            "still selected"
         );
     })
     .await;
 }
 
 #[tokio::test]
-async fn the_timeline_is_dragged() {
-    look_at_nine_seconds(async |page| {
+async fn dragging_moves_the_timeline() {
+    open_nine_seconds(async |page| {
         let all = drawn(&page).await;
         press(&page, "+").await.unwrap();
         let near = drawn(&page).await;
-        // From 2.25 s to 6.75 s, of which a quarter passes.
-        let [from, until] = [point(&page, 0.25).await, point(&page, 0.5).await];
-        perform(&page, [to(from), DOWN, to(until), UP]).await;
+        // From 2.25 s to 6.75 s; dragged by a quarter of that.
+        let [start, end] = [point(&page, 0.25).await, point(&page, 0.5).await];
+        perform(&page, [to(start), DOWN, to(end), UP]).await;
         assert!(near != drawn(&page).await);
-        perform(&page, [to(until)]).await;
+        perform(&page, [to(end)]).await;
         assert_eq!(
-            value(&page, TIP).await,
-            TIP_OF_3,
-            "it went with the pointer"
+            value(&page, TOOLTIP).await,
+            TOOLTIP_OF_3,
+            "it moves with the pointer"
         );
-        assert_eq!(value(&page, CHOSEN).await, "must succeed: make test-7");
+        assert_eq!(value(&page, SELECTED).await, "must succeed: make test-7");
 
-        turn_wheel(&page, until, (200, 0)).await;
-        perform(&page, [to(until)]).await;
-        assert_eq!(value(&page, TIP).await, Value::Null);
-        perform(&page, [to((until.0 - 200.0, until.1))]).await;
-        assert_eq!(value(&page, TIP).await, TIP_OF_3, "the wheel moves it, too");
+        turn_wheel(&page, end, (200, 0)).await;
+        perform(&page, [to(end)]).await;
+        assert_eq!(value(&page, TOOLTIP).await, Value::Null);
+        perform(&page, [to((end.0 - 200.0, end.1))]).await;
+        assert_eq!(
+            value(&page, TOOLTIP).await,
+            TOOLTIP_OF_3,
+            "the wheel moves it"
+        );
         press(&page, "0").await.unwrap();
         assert!(all == drawn(&page).await);
     })
@@ -150,33 +162,44 @@ async fn the_timeline_is_dragged() {
 }
 
 #[tokio::test]
-async fn the_timeline_is_zoomed() {
-    look_at_nine_seconds(async |page| {
+async fn the_wheel_zooms_the_timeline() {
+    open_nine_seconds(async |page| {
         let three = point(&page, 3.5 / 9.0).await;
         perform(&page, [to(three)]).await;
         let all = drawn(&page).await;
-        // Around the middle of all the time, it would be out of sight.
+        // Zooming around the middle of the run would move the step out of sight.
         zoom(&page, three, -600).await;
         assert!(all != drawn(&page).await);
         perform(&page, [to(three)]).await;
-        assert_eq!(value(&page, TIP).await, TIP_OF_3, "it stays at the pointer");
+        assert_eq!(
+            value(&page, TOOLTIP).await,
+            TOOLTIP_OF_3,
+            "it stays at the pointer"
+        );
         zoom(&page, three, 2000).await;
-        assert!(all == drawn(&page).await, "no further than all of it");
+        assert!(
+            all == drawn(&page).await,
+            "at most the whole run is visible"
+        );
 
         perform(&page, [to(three), DOWN, UP, DOWN, UP]).await;
         for end in [0.15, 0.85] {
             perform(&page, [to(point(&page, end).await)]).await;
-            assert_eq!(value(&page, TIP).await, TIP_OF_3, "it fills the timeline");
+            assert_eq!(
+                value(&page, TOOLTIP).await,
+                TOOLTIP_OF_3,
+                "it fills the timeline"
+            );
         }
     })
     .await;
 }
 
 #[tokio::test]
-async fn small_pictures_are_enlarged() {
-    look(&failing_run(), &[], async |page| {
-        for place in ["#failure", "#details"] {
-            let thumbnail = page.find(Locator::Css(&format!("{place} .shot"))).await;
+async fn a_click_enlarges_a_screenshot() {
+    open(&failing_run(), &[], async |page| {
+        for section in ["#failure", "#details"] {
+            let thumbnail = page.find(Locator::Css(&format!("{section} .shot"))).await;
             thumbnail.unwrap().click().await.unwrap();
             until(
                 &page,
@@ -198,7 +221,7 @@ async fn small_pictures_are_enlarged() {
 
 #[tokio::test]
 async fn truncated_output_is_linked() {
-    look(&flooded_run(), &[], async |page| {
+    open(&flooded_run(), &[], async |page| {
         let link = page.find(Locator::Css("#details .gap a")).await.unwrap();
         assert_eq!(link.text().await.unwrap(), "show all");
         let head = "document.querySelector('#details .output').textContent.startsWith('begin')";
@@ -206,7 +229,7 @@ async fn truncated_output_is_linked() {
         let here = page.current_url().await.unwrap();
         let file = here.join("trace-files/output-1.txt").unwrap();
         link.click().await.unwrap();
-        // No script may be under way in a page that goes.
+        // A script must not run while the browser leaves the page.
         let wait = page.wait().at_most(scaled(SOON));
         wait.for_url(&file).await.unwrap();
         until(&page, "document.body?.innerText.length === 1_000_005").await;

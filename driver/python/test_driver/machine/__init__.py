@@ -1,8 +1,8 @@
-"""One virtual machine, as scripts see it.
+"""The class `Machine` of test scripts.
 
-The work is done in Rust, by the class of the same name in the crate `machine`; what is
-here are the names, arguments and defaults that scripts know, and Python's own regular
-expressions. Each concern of a machine's is in a file of its own.
+It has the names, arguments and defaults of the NixOS test driver, and searches with
+Python's regular expressions. The operations themselves are those of the Rust crate
+`machine`. Each group of methods is in a file of its own.
 """
 
 import shlex
@@ -29,20 +29,20 @@ from test_driver.machine.units import Units
 from test_driver.qemu import Lines, Monitor, Process, Shell  # noqa: F401, for scripts
 from test_driver.start_command import LegacyStartCommand, NixStartScript, StartCommand
 
-# The longest pause between two looks of `retry`, in seconds.
+# The longest pause between two calls in `retry`, in seconds.
 LONGEST_PAUSE = 1.0
 
 
 def make_command(args: Iterable[Any]) -> str:
-    """A command of the shell's, of its words."""
+    """Joins words to a shell command."""
     return " ".join(shlex.quote(str(arg)) for arg in args)
 
 
 def retry(
     fn: Callable, timeout: int = 900, *, timeout_seconds: Optional[int] = None
 ) -> None:
-    """Calls `fn` until it returns true: again and again for `timeout` seconds, with
-    False; and with True for a last time. `timeout_seconds` is its newer name."""
+    """Calls `fn(False)` until it returns true, for at most `timeout` seconds, then
+    `fn(True)` once. `timeout_seconds` is the newer name of `timeout`."""
     if timeout_seconds is not None:
         timeout = timeout_seconds
     deadline = time.monotonic() + _vmwright.scaled(timeout)
@@ -70,8 +70,8 @@ class Machine(
 ):
     """A virtual machine.
 
-    Time-outs are in seconds; None is endless. An operation that fails raises
-    RequestedAssertionFailed if what was demanded does not hold, or else MachineError.
+    Timeouts are in seconds; None is no limit. An operation raises RequestedAssertionFailed
+    if an assertion of the script does not hold, and MachineError for all other failures.
     """
 
     name: str
@@ -110,9 +110,9 @@ class Machine(
         self.callbacks = callbacks if callbacks is not None else []
         self.logger = rootlog
         self._process = None
-        self._said = {}
+        self._overrides = {}
         self._vm = _vmwright.Machine(
-            # It is looked at before each start, as a script may have changed it.
+            # It is called before each start, as a script may have changed the command.
             lambda: self.start_command._native(),
             name,
             self.out_dir,
@@ -130,7 +130,7 @@ class Machine(
 
     @staticmethod
     def create_startcommand(args: Dict[str, str]) -> StartCommand:
-        """The start command of an ad-hoc machine; a start script is better."""
+        """A start command made of QEMU arguments. Prefer a start script."""
         hda = None
         if args.get("hda"):
             hda = (Path(args["hda"]), args.get("hdaInterface", ""))
@@ -152,16 +152,16 @@ class Machine(
 
     @property
     def shell(self) -> Optional[Shell]:
-        """The root shell's line, if QEMU runs."""
+        """The connection to the root shell, if QEMU runs."""
         return Shell(self) if self.booted else None
 
     @property
     def serial_thread(self) -> None:
-        """There is none: consoles are read outside of Python."""
+        """Always None, as consoles are not read by Python threads."""
 
     @property
     def last_lines(self) -> Lines:
-        """The console's lines which no wait has gone past."""
+        """The console's lines after the last match of a wait."""
         process = self._last_process()
         return process.lines if process else Lines()
 
@@ -187,10 +187,10 @@ class Machine(
             callback()
 
     def _has_callbacks(self) -> bool:
-        # Functions are true; the driver's own callback is false while it has nothing to do.
+        # Functions are true. The driver's callback is false if there are no conditions.
         return any(self.callbacks)
 
 
-# Names that scripts for newer drivers know it by.
+# Its names in newer versions of the NixOS test driver.
 BaseMachine = Machine
 QemuMachine = Machine

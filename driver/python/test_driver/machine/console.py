@@ -18,13 +18,13 @@ class Console:
         self._vm.wait_for_console_text(*search(regex), timeout)
 
     def get_console_log(self) -> str:
-        """All that the console has shown."""
+        """The whole output of the console."""
         return self._vm.get_console_log()
 
     def send_console(self, chars: str) -> None:
-        """Types on the console."""
+        """Sends characters to the console, as if typed."""
         self._vm.send_console(chars)
 
     def console_interact(self) -> None:
-        """The console for a person at this terminal. Not for tests."""
+        """Connects this terminal to the console, for interactive use."""
         self._vm.console_interact()

@@ -6,7 +6,7 @@ from test_driver.machine.search import search
 
 
 class Keyboard:
-    """A machine's keys, and the terminals that they type on."""
+    """A machine's keyboard and virtual terminals."""
 
     _vm: Any
 

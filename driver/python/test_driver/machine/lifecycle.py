@@ -1,4 +1,4 @@
-"""From the start of a machine to its end."""
+"""Starting and stopping of a machine."""
 
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional
@@ -8,40 +8,40 @@ from test_driver.qemu import Process
 
 
 class Lifecycle:
-    """Whether a machine runs, and what starts and ends it."""
+    """The state of a machine, and the operations that start and stop it."""
 
     name: str
     state_dir: Path
     _vm: Any
-    # QEMU as it was last started.
+    # The QEMU that was started last.
     _process: Optional[Process]
-    # What a script has said of this start, against what it finds otherwise.
-    _said: Dict[str, Any]
+    # Values of properties that a script assigned since that start.
+    _overrides: Dict[str, Any]
 
     @property
     def pid(self) -> Optional[int]:
-        """The process number of QEMU, if it runs."""
-        return self._now("pid", self._vm.pid)
+        """The process ID of QEMU, if it runs."""
+        return self._property("pid", self._vm.pid)
 
     @pid.setter
     def pid(self, pid: Optional[int]) -> None:
-        self._said["pid"] = pid
+        self._override("pid", pid)
 
     @property
     def booted(self) -> bool:
         """Whether it was started, and neither shut down nor released since. A script may
-        set it to False to be done with this QEMU: the next start makes another, and
-        nothing is asked of the guest at the end."""
-        return self._now("booted", self._vm.booted)
+        set it to False to abandon this QEMU: `start` then starts another, and the driver
+        does not sync the guest's disks at the end."""
+        return self._property("booted", self._vm.booted)
 
     @booted.setter
     def booted(self, booted: bool) -> None:
-        self._said["booted"] = booted
+        self._override("booted", booted)
 
     @property
     def connected(self) -> bool:
-        """Whether its root shell is connected. A script may set it to False when it
-        has made the guest restart: the next command waits for it to be back."""
+        """Whether its root shell is connected. A script may set it to False after it
+        rebooted the guest: the next command then waits for the new shell."""
         return self._vm.connected
 
     @connected.setter
@@ -51,23 +51,30 @@ class Lifecycle:
 
     @property
     def process(self) -> Optional[Process]:
-        """QEMU as it was last started, if it was."""
-        return self._now("process", self._last_process())
+        """The QEMU that was started last, if any."""
+        return self._property("process", self._last_process())
 
     @process.setter
     def process(self, process: Optional[Process]) -> None:
-        self._said["process"] = process
+        self._override("process", process)
 
-    def _now(self, name: str, otherwise: Any) -> Any:
+    def _property(self, name: str, value: Any) -> Any:
+        """Returns `value`, or the override of the property."""
+        # Drops the overrides if QEMU was started again.
         self._last_process()
-        return self._said.get(name, otherwise)
+        return self._overrides.get(name, value)
+
+    def _override(self, name: str, value: Any) -> None:
+        # A command may have started QEMU, which drops earlier overrides.
+        self._last_process()
+        self._overrides[name] = value
 
     def _last_process(self) -> Optional[Process]:
         last, pid = self._process, self._vm.pid
         is_another = last is None or (pid is not None and pid != last.pid)
         if self._vm.booted and is_another:
             self._process = Process(self._vm, self.name)
-            self._said.clear()
+            self._overrides.clear()
         return self._process
 
     def is_up(self) -> bool:
@@ -75,14 +82,14 @@ class Lifecycle:
 
     def start(self, allow_reboot: bool = False) -> None:
         """Starts it; does not wait for the guest to boot."""
-        if self._now("booted", True) is False:
+        if self._property("booted", True) is False:
             self.release()
-        self._said.clear()
+        self._overrides.clear()
         self._vm.start(allow_reboot)
         self._last_process()
 
     def connect(self) -> None:
-        """Waits until the guest has booted; starts it if need be."""
+        """Waits until the guest has booted; starts it if it is off."""
         if self.connected:
             return
         if not self.booted:
@@ -90,24 +97,24 @@ class Lifecycle:
         self._vm.connect()
 
     def shutdown(self) -> None:
-        """Powers the guest off, and waits for QEMU to end."""
-        self._end_by(self._vm.shutdown)
+        """Powers the guest off, and waits for QEMU to exit."""
+        self._stop(self._vm.shutdown)
 
     def crash(self) -> None:
-        """Pulls the plug."""
-        self._end_by(self._vm.crash)
+        """Ends QEMU at once, like a power failure."""
+        self._stop(self._vm.crash)
 
     def reboot(self) -> None:
-        """Presses Ctrl+Alt+Delete; the next command waits for the guest to be back, if
-        it was started with `allow_reboot=True`."""
+        """Presses Ctrl+Alt+Delete. If the machine was started with `allow_reboot=True`, the
+        next command waits for the guest to boot again."""
         self._vm.reboot()
 
     def wait_for_shutdown(self) -> None:
-        """Waits for QEMU to end."""
-        self._end_by(self._vm.wait_for_shutdown)
+        """Waits for QEMU to exit."""
+        self._stop(self._vm.wait_for_shutdown)
 
     def switch_root(self) -> None:
-        """Has systemd leave its initrd, and waits for the root shell after it."""
+        """Makes systemd leave the initrd, and waits for the root shell of the real root."""
         self._vm.switch_root()
 
     def release(self) -> None:
@@ -119,8 +126,8 @@ class Lifecycle:
         if process is not None:
             process.was_released()
 
-    def _end_by(self, operation: Callable[[], Any]) -> None:
-        """Ends QEMU, unless it has ended; how it did is remembered."""
+    def _stop(self, operation: Callable[[], Any]) -> None:
+        """Stops QEMU by `operation`, unless it has stopped, and records its exit status."""
         if not self.booted:
             return
         process = self._last_process()
@@ -129,7 +136,7 @@ class Lifecycle:
             process.poll()
 
     def cleanup_statedir(self) -> None:
-        """Kills QEMU and removes the state directory: the machine's end."""
+        """Kills QEMU and removes the state directory. The machine can't be used again."""
         rootlog.log(f"deleting VM state directory {self.state_dir}")
         rootlog.log("if you want to keep the VM state, pass --keep-vm-state")
         self._vm.cleanup_statedir()

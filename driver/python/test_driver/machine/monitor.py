@@ -6,26 +6,26 @@ from test_driver.errors import MachineError
 
 
 class Monitors:
-    """What a machine's QEMU is told, and tells."""
+    """The monitors of a machine's QEMU."""
 
     _vm: Any
 
     def send_monitor_command(self, command: str) -> str:
-        """Gives QEMU's human monitor a command: its reply."""
+        """Sends a command to QEMU's human monitor; returns the reply."""
         try:
             return self._vm.send_monitor_command(command)
         except MachineError:
-            # Whoever asks for the end gets no answer.
+            # QEMU exits without a reply.
             if command.strip() in ("q", "quit") and self._vm.exit_status is not None:
                 return ""
             raise
 
     def wait_for_monitor_prompt(self) -> str:
-        """Waits until the human monitor takes commands."""
+        """Waits until the human monitor accepts commands."""
         return self._vm.send_monitor_command("")
 
     def wait_for_qmp_event(
         self, event_filter: Callable[[Dict[str, Any]], bool], timeout: int = 60 * 10
     ) -> Dict[str, Any]:
-        """Waits for an event of QEMU's for which `event_filter` is true."""
+        """Waits for a QMP event for which `event_filter` returns true."""
         return self._vm.wait_for_qmp_event(event_filter, timeout)

@@ -6,16 +6,17 @@ from test_driver.machine.search import search
 
 
 class Screen:
-    """A machine's screen, and the windows on it."""
+    """A machine's screen and its windows."""
 
     _vm: Any
 
     def screenshot(self, filename: str) -> None:
-        """A picture of the screen: a PNG file, in the output directory."""
+        """Saves a picture of the screen as a PNG file in the output directory."""
         self._vm.screenshot(filename)
 
     def get_screen_text_variants(self) -> List[str]:
-        """Interpretations of the text on the screen, the exact one of a console first."""
+        """Interpretations of the text on the screen. That of a text console is exact and
+        comes first."""
         return self._vm.get_screen_text_variants()
 
     def get_screen_text(self) -> str:
@@ -27,7 +28,7 @@ class Screen:
         self._vm.wait_for_text(*search(regex), timeout)
 
     def wait_for_x(self, timeout: int = 900) -> None:
-        """Waits until there is an X server to connect to."""
+        """Waits until an X server accepts connections."""
         self._vm.wait_for_x(timeout)
 
     def get_window_names(self) -> List[str]:

@@ -1,15 +1,15 @@
-"""Python's regular expressions, in waits."""
+"""Waits for text with Python's regular expressions."""
 
 import re
 from typing import Callable, Optional, Pattern, Tuple, Union
 
-# A regular expression of Python's, compiled or not.
+# A regular expression, compiled or not.
 Regex = Union[str, Pattern[str]]
 
 
 def search(regex: Regex) -> Tuple[str, Callable[[str], Optional[Tuple[int, int]]]]:
-    """A regular expression as it is written, and where it matches. `^` and `$` are the
-    ends of lines, unless it was compiled otherwise."""
+    """Returns the text of a regular expression, and a function that finds its span in a
+    text. In a string, `^` and `$` match at the ends of lines."""
     if isinstance(regex, str):
         regex = re.compile(regex, re.MULTILINE)
     pattern = regex

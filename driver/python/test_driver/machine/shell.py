@@ -1,4 +1,4 @@
-"""Commands."""
+"""Commands in the guest."""
 
 from typing import Any, Callable, Optional, Tuple
 
@@ -6,7 +6,7 @@ from test_driver.errors import MachineError
 
 
 class Commands:
-    """What a machine's root shell runs."""
+    """The root shell of a machine."""
 
     _vm: Any
     connect: Callable[[], None]
@@ -18,22 +18,22 @@ class Commands:
         check_output: bool = True,
         timeout: Optional[int] = 900,
     ) -> Tuple[int, str]:
-        """Runs a command with bash, by root, with `set -euo pipefail`; gives its exit
-        status and standard output. After `timeout` it is ended, with status 124.
+        """Runs a command as root in bash with `set -euo pipefail`; returns its exit status
+        and standard output. After `timeout` it is killed, and the status is 124.
 
-        It has ended when all have closed its standard output: what is to go on in the
-        background must be given another (`sleep 1d >&2 &`).
+        The command has ended once all processes have closed its standard output. Redirect
+        that of background processes (`sleep 1d >&2 &`).
 
-        Without `check_return` the status is -1, also if the guest goes away meanwhile.
-        Without `check_output` it is not waited for: (-2, "").
+        Without `check_return` the status is -1, even if the guest ends meanwhile. Without
+        `check_output` the command runs in the background, and the result is (-2, "").
         """
-        # A guest that does not boot is nothing that a script may ignore.
+        # Not within the `try`: a guest that does not boot is always an error.
         self.connect()
         if not check_output:
-            # No one is to wait for what has our standard output.
+            # The shell waits until its standard output is closed.
             command = "{ " + command + "\n} >/dev/null &"
         try:
-            # As timeout(1) has it: 0 is no limit.
+            # As for timeout(1), 0 is no limit.
             status, output = self._vm.execute(command, timeout or None)
         except MachineError:
             if check_return and check_output:
@@ -44,29 +44,29 @@ class Commands:
         return (status if check_return else -1, output)
 
     def succeed(self, *commands: str, timeout: Optional[int] = None) -> str:
-        """Runs commands that must all succeed; gives all their output."""
+        """Runs commands that must all succeed; returns all their output."""
         return "".join(self._vm.succeed(command, timeout or None) for command in commands)
 
     def fail(self, *commands: str, timeout: Optional[int] = None) -> str:
-        """Runs commands that must all fail; gives all their output."""
+        """Runs commands that must all fail; returns all their output."""
         return "".join(self._vm.fail(command, timeout or None) for command in commands)
 
     def wait_until_succeeds(self, command: str, timeout: int = 900) -> str:
-        """Repeats a command until it succeeds; gives its output."""
+        """Repeats a command until it succeeds; returns its output."""
         return self._vm.wait_until_succeeds(command, timeout)
 
     def wait_until_fails(self, command: str, timeout: int = 900) -> str:
-        """Repeats a command until it fails; gives its output."""
+        """Repeats a command until it fails; returns its output."""
         return self._vm.wait_until_fails(command, timeout)
 
     def sleep(self, secs: int) -> None:
-        """Lets time pass in the guest."""
+        """Runs sleep(1) in the guest."""
         self._vm.sleep(secs)
 
     def shell_interact(self, address: Optional[str] = None) -> None:
-        """A root shell for a person: at this terminal, or at an address to which it
-        connects, `tcp:HOST:PORT` or `unix:PATH`. Not for tests."""
+        """Connects this terminal to a root shell, for interactive use; or the program that
+        listens at an address, `tcp:HOST:PORT` or `unix:PATH`."""
         try:
             self._vm.shell_interact(address)
         except KeyboardInterrupt:
-            pass  # Whoever leaves it so wants the test to go on.
+            pass  # Ctrl-C leaves the shell, and the test continues.

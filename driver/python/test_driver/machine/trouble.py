@@ -7,27 +7,27 @@ class Trouble(NamedTuple):
     """A sign of trouble that a machine's console has shown."""
 
     name: str
-    # The first that showed it.
+    # The first line that showed it.
     line: str
     count: int
 
 
 class Signs:
-    """What is trouble on a machine's console."""
+    """The detection of trouble on a machine's console."""
 
     _vm: Any
 
     def trouble(self) -> List[Trouble]:
-        """What this start has shown of it, each kind once."""
-        return [Trouble(*seen) for seen in self._vm.trouble()]
+        """The trouble since the last start, one entry for each name."""
+        return [Trouble(*fields) for fields in self._vm.trouble()]
 
     def allow_trouble(self, name: str) -> None:
-        """Trouble of this name, such as `kernel panic`, is none: neither what was seen
-        already nor what comes."""
+        """Ignores trouble of this name, such as `kernel panic`, before and after the
+        call."""
         self._vm.allow_trouble(name)
 
     def watch_console(self, name: str, regex: str, ends: bool = False) -> None:
-        """One kind of trouble more: lines of the console that `regex` matches, in the
-        words of Rust's regular expressions. Errors mention it; if it `ends` the guest,
-        whatever waits for that ends at once."""
+        """Adds a kind of trouble: console lines that match `regex`, in the syntax of Rust's
+        crate regex. Error messages mention it. With `ends`, it is the end of the guest:
+        waits for the guest fail at once."""
         self._vm.watch_console(name, regex, ends)

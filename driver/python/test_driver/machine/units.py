@@ -1,22 +1,22 @@
-"""Units of systemd's."""
+"""Units of systemd."""
 
 from typing import Any, Dict, Optional, Tuple
 
 
 class Units:
-    """A machine's units, and those of its users."""
+    """The units of a machine and of its users."""
 
     _vm: Any
 
     def wait_for_unit(
         self, unit: str, user: Optional[str] = None, timeout: int = 900
     ) -> None:
-        """Waits until a unit is active. Fails at once if it has failed, or is inactive
-        with nothing to start it."""
+        """Waits until a unit is active. Fails at once if the unit failed, or is inactive
+        without a job that starts it."""
         self._vm.wait_for_unit(unit, user, timeout)
 
     def get_unit_info(self, unit: str, user: Optional[str] = None) -> Dict[str, str]:
-        """The properties of a unit, as `systemctl show` has them."""
+        """The properties of a unit, as in the output of `systemctl show`."""
         return self._vm.get_unit_info(unit, user)
 
     def get_unit_property(
@@ -26,19 +26,20 @@ class Units:
         return self._vm.get_unit_property(unit, property, user)
 
     def systemctl(self, q: str, user: Optional[str] = None) -> Tuple[int, str]:
-        """Runs systemctl, as root or for a user's units: its status and output."""
+        """Runs systemctl for the system's units or a user's; returns its status and
+        output."""
         return self._vm.systemctl(q, user)
 
     def require_unit_state(self, unit: str, require_state: str = "active") -> None:
-        """Fails if a unit is in another state."""
+        """Fails if a unit is not in the state `require_state`."""
         self._vm.require_unit_state(unit, require_state)
 
     def start_job(self, jobname: str, user: Optional[str] = None) -> Tuple[int, str]:
-        """Starts a unit: systemctl's status and output."""
+        """Starts a unit; returns systemctl's status and output."""
         return self.systemctl(f"start {jobname}", user)
 
     def stop_job(self, jobname: str, user: Optional[str] = None) -> Tuple[int, str]:
-        """Stops a unit: systemctl's status and output."""
+        """Stops a unit; returns systemctl's status and output."""
         return self.systemctl(f"stop {jobname}", user)
 
     def wait_for_job(self, jobname: str) -> None:

@@ -18,8 +18,8 @@ impl Machine {
     ) -> PyResult<()> {
         let search = &Search::new(search);
         search.outcome(self.wait(py, async |vm| {
-            // Whoever waits for a line may be the first to need the machine. One that has
-            // ended has shown its last.
+            // Starts the machine if it was never started. The console of one that has ended
+            // shows no more lines.
             if vm.pid().is_none() && vm.exit_status().is_none() {
                 vm.start().await?;
             }
@@ -29,19 +29,18 @@ impl Machine {
         }))
     }
 
-    /// The whole lines that the console has shown since the last match. If there is none,
-    /// it may `wait` for one.
+    /// The complete lines since the last match. If there is none and `wait` is set, waits
+    /// for one.
     fn console_lines(&self, py: Python<'_>, wait: bool, timeout: TimeLimit) -> PyResult<String> {
-        let whole_lines = |text: &str| match text.rfind('\n') {
+        let complete_lines = |text: &str| match text.rfind('\n') {
             Some(end) => Some(0..end + 1),
             None => (!wait).then_some(0..0),
         };
         self.wait(py, async move |vm| {
             let vm = vm.within(timeout.0);
-            let lines = vm.wait_for_console_text_with("a line", whole_lines).await;
-            match lines {
-                // It is not shown any more, or not in time.
-                Err(error) if shows_nothing(error.kind()) => Ok(String::new()),
+            let lines = vm.wait_for_console_text_with("a line", complete_lines);
+            match lines.await {
+                Err(error) if has_no_lines(error.kind()) => Ok(String::new()),
                 lines => lines,
             }
         })
@@ -49,7 +48,7 @@ impl Machine {
 
     fn get_console_log(&self, py: Python<'_>) -> PyResult<String> {
         self.wait(py, async |vm| match vm.get_console_log().await {
-            // Nothing has been shown yet.
+            // It was never started.
             Err(error) if matches!(error.kind(), ErrorKind::NotRunning { .. }) => Ok(String::new()),
             log => log,
         })
@@ -64,7 +63,8 @@ impl Machine {
     }
 }
 
-fn shows_nothing(kind: &ErrorKind) -> bool {
+/// Whether a wait for a line failed because the machine is off or the time limit expired.
+fn has_no_lines(kind: &ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::NotRunning { .. } | ErrorKind::Exited { .. } | ErrorKind::Console(_)

@@ -1,4 +1,4 @@
-//! Files.
+//! Copying of files, and waits for them.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Life.
+//! Starting and stopping.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
@@ -76,7 +76,7 @@ impl Machine {
         self.wait(py, async |vm| vm.switch_root().await)
     }
 
-    /// How QEMU ended, as `subprocess.Popen.returncode`; None if it did not run.
+    /// QEMU's exit status as `subprocess.Popen.returncode`; None if it did not run.
     #[pyo3(signature = (timeout=None))]
     fn wait_for_shutdown(
         &self,

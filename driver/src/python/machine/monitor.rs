@@ -33,15 +33,15 @@ impl Machine {
     ) -> PyResult<Py<PyAny>> {
         let (wanted, raised) = (&wanted.clone().unbind(), &Raised::default());
         let event = self.wait(py, async |vm| {
-            let picks = |event: &Event| {
-                let picks = raised.call(|py| {
-                    let picks = wanted.call1(py, (as_python(py, event)?,))?;
-                    picks.is_truthy(py)
+            let matches = |event: &Event| {
+                let result = raised.call(|py| {
+                    let result = wanted.call1(py, (as_python(py, event)?,))?;
+                    result.is_truthy(py)
                 });
                 // An exception ends the wait.
-                picks.unwrap_or(true)
+                result.unwrap_or(true)
             };
-            vm.within(timeout.0).wait_for_qmp_event(picks).await
+            vm.within(timeout.0).wait_for_qmp_event(matches).await
         });
         if let Some(error) = raised.take() {
             return Err(error);
@@ -50,7 +50,7 @@ impl Machine {
     }
 }
 
-/// An event, as QEMU writes it.
+/// An event as the object that QEMU sends.
 fn as_python(py: Python<'_>, event: &Event) -> PyResult<Py<PyAny>> {
     let mut object = json!({ "event": event.name });
     if !event.data.is_null() {

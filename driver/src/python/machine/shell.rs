@@ -1,4 +1,4 @@
-//! Commands.
+//! Commands in the guest.
 
 use std::io;
 use std::time::Duration;
@@ -68,7 +68,7 @@ impl Machine {
     }
 }
 
-/// A shell for whoever is there; or why nobody is.
+/// Connects a shell to a user. The inner error is that of connecting to `address`.
 async fn shell_at(vm: &machine::Machine, address: &Address) -> machine::Result<io::Result<()>> {
     vm.connect().await?;
     match address.connect().await {
@@ -82,7 +82,7 @@ async fn shell_at(vm: &machine::Machine, address: &Address) -> machine::Result<i
 }
 
 impl TimeLimit {
-    /// A command that may take as long.
+    /// A command with this time limit.
     fn of(self, command: String) -> Command {
         if self.0 == Self::ENDLESS.0 {
             Command::new(command).no_timeout()

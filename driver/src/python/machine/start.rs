@@ -5,7 +5,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// What `description` gives.
+/// Converts the dictionary that `description` returns.
 pub(super) fn command(py: Python<'_>, description: &Py<PyAny>) -> PyResult<StartCommand> {
     let description = description.bind(py).call0()?.cast_into::<PyDict>()?;
     if let Some(line) = description.get_item("command")? {
@@ -13,13 +13,14 @@ pub(super) fn command(py: Python<'_>, description: &Py<PyAny>) -> PyResult<Start
     }
     let Some(args) = description.get_item("legacy")? else {
         return Err(PyValueError::new_err(
-            "a start command is a line or arguments",
+            "a start command needs `command` or `legacy`",
         ));
     };
     legacy(&args.cast_into::<PyDict>()?).map(StartCommand::from)
 }
 
-/// What names a file is a start script: it may have spaces in its name.
+/// A start script if `line` is the path of a file, which may contain spaces, or looks like
+/// one; otherwise a shell command.
 fn line_or_script(line: &str) -> StartCommand {
     let script = StartScript::new(line);
     if script.path().is_file() || script.machine_name().is_some() && !line.contains(' ') {
@@ -45,7 +46,7 @@ fn legacy(args: &Bound<'_, PyDict>) -> PyResult<LegacyStartCommand> {
             "bios" => command.bios(text()?),
             "qemu_binary" => command.qemu_binary(text()?),
             "qemu_flags" => command.qemu_flags(text()?),
-            other => return Err(PyValueError::new_err(format!("no argument {other}"))),
+            other => return Err(PyValueError::new_err(format!("unknown argument {other}"))),
         };
     }
     Ok(command)

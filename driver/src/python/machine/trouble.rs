@@ -7,11 +7,10 @@ use super::Machine;
 
 #[pymethods]
 impl Machine {
-    /// Name, line and count of each kind that was seen.
+    /// Name, first line and count of each kind on the console.
     fn trouble(&self) -> PyResult<Vec<(String, String, u32)>> {
-        let seen = self.vm()?.trouble().into_iter();
-        let parts = |trouble: Trouble| (trouble.name, trouble.line, trouble.count);
-        Ok(seen.map(parts).collect())
+        let fields = |trouble: Trouble| (trouble.name, trouble.line, trouble.count);
+        Ok(self.vm()?.trouble().into_iter().map(fields).collect())
     }
 
     fn allow_trouble(&self, py: Python<'_>, name: &str) -> PyResult<()> {

@@ -1,8 +1,8 @@
-//! Units of systemd's.
+//! Units of systemd.
 
 use std::collections::BTreeMap;
 
-use machine::{Output, Unit};
+use machine::Unit;
 use pyo3::prelude::*;
 
 use super::Machine;
@@ -53,7 +53,7 @@ impl Machine {
         user: Option<&str>,
     ) -> PyResult<(i32, String)> {
         self.wait(py, async |vm| vm.systemctl(query, user).await)
-            .map(|output| both(&output))
+            .map(|output| (output.status(), output.text()))
     }
 
     fn require_unit_state(&self, py: Python<'_>, unit: &str, state: &str) -> PyResult<()> {
@@ -66,8 +66,4 @@ fn of(unit: &str, user: Option<&str>) -> Unit {
         Some(user) => Unit::of_user(user, unit),
         None => unit.into(),
     }
-}
-
-fn both(output: &Output) -> (i32, String) {
-    (output.status(), output.text())
 }

@@ -2,36 +2,36 @@
 
 use crate::guest::mounts::Mount;
 
-/// The mounts; a line that is none is left out.
+/// The mounts; other lines are skipped.
 pub(crate) fn mounts(text: &str) -> Vec<Mount> {
     text.lines()
         .filter_map(|line| {
             let mut words = line.split(' ');
             let [source, dir, _kind, options] = [(); 4].map(|()| words.next());
             Some(Mount {
-                source: plain(source?),
-                dir: plain(dir?),
-                options: plain(options?),
+                source: unescape(source?),
+                dir: unescape(dir?),
+                options: unescape(options?),
             })
         })
         .collect()
 }
 
-/// Without the escapes: what would not do in a line is three octal digits, [says
-/// getmntent(3)](https://man7.org/linux/man-pages/man3/getmntent.3.html).
-fn plain(word: &str) -> String {
+/// Replaces the octal escapes, as in
+/// [getmntent(3)](https://man7.org/linux/man-pages/man3/getmntent.3.html).
+fn unescape(word: &str) -> String {
     let escapes = [
         ("\\040", " "),
         ("\\011", "\t"),
         ("\\012", "\n"),
         ("\\134", "\\"),
     ];
-    let mut plain = word.to_owned();
-    // The backslash last: what it stands before then is no escape.
+    let mut unescaped = word.to_owned();
+    // The backslash last, because it could form a new escape.
     for (escape, character) in escapes {
-        plain = plain.replace(escape, character);
+        unescaped = unescaped.replace(escape, character);
     }
-    plain
+    unescaped
 }
 
 #[cfg(test)]
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_without_their_escapes() {
+    fn escapes_are_replaced() {
         let text = "shared /tmp/my\\040\\134040share 9p rw,relatime,trans=virtio\nnonsense\n";
         let expected = Mount {
             source: "shared".to_owned(),

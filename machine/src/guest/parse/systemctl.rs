@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-/// The properties, of which each is on a line of its own: `Name=value`.
+/// The properties, from lines `Name=value`.
 ///
-/// Of a property that comes more than once (`ExecStart` of a unit with several)
-/// the last is kept.
+/// The last value of a repeated property is kept (`ExecStart` of a unit with several).
 pub(crate) fn properties(output: &str) -> BTreeMap<String, String> {
     let pairs = output.lines().filter_map(|line| line.split_once('='));
     pairs
@@ -19,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_may_be_empty_and_hold_anything() {
+    fn values_may_be_empty_and_contain_any_characters() {
         let properties = properties("Id=a.service\nResult=\nEnvironment=X=1 Y=2\nnoise\n=x\n");
         let expected = [
             ("Environment", "X=1 Y=2"),

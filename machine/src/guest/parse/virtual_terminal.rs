@@ -1,4 +1,4 @@
-//! What `/dev/vcs*` say of a virtual terminal (`vcs(4)`).
+//! The contents of `/dev/vcs*`, the screens of virtual terminals (`vcs(4)`).
 
 /// The screen's rows and columns: the first two bytes of `/dev/vcsaN`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,16 +7,16 @@ pub(crate) struct Size {
     pub(crate) columns: usize,
 }
 
-/// Bytes of a screen dump: `/dev/vcsuN` (UTF-32 in the machine's byte order,
-/// which is little-endian wherever this driver's guests run), or `/dev/vcsN` (one
-/// byte per character, of the console's font).
+/// The bytes of a screen: of `/dev/vcsuN` (UTF-32 in the guest's byte order, always
+/// little-endian for this driver), or of `/dev/vcsN` (one byte per character, in the encoding
+/// of the console's font).
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cells<'a> {
     Unicode(&'a [u8]),
     Bytes(&'a [u8]),
 }
 
-/// The text of a screen: each row in full width, and a newline behind it.
+/// The text of a screen: each row in full width, followed by a newline.
 pub(crate) fn text(size: Size, cells: Cells<'_>) -> String {
     let characters: Vec<char> = match cells {
         Cells::Unicode(bytes) => {
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_survived() {
+    fn invalid_sizes_and_characters_are_accepted() {
         let none = Size {
             rows: 0,
             columns: 0,

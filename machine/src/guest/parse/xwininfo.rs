@@ -1,19 +1,19 @@
 //! The output of `xwininfo -root -tree`.
 
-/// The names of the windows, topmost first; windows without a name are left out.
+/// The names of the windows, topmost first; windows without a name are skipped.
 ///
 /// A line is `0x1000004 "name": ("instance" "Class")  484x316+4+22  +100+99`;
-/// a name with quotes in it is printed as it is.
+/// quotes in a name are not escaped.
 pub(crate) fn window_names(output: &str) -> Vec<String> {
     output.lines().filter_map(window_name).collect()
 }
 
 fn window_name(line: &str) -> Option<String> {
     let window = line.trim_start().strip_prefix("0x")?;
-    // What has no name says so here; a class in quotes may come after it.
+    // A window without a name has `(has no name)` here, but may have a class in quotes.
     let after_id = window.trim_start_matches(|c: char| c.is_ascii_hexdigit());
     let rest = after_id.strip_prefix(" \"")?;
-    // The name ends at the quote before the class, or where there is none.
+    // The name ends at the quote before the class, or at the last one without a class.
     let end = ["\": (", "\":", "\""]
         .iter()
         .find_map(|end| rest.find(end))?;
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_by_name() {
+    fn windows_with_names() {
         let output = r#"
 xwininfo: Window id: 0x3b7 (the root window) "desktop"
 

@@ -1,4 +1,4 @@
-//! The guest's directory, in which nothing leads elsewhere.
+//! A directory of the guest, in which no path leads out of it.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -11,14 +11,14 @@ use rustix::fs::{Dir, Mode, OFlags, ResolveFlags, mkdirat, open, openat2};
 
 use super::Task;
 
-/// A directory in which a guest may do as it likes, until it is given up.
+/// A directory that a guest may change at any time.
 pub(super) struct GuestDir<'a> {
     dir: OwnedFd,
     pub(super) task: &'a Task,
 }
 
 impl<'a> GuestDir<'a> {
-    /// `path` is ours, but its last component may have become a link.
+    /// The guest can't change `path`, except that its last component may be a link.
     pub(super) fn open(path: &Path, task: &'a Task) -> io::Result<Self> {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let dir = open(path, flags, Mode::empty())?;
@@ -28,18 +28,18 @@ impl<'a> GuestDir<'a> {
     fn open_beneath(&self, path: &Path, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
         let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        // Nothing is done here without it.
-        self.task.goes_on()?;
+        // All operations on the directory come here.
+        self.task.check_cancelled()?;
         Ok(openat2(&self.dir, path, flags, mode, resolve)?)
     }
 
-    /// What is at `path`, not opened.
-    pub(super) fn look(&self, path: &Path) -> io::Result<OwnedFd> {
+    /// The file at `path`, not opened for reading.
+    pub(super) fn open_path(&self, path: &Path) -> io::Result<OwnedFd> {
         self.open_beneath(path, OFlags::PATH, Mode::empty())
     }
 
-    /// Does something with each name in a directory.
-    pub(super) fn each(
+    /// Calls `act` with each name in a directory.
+    pub(super) fn for_each_name(
         &self,
         path: &Path,
         mut act: impl FnMut(&OsStr) -> io::Result<()>,
@@ -56,15 +56,15 @@ impl<'a> GuestDir<'a> {
         Ok(())
     }
 
-    /// A new file.
+    /// Creates a new file.
     pub(super) fn create(&self, path: &Path) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
         let mode = Mode::RUSR | Mode::WUSR;
         Ok(self.open_beneath(path, flags, mode)?.into())
     }
 
-    /// A new directory.
-    pub(super) fn make_dir(&self, path: &Path) -> io::Result<()> {
+    /// Creates a new directory.
+    pub(super) fn create_dir(&self, path: &Path) -> io::Result<()> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         match (path.parent(), path.file_name()) {
             (Some(parent), Some(name)) if !parent.as_os_str().is_empty() => {

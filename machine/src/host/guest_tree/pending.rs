@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Of a tree of which a guest may go on to make more, as much as there is memory for.
+/// Limited in memory, because the guest may create directories without end.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     paths: Vec<PathBuf>,
@@ -11,15 +11,14 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// How many bytes all paths may cost: some hundred thousands of directories side by
-    /// side have such.
-    pub(super) const MOST: usize = 32 << 20;
+    /// The memory limit in bytes, enough for some hundred thousand sibling directories.
+    pub(super) const MAX_BYTES: usize = 32 << 20;
 
     pub(super) fn push(&mut self, path: PathBuf) -> io::Result<()> {
-        let bytes = self.bytes + cost(&path);
-        if bytes > Self::MOST {
+        let bytes = self.bytes + memory(&path);
+        if bytes > Self::MAX_BYTES {
             return Err(io::Error::other(format!(
-                "there are too many directories side by side, {} and more",
+                "too many directories at once, more than {}",
                 self.paths.len()
             )));
         }
@@ -30,12 +29,12 @@ impl Pending {
 
     pub(super) fn pop(&mut self) -> Option<PathBuf> {
         let path = self.paths.pop()?;
-        self.bytes -= cost(&path);
+        self.bytes -= memory(&path);
         Some(path)
     }
 }
 
-/// That of the path, and of its place in the list and in the allocator's.
-fn cost(path: &Path) -> usize {
+/// The memory for the path: its bytes, its entry in the list, and the allocator's overhead.
+fn memory(path: &Path) -> usize {
     path.as_os_str().len() + 2 * size_of::<PathBuf>()
 }

@@ -1,8 +1,8 @@
-//! Removes what a guest has made, however deep it is and whatever its modes are.
+//! Removal of a tree that a guest created, of any depth and with any modes.
 //!
-//! `std::fs::remove_dir_all` opens a file and takes some stack for each level, and a
-//! guest makes as many as it likes. Here what is in a directory is moved up until
-//! nothing has any depth.
+//! `std::fs::remove_dir_all` needs an open file and stack space for each level, and a guest
+//! can create any number of levels. Here nested directories are moved up to the top, level
+//! by level.
 
 use std::ffi::CStr;
 use std::fs::{self, Permissions};
@@ -16,13 +16,13 @@ use rustix::io::Errno;
 
 use super::Task;
 
-/// Removes the directory `path` with all in it, unless the task is given up. A link at its
-/// place is removed, not followed; if there is nothing, that is well.
+/// Removes the directory `path` with its contents, unless the task is cancelled. A link is
+/// removed, not followed. Succeeds if nothing is there.
 pub(crate) fn remove(path: &Path, task: &Task) -> io::Result<()> {
     match open(path, AS_DIRECTORY, Mode::empty()) {
         Ok(top) => {
             let mut top = Top::new(&top, task)?;
-            while top.remove_a_level()? {}
+            while top.remove_level()? {}
             fs::remove_dir(path)
         }
         Err(Errno::NOENT) => Ok(()),
@@ -30,7 +30,7 @@ pub(crate) fn remove(path: &Path, task: &Task) -> io::Result<()> {
     }
 }
 
-/// Not opened for reading, which its mode may forbid.
+/// Without opening it for reading, which its mode may forbid.
 const AS_DIRECTORY: OFlags = OFlags::PATH
     .union(OFlags::DIRECTORY)
     .union(OFlags::NOFOLLOW)
@@ -39,7 +39,7 @@ const AS_DIRECTORY: OFlags = OFlags::PATH
 /// The directory into which all others are moved.
 struct Top<'a> {
     dir: OwnedFd,
-    /// How many were, for their names.
+    /// The number of moved directories, used in their names.
     moved: u64,
     task: &'a Task,
 }
@@ -53,9 +53,9 @@ impl<'a> Top<'a> {
         })
     }
 
-    /// Removes all files, and the directories with what is in them moved up. Tells
-    /// whether there is still something.
-    fn remove_a_level(&mut self) -> io::Result<bool> {
+    /// Removes all files and directories here; directories inside them are moved up.
+    /// Returns whether there were any.
+    fn remove_level(&mut self) -> io::Result<bool> {
         let mut found = false;
         for entry in Dir::read_from(&self.dir)? {
             let entry = entry?;
@@ -68,32 +68,32 @@ impl<'a> Top<'a> {
     }
 
     fn remove_entry(&mut self, name: &CStr) -> io::Result<()> {
-        self.task.goes_on()?;
+        self.task.check_cancelled()?;
         if is_removed(unlinkat(&self.dir, name, AtFlags::empty()))? {
             return Ok(());
         }
         let dir = match openat(&self.dir, name, AS_DIRECTORY, Mode::empty()) {
-            // Somebody else removes it, too.
+            // Another process removes the tree, too.
             Err(Errno::NOENT) => return Ok(()),
             opened => readable(&opened?)?,
         };
         for entry in Dir::read_from(&dir)? {
             let entry = entry?;
             let inner = entry.file_name();
-            self.task.goes_on()?;
+            self.task.check_cancelled()?;
             if is_name(inner) && !is_removed(unlinkat(&dir, inner, AtFlags::empty()))? {
                 self.move_up(&dir, inner)?;
             }
         }
         match unlinkat(&self.dir, name, AtFlags::REMOVEDIR) {
-            // Entries that were passed over while others went: the next time.
+            // Entries that were skipped as others were removed are left to the next level.
             Err(Errno::NOTEMPTY | Errno::NOENT) => Ok(()),
             removed => Ok(removed?),
         }
     }
 
     fn move_up(&mut self, from: impl AsFd, name: &CStr) -> io::Result<()> {
-        // Its `..` is written to, which its mode may forbid.
+        // A move changes `..` in the directory, which its mode may forbid.
         match openat(&from, name, AS_DIRECTORY, Mode::empty()) {
             Err(Errno::NOENT) => return Ok(()),
             opened => readable(&opened?)?,
@@ -101,7 +101,7 @@ impl<'a> Top<'a> {
         loop {
             self.moved += 1;
             match renameat(&from, name, &self.dir, format!(".moved-{}", self.moved)) {
-                // The guest has one of that name with something in it, or a file.
+                // The guest has a file or a directory of that name.
                 Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => {}
                 Err(Errno::NOENT) => return Ok(()),
                 moved => return Ok(moved?),
@@ -114,7 +114,7 @@ fn is_name(name: &CStr) -> bool {
     !matches!(name.to_bytes(), b"." | b"..")
 }
 
-/// Whether it is gone; not, if it is a directory.
+/// Whether the entry is removed; false if it is a directory.
 fn is_removed(unlinked: rustix::io::Result<()>) -> io::Result<bool> {
     match unlinked {
         Ok(()) | Err(Errno::NOENT) => Ok(true),
@@ -123,7 +123,7 @@ fn is_removed(unlinked: rustix::io::Result<()>) -> io::Result<bool> {
     }
 }
 
-/// The same directory, opened for reading, and its owner's to change.
+/// Opens the same directory for reading, and lets its owner change it.
 fn readable(dir: &OwnedFd) -> io::Result<OwnedFd> {
     let path = format!("/proc/self/fd/{}", dir.as_raw_fd());
     fs::set_permissions(&path, Permissions::from_mode(0o700))?;
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_of_any_depth_width_and_mode() {
+    fn a_tree_of_any_depth_width_and_mode_is_removed() {
         let world = tempfile::tempdir().unwrap();
         let dir = world.path().join("guest");
         fs::create_dir_all(dir.join("locked/in/it")).unwrap();
@@ -181,12 +181,12 @@ mod tests {
     }
 
     #[test]
-    fn it_can_be_given_up() {
+    fn a_removal_can_be_cancelled() {
         let world = tempfile::tempdir().unwrap();
         let dir = world.path().join("guest");
         fs::create_dir_all(dir.join("sub")).unwrap();
         let task = Task::default();
-        task.given_up().cancel();
+        task.cancellation().cancel();
         super::remove(&dir, &task).unwrap_err();
         assert!(dir.join("sub").exists());
     }

@@ -13,7 +13,7 @@ fn copy_in(source: &Path, dir: &Path, name: &Path) -> io::Result<Modes> {
     super::copy_in(source, dir, name, &Task::default())
 }
 
-/// A directory that holds `guest/` and `secret`.
+/// A directory with `guest/` and `secret` in it.
 fn world() -> (tempfile::TempDir, PathBuf) {
     let world = tempfile::tempdir().unwrap();
     let guest = world.path().join("guest");
@@ -22,7 +22,7 @@ fn world() -> (tempfile::TempDir, PathBuf) {
     (world, guest)
 }
 
-/// Directories in directories: more than a path can name, or a process open.
+/// Nested directories: more than fit in a path, or than a process can open.
 pub(crate) fn deep_tree(dir: &Path, name: &str) -> usize {
     const DEPTH: usize = 2100;
     let made = mkdirat(rustix::fs::CWD, dir.join(name), Mode::RWXU);
@@ -37,7 +37,7 @@ pub(crate) fn deep_tree(dir: &Path, name: &str) -> usize {
 }
 
 #[test]
-fn a_tree_comes_out_as_it_is() {
+fn a_tree_is_copied_out_with_links_and_modes() {
     let (world, guest) = world();
     fs::create_dir_all(guest.join("tree/sub")).unwrap();
     fs::write(guest.join("tree/sub/file"), "text").unwrap();
@@ -56,16 +56,16 @@ fn a_tree_comes_out_as_it_is() {
     assert_eq!(
         mode & 0o7777,
         0o751,
-        "no program of the guest's is setuid here"
+        "a guest's program must not be setuid on the host"
     );
-    // Once more over what is there.
+    // Again, over the existing copy.
     fs::write(guest.join("tree/sub/file"), "new").unwrap();
     copy_out(&guest, Path::new("tree"), &out).unwrap();
     assert_eq!(fs::read_to_string(out.join("link")).unwrap(), "new");
 }
 
 #[test]
-fn nothing_leads_outside() {
+fn links_that_lead_outside_are_left_out() {
     let (world, guest) = world();
     let tree = guest.join("tree");
     fs::create_dir_all(tree.join("sub")).unwrap();
@@ -90,7 +90,7 @@ fn nothing_leads_outside() {
 }
 
 #[test]
-fn what_is_asked_for_is_no_way_outside_either() {
+fn names_do_not_lead_outside() {
     let (world, guest) = world();
     symlink("../secret", guest.join("link")).unwrap();
     symlink("..", guest.join("dir")).unwrap();
@@ -98,14 +98,14 @@ fn what_is_asked_for_is_no_way_outside_either() {
     copy_out(&guest, Path::new("link"), &out).unwrap_err();
     copy_out(&guest, Path::new("dir/secret"), &out).unwrap_err();
     assert!(!out.exists());
-    // The way in is guarded as well.
+    // Nor when copying in.
     copy_in(&world.path().join("secret"), &guest, Path::new("dir/new")).unwrap_err();
     copy_in(&world.path().join("secret"), &guest, Path::new("link")).unwrap_err();
     assert!(!world.path().join("new").exists());
 }
 
 #[test]
-fn an_old_link_is_not_written_through() {
+fn an_existing_link_is_replaced() {
     let (world, guest) = world();
     fs::write(guest.join("file"), "the guest's").unwrap();
     let out = world.path().join("out");
@@ -116,10 +116,10 @@ fn an_old_link_is_not_written_through() {
     assert_eq!(secret, "the host's");
 }
 
-/// Each of these is taken by itself, and does no harm. One after the other, the
-/// guest's first link would make the second one lead out of the directory.
+/// Each of these links alone is harmless. If both were kept, the first would make the second
+/// one lead out of the directory.
 #[test]
-fn links_copied_before_do_not_lead_outside_either() {
+fn links_copied_earlier_do_not_lead_outside() {
     let (world, guest) = world();
     let out = world.path().join("deep/er/out");
     let deep = guest.join("tree/a/b");
@@ -142,7 +142,7 @@ fn links_copied_before_do_not_lead_outside_either() {
 }
 
 #[test]
-fn any_name_and_any_number_of_them() {
+fn names_may_have_any_bytes() {
     let (world, guest) = world();
     let tree = guest.join("tree");
     fs::create_dir(&tree).unwrap();
@@ -170,13 +170,13 @@ fn a_tree_too_deep_to_name_is_an_error() {
         io::ErrorKind::InvalidFilename,
         "{depth}: {error}"
     );
-    let to_its_end = Task::default();
-    remove(&out, &to_its_end).unwrap();
-    remove(&guest, &to_its_end).unwrap();
+    let task = Task::default();
+    remove(&out, &task).unwrap();
+    remove(&guest, &task).unwrap();
 }
 
 #[test]
-fn a_tree_goes_in_with_what_its_links_lead_to() {
+fn links_are_followed_when_copying_in() {
     let (world, guest) = world();
     let source = world.path().join("source");
     fs::create_dir_all(source.join("sub")).unwrap();
@@ -189,7 +189,7 @@ fn a_tree_goes_in_with_what_its_links_lead_to() {
 }
 
 #[test]
-fn modes_are_listed_and_hinder_nobody() {
+fn modes_are_listed_and_do_not_restrict_the_copy() {
     let (world, guest) = world();
     let source = world.path().join("source");
     fs::create_dir_all(source.join("sub")).unwrap();
@@ -210,12 +210,12 @@ fn modes_are_listed_and_hinder_nobody() {
     let mode = |path: &str| fs::metadata(guest.join(path)).unwrap().permissions().mode();
     assert_eq!(mode("copy/sub") & 0o777, 0o700);
     assert_eq!(mode("copy/sub/run") & 0o777, 0o600);
-    // So that it can be removed.
+    // To allow its removal.
     set("sub", 0o700);
 }
 
 #[test]
-fn a_circle_of_links_is_an_error() {
+fn a_loop_of_links_is_an_error() {
     let (world, guest) = world();
     let source = world.path().join("source");
     fs::create_dir(&source).unwrap();
@@ -224,9 +224,8 @@ fn a_circle_of_links_is_an_error() {
     assert!(error.to_string().contains("loop"), "{error}");
 }
 
-/// However much is left out, little of it is remembered.
 #[test]
-fn the_first_that_are_left_out() {
+fn only_the_first_paths_left_out_are_kept() {
     let mut left_out = LeftOut::default();
     for number in 0..1000 {
         left_out.add(number.to_string().into());
@@ -236,13 +235,12 @@ fn the_first_that_are_left_out() {
     assert!(left_out.first.len() < 100);
 }
 
-/// A guest may go on to make files for as long as they are copied.
 #[test]
-fn a_copy_can_be_given_up() {
+fn a_copy_can_be_cancelled() {
     let (world, guest) = world();
     fs::create_dir(guest.join("tree")).unwrap();
     let task = Task::default();
-    task.given_up().cancel();
+    task.cancellation().cancel();
     let out = world.path().join("out");
     for error in [
         super::copy_out(&guest, Path::new("tree"), &out, &task).unwrap_err(),
@@ -254,25 +252,22 @@ fn a_copy_can_be_given_up() {
         )
         .unwrap_err(),
     ] {
-        assert_eq!(error.to_string(), "it was given up");
+        assert_eq!(error.to_string(), "cancelled");
     }
     assert!(!out.exists());
 }
 
 #[test]
-fn what_was_copied_is_counted() {
+fn copied_files_are_counted() {
     let (world, guest) = world();
     let task = Task::default();
     let secret = world.path().join("secret");
     super::copy_in(&secret, &guest, Path::new("copy"), &task).unwrap();
-    assert_eq!(
-        task.to_string(),
-        "1 whole files copied, of 10 bytes together"
-    );
+    assert_eq!(task.to_string(), "1 files copied, 10 bytes in total");
 }
 
 #[test]
-fn a_file_goes_in_with_its_holes() {
+fn holes_are_kept_when_copying_in() {
     const LENGTH: u64 = 1 << 40;
     let (world, guest) = world();
     let disk = world.path().join("disk");
@@ -284,9 +279,9 @@ fn a_file_goes_in_with_its_holes() {
     assert!(data.blocks() < 1000, "{} blocks", data.blocks());
 }
 
-/// Their lengths are not those of what is read there.
+/// Their lengths are not those of their contents.
 #[test]
-fn what_the_kernel_makes_up_goes_in() {
+fn files_of_proc_and_sys_are_copied_in() {
     let (_world, guest) = world();
     for (number, path) in [
         "/proc/version",
@@ -305,7 +300,7 @@ fn what_the_kernel_makes_up_goes_in() {
 }
 
 #[test]
-fn many_directories_come_out() {
+fn many_directories_are_copied_out() {
     const MANY: usize = 3000;
     let (world, guest) = world();
     for number in 0..MANY {
@@ -317,16 +312,15 @@ fn many_directories_come_out() {
     assert!((0..MANY).all(|number| out.join(format!("{number}/sub")).exists()));
 }
 
-/// However many there are, a guest's directories cost no more memory than that.
 #[test]
-fn more_directories_than_can_be_remembered_are_an_error() {
+fn too_many_directories_at_once_are_an_error() {
     let mut pending = Pending::default();
     let long = PathBuf::from("d".repeat(4000));
-    let many = Pending::MOST / 4000;
+    let many = Pending::MAX_BYTES / 4000;
     let error = (0..many).find_map(|_| pending.push(long.clone()).err());
     let error = error.unwrap();
     assert!(error.to_string().contains("directories"), "{error}");
-    // What is done makes room.
+    // A directory that is done frees its memory.
     pending.pop().unwrap();
     pending.push(long).unwrap();
 }

@@ -1,11 +1,11 @@
-"""Says what each operation gives that any driver can carry out on any guest, and, on
-one with systemd, on units."""
+"""Prints the results of all operations that every driver has. On a guest with systemd, those
+of units are included."""
 
 import socket
 from pathlib import Path
 
 
-def say(what, operation, only_type=False):
+def report(what, operation, only_type=False):
     try:
         value = operation()
     except Exception as error:
@@ -21,16 +21,16 @@ def state():
     return machine.booted, machine.connected, machine.is_up(), machine.pid is None, ended
 
 
-say("name", lambda: (machine.name, repr(machine), machine.state_dir.name))
-say("paths", lambda: (machine.monitor_path.name, machine.shared_dir.name))
-say("before", state)
-say("no shutdown", machine.shutdown)
-say("no crash", machine.crash)
-say("no end", machine.wait_for_shutdown)
-say("start", machine.start)
-say("started", state)
-say("connect", machine.connect)
-say("connected", state)
+report("name", lambda: (machine.name, repr(machine), machine.state_dir.name))
+report("paths", lambda: (machine.monitor_path.name, machine.shared_dir.name))
+report("before", state)
+report("no shutdown", machine.shutdown)
+report("no crash", machine.crash)
+report("no end", machine.wait_for_shutdown)
+report("start", machine.start)
+report("started", state)
+report("connect", machine.connect)
+report("connected", state)
 
 for command in [
     "echo out; echo err >&2; exit 3",
@@ -45,89 +45,89 @@ for command in [
     "kill -9 $BASHPID",
     "no-such-command",
 ]:
-    say(f"execute {command}", lambda: machine.execute(command))
-say("no status", lambda: machine.execute("echo out; false", check_return=False))
-say("time-out", lambda: machine.execute("echo out; exec sleep 100", timeout=10))
-say("endless", lambda: machine.execute("echo out", timeout=None))
-say("succeed", lambda: machine.succeed("echo a", "echo b", timeout=60))
-say("succeed nothing", machine.succeed)
-say("does not succeed", lambda: machine.succeed("echo a", "false"))
-say("fail", lambda: machine.fail("echo a; false", "exit 7"))
-say("does not fail", lambda: machine.fail("true"))
-say("wait_until_succeeds", lambda: machine.wait_until_succeeds("echo now"))
-say("in vain", lambda: machine.wait_until_succeeds("false", timeout=1))
-say("wait_until_fails", lambda: machine.wait_until_fails("echo not; false"))
-say("sleep", lambda: machine.sleep(1))
-say("retry", lambda: retry(lambda last: True))
-say("retry in vain", lambda: retry(lambda last: False, timeout=1))
+    report(f"execute {command}", lambda: machine.execute(command))
+report("no status", lambda: machine.execute("echo out; false", check_return=False))
+report("time-out", lambda: machine.execute("echo out; exec sleep 100", timeout=10))
+report("endless", lambda: machine.execute("echo out", timeout=None))
+report("succeed", lambda: machine.succeed("echo a", "echo b", timeout=60))
+report("succeed nothing", machine.succeed)
+report("does not succeed", lambda: machine.succeed("echo a", "false"))
+report("fail", lambda: machine.fail("echo a; false", "exit 7"))
+report("does not fail", lambda: machine.fail("true"))
+report("wait_until_succeeds", lambda: machine.wait_until_succeeds("echo now"))
+report("wait times out", lambda: machine.wait_until_succeeds("false", timeout=1))
+report("wait_until_fails", lambda: machine.wait_until_fails("echo not; false"))
+report("sleep", lambda: machine.sleep(1))
+report("retry", lambda: retry(lambda last: True))
+report("retry times out", lambda: retry(lambda last: False, timeout=1))
 
-say("wait_for_file", lambda: machine.wait_for_file("/proc/self"))
-say("of a user", lambda: machine.wait_for_file("~root"))
-say("no file", lambda: machine.wait_for_file("/no/such/file", timeout=1))
+report("wait_for_file", lambda: machine.wait_for_file("/proc/self"))
+report("of a user", lambda: machine.wait_for_file("~root"))
+report("no file", lambda: machine.wait_for_file("/no/such/file", timeout=1))
 source = Path(machine.out_dir) / "source"
 (source / "dir").mkdir(parents=True)
 (source / "dir" / "file").write_text("text\n")
-say("copy_from_host", lambda: machine.copy_from_host(str(source), "/tmp/a/b"))
-say("copied", lambda: machine.succeed("cat /tmp/a/b/dir/file"))
-say("via shell", lambda: machine.copy_from_host_via_shell(str(source / "dir/file"), "/tmp/c"))
-say("copied", lambda: machine.succeed("cat /tmp/c"))
-say("copy_from_vm", lambda: machine.copy_from_vm("/tmp/a/b", "into"))
-say("copied", lambda: (machine.out_dir / "into/b/dir/file").read_text())
-say("no such file", lambda: machine.copy_from_vm("/no/such/file"))
+report("copy_from_host", lambda: machine.copy_from_host(str(source), "/tmp/a/b"))
+report("copied", lambda: machine.succeed("cat /tmp/a/b/dir/file"))
+report("via shell", lambda: machine.copy_from_host_via_shell(str(source / "dir/file"), "/tmp/c"))
+report("copied", lambda: machine.succeed("cat /tmp/c"))
+report("copy_from_vm", lambda: machine.copy_from_vm("/tmp/a/b", "into"))
+report("copied", lambda: (machine.out_dir / "into/b/dir/file").read_text())
+report("no such file", lambda: machine.copy_from_vm("/no/such/file"))
 
 machine.succeed("(while :; do nc -l -p 1025; done) </dev/null >/dev/null 2>&1 &")
-say("wait_for_open_port", lambda: machine.wait_for_open_port(1025))
-say("as text", lambda: machine.wait_for_open_port("1025"))
-say("not open", lambda: machine.wait_for_open_port(1024, timeout=1))
-say("wait_for_closed_port", lambda: machine.wait_for_closed_port(1024))
+report("wait_for_open_port", lambda: machine.wait_for_open_port(1025))
+report("as text", lambda: machine.wait_for_open_port("1025"))
+report("not open", lambda: machine.wait_for_open_port(1024, timeout=1))
+report("wait_for_closed_port", lambda: machine.wait_for_closed_port(1024))
 
-say("monitor", lambda: machine.send_monitor_command("info status"), only_type=True)
-say("send_key", lambda: machine.send_key("shift"))
-say("send_key", lambda: machine.send_key("A", delay=None, log=False))
-say("send_chars", lambda: machine.send_chars("ab _\n"))
-say("get_tty_text", lambda: machine.get_tty_text("1"), only_type=True)
+report("monitor", lambda: machine.send_monitor_command("info status"), only_type=True)
+report("send_key", lambda: machine.send_key("shift"))
+report("send_key", lambda: machine.send_key("A", delay=None, log=False))
+report("send_chars", lambda: machine.send_chars("ab _\n"))
+report("get_tty_text", lambda: machine.get_tty_text("1"), only_type=True)
 machine.succeed("echo shown on it >/dev/tty1")
-say("tty", lambda: machine.wait_until_tty_matches("1", r"(?<=shown) on"))
-say("not on tty", lambda: machine.wait_until_tty_matches("1", "never", timeout=1))
+report("tty", lambda: machine.wait_until_tty_matches("1", r"(?<=shown) on"))
+report("not on tty", lambda: machine.wait_until_tty_matches("1", "never", timeout=1))
 machine.succeed("echo on the console >/dev/console")
-say("console", lambda: machine.wait_for_console_text("on (the) console"))
-say("not on console", lambda: machine.wait_for_console_text("never", timeout=1))
-say("send_console", lambda: machine.send_console("\n"))
-say("log", lambda: machine.log("said"))
+report("console", lambda: machine.wait_for_console_text("on (the) console"))
+report("not on console", lambda: machine.wait_for_console_text("never", timeout=1))
+report("send_console", lambda: machine.send_console("\n"))
+report("log", lambda: machine.log("a message"))
 with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
     host_port = free.getsockname()[1]
-say("forward_port", lambda: machine.forward_port(host_port, 80))
+report("forward_port", lambda: machine.forward_port(host_port, 80))
 
 if machine.execute("[ -d /run/systemd/system ]")[0] == 0:
     target = "multi-user.target"
-    say("wait_for_unit", lambda: machine.wait_for_unit(target))
-    say("no unit", lambda: machine.wait_for_unit("no-such.service"))
+    report("wait_for_unit", lambda: machine.wait_for_unit(target))
+    report("no unit", lambda: machine.wait_for_unit("no-such.service"))
     info = machine.get_unit_info(target)
-    say("get_unit_info", lambda: (type(info), sorted(info), info["Description"]))
-    say("systemctl", lambda: machine.systemctl("is-active multi-user.target"))
-    say("systemctl fails", lambda: machine.systemctl("is-active no-such.service"))
-    say("state", lambda: machine.require_unit_state(target))
-    say("other state", lambda: machine.require_unit_state(target, "inactive"))
-    say("stop_job", lambda: machine.stop_job("cron"))
-    say("start_job", lambda: machine.start_job("no-such.service"))
-    say("wait_for_job", lambda: machine.wait_for_job(target))
-    say("dump_tty_contents", lambda: machine.dump_tty_contents("1"))
+    report("get_unit_info", lambda: (type(info), sorted(info), info["Description"]))
+    report("systemctl", lambda: machine.systemctl("is-active multi-user.target"))
+    report("systemctl fails", lambda: machine.systemctl("is-active no-such.service"))
+    report("state", lambda: machine.require_unit_state(target))
+    report("other state", lambda: machine.require_unit_state(target, "inactive"))
+    report("stop_job", lambda: machine.stop_job("cron"))
+    report("start_job", lambda: machine.start_job("no-such.service"))
+    report("wait_for_job", lambda: machine.wait_for_job(target))
+    report("dump_tty_contents", lambda: machine.dump_tty_contents("1"))
 
-say("shutdown", machine.shutdown)
-say("off", state)
-say("shutdown again", machine.shutdown)
-say("start", machine.start)
-# The reference takes the output that nobody has asked for as that of the next command.
-say("no output", lambda: machine.execute("echo out", check_output=False))
-say("crash", machine.crash)
-say("off", state)
-say("start", machine.start)
+report("shutdown", machine.shutdown)
+report("off", state)
+report("shutdown again", machine.shutdown)
+report("start", machine.start)
+# The reference returns output that was not requested as that of the next command.
+report("no output", lambda: machine.execute("echo out", check_output=False))
+report("crash", machine.crash)
+report("off", state)
+report("start", machine.start)
 machine.process.kill()
-say("killed", lambda: (machine.process.wait(), machine.process.returncode))
+report("killed", lambda: (machine.process.wait(), machine.process.returncode))
 machine.booted = False
 machine.connected = False
 machine.pid = None
-say("forgotten", lambda: state()[:4])
-say("start", machine.start)
-say("release", machine.release)
+report("forgotten", lambda: state()[:4])
+report("start", machine.start)
+report("release", machine.release)

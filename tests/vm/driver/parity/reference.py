@@ -1,4 +1,4 @@
-"""Runs a script under a reference class `Machine`, with stand-ins for what that imports:
+"""Runs a script with the reference driver's class `Machine`, with stubs for its imports:
 MACHINE.PY START-SCRIPT OUT-DIR TMP-DIR SCRIPT."""
 
 import importlib.util
@@ -25,7 +25,7 @@ package.__path__ = []
 logger.rootlog = Log()
 sys.modules.update({"test_driver": package, "test_driver.logger": logger})
 
-# What is left is ended with this process's group.
+# The process group, so that remaining processes can be killed.
 os.setpgid(0, 0)
 reference, start_script, out_dir, tmp_dir, script = sys.argv[1:]
 spec = importlib.util.spec_from_file_location("test_driver.machine", reference)
@@ -46,7 +46,7 @@ try:
 except BaseException:
     traceback.print_exc()
 sys.stdout.flush()
-# It ends the shell that has started QEMU, and may wait for QEMU itself for ever.
+# The reference's own clean-up kills only the shell that has started QEMU, and may wait forever.
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 os.killpg(0, signal.SIGTERM)
 os._exit(status)

@@ -6,67 +6,68 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 use vm_tests::{fresh, start_script};
 
-/// A machine that reaches one of our sockets through the test, which can cut it.
-struct Cuttable {
+/// A machine whose connection to one socket passes through a task of the test. Aborting the
+/// task closes the connection.
+struct Proxied {
     vm: Machine,
-    line: JoinHandle<()>,
+    proxy: JoinHandle<()>,
     _dir: tempfile::TempDir,
 }
 
-impl Cuttable {
+impl Proxied {
     async fn start(socket: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let ours = dir.path().join("socket");
-        let script = super::start_script_with(dir.path(), &detour(socket, &ours));
+        let proxied = dir.path().join("socket");
+        let script = super::start_script_with(dir.path(), &redirect(socket, &proxied));
         let vm = Machine::new(StartScript::new(script)).unwrap();
-        let listener = UnixListener::bind(&ours).unwrap();
-        let theirs = vm.state_dir().join(socket);
-        let line = tokio::spawn(async move {
+        let listener = UnixListener::bind(&proxied).unwrap();
+        let original = vm.state_dir().join(socket);
+        let proxy = tokio::spawn(async move {
             let (mut from_qemu, _) = listener.accept().await.unwrap();
-            let mut to_us = UnixStream::connect(theirs).await.unwrap();
-            let _ = tokio::io::copy_bidirectional(&mut from_qemu, &mut to_us).await;
+            let mut to_machine = UnixStream::connect(original).await.unwrap();
+            let _ = tokio::io::copy_bidirectional(&mut from_qemu, &mut to_machine).await;
         });
         vm.start().await.unwrap();
         Self {
             vm,
-            line,
+            proxy,
             _dir: dir,
         }
     }
 }
 
-/// A start script that gives QEMU the socket `ours` for the one that is called so.
-fn detour(socket: &str, ours: &Path) -> String {
+/// A start script that replaces the path of a socket in QEMU's arguments.
+fn redirect(socket: &str, path: &Path) -> String {
     format!(
         "#!/usr/bin/env bash
          for arg; do args+=(\"${{arg/#unix:*\\/{socket}/unix:{}}}\"); done
          exec '{}' \"${{args[@]}}\"\n",
-        ours.display(),
+        path.display(),
         start_script("minimal").display()
     )
 }
 
 #[tokio::test]
-async fn the_monitor_is_closed() {
-    let Cuttable { vm, line, _dir } = Cuttable::start("monitor").await;
+async fn a_closed_monitor_is_an_error() {
+    let Proxied { vm, proxy, _dir } = Proxied::start("monitor").await;
     vm.connect().await.unwrap();
-    line.abort();
+    proxy.abort();
     let error = vm.send_monitor_command("info status").await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Monitor { .. }), "{error}");
     assert!(error.to_string().contains("info status"), "{error}");
-    // The rest of the machine goes on, and can be ended.
+    // Other operations still work.
     assert_eq!(vm.succeed("echo goes on").await.unwrap(), "goes on\n");
     vm.crash().await.unwrap();
     assert_eq!(vm.pid(), None);
 }
 
 #[tokio::test]
-async fn qmp_is_closed() {
-    let Cuttable { vm, line, _dir } = Cuttable::start("qmp").await;
+async fn a_closed_qmp_connection_is_an_error() {
+    let Proxied { vm, proxy, _dir } = Proxied::start("qmp").await;
     vm.connect().await.unwrap();
     let cut = async {
         vm.succeed("true").await.unwrap();
-        line.abort();
+        proxy.abort();
     };
     let (event, ()) = tokio::join!(vm.wait_for_qmp_event(|_| false), cut);
     let error = event.unwrap_err();
@@ -77,15 +78,15 @@ async fn qmp_is_closed() {
     vm.shutdown().await.unwrap();
 }
 
-/// QEMU lets go of its end of the line.
+/// QEMU closes its end of the connection.
 #[tokio::test]
-async fn the_shell_is_closed() {
+async fn a_closed_shell_is_an_error() {
     let vm = fresh("systemd").await;
-    let nothing = json!({ "type": "null", "data": {} });
+    let null_backend = json!({ "type": "null", "data": {} });
     let cut = async {
         vm.wait_for_console_text("command runs").await.unwrap();
         for id in ["shell", "shell-port"] {
-            let arguments = json!({ "id": id, "backend": nothing });
+            let arguments = json!({ "id": id, "backend": null_backend });
             vm.qmp("chardev-change", arguments).await.unwrap();
         }
     };

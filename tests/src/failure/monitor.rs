@@ -1,5 +1,5 @@
-//! One more monitor, for what is to be known of a machine whose test has failed: the
-//! test's own connections are served by a runtime that stands still in its panic.
+//! An additional QMP monitor for the evidence of a failure: the test's own connections are
+//! served by its runtime, which is blocked during the panic.
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-const SOCKET: &str = "last-words";
+const SOCKET: &str = "failure-monitor";
 
-/// For QEMU, which has the machine's state directory as its current one.
-pub(crate) const QEMU_OPTS: &str = " -qmp unix:last-words,server=on,wait=off";
+/// QEMU's option for the socket, relative to its working directory, the state directory.
+pub(super) const QEMU_OPTS: &str = " -qmp unix:failure-monitor,server=on,wait=off";
 
-/// How long QEMU may take for an answer: it may hang, and the test is over.
+/// Time limit for each read and write: QEMU may hang.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Has QEMU take a picture of the screen.
+/// Makes QEMU write a screenshot to `file`.
 pub(super) fn screenshot(state: &Path, file: &Path) -> io::Result<()> {
     let mut monitor = Monitor::open(state)?;
     let file = std::path::absolute(file)?;
@@ -24,7 +24,7 @@ pub(super) fn screenshot(state: &Path, file: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A QMP connection that waits for its answers.
+/// A blocking QMP connection.
 pub(super) struct Monitor {
     requests: UnixStream,
     replies: BufReader<UnixStream>,
@@ -41,7 +41,7 @@ impl Monitor {
         Ok(monitor)
     }
 
-    /// Gives what a command returns.
+    /// Executes a command and returns its result.
     pub(super) fn execute(&mut self, command: &str, arguments: &Value) -> io::Result<Value> {
         let request = json!({ "execute": command, "arguments": arguments });
         writeln!(self.requests, "{request}")?;
@@ -50,7 +50,7 @@ impl Monitor {
             if self.replies.read_line(&mut line)? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            // The greeting and events come in between.
+            // Neither the greeting nor events have these fields.
             let mut reply: Value = serde_json::from_str(&line)?;
             if let Some(error) = reply.get("error") {
                 return Err(io::Error::other(error.to_string()));

@@ -6,12 +6,12 @@ use vm_tests::fresh;
 
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// A command whose guest does not run has no end to tell of.
+/// The guest can't report the command's exit status.
 #[tokio::test]
 async fn a_stopped_cpu_times_out() {
     let vm = fresh("systemd").await;
     let script = "echo command runs >/dev/ttyS0; sleep 1000";
-    // The guest's own time-out is not to come before it is stopped.
+    // The guest must not kill the command before it is stopped.
     let command = vm.execute(Command::new(script).timeout(10 * LIMIT));
     let stop = async {
         vm.wait_for_console_text("command runs").await.unwrap();
@@ -19,9 +19,12 @@ async fn a_stopped_cpu_times_out() {
     };
     let (result, ()) = tokio::join!(command, stop);
     let error = result.unwrap_err();
-    let story = error.to_string();
-    assert!(matches!(error.kind(), ErrorKind::Shell { .. }), "{story}");
-    assert!(story.contains("the guest stands still: paused"), "{story}");
+    let message = error.to_string();
+    assert!(matches!(error.kind(), ErrorKind::Shell { .. }), "{message}");
+    assert!(
+        message.contains("the guest stands still: paused"),
+        "{message}"
+    );
     let error = vm.within(LIMIT).wait_for_file("/x").await.unwrap_err();
     assert!(error.to_string().contains("paused"), "{error}");
     let error = vm.within(LIMIT).sleep(LIMIT).await.unwrap_err();
@@ -35,23 +38,23 @@ async fn a_stopped_cpu_times_out() {
 async fn a_stopped_qemu_times_out() {
     let vm = fresh("systemd").await;
     super::signal(&vm, Signal::STOP);
-    let vm_for_a_second = vm.within(LIMIT);
+    let limited = vm.within(LIMIT);
     for error in [
-        vm_for_a_second
+        limited
             .send_monitor_command("info status")
             .await
             .unwrap_err(),
-        vm_for_a_second.screenshot("never").await.unwrap_err(),
-        vm_for_a_second.execute("true").await.unwrap_err(),
-        vm_for_a_second.wait_for_shutdown().await.unwrap_err(),
+        limited.screenshot("never").await.unwrap_err(),
+        limited.execute("true").await.unwrap_err(),
+        limited.wait_for_shutdown().await.unwrap_err(),
     ] {
-        let story = error.to_string();
-        assert!(story.contains("QEMU is stopped by a signal"), "{story}");
+        let message = error.to_string();
+        assert!(message.contains("QEMU is stopped by a signal"), "{message}");
     }
     super::signal(&vm, Signal::CONT);
     assert_eq!(vm.succeed("echo right").await.unwrap(), "right\n");
     super::signal(&vm, Signal::STOP);
-    // The plug can be pulled all the same.
+    // `crash` works nevertheless.
     vm.crash().await.unwrap();
     assert_eq!(vm.pid(), None);
 }

@@ -1,4 +1,4 @@
-//! Files into a bash by the kinds of lines that there are.
+//! Files into bash over different kinds of lines.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -18,7 +18,7 @@ use tokio_util::codec::Framed;
 
 use crate::guest::{BACKDOOR, noise};
 
-/// As at a virtio console, of which bash reads more than a line at once.
+/// Like a virtio console, from which bash may read more than a line at once.
 #[tokio::test]
 async fn a_terminal() {
     let pty = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
@@ -65,25 +65,25 @@ async fn a_terminal() {
     }
 }
 
-/// Neither side waits for the other, whatever the guest prints meanwhile.
+/// Neither side blocks the other while the guest prints.
 #[tokio::test]
-async fn a_narrow_line_and_a_guest_that_talks() {
+async fn a_slow_line_and_a_guest_that_prints() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("file");
-    let talker = format!("while echo 'the guest talks'; do :; done & {BACKDOOR}");
+    let printer = format!("while echo 'the guest prints'; do :; done & {BACKDOOR}");
     let mut bash = tokio::process::Command::new("bash")
-        .args(["-c", &talker])
+        .args(["-c", &printer])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let (ours, theirs) = tokio::io::duplex(64);
-    let (mut from_us, mut to_us) = tokio::io::split(theirs);
+    let (host, guest) = tokio::io::duplex(64);
+    let (mut from_host, mut to_host) = tokio::io::split(guest);
     let (mut input, mut output) = (bash.stdin.take().unwrap(), bash.stdout.take().unwrap());
-    tokio::spawn(async move { tokio::io::copy(&mut from_us, &mut input).await });
-    tokio::spawn(async move { tokio::io::copy(&mut output, &mut to_us).await });
-    let mut shell = Shell::new(ours);
+    tokio::spawn(async move { tokio::io::copy(&mut from_host, &mut input).await });
+    tokio::spawn(async move { tokio::io::copy(&mut output, &mut to_host).await });
+    let mut shell = Shell::new(host);
     shell.connect(|_| ()).await.unwrap();
 
     let content = noise(1_200_000);
@@ -138,8 +138,8 @@ async fn raw_pieces() {
         }
         line.flush().await.unwrap();
         if let Some(reason) = reason {
-            let said = Event::Output(nonce, reason);
-            assert_eq!(line.next().await.unwrap().unwrap(), said);
+            let output = Event::Output(nonce, reason);
+            assert_eq!(line.next().await.unwrap().unwrap(), output);
         }
         let end = Event::End {
             nonce,

@@ -9,20 +9,20 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{interval, timeout};
 use tokio_util::codec::Framed;
 
-use crate::client::Running;
+use super::Shell;
 use crate::codec::{Event, ShellCodec};
-use crate::error::lost;
+use crate::error::io_error;
 use crate::quote::ansi_c;
-use crate::{Error, Nonce, Request, Shell};
+use crate::{Error, Nonce, Request};
 
-/// What the guest's terminal is to know about ours.
+/// The properties of the host's terminal that the guest's takes over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TerminalKind {
-    /// Its name in terminfo, as in `$TERM`.
+    /// The terminal's name in terminfo, for `$TERM`.
     pub term: String,
-    /// How many rows it has.
+    /// The number of rows.
     pub rows: u16,
-    /// How many columns it has.
+    /// The number of columns.
     pub columns: u16,
 }
 
@@ -37,38 +37,36 @@ impl Default for TerminalKind {
     }
 }
 
-/// How long what was said last may be on its way: it comes by another line than
-/// the news of the end.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+/// How long the console may be silent before its output is taken to be complete: the
+/// session's end arrives at the port, independently.
+const OUTPUT_IDLE: Duration = Duration::from_millis(100);
 
-/// How much is passed on at once.
+/// How many bytes are copied at once.
 const PIECE: usize = 4096;
 
-/// How long all of that is passed on, of a guest in which somebody goes on to write.
-const MANY_WORDS: Duration = Duration::from_secs(5);
+/// How long output is passed on after the end, should other processes keep writing.
+const OUTPUT_LIMIT: Duration = Duration::from_secs(5);
 
 /// End of input, as typed on a terminal.
 const CTRL_D: u8 = 4;
 
-/// How often it is typed until the session ends.
-const CTRL_D_AGAIN: Duration = Duration::from_millis(500);
+/// The interval at which Ctrl-D is repeated until the session ends.
+const CTRL_D_INTERVAL: Duration = Duration::from_millis(500);
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
-    /// Runs an interactive bash on the guest's console, its terminal, and joins
-    /// that with `input` and `output` until it exits: with job control, line
-    /// editing, and whatever else a terminal offers. The end of `input` is
-    /// Ctrl-D to it.
+    /// Runs an interactive bash on the guest's console as its terminal, and connects it to
+    /// `input` and `output` until it exits: with job control, line editing and everything
+    /// else that a terminal offers. At the end of `input`, bash receives Ctrl-D.
     ///
-    /// The console is free for that once the agent uses [the
-    /// port](Self::with_port).
+    /// Requires that the agent uses [the port](Self::with_port), which leaves the console
+    /// free.
     ///
     /// # Errors
     /// [`Error::NoTerminal`] without a port; [`Error::Terminal`] if `input` or `output`
-    /// fails; as [`run`](Self::run).
+    /// fails; otherwise as [`run`](Self::run).
     ///
     /// # Cancel safety
-    /// If the future is dropped, or its terminal fails, the bash is hung up before the next
-    /// command.
+    /// The next call hangs bash up, as it does after an error of `input` or `output`.
     pub async fn interact<R, W>(
         &mut self,
         kind: &TerminalKind,
@@ -80,26 +78,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         W: AsyncWrite + Unpin,
     {
         let doing = "using it interactively";
-        let session = self.settle().await?;
-        if !self.on_port {
+        let session = self.finish_abandoned().await?;
+        if self.link.free_console().is_none() {
             return Err(Error::NoTerminal);
         }
-        let nonce = Nonce::random();
-        self.running = Some(Running::Command(nonce));
+        let nonce = self.start_command();
         let script = session_script(kind);
         let request = Request::Run {
             session,
             nonce,
             script: &script,
         };
-        self.send(request, None, doing).await?;
+        self.link.send(request, None, doing).await?;
 
-        let (console, Some(port)) = (&mut self.console, &mut self.port) else {
-            return Err(Error::NoTerminal);
-        };
-        let (mut from_guest, mut to_guest) = tokio::io::split(console.get_mut());
+        let (console, port) = self.link.free_console().ok_or(Error::NoTerminal)?;
+        let (mut from_guest, mut to_guest) = tokio::io::split(console);
         let session = async {
-            // What is typed before its prompt, bash may throw away.
+            // Bash may discard input that arrives before its prompt.
             show(&mut from_guest, &mut output).await?;
             let shown = async {
                 loop {
@@ -113,33 +108,33 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         };
         tokio::select! {
             biased;
-            end = end_of(port, nonce) => end.map_err(|error| lost(error, doing))?,
-            // The bash is still there, for the next command to end.
+            end = end_of(port, nonce) => end.map_err(|error| io_error(error, doing))?,
+            // Bash still runs: the next call stops it.
             Err(end) = session => return Err(end.error(doing)),
         }
-        self.running = None;
-        // What it said at last is on its way still, or here already.
-        let last_words = async {
-            while let Ok(Ok(())) = timeout(LAST_WORDS, show(&mut from_guest, &mut output)).await {}
+        self.in_flight = None;
+        // Its last output may arrive after its end.
+        let remaining = async {
+            while let Ok(Ok(())) = timeout(OUTPUT_IDLE, show(&mut from_guest, &mut output)).await {}
         };
-        let _ = timeout(MANY_WORDS, last_words).await;
+        let _ = timeout(OUTPUT_LIMIT, remaining).await;
         Ok(())
     }
 }
 
-/// Why a session has ended that its bash has not.
+/// What has failed while bash was running.
 enum Broken {
-    /// The guest's console failed.
+    /// The guest's console.
     Guest(io::Error),
-    /// Our end did: the terminal is closed, say.
-    Ours(io::Error),
+    /// The caller's input or output, for example a closed terminal.
+    Host(io::Error),
 }
 
 impl Broken {
     fn error(self, doing: &str) -> Error {
         match self {
-            Self::Guest(error) => lost(error, doing),
-            Self::Ours(error) => Error::Terminal {
+            Self::Guest(error) => io_error(error, doing),
+            Self::Host(error) => Error::Terminal {
                 source: Arc::new(error),
             },
         }
@@ -152,13 +147,12 @@ fn session_script(kind: &TerminalKind) -> String {
         rows,
         columns,
     } = kind;
-    // The console may be the agent's controlling terminal, whose mode a process
-    // in the background is stopped for changing unless it ignores that signal.
-    // In the background bash would have it ignore Ctrl-C.
-    // What is there to be read already was typed for a session before.
-    // A session leader that ends hangs its terminal up: hence opened anew. That a
-    // signal has arrived, bash forgets if it is about to become another program:
-    // hence more than one.
+    // - `read`: discards what was typed for an earlier session.
+    // - `trap '' TTOU`: the console may be the agent's controlling terminal; a background
+    //   process that changes its mode would be stopped.
+    // - `trap - INT QUIT`: bash makes background processes ignore them.
+    // - Several HUPs: bash loses a signal that arrives just before it calls `exec`.
+    // - The second `exec`: a session leader's exit hangs the terminal up.
     format!(
         "exec 0<>/dev/hvc0 1>&0 2>&1
         while read -rt 0; do read -rN 1 -t 1 || :; done
@@ -177,27 +171,27 @@ fn session_script(kind: &TerminalKind) -> String {
     )
 }
 
-/// Waits for the end of what runs as `nonce`.
+/// Waits for the end of the command `nonce`.
 async fn end_of<T: AsyncRead + AsyncWrite + Unpin>(
     port: &mut Framed<T, ShellCodec>,
     nonce: Nonce,
 ) -> io::Result<()> {
     while let Some(event) = port.next().await {
-        if matches!(event?, Event::End { nonce: whose, .. } if whose == nonce) {
+        if matches!(event?, Event::End { nonce: id, .. } if id == nonce) {
             return Ok(());
         }
     }
     Err(io::ErrorKind::BrokenPipe.into())
 }
 
-/// Never returns but for an error: the session goes on after the input's end.
+/// Copies input, then repeats Ctrl-D. Only returns on an error.
 async fn type_in(
     mut input: impl AsyncRead + Unpin,
     guest: &mut (impl AsyncWrite + Unpin),
 ) -> Result<(), Broken> {
     let mut buffer = vec![0; PIECE];
     loop {
-        let typed = input.read(&mut buffer).await.map_err(Broken::Ours)?;
+        let typed = input.read(&mut buffer).await.map_err(Broken::Host)?;
         if typed == 0 {
             break;
         }
@@ -205,25 +199,25 @@ async fn type_in(
             .await
             .map_err(Broken::Guest)?;
     }
-    // One that is typed while a command runs is lost on the next prompt.
-    let mut again = interval(CTRL_D_AGAIN);
+    // Repeated: the prompt discards a Ctrl-D that was typed while a command ran.
+    let mut interval = interval(CTRL_D_INTERVAL);
     loop {
-        again.tick().await;
+        interval.tick().await;
         write(guest, &[CTRL_D]).await.map_err(Broken::Guest)?;
     }
 }
 
-/// Passes on what the guest says next.
+/// Copies the guest's next output.
 async fn show(
     guest: &mut (impl AsyncRead + Unpin),
     output: &mut (impl AsyncWrite + Unpin),
 ) -> Result<(), Broken> {
     let mut buffer = vec![0; PIECE];
-    let said = guest.read(&mut buffer).await.map_err(Broken::Guest)?;
-    if said == 0 {
+    let length = guest.read(&mut buffer).await.map_err(Broken::Guest)?;
+    if length == 0 {
         return Err(Broken::Guest(io::ErrorKind::BrokenPipe.into()));
     }
-    write(output, &buffer[..said]).await.map_err(Broken::Ours)
+    write(output, &buffer[..length]).await.map_err(Broken::Host)
 }
 
 async fn write(to: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! Output kept in memory, within a bound.
+//! `Shell::run`'s output in memory, within a limit.
 
 use std::io;
 use std::pin::Pin;
@@ -6,27 +6,28 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{Command, Error, Output, Shell};
+use super::Shell;
+use crate::{Command, Error, Output};
 
-/// The longest output that [`Shell::run`] keeps, in bytes: 2 GiB.
+/// The longest output that [`Shell::run`] accepts, in bytes: 2 GiB.
 pub const MAX_OUTPUT: usize = 2 << 30;
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
-    /// At most `limit` bytes are kept; a command that prints more is ended by the next.
-    pub(crate) async fn collect(
+    /// Fails if the output exceeds `limit` bytes; the next call then stops the command.
+    pub(super) async fn collect(
         &mut self,
         command: Command,
         limit: usize,
     ) -> Result<Output, Error> {
         let script = command.script().to_owned();
         let bytes = Vec::new();
-        let mut stdout = Collected { bytes, limit };
+        let mut stdout = Limited { bytes, limit };
         match self.run_into(command, &mut stdout).await {
             Ok(exit) => Ok(Output {
                 exit,
                 stdout: stdout.bytes,
             }),
-            // Memory takes everything, up to the limit.
+            // The limit is the only reason for memory to fail.
             Err(Error::Write { .. }) => Err(Error::TooMuch {
                 command: script,
                 limit,
@@ -36,13 +37,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     }
 }
 
-/// Takes so many bytes, and no write that would exceed them.
-struct Collected {
+/// Fails a write that would exceed `limit` bytes in total.
+struct Limited {
     bytes: Vec<u8>,
     limit: usize,
 }
 
-impl AsyncWrite for Collected {
+impl AsyncWrite for Limited {
     fn poll_write(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
@@ -70,10 +71,10 @@ mod tests {
 
     use super::*;
     use crate::Nonce;
-    use crate::client::Stage;
+    use crate::shell::Stage;
 
     #[tokio::test]
-    async fn output_without_an_end_is_not_kept() {
+    async fn endless_output_is_an_error() {
         let (line, guest) = duplex(1 << 16);
         let mut shell = Shell::new(line);
         shell.stage = Stage::Ready(Nonce::from(0));
@@ -89,18 +90,18 @@ mod tests {
             let nonce = request.split(' ').nth(2).unwrap();
             let some = format!("\n@t {nonce} 1234");
             answers.write_all(some.as_bytes()).await.unwrap();
-            // To the end of the test.
+            // Until the end of the test.
             while answers.write_all(b"5678").await.is_ok() {}
         };
         let command = Command::new("yes");
         let result = tokio::select! {
             result = shell.collect(command, 1000) => result,
-            () = flood => panic!("the line is closed"),
+            () = flood => panic!("the line was closed"),
         };
         assert!(
             matches!(&result, Err(Error::TooMuch { limit: 1000, .. })),
             "{result:?}"
         );
-        assert!(shell.running.is_some(), "the next command ends it");
+        assert!(shell.in_flight.is_some(), "the next command stops it");
     }
 }

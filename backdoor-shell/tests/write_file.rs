@@ -21,7 +21,7 @@ use crate::guest::{BACKDOOR, Guest, guest, noise};
 
 const PIECE: usize = 1024 * 1024;
 
-/// A guest for each kind of tools there is, and the directory it may write to.
+/// A guest for each available set of tools, and a directory for its files.
 async fn guests() -> Vec<(Guest, TempDir)> {
     let mut guests = vec![(guest(BACKDOOR).await, tempfile::tempdir().unwrap())];
     let busybox = Path::new("/bin/busybox");
@@ -98,7 +98,7 @@ async fn every_byte_and_what_looks_like_the_protocol() {
 }
 
 #[tokio::test]
-async fn any_name() {
+async fn any_file_name() {
     for (mut guest, dir) in guests().await {
         for name in [
             &b"with spaces "[..],
@@ -129,7 +129,7 @@ async fn a_relative_name_that_looks_like_an_option() {
 }
 
 #[tokio::test]
-async fn a_nul_in_the_name_is_refused_and_harms_nothing() {
+async fn a_nul_in_the_name_is_refused_and_the_shell_stays_usable() {
     let mut guest = guest(BACKDOOR).await;
     let refused = guest.shell.write_file("a\0b", &mut &b""[..]).await;
 
@@ -142,7 +142,7 @@ async fn a_nul_in_the_name_is_refused_and_harms_nothing() {
 }
 
 #[tokio::test]
-async fn what_the_guest_refuses() {
+async fn files_that_the_guest_refuses() {
     let content = noise(3 * PIECE + 5);
     for (mut guest, dir) in guests().await {
         let no_directory = dir.path().join("none/a: b\nfile");
@@ -167,21 +167,21 @@ async fn what_the_guest_refuses() {
                 is_in_step(&mut guest).await;
             }
         }
-        // But what is thrown away need not be kept.
+        // An empty file is never written to the device.
         let written = guest.shell.write_file("/dev/full", &mut &b""[..]).await;
         assert_eq!(written.unwrap(), 0);
     }
 }
 
 #[tokio::test]
-async fn a_file_refused_is_not_read_to_its_end() {
+async fn a_refused_file_is_not_read_to_its_end() {
     let mut guest = guest(BACKDOOR).await;
     let endless = &mut tokio::io::repeat(0);
     let error = guest.shell.write_file("/dev/full", endless).await;
     assert!(matches!(error, Err(Error::File { .. })));
     is_in_step(&mut guest).await;
 
-    // Nor waited for, if it can't even be made.
+    // Nor is a silent reader waited for if the file can't be created.
     let (_held, mut silent) = tokio::io::duplex(1);
     let error = guest.shell.write_file("/", &mut silent).await;
     assert!(matches!(error, Err(Error::File { .. })));
@@ -209,8 +209,10 @@ async fn a_reader_that_fails() {
     let mut reader = content.as_slice().chain(Failing);
     let error = guest.shell.write_file(bytes_of(&path), &mut reader).await;
     let error = error.unwrap_err();
-    assert!(matches!(error, Error::Read { .. }), "{error}");
-    assert!(error.to_string().ends_with("timed out"), "{error}");
+    let Error::Read { source, .. } = &error else {
+        panic!("{error}");
+    };
+    assert_eq!(source.to_string(), "timed out");
     is_in_step(&mut guest).await;
 }
 
@@ -232,7 +234,7 @@ async fn a_future_dropped_anywhere_leaves_the_shell_in_step() {
             drop(writing);
             is_in_step(&mut guest).await;
             let part = std::fs::read(&path).unwrap_or_default();
-            assert!(content.starts_with(&part), "{} bytes of it", part.len());
+            assert!(content.starts_with(&part), "a file of {} bytes", part.len());
         }
         let to = bytes_of(&path);
         guest.shell.write_file(to, &mut &*content).await.unwrap();
@@ -241,7 +243,7 @@ async fn a_future_dropped_anywhere_leaves_the_shell_in_step() {
 }
 
 #[tokio::test]
-async fn a_command_dropped_is_ended_before_the_file() {
+async fn a_dropped_command_is_stopped_before_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("file");
     let mut guest = guest(BACKDOOR).await;
@@ -279,7 +281,7 @@ async fn tools_missing() {
 }
 
 #[tokio::test]
-async fn a_line_closed_in_the_middle() {
+async fn a_line_closed_during_a_file() {
     let mut guest = guest(BACKDOOR).await;
     guest.process.start_kill().unwrap();
     let endless = &mut tokio::io::repeat(0);
@@ -289,7 +291,7 @@ async fn a_line_closed_in_the_middle() {
     assert!(error.to_string().contains("/dev/null"), "{error}");
 }
 
-/// What is left on the line when its shell dies is for its successor to read.
+/// When a shell is killed, its successor reads the remaining input.
 #[tokio::test]
 async fn no_byte_of_a_file_is_a_command_to_another_shell() {
     let dir = tempfile::tempdir().unwrap();
@@ -302,7 +304,7 @@ async fn no_byte_of_a_file_is_a_command_to_another_shell() {
 
     let hostile = format!("\n>{}\n", marker.display()).repeat(100_000);
     let mut hostile = hostile.as_bytes();
-    // Who has the FIFO does not read it: the agent hangs, and the line is full.
+    // The FIFO is never read, so the agent blocks and the line is full.
     let fifo_end = std::fs::File::options().read(true).write(true).open(&fifo);
     let _held = fifo_end.unwrap();
     let mut writing = Box::pin(guest.shell.write_file(bytes_of(&fifo), &mut hostile));

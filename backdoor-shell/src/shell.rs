@@ -1,0 +1,156 @@
+//! `Shell`: the guest's root shell as an async client.
+
+mod collect;
+mod interact;
+mod link;
+mod run;
+mod session;
+mod write_file;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::codec::Event;
+use crate::greeting::is_greeting;
+use crate::{Error, Nonce, Request};
+
+pub use collect::MAX_OUTPUT;
+pub use interact::TerminalKind;
+pub use session::{NotASession, Session};
+
+use link::{Line, Link};
+use write_file::Upload;
+
+/// A root shell in a guest, reached over any byte stream.
+///
+/// It runs one command, or writes one file, at a time.
+///
+/// # Cancellation
+/// Dropping the future of any method leaves the shell usable. A command or file that
+/// the dropped future has started continues in the guest until the next call, which
+/// stops it before it does anything else.
+#[derive(Debug)]
+pub struct Shell<T> {
+    link: Link<T>,
+    stage: Stage,
+    in_flight: Option<InFlight>,
+}
+
+/// How far the connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The guest is still booting.
+    Waiting,
+    /// The greeting has arrived.
+    Greeted,
+    /// The agent has been sent. Its answer will carry the nonce, as will requests to it.
+    Starting(Nonce),
+    Ready(Nonce),
+}
+
+/// A request whose end has not arrived yet.
+#[derive(Clone, Copy, Debug)]
+enum InFlight {
+    Command {
+        nonce: Nonce,
+        /// Some output was damaged: the rest must not be passed on as if it followed.
+        damaged: bool,
+    },
+    Upload(Upload),
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
+    /// Creates a shell on `console`. Nothing is read or sent yet.
+    pub fn new(console: T) -> Self {
+        Self {
+            link: Link::new(console),
+            stage: Stage::Waiting,
+            in_flight: None,
+        }
+    }
+
+    /// Adds the host's end of a virtio port named [`PORT`](crate::PORT). The agent uses
+    /// the port instead of the console if the guest has it.
+    ///
+    /// Recommended with QEMU, which drops output to a virtio console when the host reads
+    /// too slowly; at a port, the guest waits. Lines outside the protocol are only read
+    /// from the console.
+    #[must_use]
+    pub fn with_port(mut self, port: T) -> Self {
+        self.link.set_port(port);
+        self
+    }
+
+    /// Returns whether [`connect`](Self::connect) has finished and no restart of the
+    /// guest's shell has been noticed since. A shell that exits without output is only
+    /// noticed when it is used.
+    pub fn is_connected(&self) -> bool {
+        matches!(self.stage, Stage::Ready(_))
+    }
+
+    /// Waits for the guest's [`GREETING`](crate::GREETING), passes each line from the guest to
+    /// `on_line` and prepares the guest's shell. Returns at once if already connected.
+    ///
+    /// There is no time limit: the caller decides how long a guest may take to boot.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Io`].
+    ///
+    /// # Cancel safety
+    /// Cancel safe: a later call continues where this one stopped.
+    pub async fn connect(&mut self, mut on_line: impl FnMut(&str)) -> Result<(), Error> {
+        while !self.is_connected() {
+            if self.stage == Stage::Greeted {
+                let nonce = Nonce::random();
+                self.stage = Stage::Starting(nonce);
+                self.link.use_line(Line::Console);
+                let request = Request::Bootstrap(nonce);
+                self.link.send(request, None, "connecting").await?;
+            }
+            // Send what an earlier call, dropped since, has left in the buffer.
+            self.link.flush("connecting").await?;
+            match self.link.event("waiting for its greeting").await? {
+                (_, Event::OtherLine(line)) => {
+                    on_line(&line);
+                    if is_greeting(&line) {
+                        self.stage = Stage::Greeted;
+                    }
+                }
+                (line, Event::Ready(nonce)) if self.stage == Stage::Starting(nonce) => {
+                    self.stage = Stage::Ready(nonce);
+                    self.link.use_line(line);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Discards the state of the guest's shell, for example because the guest reboots.
+    /// The next [`connect`](Self::connect) waits for the next greeting.
+    pub fn disconnect(&mut self) {
+        self.reset(Stage::Waiting);
+    }
+
+    /// Discards all that was meant for a shell that has exited: its successor might
+    /// evaluate it as commands.
+    fn reset(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.in_flight = None;
+        self.link.reset();
+    }
+
+    /// Fails if `event` is the greeting of a new shell, which ends whatever was in flight.
+    fn check_restart(
+        &mut self,
+        event: &Event,
+        doing: impl FnOnce() -> String,
+    ) -> Result<(), Error> {
+        match event {
+            Event::OtherLine(line) if is_greeting(line) => {
+                self.reset(Stage::Greeted);
+                Err(Error::Restarted { doing: doing() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
