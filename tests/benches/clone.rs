@@ -1,4 +1,4 @@
-//! What clones cost, beside a boot of the same image in the same run:
+//! The time to clone a machine, compared with a boot of the same image in the same run:
 //! `cargo xtask bench clone`.
 
 #![expect(clippy::print_stdout, reason = "the figures are the output")]
@@ -19,7 +19,7 @@ const MANY: usize = 16;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // `cargo test --benches` runs this, too, to see that it starts.
+    // `cargo test --benches` only checks that it starts.
     if !std::env::args().any(|arg| arg == "--bench") {
         return Ok(());
     }
@@ -56,23 +56,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
         booted_work.as_secs_f64() / worked.as_secs_f64()
     );
 
-    let ahead = template.ahead();
+    let prefetching = template.ahead();
     let mut answering = Vec::new();
-    let mut vm = ahead.clone_machine().await?;
+    let mut vm = prefetching.clone_machine().await?;
     for _ in 0..ROUNDS {
-        // A test of two seconds.
+        // A test that takes two seconds.
         vm.succeed("sleep 2").await?;
         let start = Instant::now();
-        vm = ahead.clone_machine().await?;
+        vm = prefetching.clone_machine().await?;
         vm.succeed("true").await?;
         answering.push(start.elapsed());
     }
     let answering = median(answering);
     println!(
-        "  cloned ahead {answering:.2?}, {:.0} times as fast",
+        "  cloned in advance {answering:.2?}, {:.0} times as fast",
         booted.as_secs_f64() / answering.as_secs_f64()
     );
-    drop(ahead);
+    drop(prefetching);
 
     let start = Instant::now();
     let snapshot = vm.snapshot().await?;
@@ -109,7 +109,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The memory of a machine's QEMU in KiB: of what several have, each has its share.
+/// The proportional memory of a machine's QEMU (PSS), in KiB.
 fn memory(vm: &Machine) -> u64 {
     let file = format!("/proc/{}/smaps_rollup", vm.pid().unwrap_or_default());
     let text = fs::read_to_string(file).unwrap_or_default();
@@ -120,7 +120,7 @@ fn memory(vm: &Machine) -> u64 {
         .unwrap_or_default()
 }
 
-/// What a machine's QEMU has taken of processors: its threads, in nanoseconds.
+/// The processor time of all threads of a machine's QEMU.
 fn work(vm: &Machine) -> Duration {
     let threads = format!("/proc/{}/task", vm.pid().unwrap_or_default());
     let threads = fs::read_dir(threads).into_iter().flatten().flatten();

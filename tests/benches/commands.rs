@@ -1,10 +1,10 @@
-//! What a command costs, beside the way the NixOS test driver sends one, on the
-//! same virtual machine in one run: `cargo xtask bench commands`.
+//! The time of a command, compared with the NixOS test driver's way to run one, on the same
+//! virtual machine in one run: `cargo xtask bench commands`.
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a benchmark prints, or fails"
+    reason = "a benchmark prints its figures, and panics on errors"
 )]
 
 use std::path::Path;
@@ -20,7 +20,7 @@ const COMMANDS: u32 = 50;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    // `cargo test --benches` only wants to know that it builds.
+    // `cargo test --benches` only checks that it builds.
     if std::env::args().any(|arg| arg == "--test") {
         return;
     }
@@ -48,7 +48,7 @@ fn milliseconds(time: Duration) -> f64 {
 
 async fn ours(image: &str) -> Duration {
     let vm = Machine::new(StartScript::new(start_script(image))).unwrap();
-    settle(&vm).await;
+    wait_for_idle(&vm).await;
     let start = Instant::now();
     for _ in 0..COMMANDS {
         assert!(vm.execute("true").await.unwrap().success());
@@ -56,15 +56,16 @@ async fn ours(image: &str) -> Duration {
     start.elapsed() / COMMANDS
 }
 
-/// Lets the guest finish booting, which would cost commands time.
-async fn settle(vm: &Machine) {
+/// Waits for the end of the boot, which would slow commands down.
+async fn wait_for_idle(vm: &Machine) {
     vm.connect().await.unwrap();
     vm.execute("systemctl is-system-running --wait")
         .await
         .unwrap();
 }
 
-/// Two round trips, and `timeout`, `bash` and `base64` started for each command.
+/// The NixOS test driver's way: two round trips for each command, and `timeout`, `bash` and
+/// `base64` started.
 async fn reference(image: &str) -> Duration {
     let dir = tempfile::tempdir().unwrap();
     let shell = UnixListener::bind(dir.path().join("shell")).unwrap();
@@ -135,19 +136,19 @@ fn start_by_hand(image: &str, dir: &Path) -> tokio::process::Child {
         .unwrap()
 }
 
-/// The processor time that this process uses while it waits in three ways at once.
+/// The processor time that this process uses during three concurrent waits.
 async fn waiting() -> (Duration, Duration) {
     const WAIT: Duration = Duration::from_secs(5);
     let vm = Machine::new(StartScript::new(start_script("minimal"))).unwrap();
-    settle(&vm).await;
+    wait_for_idle(&vm).await;
     let before = processor_time();
     let patient = vm.within(WAIT);
-    let in_vain = tokio::join!(
+    let waits = tokio::join!(
         patient.wait_for_console_text("never printed"),
         vm.execute("sleep 5"),
         tokio::time::timeout(WAIT, vm.wait_for_shutdown()),
     );
-    assert!(in_vain.0.is_err() && in_vain.2.is_err());
+    assert!(waits.0.is_err() && waits.2.is_err());
     (processor_time().saturating_sub(before), WAIT)
 }
 

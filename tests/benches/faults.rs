@@ -1,5 +1,5 @@
-//! How long it takes until a fault is seen: `cargo xtask bench faults`. The rows of
-//! `docs/faults.md` whose cause can be timed from outside.
+//! The time until a fault is detected, for the rows of `docs/faults.md` whose cause can be timed
+//! from outside: `cargo xtask bench faults`.
 
 #![expect(clippy::print_stdout, reason = "the figures are the output")]
 
@@ -13,12 +13,12 @@ use vm_tests::fresh;
 
 const ROUNDS: usize = 5;
 
-/// That of commands whose time-out is part of the fault.
+/// The time limit of commands whose fault includes it.
 const LIMIT: Duration = Duration::from_secs(1);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // `cargo test --benches` runs this, too, to see that it starts.
+    // `cargo test --benches` only checks that it starts.
     if !std::env::args().any(|arg| arg == "--bench") {
         return Ok(());
     }
@@ -84,23 +84,23 @@ async fn qemu_killed(vm: &Machine) -> Duration {
 }
 
 async fn output_held_open(vm: &Machine) -> Duration {
-    times_out(vm, "sleep 1000 &").await
+    time_after_limit(vm, "sleep 1000 &").await
 }
 
 async fn ignores_sigterm(vm: &Machine) -> Duration {
-    times_out(vm, "trap '' TERM; sleep 1000; sleep 1000").await
+    time_after_limit(vm, "trap '' TERM; sleep 1000; sleep 1000").await
 }
 
 async fn processor_stopped(vm: &Machine) -> Duration {
     let stopped = vm.send_monitor_command("stop").await;
     stopped.expect("an answer");
-    times_out(vm, "true").await
+    time_after_limit(vm, "true").await
 }
 
-/// How long after its time-out a command is told to have had it.
-async fn times_out(vm: &Machine, script: &str) -> Duration {
+/// The time from a command's time limit until the command returns.
+async fn time_after_limit(vm: &Machine, script: &str) -> Duration {
     let start = Instant::now();
-    // That it is told as an exit code or as an error is the tests' affair.
+    // Either an exit code or an error; the tests check which.
     let _ = vm.execute(Command::new(script).timeout(LIMIT)).await;
     start.elapsed().saturating_sub(LIMIT)
 }

@@ -1,4 +1,4 @@
-//! How large the trace page of a long run is, and how long a browser takes to show it:
+//! The size of a long run's trace page, and the time until a browser shows it:
 //! `cargo xtask bench trace`.
 
 #![expect(clippy::print_stdout, reason = "the figures are the output")]
@@ -13,7 +13,7 @@ const STEPS: usize = 10_000;
 const LINES: usize = 100_000;
 const ROUNDS: usize = 5;
 
-/// Milliseconds until the page was loaded, its program included, and something was painted.
+/// Milliseconds until the page and its script were loaded, and until the first paint.
 const LOADED: &str = "const [page] = performance.getEntriesByType('navigation');
     const paint = performance.getEntriesByName('first-contentful-paint')[0];
     return [page.loadEventEnd, paint ? paint.startTime : 0];";
@@ -26,7 +26,7 @@ const NEXT_STEP: &str = "const done = arguments[0];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // `cargo test --benches` runs this, too, to see that it starts.
+    // `cargo test --benches` only checks that it starts.
     if !std::env::args().any(|arg| arg == "--bench") {
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! Takes the pictures of the desktop in `ocr/corpus`, with the text on them:
+//! Takes the screenshots of the desktop in `ocr/corpus`, and writes their text:
 //! `cargo run --package vm-tests --example corpus`.
 
 use std::error::Error;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use machine::Machine;
 use vm_tests::builder;
 
-/// What the terminals show: what a test's guest has on its screen, of its own.
+/// The output that the terminals show: a name, and the command that prints it.
 const SHOWN: [(&str, &str); 4] = [
     ("files", "ls -l /etc | sed -n '2,22p'"),
     (
@@ -25,7 +25,7 @@ const SHOWN: [(&str, &str); 4] = [
     ),
 ];
 
-/// A terminal that fills the screen: a name, its arguments, what it shows.
+/// Terminals that fill the screen: a name, arguments of xterm, the output shown.
 const TERMINALS: [(&str, &str, &str); 6] = [
     ("light", "-bg white -fg black", "files"),
     ("dark", "-bg black -fg gray90", "processes"),
@@ -46,7 +46,7 @@ const TERMINALS: [(&str, &str, &str); 6] = [
 /// The titles and texts of two windows.
 type Shown = [(&'static str, &'static str); 2];
 
-/// A window manager's theme, a name, the terminals' colours, and what they show.
+/// A theme of the window manager, a name, the terminals' colours, the windows.
 const WINDOWS: [(&str, &str, &str, Shown); 4] = [
     (
         "Clearlooks",
@@ -92,10 +92,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let out = tempfile::tempdir()?;
     let vm = builder("desktop").out_dir(out.path()).build()?;
     vm.wait_for_x().await?;
-    // Out of the text's way.
+    // Away from the text.
     vm.move_pointer(1010, 750).await?;
     for (name, command) in SHOWN {
-        // What a terminal has no room for is not on the picture.
+        // A row of the terminal has 80 columns.
         vm.succeed(format!(
             "({command}) | cut -c 1-78 | sed 's/ *$//' > /tmp/{name}"
         ))
@@ -105,14 +105,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         terminal(&vm, name, arguments, shown, &corpus.join("xterm")).await?;
     }
     for (theme, name, colours, shown) in WINDOWS {
-        theme_of(&vm, theme).await?;
+        set_theme(&vm, theme).await?;
         let truth = windows(&vm, colours, shown).await?;
-        keep(&vm, &corpus.join("window"), name, &truth).await?;
+        save(&vm, &corpus.join("window"), name, &truth).await?;
     }
     Ok(())
 }
 
-/// Without a cursor, which is no text.
+/// Takes the picture of a terminal with its cursor hidden.
 async fn terminal(
     vm: &Machine,
     name: &str,
@@ -127,10 +127,10 @@ async fn terminal(
     .await?;
     vm.wait_for_file("/tmp/shown").await?;
     let truth = vm.succeed(format!("cat /tmp/{shown}")).await?;
-    keep(vm, class, name, &format!("Terminal of root\n{truth}")).await
+    save(vm, class, name, &format!("Terminal of root\n{truth}")).await
 }
 
-async fn theme_of(vm: &Machine, theme: &str) -> Result<(), machine::Error> {
+async fn set_theme(vm: &Machine, theme: &str) -> Result<(), machine::Error> {
     vm.succeed(format!(
         "mkdir -p ~alice/.config/openbox && \
          sed 's|<name>Clearlooks</name>|<name>{theme}</name>|' /etc/xdg/openbox/rc.xml \
@@ -140,7 +140,7 @@ async fn theme_of(vm: &Machine, theme: &str) -> Result<(), machine::Error> {
     Ok(())
 }
 
-/// Opens windows, and gives the text that is on them then.
+/// Opens two windows, and returns their text.
 async fn windows(vm: &Machine, colours: &str, shown: Shown) -> Result<String, Box<dyn Error>> {
     let mut truth = String::new();
     for ((title, text), y) in shown.into_iter().zip([80, 380]) {
@@ -157,8 +157,8 @@ async fn windows(vm: &Machine, colours: &str, shown: Shown) -> Result<String, Bo
     Ok(truth)
 }
 
-/// Keeps what is on the screen, and what it says; then closes the windows.
-async fn keep(vm: &Machine, class: &Path, name: &str, truth: &str) -> Result<(), Box<dyn Error>> {
+/// Saves the screen and its text; then closes the windows.
+async fn save(vm: &Machine, class: &Path, name: &str, truth: &str) -> Result<(), Box<dyn Error>> {
     vm.wait_for_still_screen(Duration::from_secs(2)).await?;
     let picture = vm.screenshot(name).await?;
     std::fs::copy(picture, class.join(format!("{name}.png")))?;

@@ -1,5 +1,5 @@
-//! Many clones one after the other, and many commands on one machine: what is left of
-//! them on the host. `cargo xtask soak` runs it; it fails if anything is.
+//! Makes many clones one after the other, and runs many commands on one machine; fails if they
+//! leave anything on the host. `cargo xtask soak` runs it.
 
 #![expect(clippy::print_stdout, reason = "the figures are the output")]
 
@@ -15,11 +15,10 @@ use vm_tests::{descriptors, settled, soon, template};
 
 const IMAGE: &str = "minimal";
 
-/// How often figures are shown on the way.
-const LOOKS: usize = 10;
+/// How often figures are printed, and the number of warm-up rounds.
+const REPORTS: usize = 10;
 
-/// What a program that has worked for a while may have grown by, in KiB: an allocator
-/// gives back little, and pages are counted, not bytes.
+/// The allowed growth of memory, in KiB: an allocator returns little, in whole pages.
 const GROWTH: u32 = 8 << 10;
 
 #[tokio::main(flavor = "current_thread")]
@@ -29,7 +28,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let (clones, commands) = (count()?, count()?);
     tracing_subscriber::fmt().with_max_level(Level::WARN).init();
     let template = template(IMAGE).build().await?;
-    // All machines have their state in here.
+    // The state directories of all machines.
     let tmp = tempfile::tempdir()?;
 
     println!("{clones} times: clone, command, release");
@@ -69,18 +68,18 @@ async fn answers(vm: &Machine, number: usize) -> Result<(), Box<dyn Error>> {
     if answer == format!("{number}\n") {
         Ok(())
     } else {
-        Err(format!("{number} was answered by {answer:?}").into())
+        Err(format!("the output of `echo {number}` is {answer:?}").into())
     }
 }
 
-/// Does it so many times, and tells whether nothing grew since the first few.
+/// Runs `once` `times` times; returns whether nothing grew after the warm-up rounds.
 async fn repeat(
     times: usize,
     tmp: &Path,
     once: impl AsyncFn(usize) -> Result<(), Box<dyn Error>>,
 ) -> Result<bool, Box<dyn Error>> {
     let processes = processes(tmp);
-    for number in 0..LOOKS {
+    for number in 0..REPORTS {
         once(number).await?;
     }
     let before = Figures::at_rest(tmp, processes).await;
@@ -90,14 +89,14 @@ async fn repeat(
         let start = Instant::now();
         once(number).await?;
         took.push(start.elapsed());
-        if (number + 1) % times.div_ceil(LOOKS) == 0 {
+        if (number + 1) % times.div_ceil(REPORTS) == 0 {
             let now = Figures::at_rest(tmp, processes).await;
             println!("  after {:>6}: {now}", number + 1);
         }
     }
     let after = Figures::at_rest(tmp, processes).await;
     println!("  each took {}", spread(took));
-    let leaks = after.beyond(&before);
+    let leaks = after.grown_since(&before);
     for leak in &leaks {
         println!("  LEAK: {leak}");
     }
@@ -113,22 +112,21 @@ fn spread(mut times: Vec<Duration>) -> String {
     format!("{median:.1?} (median; {least:.1?} to {most:.1?})")
 }
 
-/// What this process holds of the host.
+/// The host's resources that this process uses.
 struct Figures {
-    /// Its descendants, and whatever was started for a machine of its.
+    /// Its children, and all processes of its machines.
     processes: usize,
     descriptors: usize,
     threads: u32,
-    /// Those of machines' state.
+    /// Files of the machines' state.
     files: usize,
     /// Resident memory, in KiB.
     memory: u32,
 }
 
 impl Figures {
-    /// Once no more than so many processes are left, and files are closed no more. What
-    /// was killed is dead at once, but buried, and its pipes closed, by tasks that want
-    /// their turn.
+    /// Waits until at most `at_most` processes are left and the number of descriptors is
+    /// stable: tasks reap killed processes and close their pipes a little later.
     async fn at_rest(tmp: &Path, at_most: usize) -> Self {
         soon(|| processes(tmp) <= at_most).await;
         settled(descriptors).await;
@@ -145,8 +143,8 @@ impl Figures {
         }
     }
 
-    /// What there is more of than `before`. Threads come and go with what blocks.
-    fn beyond(&self, before: &Self) -> Vec<String> {
+    /// What has grown since `before`, except for threads: those for blocking work come and go.
+    fn grown_since(&self, before: &Self) -> Vec<String> {
         let figures = [
             ("processes", self.processes, before.processes),
             ("descriptors", self.descriptors, before.descriptors),
@@ -188,7 +186,7 @@ fn status(name: &str) -> Option<u32> {
     value.split_whitespace().next()?.parse().ok()
 }
 
-/// A machine's processes name its state directory, or are our children.
+/// The number of our children and of processes whose arguments name a state directory.
 fn processes(tmp: &Path) -> usize {
     let tmp = tmp.as_os_str().as_encoded_bytes();
     let us = std::process::id().to_string();

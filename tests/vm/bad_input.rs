@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use machine::{Error, ErrorKind, Machine, QemuCommand, StartScript, serial_log};
 use vm_tests::{builder, fresh, minimal, show_steps, template};
 
-/// What becomes of a machine whose start script is this.
-async fn start(path: &Path) -> Error {
+/// The error of starting a machine with this start script.
+async fn start_error(path: &Path) -> Error {
     show_steps();
     Machine::new(StartScript::new(path))
         .unwrap()
@@ -24,7 +24,7 @@ fn script(dir: &Path, text: &str, mode: u32) -> PathBuf {
 
 #[tokio::test]
 async fn start_script_missing() {
-    let error = start(Path::new("/nowhere/run-missing-vm")).await;
+    let error = start_error(Path::new("/nowhere/run-missing-vm")).await;
     assert!(
         matches!(error.kind(), ErrorKind::StartScript { .. }),
         "{error}"
@@ -40,12 +40,12 @@ async fn start_script_missing() {
 #[tokio::test]
 async fn start_script_not_executable() {
     let dir = tempfile::tempdir().unwrap();
-    let error = start(&script(dir.path(), "#!/bin/sh\n", 0o644)).await;
+    let error = start_error(&script(dir.path(), "#!/bin/sh\n", 0o644)).await;
     assert!(
         matches!(error.kind(), ErrorKind::NotExecutable { .. }),
         "{error}"
     );
-    let error = start(dir.path()).await;
+    let error = start_error(dir.path()).await;
     assert!(
         matches!(error.kind(), ErrorKind::NotExecutable { .. }),
         "{error}"
@@ -55,7 +55,7 @@ async fn start_script_not_executable() {
 #[tokio::test]
 async fn start_script_without_its_interpreter() {
     let dir = tempfile::tempdir().unwrap();
-    let error = start(&script(dir.path(), "#!/no/such/interpreter\n", 0o755)).await;
+    let error = start_error(&script(dir.path(), "#!/no/such/interpreter\n", 0o755)).await;
     assert!(matches!(error.kind(), ErrorKind::Spawn { .. }), "{error}");
 }
 
@@ -63,7 +63,7 @@ async fn start_script_without_its_interpreter() {
 async fn start_script_exits_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let text = "#!/bin/sh\necho on the console\necho the reason >&2\nexit 42\n";
-    let error = start(&script(dir.path(), text, 0o755)).await;
+    let error = start_error(&script(dir.path(), text, 0o755)).await;
     let ErrorKind::Exited {
         status,
         stderr,
@@ -105,7 +105,7 @@ async fn qemu_missing() {
     assert!(matches!(error.kind(), ErrorKind::Spawn { .. }), "{error}");
 }
 
-/// A path of a socket may have 107 bytes.
+/// The path of a socket has at most 107 bytes.
 #[tokio::test]
 async fn a_deep_directory() {
     let tmp = tempfile::tempdir().unwrap();
@@ -122,7 +122,7 @@ async fn a_deep_directory() {
 #[test]
 fn state_directory_not_writable() {
     let tmp = tempfile::NamedTempFile::new().unwrap();
-    // Not even root can make a directory in a file, or in /proc.
+    // Even root can't make a directory in a file, or in /proc.
     for dir in [tmp.path(), Path::new("/proc")] {
         let error = builder("minimal").tmp_dir(dir).build().unwrap_err();
         assert!(
@@ -164,7 +164,7 @@ async fn invalid_regular_expression() {
 }
 
 #[tokio::test]
-async fn nothing_works_before_the_start() {
+async fn operations_fail_before_the_start() {
     let vm = minimal();
     let monitor = vm.send_monitor_command("info status").await.unwrap_err();
     let console = vm.wait_for_console_text("x").await.unwrap_err();
@@ -175,7 +175,7 @@ async fn nothing_works_before_the_start() {
             "{error}"
         );
     }
-    // Except what starts it itself, or has nothing to do.
+    // These have nothing to do.
     assert_eq!(vm.wait_for_shutdown().await.unwrap(), None);
     vm.crash().await.unwrap();
 }

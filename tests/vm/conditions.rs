@@ -20,7 +20,7 @@ async fn a_condition_is_checked_before_commands() {
     vm.send_monitor_command("info status").await.unwrap();
     assert_eq!(checks.load(Ordering::Relaxed), 2);
 
-    // The command that ends it is run, the next one is not.
+    // The command that makes it false runs, the next one does not.
     vm.succeed("rm /root/alive").await.unwrap();
     let error = vm.succeed("touch /root/not-run").await.unwrap_err();
     let ErrorKind::Condition { condition } = error.kind() else {
@@ -38,20 +38,20 @@ async fn a_condition_is_checked_before_commands() {
 }
 
 #[tokio::test]
-async fn a_condition_is_checked_before_the_screen_is_looked_at() {
+async fn a_condition_is_checked_before_screen_operations() {
     let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     let (holds, checks) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU32::new(0)));
-    let (told, counted) = (Arc::clone(&holds), Arc::clone(&checks));
+    let (shared, counted) = (Arc::clone(&holds), Arc::clone(&checks));
     let _condition = vm.polling_condition("it holds", Duration::ZERO, move |_| {
         counted.fetch_add(1, Ordering::Relaxed);
-        let holds = told.load(Ordering::Relaxed);
+        let holds = shared.load(Ordering::Relaxed);
         async move { Ok(holds) }
     });
     vm.get_screen_text().await.unwrap();
     assert_eq!(checks.load(Ordering::Relaxed), 1);
 
-    // It ends a wait between two looks.
+    // It ends a wait between two checks.
     let ended = vm.wait_for_text_with("the condition to fail", {
         let holds = Arc::clone(&holds);
         move |_| {
@@ -79,7 +79,7 @@ async fn a_condition_is_checked_before_the_screen_is_looked_at() {
 }
 
 #[tokio::test]
-async fn what_is_waited_for_needs_no_guest() {
+async fn conditions_need_no_guest() {
     // Firmware, and nothing to boot.
     let vm = Machine::new(QemuCommand::new("firmware")).unwrap();
     let vm = vm.within(SOON);
@@ -101,7 +101,7 @@ async fn what_is_waited_for_needs_no_guest() {
     });
     condition.wait().await.unwrap();
 
-    // What was ended on purpose is not started again.
+    // A machine that was crashed is not started again.
     vm.crash().await.unwrap();
     let error = condition.wait().await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Exited { .. }), "{error}");
@@ -109,7 +109,7 @@ async fn what_is_waited_for_needs_no_guest() {
 }
 
 #[tokio::test]
-async fn a_condition_is_not_checked_too_often_and_can_be_waited_for() {
+async fn a_condition_has_an_interval_and_can_be_waited_for() {
     let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
     let checks = Arc::new(AtomicU32::new(0));
@@ -120,23 +120,23 @@ async fn a_condition_is_not_checked_too_often_and_can_be_waited_for() {
     });
     third.wait().await.unwrap();
     assert_eq!(checks.load(Ordering::Relaxed), 3);
-    // Due, as the wait is not a check of its own; then not for an hour.
+    // The wait does not restart the interval, so the next operation checks once more.
     vm.succeed("true").await.unwrap();
     vm.succeed("true").await.unwrap();
     assert_eq!(checks.load(Ordering::Relaxed), 4);
 }
 
 #[tokio::test]
-async fn anything_can_be_waited_for() {
+async fn retry_waits_for_any_condition() {
     let vm = fresh("systemd").await;
-    let looks = AtomicU32::new(0);
-    vm.retry("the third look", async || {
+    let attempts = AtomicU32::new(0);
+    vm.retry("the third attempt", async || {
         vm.succeed("true").await?;
-        Ok(looks.fetch_add(1, Ordering::Relaxed) == 2)
+        Ok(attempts.fetch_add(1, Ordering::Relaxed) == 2)
     })
     .await
     .unwrap();
-    assert_eq!(looks.load(Ordering::Relaxed), 3);
+    assert_eq!(attempts.load(Ordering::Relaxed), 3);
     let patient = vm.within(Duration::from_millis(100));
     let error = patient
         .retry("what never comes", async || Ok(false))
@@ -168,6 +168,6 @@ async fn the_guest_sleeps_by_its_own_clock() {
     };
     let before = seconds().await;
     vm.sleep(Duration::from_millis(1500)).await.unwrap();
-    // Of times that are cut to hundredths.
+    // Both times are rounded down to hundredths.
     assert!(seconds().await - before > 1.48);
 }

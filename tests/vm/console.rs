@@ -9,7 +9,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use vm_tests::{fresh, minimal};
 
-/// A machine between whose lines the kernel puts none of its own.
+/// A machine whose kernel prints nothing to the console.
 async fn quiet(image: &str) -> Machine {
     let vm = fresh(image).await;
     vm.succeed("dmesg -n 1").await.unwrap();
@@ -17,10 +17,10 @@ async fn quiet(image: &str) -> Machine {
 }
 
 #[tokio::test]
-async fn finds_what_came_and_what_comes() {
+async fn finds_past_and_future_text() {
     let vm = minimal();
     vm.start().await.unwrap();
-    // Without a time-out, in order, each behind the last.
+    // Without a time limit; each search continues after the last match.
     assert_eq!(
         vm.wait_for_console_text(r"Linux version \d").await.unwrap(),
         "Linux version 6"
@@ -28,7 +28,7 @@ async fn finds_what_came_and_what_comes() {
     vm.wait_for_console_text("Run /init as init process")
         .await
         .unwrap();
-    // With one.
+    // A prompt has no newline.
     vm.wait_for_console_text("minimal# ").await.unwrap();
     vm.succeed("dmesg -n 1; echo one >/dev/ttyS0; echo two >/dev/ttyS0")
         .await
@@ -41,7 +41,7 @@ async fn finds_what_came_and_what_comes() {
 }
 
 #[tokio::test]
-async fn a_match_is_taken_once() {
+async fn a_match_is_consumed() {
     let vm = quiet("systemd").await;
     vm.succeed("echo only once >/dev/ttyS0").await.unwrap();
     vm.wait_for_console_text("only once").await.unwrap();
@@ -62,7 +62,7 @@ async fn a_match_is_taken_once() {
 #[tokio::test]
 async fn typing_on_the_console() {
     let vm = fresh("minimal").await;
-    // A prompt is a line without an end; the first was there before the template was saved.
+    // A prompt is an incomplete line; the first was printed before the template was saved.
     vm.send_console("\n").await.unwrap();
     vm.wait_for_console_text("minimal# ").await.unwrap();
     vm.send_console("echo typed: $((6 * 7))\n").await.unwrap();
@@ -72,7 +72,7 @@ async fn typing_on_the_console() {
 #[tokio::test]
 async fn logging_in_on_systemd() {
     let vm = fresh("systemd").await;
-    // Its prompt came while it booted.
+    // The first prompt was printed during the boot.
     vm.send_console("\n").await.unwrap();
     vm.wait_for_console_text("login: ").await.unwrap();
     vm.send_console("root\n").await.unwrap();
@@ -111,7 +111,7 @@ async fn the_whole_log_is_kept() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_text() {
+async fn bytes_that_are_not_utf_8() {
     let vm = quiet("systemd").await;
     vm.succeed("printf 'bad \\377\\376 bytes\\r\\n' >/dev/ttyS0")
         .await
@@ -119,9 +119,9 @@ async fn bytes_that_are_no_text() {
     vm.wait_for_console_text("bad .. bytes").await.unwrap();
 }
 
-/// Its lines are told of as events at DEBUG, unless that is switched off.
+/// Each line is a `DEBUG` event.
 #[tokio::test]
-async fn lines_are_told_of_as_long_as_somebody_wants_them() {
+async fn console_lines_are_traced_unless_switched_off() {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::registry().with(lines.clone());
     let _here = tracing::subscriber::set_default(subscriber);
@@ -130,17 +130,17 @@ async fn lines_are_told_of_as_long_as_somebody_wants_them() {
         vm.succeed(format!("echo {text} >/dev/ttyS0"))
             .await
             .unwrap();
-        // Until the end of the line, which is when it is told of.
+        // The event is emitted at the end of the line.
         vm.wait_for_console_text(&format!("{text}\n"))
             .await
             .unwrap();
     };
-    print("told of").await;
+    print("first line").await;
     vm.serial_stdout_off();
-    print("kept quiet").await;
+    print("silent line").await;
     vm.serial_stdout_on();
-    print("told again").await;
-    let told = |text| {
+    print("last line").await;
+    let was_traced = |text| {
         lines
             .0
             .lock()
@@ -148,11 +148,11 @@ async fn lines_are_told_of_as_long_as_somebody_wants_them() {
             .iter()
             .any(|line| line.contains(text))
     };
-    assert!(told("told of") && !told("kept quiet") && told("told again"));
-    assert!(vm.get_console_log().await.unwrap().contains("kept quiet"));
+    assert!(was_traced("first line") && !was_traced("silent line") && was_traced("last line"));
+    assert!(vm.get_console_log().await.unwrap().contains("silent line"));
 }
 
-/// The console's lines that were told of.
+/// The console lines that were emitted as events.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<String>>>);
 

@@ -8,7 +8,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use sha2::{Digest as _, Sha256};
 use vm_tests::{fresh, fresh_with};
 
-/// Names that only quoting keeps what they are.
+/// Names that need quoting.
 const ODD_NAMES: [&str; 5] = ["a b", "it's \"$HOME\"", "-rf", "new\nline", "back\\slash"];
 
 fn hex_digest(bytes: &[u8]) -> String {
@@ -66,7 +66,7 @@ async fn files_and_directories_into_the_guest_and_back() {
         .await
         .unwrap();
     assert_eq!(stat, "640 0 0\n");
-    // Into a directory that is there; over a file with another mode.
+    // Into an existing directory, and over a file with another mode.
     vm.copy_from_host(host.path().join("big"), "/root")
         .await
         .unwrap();
@@ -87,14 +87,14 @@ async fn files_and_directories_into_the_guest_and_back() {
         vm.succeed("stat -c %a /root/tree/sub/run").await.unwrap(),
         "775\n"
     );
-    // Once more into it, as its name says.
+    // Into the existing directory, under its own name.
     vm.copy_from_host(&tree, "/root/tree").await.unwrap();
     assert_eq!(
         vm.succeed("/root/tree/tree/link").await.unwrap(),
         "it runs\n"
     );
 
-    // And back, with a link that stays inside and one that does not.
+    // Back to the host, with a link inside the tree and one that leads out of it.
     vm.succeed("cd /root/tree; ln -sf sub/run link; ln -s /etc/passwd outside; mkfifo pipe")
         .await
         .unwrap();
@@ -110,16 +110,16 @@ async fn files_and_directories_into_the_guest_and_back() {
     let back = vm.copy_from_vm("/root/big", "").await.unwrap();
     assert_eq!(hex_digest(&fs::read(back).unwrap()), hex_digest(&big));
 
-    // What is asked for by a link is what it leads to, in the guest.
+    // A requested link is followed in the guest.
     vm.succeed("ln -s /root/big /root/by-link").await.unwrap();
     let back = vm.copy_from_machine("/root/by-link", "").await.unwrap();
     assert_eq!(hex_digest(&fs::read(back).unwrap()), hex_digest(&big));
 
     let left = fs::read_dir(vm.shared_dir()).unwrap().count();
-    assert_eq!(left, 0, "nothing stays in the share");
+    assert_eq!(left, 0, "the share is not empty");
 }
 
-/// By busybox's cp, xargs and chmod as by others.
+/// With busybox's cp, xargs and chmod.
 #[tokio::test]
 async fn modes_are_kept() {
     let host = tempfile::tempdir().unwrap();
@@ -147,16 +147,16 @@ async fn modes_are_kept() {
     let expected = "750 1777 555 700 4711 444 2775\n";
     vm.copy_from_host(&tree, "/root").await.unwrap();
     assert_eq!(vm.succeed(modes).await.unwrap(), expected);
-    // Over what is there with other modes.
+    // Over existing files with other modes.
     vm.succeed("chmod -R 777 '/root/a tree'").await.unwrap();
     vm.copy_from_host(&tree, "/root").await.unwrap();
     assert_eq!(vm.succeed(modes).await.unwrap(), expected);
-    // So that the host can remove it.
+    // The host must be able to remove them.
     set(&|mode| mode | 0o700);
 }
 
 #[tokio::test]
-async fn a_copy_is_called_as_what_was_asked_for() {
+async fn a_copy_has_the_requested_name() {
     let host = tempfile::tempdir().unwrap();
     let vm = fresh("systemd").await;
     let dir = host.path().join("v1.2");
@@ -170,7 +170,7 @@ async fn a_copy_is_called_as_what_was_asked_for() {
             .await
             .unwrap();
     }
-    // What has no name of its own gets that of what it is.
+    // A path that ends in `..` gets the name of its directory.
     vm.copy_from_host(dir.join(".."), "/root/lib")
         .await
         .unwrap();
@@ -190,7 +190,7 @@ async fn a_copy_is_called_as_what_was_asked_for() {
     assert_eq!(copies, expected);
 }
 
-/// By busybox's find and cp as by others.
+/// With busybox's find and cp.
 #[tokio::test]
 async fn devices_are_left_out() {
     let out = tempfile::tempdir().unwrap();
@@ -223,11 +223,11 @@ async fn devices_are_left_out() {
     }
     assert_eq!(names(out.path()), ["tree"]);
     let left = fs::read_dir(vm.shared_dir()).unwrap().count();
-    assert_eq!(left, 0, "nothing stays in the share");
+    assert_eq!(left, 0, "the share is not empty");
 }
 
 #[tokio::test]
-async fn via_the_shell() {
+async fn copies_through_the_shell() {
     let host = tempfile::tempdir().unwrap();
     let vm = fresh("systemd").await;
     for bytes in [0, 1, 100_000, 5 << 20] {
@@ -260,7 +260,7 @@ async fn via_the_shell() {
 }
 
 #[tokio::test]
-async fn names_may_hold_anything() {
+async fn file_names_may_have_any_character() {
     let host = tempfile::tempdir().unwrap();
     let out = host.path().join("out");
     let vm = fresh_with("systemd", |builder| builder.out_dir(&out)).await;
@@ -268,11 +268,11 @@ async fn names_may_hold_anything() {
         let source = host.path().join(name);
         write(&source, name.as_bytes(), 0o600);
         vm.copy_from_host(&source, "/root").await.unwrap();
-        let there = format!("/root/{name}");
-        vm.wait_for_file(&there).await.unwrap();
-        let copy = vm.copy_from_machine(&there, "").await.unwrap();
+        let guest_path = format!("/root/{name}");
+        vm.wait_for_file(&guest_path).await.unwrap();
+        let copy = vm.copy_from_machine(&guest_path, "").await.unwrap();
         assert_eq!(fs::read(copy).unwrap(), name.as_bytes());
-        // Relative to where the root shell is, too.
+        // A path relative to the root shell's directory.
         vm.copy_from_host_via_shell(&source, &format!("shell/{name}"))
             .await
             .unwrap();
@@ -287,7 +287,7 @@ async fn names_may_hold_anything() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_copied() {
+async fn copies_that_fail() {
     let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
     let error = vm
@@ -364,7 +364,7 @@ async fn the_share_is_mounted_on_demand() {
         .unwrap();
     let text = fs::read_to_string("/etc/passwd").unwrap();
     assert_eq!(vm.succeed("cat /root/passwd").await.unwrap(), text);
-    // Something else is there, and the guest can't do it.
+    // A guest that can't mount the share.
     vm.succeed("umount /tmp/shared; modprobe -r 9p; mv /lib/modules /lib/gone")
         .await
         .unwrap();
@@ -388,10 +388,10 @@ async fn a_file_that_appears() {
         .await
         .unwrap_err();
     assert!(error.is_timeout());
-    let story = error.to_string();
-    assert!(story.contains("file /tmp/way/no/such/file"), "{story}");
+    let message = error.to_string();
+    assert!(message.contains("file /tmp/way/no/such/file"), "{message}");
     assert!(
-        story.contains("/tmp/way:") && story.contains("a new one"),
-        "{story}"
+        message.contains("/tmp/way:") && message.contains("a new one"),
+        "{message}"
     );
 }

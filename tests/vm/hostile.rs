@@ -7,10 +7,10 @@ use std::time::Duration;
 use machine::{ErrorKind, Machine};
 use vm_tests::{fresh, fresh_with};
 
-/// How much more memory than before a guest may cost its driver, in KiB.
+/// The limit for the growth of the driver's memory, in KiB.
 const BOUND: u64 = 96 << 10;
 
-/// The memory that this process has had at most, in KiB, since it was last asked.
+/// The peak memory of this process since the last call, in KiB.
 fn peak_memory() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -19,8 +19,8 @@ fn peak_memory() -> u64 {
     kibibytes.parse().unwrap()
 }
 
-/// Sets `numbers` to those of all commands that are still in the memory of the shell that
-/// runs this one: its own is among them.
+/// Sets `numbers` to the numbers of all commands that are still in the memory of the root
+/// shell, including that of this command.
 const NUMBERS: &str = r"read -r _ _ _ parent _ </proc/$BASHPID/stat
     while read -r range _ _ _ _ name; do
         if [[ $name == '[heap]' ]]; then heap=$range; fi
@@ -31,11 +31,10 @@ const NUMBERS: &str = r"read -r _ _ _ parent _ </proc/$BASHPID/stat
             tr -c '[:alnum:]' '\n' | grep -xE '[0-9a-f]{16}' | sort -u
     )";
 
-async fn is_in_step(vm: &Machine) {
+async fn assert_in_sync(vm: &Machine) {
     assert_eq!(vm.succeed("echo right").await.unwrap(), "right\n");
 }
 
-/// What a command prints is data, whatever it looks like.
 #[tokio::test]
 async fn output_that_imitates_the_protocol() {
     let vm = fresh("systemd").await;
@@ -46,17 +45,17 @@ async fn output_that_imitates_the_protocol() {
         machine::quote(imitation).unwrap()
     );
     assert_eq!(vm.succeed(script).await.unwrap(), imitation);
-    // Nor does anything that it may print without meaning to have its own number.
+    // The shell's variables, which a command may print, don't have its number.
     let variables = vm.succeed("set").await.unwrap();
     assert!(variables.contains("__vm_"), "{variables}");
     let is_number = |word: &str| word.len() == 16 && word.bytes().all(|b| b.is_ascii_hexdigit());
     let mut words = variables.split(|c: char| !c.is_alphanumeric());
     assert!(!words.any(is_number), "{variables}");
-    is_in_step(&vm).await;
+    assert_in_sync(&vm).await;
 }
 
-/// Whoever is root in the guest has the line itself. What is written there is noise,
-/// unless it has the number of the command that runs.
+/// Root in the guest can write to the shell's line. The driver ignores what lacks the number
+/// of the current command.
 #[tokio::test]
 async fn noise_on_the_line_changes_no_answer() {
     let vm = fresh("systemd").await;
@@ -74,10 +73,9 @@ async fn noise_on_the_line_changes_no_answer() {
             .unwrap();
         assert_eq!(answer, "right\n");
     }
-    is_in_step(&vm).await;
+    assert_in_sync(&vm).await;
 }
 
-/// It may answer for itself by any means, and nobody else.
 #[tokio::test]
 async fn a_command_can_fake_its_own_answer_only() {
     let vm = fresh("systemd").await;
@@ -87,7 +85,7 @@ async fn a_command_can_fake_its_own_answer_only() {
         sleep 1000";
     let output = vm.execute(format!("{NUMBERS}; {fake}")).await.unwrap();
     assert_eq!((output.status(), output.text().as_str()), (7, "fake\n"));
-    is_in_step(&vm).await;
+    assert_in_sync(&vm).await;
 
     let damaged = r"for number in $numbers; do printf '\n@b %s !!!!\n' $number; done >/dev/hvc0
         sleep 1
@@ -95,25 +93,25 @@ async fn a_command_can_fake_its_own_answer_only() {
     let damaged = format!("{NUMBERS}; {damaged}");
     let error = vm.execute(damaged).await.unwrap_err();
     assert!(error.to_string().contains("arrived damaged"), "{error}");
-    is_in_step(&vm).await;
+    assert_in_sync(&vm).await;
 }
 
 #[tokio::test]
-async fn a_line_without_an_end_costs_no_memory() {
+async fn an_endless_line_uses_no_memory() {
     let vm = fresh("systemd").await;
     peak_memory();
     let before = peak_memory();
     vm.succeed("dd if=/dev/zero of=/dev/hvc0 bs=1048576 count=100")
         .await
         .unwrap();
-    is_in_step(&vm).await;
+    assert_in_sync(&vm).await;
     let grown = peak_memory().saturating_sub(before);
     assert!(grown < BOUND, "{grown} KiB more");
 }
 
-/// A guest that says its shell had started anew has no shell any more, and that is all.
+/// The driver treats the guest as one without a shell then.
 #[tokio::test]
-async fn a_false_greeting_ends_the_command_that_makes_it() {
+async fn a_false_greeting_fails_only_its_own_command() {
     let vm = fresh("systemd").await;
     let greeting = "echo 'Spawning backdoor root shell...' >/dev/hvc0; sleep 1000";
     let error = vm.succeed(greeting).await.unwrap_err();
@@ -127,13 +125,13 @@ async fn a_false_greeting_ends_the_command_that_makes_it() {
 }
 
 #[tokio::test]
-async fn no_message_steers_a_terminal() {
+async fn messages_have_no_control_characters() {
     let vm = fresh("systemd").await;
     let escapes = r"printf '\e]0;title\a\e[2J\u202e\x9b\n'";
     let quick = vm.within(Duration::from_secs(10));
     let failed = vm.succeed(format!("{escapes}; false")).await;
     vm.succeed(format!("{escapes} >/dev/ttyS0")).await.unwrap();
-    let (in_vain, on_console) = tokio::join!(
+    let (timed_out, on_console) = tokio::join!(
         quick.wait_until_succeeds(format!("{escapes}; false")),
         quick.wait_for_console_text("never"),
     );
@@ -142,19 +140,19 @@ async fn no_message_steers_a_terminal() {
         .await;
     for error in [
         failed.unwrap_err(),
-        in_vain.unwrap_err(),
+        timed_out.unwrap_err(),
         on_console.unwrap_err(),
         odd_name.unwrap_err(),
     ] {
-        let story = error.to_string();
-        assert!(story.contains("x1b"), "{story}");
-        let steers = |c: char| c.is_control() && c != '\n' && c != '\t' || c == '\u{202e}';
-        assert!(!story.contains(steers), "{story:?}");
+        let message = error.to_string();
+        assert!(message.contains("x1b"), "{message}");
+        let is_control = |c: char| c.is_control() && c != '\n' && c != '\t' || c == '\u{202e}';
+        assert!(!message.contains(is_control), "{message:?}");
     }
 }
 
-/// A guest whose `cp` makes what it likes of what it is to copy to the share.
-async fn with_its_own_cp(dir: &Path, makes: &str) -> Machine {
+/// A guest whose `cp` is a script that runs `makes` with `$target` set to its last argument.
+async fn fresh_with_cp(dir: &Path, makes: &str) -> Machine {
     let vm = fresh_with("systemd", |builder| builder.out_dir(dir).tmp_dir(dir)).await;
     let cp = format!("#!/bin/bash\nset -e\ntarget=${{!#}}\nshopt -s dotglob\n{makes}");
     let cp = machine::quote(&cp).unwrap().into_owned();
@@ -168,7 +166,7 @@ async fn with_its_own_cp(dir: &Path, makes: &str) -> Machine {
 }
 
 #[tokio::test]
-async fn a_share_full_of_traps() {
+async fn a_share_with_special_files() {
     let host = tempfile::tempdir().unwrap();
     let makes = r#"mkdir "$target"
         cd "$target"
@@ -186,7 +184,7 @@ async fn a_share_full_of_traps() {
         : >$'\e[2J'
         mkdir many
         for ((number = 0; number < 2000; number++)); do : >many/$number; done"#;
-    let vm = with_its_own_cp(host.path(), makes).await;
+    let vm = fresh_with_cp(host.path(), makes).await;
     peak_memory();
     let before = peak_memory();
     let out = vm.copy_from_machine("/root/thing", "").await.unwrap();
@@ -208,14 +206,14 @@ async fn a_share_full_of_traps() {
     assert_eq!((huge.len(), huge.blocks()), (1 << 40, 0));
     assert_eq!(fs::read_dir(out.join("many")).unwrap().count(), 2_000);
     let left = fs::read_dir(vm.shared_dir()).unwrap().count();
-    assert_eq!(left, 0, "what was copied is gone from the share");
+    assert_eq!(left, 0, "the share is not empty");
 }
 
-/// Of all that it says one is told the end.
+/// The error has the last lines.
 #[tokio::test]
-async fn a_copy_that_prints_much() {
+async fn the_output_of_a_copy_is_bounded() {
     let host = tempfile::tempdir().unwrap();
-    let vm = with_its_own_cp(
+    let vm = fresh_with_cp(
         host.path(),
         "dd if=/dev/zero bs=1048576 count=128; echo; echo the end; exit 1",
     )
@@ -232,42 +230,42 @@ async fn a_copy_that_prints_much() {
     assert!(error.to_string().contains("the end"), "{error}");
 }
 
-/// All parts of it have one limit.
+/// One time limit holds for all parts of a copy.
 #[tokio::test]
-async fn a_copy_that_does_not_end() {
+async fn a_copy_that_hangs_times_out() {
     let host = tempfile::tempdir().unwrap();
-    let vm = with_its_own_cp(host.path(), "sleep 1000").await;
+    let vm = fresh_with_cp(host.path(), "sleep 1000").await;
     let quick = vm.within(Duration::from_secs(4));
     let out = quick.copy_from_machine("/root/thing", "").await;
     let into = quick.copy_from_host("/etc/hosts", "/tmp/hosts").await;
     for error in [out.map(drop).unwrap_err(), into.unwrap_err()] {
         assert!(error.is_timeout(), "{error}");
-        let story = error.to_string();
-        assert!(story.contains("the guest is still copying"), "{story}");
-        assert!(story.contains("waited "), "{story}");
+        let message = error.to_string();
+        assert!(message.contains("the guest is still copying"), "{message}");
+        assert!(message.contains("waited "), "{message}");
     }
-    is_in_step(&vm).await;
+    assert_in_sync(&vm).await;
     assert_eq!(fs::read_dir(vm.shared_dir()).unwrap().count(), 0);
 }
 
-/// A directory for very many small files: in memory, if the host has room for them there.
+/// A directory for a million small files: in memory, if the host has room there.
 fn roomy_tempdir() -> tempfile::TempDir {
     let in_memory = "/dev/shm";
     let has_room = rustix::fs::statvfs(in_memory)
         .is_ok_and(|it| it.f_bavail * it.f_frsize > 4 << 30 && it.f_favail > 2_500_000);
-    let there = has_room.then(|| tempfile::tempdir_in(in_memory).ok());
-    there
+    let in_memory = has_room.then(|| tempfile::tempdir_in(in_memory).ok());
+    in_memory
         .flatten()
         .unwrap_or_else(|| tempfile::tempdir().unwrap())
 }
 
-/// An emulated guest would take hours to make them, so the host does.
+/// The host creates them, because an emulated guest would take hours.
 #[tokio::test]
 async fn a_million_files_in_the_share() {
     const MILLION: usize = 1_000_000;
     let host = roomy_tempdir();
-    let vm = with_its_own_cp(host.path(), r#"mv /tmp/shared/many "$target""#).await;
-    // Nor does it give all of them their modes in a time that anybody has.
+    let vm = fresh_with_cp(host.path(), r#"mv /tmp/shared/many "$target""#).await;
+    // Setting their modes would take too long as well, so `chmod` does nothing.
     vm.succeed(
         "printf '#!/bin/bash\n' >/tmp/idle; chmod +x /tmp/idle
          mv /tmp/idle \"$(command -v chmod)\"",
@@ -288,7 +286,7 @@ async fn a_million_files_in_the_share() {
     assert_eq!(fs::read_dir(vm.shared_dir()).unwrap().count(), 0);
 }
 
-/// The directory that both see is another one when the host comes back to it.
+/// The guest replaces the directory of a copy before the host reads it.
 #[tokio::test]
 async fn a_share_replaced_by_a_link() {
     let host = tempfile::tempdir().unwrap();
@@ -300,7 +298,7 @@ async fn a_share_replaced_by_a_link() {
         "dir=${{target%/*}}; rm -rf \"$dir\"; ln -s {} \"$dir\"",
         victim.display()
     );
-    let vm = with_its_own_cp(&host.path().join("out"), &makes).await;
+    let vm = fresh_with_cp(&host.path().join("out"), &makes).await;
     let error = vm.copy_from_machine("/root/thing", "").await.unwrap_err();
     assert!(
         matches!(
@@ -315,15 +313,14 @@ async fn a_share_replaced_by_a_link() {
     assert_eq!(fs::read_dir(vm.shared_dir()).unwrap().count(), 0);
 }
 
-/// Nor does one that nobody waits for any more leave anything in a directory that stays.
 #[tokio::test]
-async fn a_copy_that_is_given_up() {
+async fn an_abandoned_copy_leaves_no_files() {
     let host = tempfile::tempdir().unwrap();
-    let makes = "mkdir $target; echo begun >/dev/ttyS0; sleep 1000";
-    let vm = with_its_own_cp(host.path(), makes).await;
+    let makes = "mkdir $target; echo started >/dev/ttyS0; sleep 1000";
+    let vm = fresh_with_cp(host.path(), makes).await;
     tokio::select! {
         out = vm.copy_from_machine("/root/thing", "") => panic!("{out:?}"),
-        begun = vm.wait_for_console_text("begun") => drop(begun.unwrap()),
+        started = vm.wait_for_console_text("started") => drop(started.unwrap()),
     }
     let share = vm.shared_dir().to_owned();
     assert_eq!(fs::read_dir(&share).unwrap().count(), 1);
@@ -332,7 +329,7 @@ async fn a_copy_that_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_deep_share_is_gone_with_its_machine() {
+async fn a_deep_share_is_removed_with_its_machine() {
     let vm = fresh("systemd").await;
     let deep = "printf -v deep d/%.0s {1..100}; cd /tmp/shared; mkdir -p $deep";
     vm.succeed(deep).await.unwrap();

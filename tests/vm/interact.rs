@@ -2,38 +2,38 @@ use machine::TerminalKind;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use vm_tests::fresh;
 
-/// Somebody at a terminal.
-struct Person {
+/// The user's end of a terminal.
+struct User {
     keyboard: DuplexStream,
     screen: DuplexStream,
     seen: String,
 }
 
-/// A person, and the input and output that they have at the other end.
-fn person() -> (Person, DuplexStream, DuplexStream) {
+/// A user's end, and the input and output of the terminal.
+fn user() -> (User, DuplexStream, DuplexStream) {
     let (keyboard, input) = duplex(1 << 10);
     let (output, screen) = duplex(1 << 20);
     let seen = String::new();
-    let person = Person {
+    let user = User {
         keyboard,
         screen,
         seen,
     };
-    (person, input, output)
+    (user, input, output)
 }
 
-impl Person {
-    async fn types(&mut self, text: &str) {
+impl User {
+    async fn type_text(&mut self, text: &str) {
         self.keyboard.write_all(text.as_bytes()).await.unwrap();
     }
 
-    /// Stops typing, and watches to the end.
-    async fn leaves(mut self) {
+    /// Closes the input, and reads the output to its end.
+    async fn close(mut self) {
         drop(self.keyboard);
         self.screen.read_to_string(&mut self.seen).await.unwrap();
     }
 
-    async fn sees(&mut self, text: &str) {
+    async fn wait_for(&mut self, text: &str) {
         let mut buffer = [0; 1024];
         while !self.seen.contains(text) {
             let read = self.screen.read(&mut buffer).await.unwrap();
@@ -49,35 +49,36 @@ async fn a_shell_with_a_terminal() {
     for vm in [fresh("minimal").await, fresh("systemd").await] {
         vm.succeed("true").await.unwrap();
         for _ in 0..2 {
-            let (mut person, input, output) = person();
+            let (mut user, input, output) = user();
             let kind = TerminalKind {
                 rows: 33,
                 ..TerminalKind::default()
             };
             let session = async {
-                person.types("stty size; tty; cd /proc\r").await;
-                person.sees("33 80\r\n").await;
-                person.sees("/dev/hvc0\r\n").await;
-                // Ctrl-C ends what runs, and no more.
-                person.types("sh -c 'echo it runs; sleep 1000; :'\r").await;
-                person.sees("it runs\r\n").await;
-                person.types("\x03").await;
-                person.types("echo still $PWD\r").await;
-                person.sees("still /proc\r\n").await;
-                // Ctrl-D is typed until it ends: the next does not see the rest.
-                person.types("trap 'sleep 1.1' EXIT\r").await;
-                person.leaves().await; // as Ctrl-D
+                user.type_text("stty size; tty; cd /proc\r").await;
+                user.wait_for("33 80\r\n").await;
+                user.wait_for("/dev/hvc0\r\n").await;
+                // Ctrl-C ends the command, not the shell.
+                user.type_text("sh -c 'echo it runs; sleep 1000; :'\r")
+                    .await;
+                user.wait_for("it runs\r\n").await;
+                user.type_text("\x03").await;
+                user.type_text("echo still $PWD\r").await;
+                user.wait_for("still /proc\r\n").await;
+                // Ctrl-D is sent until the shell ends; the next session does not get the rest.
+                user.type_text("trap 'sleep 1.1' EXIT\r").await;
+                user.close().await; // as Ctrl-D
             };
             let (ended, ()) = tokio::join!(vm.shell_interact_on(&kind, input, output), session);
             ended.unwrap();
             assert_eq!(vm.succeed("echo on").await.unwrap(), "on\n");
         }
-        // Left alone in the middle, it is hung up.
-        let (mut person, input, output) = person();
+        // A session that is dropped is hung up.
+        let (mut user, input, output) = user();
         let kind = TerminalKind::default();
         tokio::select! {
             ended = vm.shell_interact_on(&kind, input, output) => panic!("{ended:?}"),
-            () = async { person.types("exec sleep 1234\r").await; person.sees("1234").await } => {}
+            () = async { user.type_text("exec sleep 1234\r").await; user.wait_for("1234").await } => {}
         }
         assert_eq!(vm.succeed("echo on").await.unwrap(), "on\n");
         vm.wait_until_fails("pgrep -f 'sleep 123[4]'")
@@ -89,11 +90,11 @@ async fn a_shell_with_a_terminal() {
 #[tokio::test]
 async fn the_serial_console() {
     let vm = fresh("minimal").await;
-    let (mut person, input, output) = person();
+    let (mut user, input, output) = user();
     let session = async {
-        person.types("echo $((6 * 7)) is seen\r").await;
-        person.sees("42 is seen").await;
-        person.leaves().await;
+        user.type_text("echo $((6 * 7)) is seen\r").await;
+        user.wait_for("42 is seen").await;
+        user.close().await;
     };
     let (ended, ()) = tokio::join!(vm.console_interact_on(input, output), session);
     ended.unwrap();

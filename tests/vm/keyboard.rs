@@ -3,20 +3,20 @@ use std::time::Duration;
 use machine::ErrorKind;
 use vm_tests::{SOON, fresh};
 
-/// Every printable ASCII character, and more of them than QEMU or the keyboard queue.
+/// Every printable ASCII character: more than QEMU or the keyboard queue.
 fn all_characters() -> String {
     (b' '..=b'~').map(char::from).collect()
 }
 
 #[tokio::test]
-async fn what_is_typed_arrives() {
+async fn typed_text_arrives() {
     let vm = fresh("systemd").await;
     vm.within(SOON)
         .wait_until_tty_matches("1", "root@systemd:~# +$")
         .await
         .unwrap();
     let text = all_characters();
-    // QEMU drops what a guest does not take: 16 bytes are queued, of two or three keys.
+    // QEMU queues 16 bytes, which is two or three keys, and drops the rest.
     let vm = vm.key_delay(Duration::from_millis(200));
     vm.send_chars("cat >typed\n").await.unwrap();
     vm.send_chars(&format!("{text}\n")).await.unwrap();
@@ -25,7 +25,7 @@ async fn what_is_typed_arrives() {
     let typed = vm.wait_until_succeeds("grep . /root/typed").await.unwrap();
     assert_eq!(typed, format!("{text}\n"));
 
-    // Another terminal, by its key; a key by its character, by its number.
+    // Switches to another terminal; then types keys by name and by number.
     vm.send_key("ctrl-alt-f2").await.unwrap();
     vm.within(SOON)
         .wait_until_tty_matches("2", "systemd login: +$")
@@ -48,7 +48,7 @@ async fn what_is_typed_arrives() {
 }
 
 #[tokio::test]
-async fn keys_that_are_not_there() {
+async fn unknown_keys_are_refused() {
     let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     let error = vm.send_key("ctrl-alt-entf").await.unwrap_err();

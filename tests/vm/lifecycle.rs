@@ -40,7 +40,7 @@ async fn starts_again_after_a_shutdown() {
 async fn power_off_from_inside() {
     let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
-    // Whether it still gets an answer depends on who is quicker.
+    // The answer may arrive before the guest powers off.
     let _ = vm.execute("poweroff").await;
     let status = vm.wait_for_shutdown().await.unwrap();
     assert!(status.unwrap().success(), "{status:?}");
@@ -60,7 +60,7 @@ async fn crash_is_sudden() {
 }
 
 #[tokio::test]
-async fn reboot_where_it_is_allowed() {
+async fn a_reboot_that_is_allowed() {
     let vm = minimal();
     vm.start_allowing_reboot().await.unwrap();
     vm.succeed("echo kept >/disk/file").await.unwrap();
@@ -83,7 +83,7 @@ async fn reboot_where_it_is_allowed() {
 }
 
 #[tokio::test]
-async fn reboot_ends_a_machine_that_may_not() {
+async fn a_reboot_that_is_not_allowed_ends_qemu() {
     let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
     vm.reboot().await.unwrap();
@@ -91,7 +91,7 @@ async fn reboot_ends_a_machine_that_may_not() {
 }
 
 #[tokio::test]
-async fn state_is_kept_where_it_is_to_be() {
+async fn state_is_kept_on_request() {
     let tmp = tempfile::tempdir().unwrap();
     let machine = |keep| {
         builder("minimal")
@@ -136,8 +136,8 @@ async fn two_machines_at_once() {
     one.succeed("echo hello >/tmp/shared/from-one")
         .await
         .unwrap();
-    let seen = two.succeed("cat /tmp/shared/from-one").await;
-    assert_eq!(seen.unwrap(), "hello\n");
+    let read = two.succeed("cat /tmp/shared/from-one").await;
+    assert_eq!(read.unwrap(), "hello\n");
 
     one.crash().await.unwrap();
     assert!(two.is_up());
@@ -145,7 +145,7 @@ async fn two_machines_at_once() {
 }
 
 #[tokio::test]
-async fn release_forgets_the_machine() {
+async fn release_ends_the_machine() {
     let vm = fresh("systemd").await;
     let pid = vm.pid().unwrap();
     vm.release();
@@ -158,8 +158,8 @@ async fn release_forgets_the_machine() {
     vm.release(); // does nothing
 }
 
-/// A start script that leaves a daemon behind: in a session of its own, its
-/// parent gone, its process number in the file `daemon`.
+/// A start script that leaves a daemon behind, in a session of its own and without its parent.
+/// The file `daemon` has its process id.
 fn script_with_a_daemon(dir: &Path) -> StartScript {
     let path = dir.join("run-parent-vm");
     let daemon = dir.join("daemon");
@@ -195,13 +195,13 @@ async fn dropping_a_machine_leaves_nothing_running() {
     for pid in [qemu, daemon] {
         assert!(
             !Path::new(&format!("/proc/{pid}")).exists(),
-            "process {pid} lives on"
+            "process {pid} still runs"
         );
     }
     assert!(!state.exists());
 }
 
-/// The victim of the next test, in a process of its own.
+/// The process that the next test kills.
 #[tokio::test]
 #[ignore = "run by killing_the_test_leaves_nothing_running"]
 #[expect(clippy::print_stdout, reason = "the other test waits for it")]

@@ -40,7 +40,7 @@ async fn human_monitor() {
 }
 
 #[tokio::test]
-async fn more_than_a_line_is_refused() {
+async fn a_command_of_two_lines_is_refused() {
     let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     let error = vm
@@ -103,7 +103,7 @@ async fn qmp_events_come_while_commands_are_in_flight() {
 }
 
 #[tokio::test]
-async fn qmp_tells_of_the_shutdown() {
+async fn qmp_reports_the_shutdown() {
     let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
     let mut events = vm.qmp_client().unwrap().events();
@@ -113,12 +113,12 @@ async fn qmp_tells_of_the_shutdown() {
 }
 
 #[tokio::test]
-async fn qemu_knows_every_key_of_the_table() {
+async fn qemu_accepts_every_key() {
     let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     for character in (' '..='~').chain(['\n', '\t', '\u{8}', '\u{1b}']) {
         let key = Keys::for_char(character).unwrap();
-        // For a millisecond, so that they do not pile up.
+        // Held for a millisecond only, since QEMU queues keys.
         let reply = vm
             .send_monitor_command(&format!("sendkey {key} 1"))
             .await
@@ -131,7 +131,7 @@ async fn qemu_knows_every_key_of_the_table() {
 async fn an_event_is_waited_for() {
     let vm = fresh("systemd").await;
     vm.start().await.unwrap();
-    // One that has come already, and is not the first.
+    // One that has already been received, after another.
     vm.qmp("stop", Value::Null).await.unwrap();
     vm.qmp("cont", Value::Null).await.unwrap();
     let event = vm
@@ -139,7 +139,7 @@ async fn an_event_is_waited_for() {
         .await
         .unwrap();
     assert_eq!(event.name, "RESUME");
-    // One that is yet to come; the earlier one was taken.
+    // A future one, since the earlier one was consumed.
     let later = async {
         vm.qmp("stop", Value::Null).await.unwrap();
         vm.qmp("cont", Value::Null).await.unwrap();

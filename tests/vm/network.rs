@@ -9,7 +9,7 @@ use vm_tests::{SOON, fresh, show_steps, start_script};
 async fn ports_and_sockets() {
     let vm = fresh("systemd").await;
     let vm = vm.within(SOON);
-    // Nobody listens yet.
+    // No process listens yet.
     vm.wait_for_closed_port(8080).await.unwrap();
     vm.succeed("(sleep 1; exec nc -lk 127.0.0.1 8080) &>/dev/null &")
         .await
@@ -18,7 +18,7 @@ async fn ports_and_sockets() {
     vm.succeed("pkill -f 8080").await.unwrap();
     vm.wait_for_closed_port(8080).await.unwrap();
 
-    // By IPv6 alone.
+    // IPv6 only.
     vm.succeed("nc -6 -lk ::1 8081 &>/dev/null &")
         .await
         .unwrap();
@@ -26,7 +26,7 @@ async fn ports_and_sockets() {
     vm.wait_for_open_port_at("::1", 8081).await.unwrap();
     vm.wait_for_closed_port_at("127.0.0.1", 8081).await.unwrap();
 
-    // What systemd listens on for a service counts.
+    // Sockets on which systemd listens for a service count.
     vm.wait_for_open_unix_socket("/run/dbus/system_bus_socket", false)
         .await
         .unwrap();
@@ -43,7 +43,7 @@ async fn ports_and_sockets() {
         .await
         .unwrap();
 
-    // Bound by another name than it is asked for, on either side.
+    // The socket is bound by one path and requested by another.
     vm.succeed("ln -s /run /root/link; cd /run; nc -lkU /root/link/by-link &>/dev/null &")
         .await
         .unwrap();
@@ -53,18 +53,18 @@ async fn ports_and_sockets() {
 
     let patient = vm.within(Duration::from_secs(1));
     let error = patient.wait_for_open_port(1234).await.unwrap_err();
-    let story = error.to_string();
+    let message = error.to_string();
     assert!(
-        story.contains("TCP port 1234 on localhost to be open"),
-        "{story}"
+        message.contains("TCP port 1234 on localhost to be open"),
+        "{message}"
     );
     assert!(
-        story.contains("[::1]:8081"),
-        "those that listen are shown: {story}"
+        message.contains("[::1]:8081"),
+        "the listening sockets are missing: {message}"
     );
     let error = patient.wait_for_closed_port(8081).await.unwrap_err();
     assert!(error.is_timeout(), "{error}");
-    // Not one that is bound to a datagram, not one that is only a file.
+    // A datagram socket and a regular file don't count.
     let socket = patient
         .wait_for_open_unix_socket("/run/systemd/notify", false)
         .await;
@@ -91,16 +91,16 @@ async fn a_port_that_does_not_answer_is_closed() {
     )
     .await
     .unwrap();
-    // It takes the kernel more than two minutes to give up, for each address.
+    // The kernel's own timeout is more than two minutes for each address.
     vm.wait_for_closed_port(8080).await.unwrap();
     vm.succeed("nft flush ruleset").await.unwrap();
     vm.wait_for_open_port(8080).await.unwrap();
-    // Nobody goes on trying.
+    // No connection attempt is left.
     vm.fail("ss -Htn state syn-sent | grep .").await.unwrap();
 }
 
 #[tokio::test]
-async fn arguments_that_can_not_be() {
+async fn invalid_arguments_are_refused() {
     let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
     let errors = [
@@ -128,11 +128,11 @@ async fn a_forwarded_port_leads_into_the_guest() {
         .await
         .unwrap();
     vm.wait_for_open_port(80).await.unwrap();
-    // Nothing in the guest waits for its network.
+    // The guest's boot does not wait for its network.
     vm.wait_until_succeeds("ip -4 addr show to 10.0.2.15/24 | grep -q inet")
         .await
         .unwrap();
-    // A free port: QEMU takes it over.
+    // The listener finds a free port, and occupies it for now.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let error = vm.forward_port(port, 80).await.unwrap_err();
@@ -181,7 +181,7 @@ async fn a_cable_is_pulled_and_plugged_in_again() {
     a.wait_until_fails("ping -c 1 -W 1 192.168.1.2")
         .await
         .unwrap();
-    // The way to the host stays.
+    // The card that leads to the host stays connected.
     a.succeed("ping -c 1 10.0.2.2").await.unwrap();
     a.unblock().await.unwrap();
     a.wait_until_succeeds("ping -c 1 -W 1 192.168.1.2")
@@ -190,7 +190,7 @@ async fn a_cable_is_pulled_and_plugged_in_again() {
 }
 
 #[tokio::test]
-async fn a_machine_with_one_card_has_no_cable_to_pull() {
+async fn block_needs_a_second_network_card() {
     let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     let error = vm.block().await.unwrap_err();

@@ -15,7 +15,7 @@ async fn a_screenshot_is_a_png() {
     assert_eq!(path, out.path().join("boot.png"));
     let picture = fs::read(&path).unwrap();
     assert!(picture.starts_with(b"\x89PNG\r\n\x1a\n"));
-    // Width and height, from the header: the guest's console, by the kernel's VGA driver.
+    // Width and height in the PNG header.
     assert_eq!(
         picture[16..24],
         [0, 0, 2, 0xd0, 0, 0, 1, 0x90],
@@ -32,7 +32,7 @@ async fn a_screenshot_has_every_pixel() {
     )
     .await
     .unwrap();
-    // Even the cursor stands still.
+    // The cursor must not blink.
     vm.qmp("stop", Value::Null).await.unwrap();
     let path = vm.screenshot("web.example").await.unwrap();
     assert_eq!(path, out.path().join("web.example"));
@@ -50,13 +50,13 @@ async fn a_screenshot_has_every_pixel() {
 }
 
 #[tokio::test]
-async fn each_wait_in_vain_leaves_its_own_picture() {
+async fn each_timed_out_wait_saves_a_screenshot() {
     let out = tempfile::tempdir().unwrap();
     let vm = fresh_with("systemd", |builder| {
         builder.name("web.example").out_dir(out.path())
     })
     .await;
-    vm.succeed("echo here it stands >/dev/tty1").await.unwrap();
+    vm.succeed("echo the last text >/dev/tty1").await.unwrap();
     let impatient = vm.within(Duration::from_secs(1));
     for picture in [
         "web.example-last-screen-1.png",
@@ -66,22 +66,22 @@ async fn each_wait_in_vain_leaves_its_own_picture() {
             .wait_for_still_screen(Duration::from_hours(1))
             .await
             .unwrap_err();
-        let story = error.to_string();
-        assert!(error.is_timeout(), "{story}");
-        assert!(story.contains("here it stands"), "{story}");
-        assert!(story.contains(picture), "{story}");
+        let message = error.to_string();
+        assert!(error.is_timeout(), "{message}");
+        assert!(message.contains("the last text"), "{message}");
+        assert!(message.contains(picture), "{message}");
         let picture = fs::read(out.path().join(picture)).unwrap();
         Image::from_png(&picture).unwrap();
     }
     fs::remove_dir_all(out.path()).unwrap();
     let error = impatient.wait_for_text("never").await.unwrap_err();
-    let story = error.to_string();
-    assert!(story.contains("can't make the screenshot"), "{story}");
-    assert!(story.contains("No such file"), "{story}");
+    let message = error.to_string();
+    assert!(message.contains("can't make the screenshot"), "{message}");
+    assert!(message.contains("No such file"), "{message}");
 }
 
 #[tokio::test]
-async fn a_screenshot_into_nowhere() {
+async fn a_screenshot_needs_a_valid_path() {
     let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     for nowhere in ["/no/such/directory/picture.png", "", ".", "..", "/tmp/"] {

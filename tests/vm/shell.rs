@@ -30,7 +30,7 @@ async fn status_and_output() {
 }
 
 #[tokio::test]
-async fn failures_tell_what_came() {
+async fn a_failure_shows_the_output() {
     let vm = fresh("systemd").await;
     let error = vm.succeed("echo the reason; exit 7").await.unwrap_err();
     assert!(
@@ -43,10 +43,10 @@ async fn failures_tell_what_came() {
         ),
         "{error}"
     );
-    let story = error.to_string();
+    let message = error.to_string();
     assert!(
-        story.contains("echo the reason") && story.contains("\n    the reason"),
-        "{story}"
+        message.contains("echo the reason") && message.contains("\n    the reason"),
+        "{message}"
     );
     let error = vm.fail("echo fine").await.unwrap_err();
     assert!(
@@ -64,14 +64,14 @@ async fn standard_error_goes_to_the_console() {
     vm.wait_for_console_text("to the console").await.unwrap();
 }
 
-/// A getty hangs up the terminal, for all who have it open.
+/// A getty hangs up the terminal for every process that has it open.
 #[tokio::test]
 async fn standard_error_goes_to_the_console_of_a_getty() {
     let vm = fresh("systemd").await;
     vm.wait_for_unit("serial-getty@ttyS0.service")
         .await
         .unwrap();
-    // It prompts again if it did before the template was saved.
+    // It prompts again if the template was saved after the first prompt.
     vm.send_console("\n").await.unwrap();
     vm.wait_for_console_text("login: ").await.unwrap();
     vm.succeed("echo to the console >&2").await.unwrap();
@@ -97,7 +97,7 @@ async fn a_thousand_commands_in_a_row() {
 async fn every_byte_value() {
     let vm = fresh("systemd").await;
     let bytes: Vec<u8> = (0..=255).collect();
-    // Octal escapes, so that the command is text.
+    // Octal escapes keep the command text.
     let escapes: String = bytes.iter().map(|byte| format!("\\{byte:03o}")).collect();
     assert_eq!(
         vm.execute(format!("printf '{escapes}'"))
@@ -130,7 +130,7 @@ async fn text_of_many_lengths_in_many_scripts() {
 async fn two_hundred_megabytes_streamed() {
     const BLOCKS: usize = 200;
     let vm = fresh("systemd").await;
-    // A megabyte of noise, which the guest says 200 times over.
+    // The guest prints a megabyte of random bytes 200 times.
     vm.succeed("head -c 1048576 /dev/urandom >/tmp/block")
         .await
         .unwrap();
@@ -151,8 +151,8 @@ async fn two_hundred_megabytes_streamed() {
             }
         }
     });
-    let say = format!("for block in $(seq {BLOCKS}); do cat /tmp/block; done");
-    assert!(vm.execute_into(say, &mut writer).await.unwrap().success());
+    let print = format!("for block in $(seq {BLOCKS}); do cat /tmp/block; done");
+    assert!(vm.execute_into(print, &mut writer).await.unwrap().success());
     drop(writer);
     let expected = Sha256::digest(block.repeat(BLOCKS));
     assert_eq!(hex(&hashing.await.unwrap()), hex(&expected));
@@ -177,7 +177,7 @@ async fn time_out() {
                 .await
                 .unwrap();
             assert_eq!((exit, exit.status()), (Exit::TimedOut, 124));
-            assert_eq!(vm.succeed("echo in step").await.unwrap(), "in step\n");
+            assert_eq!(vm.succeed("echo in sync").await.unwrap(), "in sync\n");
         }
         assert_eq!(
             vm.succeed("ps | grep -c '[s]leep 1000' || true")
@@ -189,7 +189,7 @@ async fn time_out() {
 }
 
 #[tokio::test]
-async fn an_abandoned_command_is_ended() {
+async fn an_abandoned_command_is_killed() {
     let vm = fresh("systemd").await;
     let abandoned = vm.execute("dmesg -n 1; echo started >/dev/ttyS0; sleep 1000");
     tokio::select! {
@@ -200,7 +200,7 @@ async fn an_abandoned_command_is_ended() {
 }
 
 #[tokio::test]
-async fn a_background_process_goes_on() {
+async fn a_background_process_keeps_running() {
     let vm = fresh("systemd").await;
     vm.succeed("(sleep 1; echo done >/tmp/done) >&2 &")
         .await
@@ -210,7 +210,7 @@ async fn a_background_process_goes_on() {
 }
 
 #[tokio::test]
-async fn waits_end_when_it_has_happened() {
+async fn waits_end_when_their_condition_holds() {
     let vm = fresh("systemd").await;
     vm.succeed("(sleep 1; touch /tmp/there) >&2 &")
         .await
@@ -231,7 +231,7 @@ async fn waits_end_when_it_has_happened() {
 }
 
 #[tokio::test]
-async fn waits_that_are_in_vain_tell_what_was_seen() {
+async fn a_wait_that_times_out_shows_the_last_result() {
     let vm = fresh("systemd").await;
     let never = Command::new("echo still nothing; exit 5").timeout(Duration::from_secs(10));
     let error = vm.wait_until_succeeds(never).await.unwrap_err();
@@ -242,13 +242,13 @@ async fn waits_that_are_in_vain_tell_what_was_seen() {
         panic!("{error}")
     };
     assert!(*looks > 1, "{error}");
-    // Or the last look was cut short.
-    let seen = ["exit code 5, output: still nothing", "exit code 124"];
+    // Or the deadline ended the last attempt.
+    let results = ["exit code 5, output: still nothing", "exit code 124"];
     assert!(
-        seen.iter().any(|seen| last_seen.starts_with(seen)),
+        results.iter().any(|result| last_seen.starts_with(result)),
         "{error}"
     );
-    // A command that takes longer than there is time counts as failed.
+    // A command that exceeds the time limit counts as failed.
     let stuck = Command::new("sleep 1000").timeout(Duration::from_millis(300));
     vm.wait_until_succeeds(stuck.clone()).await.unwrap_err();
     vm.wait_until_fails(stuck).await.unwrap();
@@ -264,7 +264,8 @@ async fn commands_of_one_machine_queue() {
 #[tokio::test]
 async fn the_shell_is_respawned() {
     for vm in booted_and_cloned("minimal").await {
-        // `${$#0}` is the guest's own bash; 0 this command's processes, its end with them.
+        // `${$#0}` is the guest's root shell; 0 is this command's process group, which would
+        // report the end of the command.
         let error = vm.execute("kill -9 ${$#0} 0").await.unwrap_err();
         assert!(error.to_string().contains("restarted"), "{error}");
         assert_eq!(vm.succeed("echo back").await.unwrap(), "back\n");
@@ -280,7 +281,7 @@ async fn strict_mode() {
 }
 
 #[tokio::test]
-async fn on_busybox_too() {
+async fn commands_work_with_busybox() {
     let vm = fresh("minimal").await;
     assert_eq!(
         vm.succeed("printf 'a\\tb\\n'; cat").await.unwrap(),

@@ -5,14 +5,14 @@ use vm_tests::template;
 
 use crate::templates::{PREPARED, SLEEPS};
 
-/// It is mounted then, whoever does that.
+/// Mounts the share if it is an automount, and checks it.
 const USES_SHARE: &str = "ls /tmp/shared >/dev/null; grep -q ' /tmp/shared 9p ' /proc/mounts";
 
-/// What the kernel says on consoles is as it was.
+/// The kernel's log level for consoles, which a restore must keep.
 const CONSOLE_LEVEL: &str = "cat /proc/sys/kernel/printk";
 
 #[tokio::test]
-async fn back_to_an_earlier_moment() {
+async fn restore_returns_to_the_snapshot() {
     let template = template("systemd")
         .wait_for_unit(PREPARED)
         .build()
@@ -43,7 +43,7 @@ async fn back_to_an_earlier_moment() {
         "{host:?} {now:?}"
     );
 
-    // It is the same machine, which does not repeat itself.
+    // The machine keeps its identity, but its random values differ.
     let values = "cat /proc/sys/kernel/random/uuid /etc/machine-id; od -N 16 -x /dev/urandom";
     let mut seen = Vec::new();
     for _ in 0..2 {
@@ -63,68 +63,67 @@ async fn back_to_an_earlier_moment() {
     );
 }
 
-/// The guest stands still then, and goes on.
+/// Each is dropped while the guest is stopped; the guest resumes.
 #[tokio::test]
-async fn nobody_waits_for_it_any_more() {
+async fn an_abandoned_snapshot_or_restore_is_finished() {
     let template = template("minimal").build().await.unwrap();
     let vm = template.clone_machine().await.unwrap();
-    let stands_still = async || {
+    let is_stopped = async || {
         let stopped = vm.wait_for_qmp_event(|event| event.name == "STOP").await;
         stopped.map(drop)
     };
     tokio::select! {
         taken = vm.snapshot() => panic!("{taken:?}"),
-        stopped = stands_still() => stopped.unwrap(),
+        stopped = is_stopped() => stopped.unwrap(),
     }
     vm.succeed("echo before >/tmp/file").await.unwrap();
     let snapshot = vm.snapshot().await.unwrap();
-    stands_still().await.unwrap();
+    is_stopped().await.unwrap();
     vm.succeed("echo after >/tmp/file").await.unwrap();
     tokio::select! {
         restored = vm.restore(&snapshot) => panic!("{restored:?}"),
-        stopped = stands_still() => stopped.unwrap(),
+        stopped = is_stopped() => stopped.unwrap(),
     }
     assert_eq!(vm.succeed("cat /tmp/file").await.unwrap(), "before\n");
 }
 
-/// Whatever has become of the guest.
 #[tokio::test]
-async fn back_from_anywhere() {
+async fn restore_works_from_any_state() {
     let template = template("minimal").build().await.unwrap();
     let vm = template.allowing_reboot().clone_machine().await.unwrap();
     vm.succeed("echo before >/tmp/file").await.unwrap();
     let snapshot = vm.snapshot().await.unwrap();
-    let back = async || {
+    let restore = async || {
         vm.restore(&snapshot).await.unwrap();
-        let look = "cat /tmp/file; grep -q ' /tmp/shared 9p' /proc/mounts";
-        assert_eq!(vm.succeed(look).await.unwrap(), "before\n");
+        let command = "cat /tmp/file; grep -q ' /tmp/shared 9p' /proc/mounts";
+        assert_eq!(vm.succeed(command).await.unwrap(), "before\n");
     };
 
-    // It holds the share.
+    // A process uses the share.
     vm.succeed("cd /tmp/shared; sleep 4321 >&2 &")
         .await
         .unwrap();
-    back().await;
+    restore().await;
 
-    // It has booted since, or is about to.
+    // The guest has rebooted, or is rebooting.
     vm.reboot().await.unwrap();
     vm.fail("cat /tmp/file").await.unwrap();
-    back().await;
+    restore().await;
     vm.reboot().await.unwrap();
-    back().await;
+    restore().await;
 
-    // Its kernel has panicked under a command.
+    // The kernel panicked during a command.
     let panic = "echo 0 >/proc/sys/kernel/panic; echo c >/proc/sysrq-trigger";
     vm.execute(panic).await.unwrap_err();
-    back().await;
+    restore().await;
 
-    // Its shell runs something that nobody waits for any more.
-    let abandoned = vm.succeed("echo begun >&2; sleep 4321");
-    let begun = vm.wait_for_console_text("begun");
+    // The shell runs an abandoned command.
+    let abandoned = vm.succeed("echo started >&2; sleep 4321");
+    let started = vm.wait_for_console_text("started");
     tokio::select! {
         done = abandoned => panic!("{done:?}"),
-        begun = begun => begun.unwrap(),
+        started = started => started.unwrap(),
     };
-    back().await;
+    restore().await;
     vm.fail(SLEEPS).await.unwrap();
 }

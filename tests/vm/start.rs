@@ -8,7 +8,7 @@ use machine::{LegacyStartCommand, Machine, QemuCommand};
 use tempfile::TempDir;
 use vm_tests::{show_steps, start_script};
 
-/// A start script run by hand, with no more than the contract says.
+/// A start script run without `machine`, as the contract for start scripts describes.
 struct ByHand {
     qemu: Child,
     commands: UnixStream,
@@ -18,8 +18,7 @@ struct ByHand {
 }
 
 impl ByHand {
-    /// Starts it, in directories whose names are not easy to quote, and waits
-    /// for the guest's greeting.
+    /// Starts it in directories whose names need quoting, and waits for the guest's greeting.
     fn start(image: &str) -> Self {
         let dir = || {
             tempfile::Builder::new()
@@ -111,10 +110,10 @@ impl Drop for ByHand {
 
 fn keeps_the_contract(image: &str) {
     let mut vm = ByHand::start(image);
-    // The script's process is QEMU's.
+    // The script replaced itself by QEMU.
     let exe = fs::read_link(format!("/proc/{}/exe", vm.qemu.id())).unwrap();
     assert!(exe.ends_with("qemu-system-x86_64"), "{}", exe.display());
-    // The disk is where it should be, an overlay.
+    // The disk is an overlay in the state directory.
     let disk = vm.state.path().join(format!("{image}.qcow2"));
     let info = Command::new("qemu-img")
         .args(["info", "-U"])
@@ -136,12 +135,12 @@ fn keeps_the_contract(image: &str) {
     );
     let from_guest = fs::read_to_string(vm.shared.path().join("from-guest")).unwrap();
     assert_eq!(from_guest, "hello host\n");
-    // The words of QEMU_OPTS got through.
+    // QEMU_OPTS was passed on.
     assert_eq!(
         vm.ask("cat /sys/class/dmi/id/sys_vendor"),
         "words-of-QEMU_OPTS\n"
     );
-    // The time-honoured way to run a command.
+    // The NixOS test driver runs commands like this.
     let run = "timeout 900 bash -c 'set -euo pipefail; echo hi' | (base64 -w 0; echo)";
     assert_eq!(vm.ask(run), "aGkK\n");
     assert_eq!(vm.ask("echo ${PIPESTATUS[0]}"), "0\n");
@@ -160,13 +159,13 @@ fn systemd_keeps_the_contract() {
     keeps_the_contract("systemd");
 }
 
-/// The parts of the image `minimal`, for other start commands.
+/// A file of the image `minimal`, for other start commands.
 fn part(name: &str) -> std::path::PathBuf {
     start_script("minimal").parent().unwrap().join(name)
 }
 
 #[tokio::test]
-async fn legacy() {
+async fn a_legacy_start_command() {
     show_steps();
     let flags = format!(
         "-accel ${{VM_ACCEL:-tcg}} -kernel '{}' -initrd '{}' -append 'console=ttyS0 panic=-1 no_timer_check'",
@@ -199,7 +198,7 @@ async fn legacy() {
 }
 
 #[tokio::test]
-async fn typed() {
+async fn a_typed_start_command() {
     show_steps();
     let qemu = QemuCommand::new("typed")
         .memory_mib(200)
@@ -228,10 +227,7 @@ async fn typed() {
 }
 
 #[test]
-fn an_image_does_not_change() {
+fn the_image_is_read_only() {
     let mode = |path: &Path| path.metadata().unwrap().permissions().readonly();
-    assert!(
-        mode(&part("disk.raw")),
-        "the base of everybody's disk is read-only"
-    );
+    assert!(mode(&part("disk.raw")), "the base of all disks is writable");
 }

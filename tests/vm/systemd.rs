@@ -2,7 +2,7 @@ use machine::{ErrorKind, Machine, StartScript};
 use vm_tests::{fresh, ready, show_steps, start_script};
 
 #[tokio::test]
-async fn all_is_there_and_running() {
+async fn the_image_is_complete() {
     let vm = fresh("systemd").await;
     let state = vm
         .succeed("systemctl is-system-running --wait")
@@ -30,7 +30,7 @@ async fn all_is_there_and_running() {
         .unwrap();
     let file = std::fs::read_to_string(vm.shared_dir().join("file")).unwrap();
     assert_eq!(file, "from the guest\n");
-    // A port of one's own.
+    // A local port.
     vm.succeed(
         "nc -l 127.0.0.1 8080 >/tmp/got &
         until echo hi | nc -N 127.0.0.1 8080; do sleep 0.1; done
@@ -73,10 +73,10 @@ async fn reboots() {
     assert_eq!(vm.succeed("cat /root/file").await.unwrap(), "kept\n");
 }
 
-/// The image's system in memory plays the initrd, and leaves for that on the disk.
+/// The image's system in memory acts as the initrd of the system on the disk.
 #[tokio::test]
 async fn leaves_the_initrd() {
-    // As the start script's, and what its initramfs and systemd look for.
+    // The start script's arguments, and those for its initramfs and systemd.
     let append = "console=tty0 console=ttyS0 panic=-1 net.ifnames=0 no_timer_check tsc=unstable \
         vm.initrd root=/dev/vda rootfstype=ext4 rw";
     let script = StartScript::new(start_script("systemd")).args(["-m", "2048", "-append", append]);
@@ -87,7 +87,7 @@ async fn leaves_the_initrd() {
     vm.switch_root().await.unwrap();
     assert_eq!(vm.succeed(root).await.unwrap(), "ext4\n");
     vm.wait_for_unit("multi-user.target").await.unwrap();
-    // There is nothing to leave any more.
+    // The guest has left the initrd already.
     let error = vm.switch_root().await.unwrap_err();
     assert!(
         matches!(error.kind(), ErrorKind::UnitState { .. }),

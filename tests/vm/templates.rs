@@ -37,13 +37,13 @@ async fn clones_are_independent() {
     one.crash().await.unwrap();
     assert_eq!(other.succeed("echo alive").await.unwrap(), "alive\n");
 
-    // Its disk is its own, and it can boot from it.
+    // It boots from a disk of its own.
     one.start().await.unwrap();
     assert_eq!(one.succeed("cat /disk/file").await.unwrap(), "one\n");
 }
 
 #[tokio::test]
-async fn clones_are_made_ahead() {
+async fn clones_are_made_in_advance() {
     let template = template("minimal").build().await.unwrap().ahead();
     let [one, other] = [
         template.clone_machine().await,
@@ -57,9 +57,8 @@ async fn clones_are_made_ahead() {
     assert_ne!(of_one.unwrap(), of_other.unwrap());
 }
 
-/// What clones must not share.
 #[tokio::test]
-async fn clones_are_fresh() {
+async fn each_clone_has_its_own_identity() {
     let template = template("systemd")
         .wait_for_unit(PREPARED)
         .build()
@@ -85,7 +84,7 @@ async fn clones_are_fresh() {
         "{id}"
     );
 
-    // The clock was set, not more than some commands ago.
+    // The clock was set recently.
     let now = one.succeed("date +%s").await.unwrap();
     let now = Duration::from_secs(now.trim().parse().unwrap());
     let host = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
@@ -94,7 +93,7 @@ async fn clones_are_fresh() {
         "{host:?} {now:?}"
     );
 
-    // Each has the share, which is its own.
+    // Each has a shared directory of its own.
     for vm in [&one, &other] {
         vm.succeed("hostname >/tmp/shared/name && grep -q ' /tmp/shared 9p ' /proc/mounts")
             .await
@@ -114,8 +113,8 @@ async fn clones_are_fresh() {
     );
 }
 
-/// What a template is for others: it is made once, and used as it is.
-async fn behaves(vm: &Machine) {
+/// Checks units, files, the console, the keyboard, ports and shutdown.
+async fn check_operations(vm: &Machine) {
     vm.wait_for_unit(PREPARED).await.unwrap();
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
@@ -129,7 +128,7 @@ async fn behaves(vm: &Machine) {
     vm.wait_for_console_text("to the console").await.unwrap();
     vm.send_console("\n").await.unwrap();
     vm.wait_for_console_text("login: ").await.unwrap();
-    // Whoever logs in throws away what was typed before.
+    // A login discards earlier input.
     vm.within(SOON)
         .wait_until_tty_matches("1", "(login:|#) +$")
         .await
@@ -145,20 +144,20 @@ async fn behaves(vm: &Machine) {
 }
 
 #[tokio::test]
-async fn a_boot_behaves() {
+async fn a_booted_machine_works() {
     let vm = systemd();
     vm.connect().await.unwrap();
-    behaves(&vm).await;
+    check_operations(&vm).await;
 }
 
 #[tokio::test]
-async fn a_clone_behaves_as_a_boot_does() {
+async fn a_clone_works_like_a_booted_machine() {
     let template = template("systemd")
         .wait_for_unit(PREPARED)
         .build()
         .await
         .unwrap();
-    behaves(&template.clone_machine().await.unwrap()).await;
+    check_operations(&template.clone_machine().await.unwrap()).await;
 }
 
 #[tokio::test]
@@ -184,7 +183,7 @@ async fn a_template_of_a_clone() {
         .unwrap();
     assert_eq!(files, "base\nmore\na tool");
     vm.succeed(SLEEPS).await.unwrap();
-    // Its parent is as it was.
+    // The parent is unchanged.
     base.clone_machine()
         .await
         .unwrap()
@@ -211,7 +210,7 @@ async fn has_booted(vm: &Machine) -> bool {
 }
 
 #[tokio::test]
-async fn a_clone_that_may_reboot() {
+async fn a_clone_can_reboot() {
     let template = template("minimal").build().await.unwrap();
     let vm = template.allowing_reboot().clone_machine().await.unwrap();
     vm.succeed("echo kept >/disk/file; sync").await.unwrap();

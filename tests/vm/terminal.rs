@@ -20,7 +20,7 @@ async fn text_on_a_terminal() {
     assert!(rows.iter().all(|row| row.chars().count() == 80), "{text:?}");
     assert_eq!(rows[0].trim_end(), "café → x");
     assert_eq!(rows[1].trim_end(), " second row");
-    // From the beginning of a row to its end.
+    // `^` and `$` match at the ends of a row.
     vm.wait_until_tty_matches("1", "^ second row *$")
         .await
         .unwrap();
@@ -38,12 +38,12 @@ async fn text_on_a_terminal() {
     assert!(error.is_timeout());
     assert!(
         error.to_string().contains("second row"),
-        "what is there is shown: {error}"
+        "the text of the terminal is missing: {error}"
     );
 }
 
 #[tokio::test]
-async fn terminals_that_are_not_there() {
+async fn missing_terminals_are_refused() {
     let vm = fresh("systemd").await;
     for tty in ["", "1; reboot", "S0", "-1", "0", "64", "99"] {
         let error = vm.get_tty_text(tty).await.unwrap_err();
@@ -57,7 +57,7 @@ async fn terminals_that_are_not_there() {
         matches!(error.kind(), ErrorKind::BadArgument { .. }),
         "{error}"
     );
-    // One that nobody has used yet.
+    // A terminal that has no /dev/vcs40 yet.
     let error = vm.get_tty_text("40").await.unwrap_err();
     assert!(
         matches!(error.kind(), ErrorKind::CommandFailed { .. }),
@@ -70,11 +70,11 @@ async fn terminals_that_are_not_there() {
         .unwrap_err();
     assert!(error.is_timeout(), "{error}");
     assert!(error.to_string().contains("No such file"), "{error}");
-    vm.succeed("(sleep 2; echo here it is >/dev/tty40) >&2 &")
+    vm.succeed("(sleep 2; echo printed later >/dev/tty40) >&2 &")
         .await
         .unwrap();
     vm.within(SOON)
-        .wait_until_tty_matches("40", "^here it is *$")
+        .wait_until_tty_matches("40", "^printed later *$")
         .await
         .unwrap();
     let error = vm.wait_until_tty_matches("1", "(").await.unwrap_err();

@@ -24,11 +24,11 @@ async fn a_text_console_is_read_exactly() {
     let variants = vm.get_screen_text_variants().await.unwrap();
     assert!(
         variants.len() > 1,
-        "Tesseract's are there, too: {variants:?}"
+        "Tesseract's variants are missing: {variants:?}"
     );
     assert!(variants[0].starts_with(text), "{variants:?}");
 
-    // It has scrolled; another font, with other characters.
+    // After scrolling, and with a font of other characters.
     vm.succeed("for i in {1..60}; do echo line $i; done >/dev/tty1")
         .await
         .unwrap();
@@ -41,22 +41,25 @@ async fn a_text_console_is_read_exactly() {
     vm.wait_for_text("^line 60$").await.unwrap();
     vm.succeed("echo Жизнь >/dev/tty1").await.unwrap();
     vm.wait_for_text("^Жизнь$").await.unwrap();
-    let places = vm.find_text("line (59|60)").await.unwrap();
-    assert_eq!(places.len(), 2);
+    let matches = vm.find_text("line (59|60)").await.unwrap();
+    assert_eq!(matches.len(), 2);
     assert_eq!(
-        (places[0].x, places[0].width, places[0].height),
+        (matches[0].x, matches[0].width, matches[0].height),
         (0, 63, 16)
     );
 
     let impatient = vm.within(Duration::from_secs(1));
     let error = impatient.wait_for_text("never").await.unwrap_err();
     assert!(error.is_timeout(), "{error}");
-    let story = error.to_string();
-    assert!(story.contains("line 60"), "what is there is shown: {story}");
+    let message = error.to_string();
+    assert!(
+        message.contains("line 60"),
+        "the text on the screen is missing: {message}"
+    );
     let picture = out.path().join("systemd-last-screen-1.png");
     assert!(
-        picture.exists() && story.contains("systemd-last-screen-1.png"),
-        "{story}"
+        picture.exists() && message.contains("systemd-last-screen-1.png"),
+        "{message}"
     );
     let error = vm.wait_for_text("(").await.unwrap_err();
     assert!(
@@ -79,16 +82,16 @@ async fn text_on_a_desktop() {
         .await
         .unwrap();
 
-    // Where it is, one can click: into the window, which has the keyboard then.
-    let places = vm.find_text("words in").await.unwrap();
-    let place = places[0];
+    // A click on the text focuses the window.
+    let matches = vm.find_text("words in").await.unwrap();
+    let rectangle = matches[0];
     assert!(
-        (100..500).contains(&place.x) && (100..200).contains(&place.y),
-        "{place:?}"
+        (100..500).contains(&rectangle.x) && (100..200).contains(&rectangle.y),
+        "{rectangle:?}"
     );
     vm.click_text("Some words").await.unwrap();
-    // A pointer among the words can make Tesseract misread even the title
-    // ("reot"); that of a window without the keyboard is grey on grey.
+    // A pointer over the words can make Tesseract misread even the title ("reot"), and the
+    // title of a window without focus is grey on grey.
     vm.move_pointer(800, 600).await.unwrap();
     vm.wait_for_text("Terminal of r").await.unwrap();
     vm.send_chars("with the keyboard\n").await.unwrap();
@@ -113,7 +116,7 @@ async fn text_on_a_desktop() {
 }
 
 #[tokio::test]
-async fn where_the_pointer_can_not_be() {
+async fn invalid_pointer_moves_are_refused() {
     let vm = fresh("systemd").await;
     vm.start().await.unwrap();
     let error = vm.move_pointer(10_000, 0).await.unwrap_err();
@@ -141,16 +144,16 @@ async fn a_dropped_click_releases_the_button() {
     )
     .await
     .unwrap();
-    let had = async |values: &str| {
+    let wait_for_values = async |values: &str| {
         let command = format!("test \"$({LEFT_BUTTON})\" = {values}");
         vm.wait_until_succeeds(command).await.unwrap()
     };
     let slow = vm.key_delay(Duration::from_hours(1));
     tokio::select! {
         clicked = slow.click(Button::Left) => panic!("{clicked:?}"),
-        _ = had("1") => {}
+        _ = wait_for_values("1") => {}
     }
-    had("10").await;
+    wait_for_values("10").await;
     vm.click(Button::Left).await.unwrap();
-    had("1010").await;
+    wait_for_values("1010").await;
 }

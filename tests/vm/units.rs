@@ -8,7 +8,7 @@ async fn units_and_jobs() {
     let vm = fresh("systemd").await;
     vm.wait_for_unit("multi-user.target").await.unwrap();
 
-    // A unit that takes its time.
+    // A unit that starts slowly.
     vm.succeed(
         "cat >/run/systemd/system/slow.service <<'EOF'
 [Service]
@@ -37,7 +37,7 @@ systemctl start --no-block slow",
     };
     assert_eq!((state.as_str(), wanted.as_str()), ("inactive", "active"));
 
-    // Inactive, and nothing is about to change that: told at once.
+    // Inactive without a job: the wait fails at once.
     let error = vm.wait_for_unit("slow").await.unwrap_err();
     assert!(
         matches!(error.kind(), ErrorKind::UnitState { .. }),
@@ -51,7 +51,7 @@ systemctl start --no-block slow",
 }
 
 #[tokio::test]
-async fn a_unit_that_will_not_be_active_is_told_of_at_once() {
+async fn a_unit_that_cannot_become_active_fails_at_once() {
     let vm = fresh("systemd").await;
     vm.succeed(
         "cat >/run/systemd/system/bad.service <<'EOF'
@@ -67,12 +67,15 @@ systemctl start bad; until systemctl is-failed bad; do sleep 0.1; done",
         matches!(error.kind(), ErrorKind::UnitState { .. }),
         "{error}"
     );
-    let story = error.to_string();
+    let message = error.to_string();
     assert!(
-        story.contains("unit bad is failed (exit-code), not active"),
-        "{story}"
+        message.contains("unit bad is failed (exit-code), not active"),
+        "{message}"
     );
-    assert!(story.contains("the reason is in the journal"), "{story}");
+    assert!(
+        message.contains("the reason is in the journal"),
+        "{message}"
+    );
 
     let error = vm.wait_for_unit("no-such.service").await.unwrap_err();
     assert!(
@@ -81,7 +84,7 @@ systemctl start bad; until systemctl is-failed bad; do sleep 0.1; done",
     );
     assert!(!vm.start_job("no-such").await.unwrap().success());
 
-    // One that is not there yet, but a job makes it.
+    // A unit that a job is about to create.
     vm.succeed(
         "cat >/run/systemd/system/maker.service <<'EOF'
 [Service]
@@ -95,7 +98,7 @@ systemctl start --no-block maker",
     .unwrap();
     vm.within(SOON).wait_for_unit("made.service").await.unwrap();
 
-    // One that never gets there.
+    // A unit that stays in activating.
     vm.succeed("systemd-run --no-block --unit=never -p Type=notify sleep 1d")
         .await
         .unwrap();
@@ -117,7 +120,7 @@ systemctl start --no-block maker",
 }
 
 #[tokio::test]
-async fn names_are_only_names() {
+async fn unit_names_are_quoted() {
     let vm = fresh("systemd").await;
     for name in [
         "no such unit",
@@ -176,13 +179,13 @@ async fn units_of_a_user() {
     assert_eq!(greeting, "alice 'quoted'\n");
 
     let of_alice = |name| Unit::of_user("alice", name);
-    // She may not read the journal, but her units are in it.
+    // Alice can't read the journal, which has her units' messages.
     vm.succeed(
         "groups alice | grep -qw systemd-journal && exit 1
 mkdir -p /run/systemd/user; cd /run/systemd/user
 cat >bad.service <<'EOF'
 [Service]
-ExecStart=sh -c 'echo the reason is hers; exit 3'
+ExecStart=sh -c 'echo the reason of alice; exit 3'
 EOF
 cat >slow.service <<'EOF'
 [Service]
@@ -196,9 +199,9 @@ EOF",
     let query = "daemon-reload && systemctl --user start bad; until systemctl --user is-failed bad; do sleep 0.1; done";
     assert!(vm.systemctl(query, Some("alice")).await.unwrap().success());
     let error = vm.wait_for_unit(of_alice("bad")).await.unwrap_err();
-    let story = error.to_string();
-    assert!(story.contains("failed (exit-code)"), "{story}");
-    assert!(story.contains("the reason is hers"), "{story}");
+    let message = error.to_string();
+    assert!(message.contains("failed (exit-code)"), "{message}");
+    assert!(message.contains("the reason of alice"), "{message}");
 
     let active = async |is_active: &str| {
         let state = vm.get_unit_property(of_alice("slow"), "ActiveState").await;
@@ -227,7 +230,7 @@ EOF",
     );
 }
 
-/// Of the image's ordinary user.
+/// The id of the image's ordinary user.
 const ALICE: u32 = 1000;
 
 #[tokio::test]

@@ -26,7 +26,7 @@ async fn windows_of_a_desktop() {
     assert!(error.is_timeout());
     assert!(
         error.to_string().contains("of its own"),
-        "those there are shown: {error}"
+        "the names of the windows are missing: {error}"
     );
     let shown: Vec<&str> = error.evidence().iter().map(|e| e.what.as_str()).collect();
     assert!(shown.contains(&"screenshot"), "{error}");
@@ -60,9 +60,9 @@ async fn a_guest_without_x() {
 }
 
 #[tokio::test]
-async fn a_journal_that_goes_on_and_on() {
+async fn wait_for_x_with_a_long_journal() {
     let vm = fresh("systemd").await;
-    // What writes to a pipe that nobody reads is to die of it, as in most guests.
+    // As in most guests, SIGPIPE ends a process that writes to a closed pipe.
     vm.succeed(
         "mkdir -p /run/systemd/system/backdoor.service.d
         printf '[Service]\nIgnoreSIGPIPE=no\n' >/run/systemd/system/backdoor.service.d/pipe.conf

@@ -106,7 +106,7 @@ const PHASES: [&str; 8] = [
 ];
 
 /// An incomplete template may be left in the cache. Making it again removes it, which
-/// `templates::cache::killed_while_saving_leaves_nothing` tests.
+/// `templates::cache::a_build_killed_while_saving_leaves_no_files` tests.
 #[test]
 fn an_interrupted_template_leaves_nothing_behind() {
     for signal in [Signal::INT, Signal::KILL] {

@@ -1,4 +1,4 @@
-//! How templates are kept, and what is made anew.
+//! The cache of templates: reuse, rebuilding and removal.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -10,33 +10,37 @@ use vm_tests::{other_test, soon, template};
 use super::{dir_of, has_booted};
 
 #[tokio::test]
-async fn what_is_damaged_is_made_anew() {
+async fn a_damaged_template_is_rebuilt() {
     let cache = tempfile::tempdir().unwrap();
     let booted = template("minimal").build().await.unwrap();
     let build = || booted.extend().cache_dir(cache.path()).build();
     let (first, second) = tokio::join!(build(), build());
     let (first, second) = (first.unwrap(), second.unwrap());
     let dir = dir_of(&first);
-    assert_eq!(dir, dir_of(&second), "it is made once");
-    assert_eq!(dir, dir_of(&build().await.unwrap()), "it is taken as it is");
+    assert_eq!(dir, dir_of(&second), "the template was built twice");
+    assert_eq!(
+        dir,
+        dir_of(&build().await.unwrap()),
+        "the template was not reused"
+    );
 
-    // Changed behind a template's back, by somebody who was killed while making
-    // another: clones boot, until somebody makes it anew.
+    // A damaged file, and a directory left by a killed build: clones boot until the template
+    // is rebuilt.
     std::fs::write(dir.join("devices"), "nonsense").unwrap();
     let left = dir.with_extension("abcdefghijkl");
     std::fs::create_dir(&left).unwrap();
     assert!(has_booted(&first.clone_machine().await.unwrap()).await);
     assert!(!dir.join("template.json").exists());
-    let anew = build().await.unwrap();
-    assert_ne!(dir, dir_of(&anew));
+    let rebuilt = build().await.unwrap();
+    assert_ne!(dir, dir_of(&rebuilt));
     assert!(!left.exists());
-    assert!(dir.exists(), "it is in use");
-    for template in [&anew, &second] {
+    assert!(dir.exists(), "a template in use was removed");
+    for template in [&rebuilt, &second] {
         assert!(!has_booted(&template.clone_machine().await.unwrap()).await);
     }
 
-    // What nobody uses goes.
-    drop((first, second, anew));
+    // Unused templates are removed.
+    drop((first, second, rebuilt));
     Template::clear(cache.path()).unwrap();
     let entries = std::fs::read_dir(cache.path()).unwrap().flatten();
     let left: Vec<_> = entries
@@ -46,9 +50,9 @@ async fn what_is_damaged_is_made_anew() {
     assert!(left.is_empty(), "{left:?}");
 }
 
-/// Its disks are on top of those of a parent that is gone.
+/// Its disks are overlays of those of the removed parent.
 #[tokio::test]
-async fn a_clone_of_what_is_made_anew_is_made_anew() {
+async fn a_child_of_a_rebuilt_template_is_rebuilt() {
     let cache = tempfile::tempdir().unwrap();
     let booted = template("minimal").build().await.unwrap();
     let base = || {
@@ -66,21 +70,21 @@ async fn a_clone_of_what_is_made_anew_is_made_anew() {
     let vm = extended.clone_machine().await.unwrap();
     std::fs::write(dir_of(&first).join("devices"), "nonsense").unwrap();
 
-    let anew = base().await.unwrap();
-    let again = extend(&anew).await.unwrap();
-    assert_ne!(dir_of(&extended), dir_of(&again));
-    let clone = again.clone_machine().await.unwrap();
+    let rebuilt = base().await.unwrap();
+    let rebuilt_child = extend(&rebuilt).await.unwrap();
+    assert_ne!(dir_of(&extended), dir_of(&rebuilt_child));
+    let clone = rebuilt_child.clone_machine().await.unwrap();
     assert!(!has_booted(&clone).await);
     clone.succeed(is_whole).await.unwrap();
-    // What runs is not disturbed, and has its disks when it boots.
+    // A running clone is not affected, and keeps its disks when it boots.
     vm.succeed(is_whole).await.unwrap();
     vm.shutdown().await.unwrap();
     vm.succeed(is_whole).await.unwrap();
 }
 
-/// A handle may be older than what has become of it.
+/// The parent is damaged after its `Template` was built.
 #[tokio::test]
-async fn a_damaged_parent_is_made_anew() {
+async fn a_damaged_parent_is_rebuilt() {
     let cache = tempfile::tempdir().unwrap();
     let base = extended_in(cache.path()).await;
     std::fs::write(dir_of(&base).join("devices"), "nonsense").unwrap();
@@ -92,9 +96,9 @@ async fn a_damaged_parent_is_made_anew() {
     assert_eq!(vm.succeed("cat /tmp/file").await.unwrap(), "kept\n");
 }
 
-/// What it is kept as is not what was made.
+/// The cache key would not describe the template.
 #[tokio::test]
-async fn what_changes_while_it_is_made_is_not_kept() {
+async fn a_file_that_changes_during_the_build_is_an_error() {
     let [cache, source] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let file = source.path().join("file");
     std::fs::write(&file, "one").unwrap();
@@ -104,8 +108,11 @@ async fn what_changes_while_it_is_made_is_not_kept() {
         template.copy_from_host(&file, "/tmp/file").build()
     };
     let change = async {
-        let makes = || std::fs::read_dir(cache.path()).unwrap().count() > 1;
-        assert!(soon(makes).await, "a lock, and a directory");
+        let has_begun = || std::fs::read_dir(cache.path()).unwrap().count() > 1;
+        assert!(
+            soon(has_begun).await,
+            "the build has not created its directory"
+        );
         std::fs::write(&file, "another").unwrap();
     };
     let (made, ()) = tokio::join!(build(), change);
@@ -115,9 +122,8 @@ async fn what_changes_while_it_is_made_is_not_kept() {
     assert_eq!(vm.succeed("cat /tmp/file").await.unwrap(), "another");
 }
 
-/// It is no fault of the template's.
 #[tokio::test]
-async fn a_clone_that_does_not_start_spoils_nothing() {
+async fn a_clone_that_fails_to_start_leaves_the_template_intact() {
     let cache = tempfile::tempdir().unwrap();
     let template = extended_in(cache.path()).await;
     let wrong = |builder: Builder| builder.env("QEMU_OPTS", "-no-such-option");
@@ -125,12 +131,15 @@ async fn a_clone_that_does_not_start_spoils_nothing() {
     assert!(error.to_string().contains("no-such-option"), "{error}");
     let other = |builder: Builder| builder.env("QEMU_OPTS", "-device virtio-balloon-pci");
     let vm = template.clone_with(other).await.unwrap();
-    assert!(has_booted(&vm).await, "no clone has another device");
+    assert!(
+        has_booted(&vm).await,
+        "a clone with another device was not booted"
+    );
     assert!(!has_booted(&template.clone_machine().await.unwrap()).await);
 }
 
 #[tokio::test]
-async fn a_preparation_that_fails_leaves_nothing() {
+async fn a_failed_preparation_leaves_no_files() {
     let cache = tempfile::tempdir().unwrap();
     let builder = || template("minimal").cache_dir(cache.path());
     let error = builder()
@@ -139,7 +148,7 @@ async fn a_preparation_that_fails_leaves_nothing() {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("no luck"), "{error}");
-    // A clone is prepared as a boot is.
+    // A clone is prepared like a booted machine.
     let booted = template("minimal").build().await.unwrap();
     let builder = || booted.extend().cache_dir(cache.path());
     let panic = "echo c >/proc/sysrq-trigger";
@@ -167,10 +176,10 @@ async fn a_preparation_that_fails_leaves_nothing() {
     );
 }
 
-/// A disk without room for the RAM, and one without room for the rest.
+/// A disk without space for the RAM, and one without space for the rest.
 #[tokio::test]
 #[ignore = "needs to mount file systems"]
-async fn a_full_disk_leaves_nothing() {
+async fn a_full_disk_leaves_no_files() {
     let disk = tempfile::tempdir().unwrap();
     for size in ["100m", "257m"] {
         let mounted = Command::new("mount")
@@ -190,7 +199,7 @@ async fn a_full_disk_leaves_nothing() {
             .await
             .unwrap_err();
         let left = std::fs::read_dir(disk.path()).unwrap().count();
-        // QEMU has been killed, but may not be gone.
+        // The killed QEMU may not have exited yet.
         let mut umount = Command::new("umount");
         let unmounted = umount.arg("--lazy").arg(disk.path()).status();
         assert!(unmounted.unwrap().success());
@@ -199,18 +208,18 @@ async fn a_full_disk_leaves_nothing() {
             "{error}"
         );
         assert!(error.to_string().contains("No space left"), "{error}");
-        assert_eq!(left, 1, "only the lock");
+        assert_eq!(left, 1, "more than the lock is left");
     }
 }
 
-/// Nobody makes it in place of a template's maker that was killed but the next one.
+/// The next build removes what the killed one left, and makes the template.
 #[tokio::test]
-async fn killed_while_saving_leaves_nothing() {
+async fn a_build_killed_while_saving_leaves_no_files() {
     template("minimal").build().await.unwrap();
     let cache = tempfile::tempdir().unwrap();
-    // Before anything is written; and when its disks are still to be moved.
+    // Before the first write, and before the disks are moved.
     for step in ["saving vm", "forced crash"] {
-        let mut victim = maker(cache.path());
+        let mut victim = builder_process(cache.path());
         let output = BufReader::new(victim.stdout.take().unwrap());
         let mut lines = output.lines().map_while(Result::ok);
         assert!(lines.any(|line| line.contains(step)));
@@ -226,37 +235,37 @@ async fn killed_while_saving_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn made_once_by_several_processes() {
+async fn several_processes_build_a_template_once() {
     template("minimal").build().await.unwrap();
     let cache = tempfile::tempdir().unwrap();
-    let makers = [maker(cache.path()), maker(cache.path())];
-    let said = makers.map(|maker| {
-        let output = maker.wait_with_output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{said}");
-        said
+    let processes = [builder_process(cache.path()), builder_process(cache.path())];
+    let outputs = processes.map(|process| {
+        let output = process.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{text}");
+        text
     });
-    let made = |said: &&String| said.contains("saving vm");
-    assert_eq!(said.iter().filter(made).count(), 1, "{said:?}");
+    let has_built = |text: &&String| text.contains("saving vm");
+    assert_eq!(outputs.iter().filter(has_built).count(), 1, "{outputs:?}");
 }
 
-/// A template that takes no boot to make.
+/// A template that is built without a boot.
 async fn extended_in(cache: &Path) -> Template {
     let booted = template("minimal").build().await.unwrap();
     let extended = booted.extend().cache_dir(cache).build();
     extended.await.unwrap()
 }
 
-/// A process that makes a template.
-fn maker(cache: &Path) -> Child {
-    let mut command = other_test("templates::cache::makes");
+/// A process that builds a template.
+fn builder_process(cache: &Path) -> Child {
+    let mut command = other_test("templates::cache::build_template");
     command.env("MAKER_DIR", cache).stdout(Stdio::piped());
     command.spawn().unwrap()
 }
 
 #[tokio::test]
-#[ignore = "run by others, in a process of its own"]
-async fn makes() {
+#[ignore = "run by other tests in a process of its own"]
+async fn build_template() {
     let cache = std::env::var_os("MAKER_DIR").expect("run by another test");
     assert_eq!(extended_in(Path::new(&cache)).await.cannot(), None);
 }

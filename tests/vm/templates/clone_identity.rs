@@ -25,7 +25,7 @@ const RECORD: &str = "\
     mkdir -p /tmp/shared
     mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 shared /tmp/shared";
 
-/// What both ways must leave alike.
+/// Prints what must be the same for both ways.
 const IDENTITY: &str = r#"hostname
     cat /etc/hostname
     grep -xE '[0-9a-f]{32}' /etc/machine-id | wc -l
@@ -126,7 +126,11 @@ async fn a_guest_that_cannot_get_an_identity_boots() {
         template.build()
     };
     let first = build().await.unwrap();
-    assert_eq!(first.cannot(), None, "no clone has been made yet");
+    assert_eq!(
+        first.cannot(),
+        None,
+        "the template was refused before its first clone"
+    );
     assert!(has_booted(&first.clone_machine().await.unwrap()).await);
     let known = build().await.unwrap();
     let reason = known.cannot().unwrap();

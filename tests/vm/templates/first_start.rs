@@ -1,4 +1,4 @@
-//! Machines whose first start goes on from a template of their own.
+//! Machines whose first start is a clone of a template of the start command.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use vm_tests::{show_steps, start_script, templates};
 
 use super::has_booted;
 
-/// Without the variables that other tests' machines have.
+/// Without the environment variables of `vm_tests::builder`.
 fn plain(image: &str) -> Builder {
     show_steps();
     Machine::builder(StartScript::new(start_script(image)))
@@ -26,13 +26,13 @@ async fn started(builder: Builder) -> Machine {
 }
 
 #[tokio::test]
-async fn the_first_start_boots_nothing() {
+async fn the_first_start_is_a_clone() {
     let cache = tempfile::tempdir().unwrap();
     let warm = || minimal().templates(cache.path());
     let [one, other] = [started(warm()).await, started(warm()).await];
     assert!(!has_booted(&one).await && !has_booted(&other).await);
 
-    // What it says of itself is its own, as is what it does.
+    // They have random values and disks of their own.
     let uuid = "cat /proc/sys/kernel/random/uuid";
     let [of_one, of_other] = [one.succeed(uuid).await, other.succeed(uuid).await];
     assert_ne!(of_one.unwrap(), of_other.unwrap());
@@ -45,22 +45,22 @@ async fn the_first_start_boots_nothing() {
 }
 
 #[tokio::test]
-async fn what_has_no_template_boots() {
+async fn a_machine_without_a_template_boots() {
     let dir = tempfile::tempdir().unwrap();
     let cache = dir.path().join("templates");
     let warm = || minimal().templates(&cache);
-    let kept = warm().tmp_dir(dir.path()).keep_vm_state(true);
-    let told = warm().env("A_VARIABLE", "of its own");
-    let nowhere = minimal().templates("/proc/no/templates");
-    for description in [kept, told, nowhere] {
+    let with_kept_state = warm().tmp_dir(dir.path()).keep_vm_state(true);
+    let with_variable = warm().env("A_VARIABLE", "of its own");
+    let unusable_cache = minimal().templates("/proc/no/templates");
+    for description in [with_kept_state, with_variable, unusable_cache] {
         let vm = started(description).await;
         assert!(has_booted(&vm).await);
     }
     assert!(!cache.exists());
 }
 
-/// As if QEMU could not load it.
-fn spoil_devices(cache: &Path) {
+/// Makes the template impossible to load for QEMU, without a change of size or time.
+fn damage_devices(cache: &Path) {
     let entries = fs::read_dir(cache).unwrap();
     let devices = entries.map(|entry| entry.unwrap().path().join("devices"));
     for file in devices.filter(|file| file.exists()) {
@@ -74,21 +74,21 @@ fn spoil_devices(cache: &Path) {
 }
 
 #[tokio::test]
-async fn a_template_that_can_not_be_loaded_is_no_obstacle() {
+async fn a_machine_boots_if_its_template_cannot_be_loaded() {
     let cache = tempfile::tempdir().unwrap();
     let warm = || minimal().templates(cache.path());
     drop(started(warm()).await);
-    spoil_devices(cache.path());
+    damage_devices(cache.path());
     let vm = started(warm()).await;
     assert!(has_booted(&vm).await);
     vm.succeed("echo >/disk/file").await.unwrap();
-    // Nor is it tried again.
+    // The template was rebuilt.
     assert!(!has_booted(&started(warm()).await).await);
 }
 
-/// Somebody has put it there for the machine to boot from.
+/// The user put the disk into the state directory.
 #[tokio::test]
-async fn a_disk_that_is_there_is_what_it_boots_from() {
+async fn a_machine_boots_from_an_existing_disk() {
     let cache = tempfile::tempdir().unwrap();
     let other = started(minimal()).await;
     other.succeed("echo own >/disk/file; sync").await.unwrap();
@@ -100,13 +100,14 @@ async fn a_disk_that_is_there_is_what_it_boots_from() {
     assert!(has_booted(&vm).await);
 }
 
-/// Whoever finds it running finds it fresh, even where not the shell freshens it.
+/// The command's shell is connected after the clone has its new identity, even if the clone
+/// agent sets it.
 #[tokio::test]
-async fn nobody_is_quicker_than_its_freshening() {
+async fn commands_wait_for_the_new_identity() {
     let warm = || plain("systemd").templates(templates());
     drop(started(warm()).await);
     let vm = warm().build().unwrap();
-    // The template is older than that.
+    // The template was saved before.
     let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let (started, seconds) = tokio::join!(vm.start(), vm.succeed("date +%s"));
     started.unwrap();

@@ -1,4 +1,4 @@
-//! Templates of every kind of start command, and those that can't be saved.
+//! Templates of each kind of start command, and machines that can't be saved.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ fn of(start: impl Into<StartCommand>, cache: &Path) -> TemplateBuilder {
     Template::builder(start).cache_dir(cache)
 }
 
-/// `minimal`, started by a line of the shell's with more arguments.
+/// `minimal`, started by a shell command with more arguments.
 fn minimal_with(arguments: &str) -> ShellCommand {
     ShellCommand::new(format!(
         "exec '{}' {arguments}",
@@ -27,7 +27,7 @@ fn minimal_typed() -> QemuCommand {
 }
 
 #[tokio::test]
-async fn a_line_of_the_shell_and_its_arguments() {
+async fn other_arguments_make_another_template() {
     let cache = tempfile::tempdir().unwrap();
     let build = async |arguments| {
         let template = of(minimal_with(arguments), cache.path()).build();
@@ -38,7 +38,7 @@ async fn a_line_of_the_shell_and_its_arguments() {
     assert_ne!(
         dir_of(&plain),
         dir_of(&other),
-        "other arguments make another"
+        "other arguments use the same template"
     );
     assert_eq!(dir_of(&plain), dir_of(&build("").await));
     let devices = "cat /sys/bus/virtio/devices/*/device | grep -c .";
@@ -54,7 +54,7 @@ async fn a_line_of_the_shell_and_its_arguments() {
 }
 
 #[tokio::test]
-async fn a_typed_command() {
+async fn a_typed_command_is_cloned() {
     let cache = tempfile::tempdir().unwrap();
     let template = of(minimal_typed(), cache.path());
     let template = template.succeed("echo kept >/tmp/file").build().await;
@@ -63,31 +63,31 @@ async fn a_typed_command() {
     let vm = template.clone_machine().await.unwrap();
     assert!(!has_booted(&vm).await);
     assert_eq!(vm.succeed("cat /tmp/file").await.unwrap(), "kept\n");
-    // Each has a share of its own.
+    // Each has a shared directory of its own.
     std::fs::write(vm.shared_dir().join("file"), "shared").unwrap();
     assert_eq!(vm.succeed("cat /tmp/shared/file").await.unwrap(), "shared");
 }
 
-/// Because it can't be saved, for a reason that names `what`.
-async fn is_booted(template: TemplateBuilder, what: &str) {
+/// Checks that the machine can't be saved, for a reason that names `what`, and is booted.
+async fn assert_booted(template: TemplateBuilder, what: &str) {
     let template = template.build().await.unwrap();
     let reason = template.cannot().unwrap();
     assert!(reason.contains(what), "{reason}");
     assert!(has_booted(&template.clone_machine().await.unwrap()).await);
 }
 
-/// Its disk is a temporary one, which is gone with the QEMU that has it.
+/// QEMU removes its temporary disk when it exits.
 #[tokio::test]
 async fn a_typed_command_with_a_disk_is_booted() {
     let cache = tempfile::tempdir().unwrap();
     let disk = start_script("minimal").with_file_name("disk.raw");
-    is_booted(of(minimal_typed().disk(disk), cache.path()), "snapshot=on").await;
+    assert_booted(of(minimal_typed().disk(disk), cache.path()), "snapshot=on").await;
 }
 
 #[tokio::test]
-async fn a_device_that_can_not_be_saved() {
+async fn a_machine_with_an_unsavable_device_is_booted() {
     let cache = tempfile::tempdir().unwrap();
-    // An emulated NVMe disk has no state that QEMU could move.
+    // QEMU can't migrate an emulated NVMe disk.
     let disk = cache.path().join("nvme");
     std::fs::File::create(&disk)
         .unwrap()
@@ -97,19 +97,19 @@ async fn a_device_that_can_not_be_saved() {
         "-drive file='{}',if=none,id=nvme,format=raw,readonly=on -device nvme,drive=nvme,serial=1",
         disk.display()
     );
-    is_booted(of(minimal_with(&nvme), cache.path()), "nvme").await;
+    assert_booted(of(minimal_with(&nvme), cache.path()), "nvme").await;
 }
 
-/// A clone's guest would free RAM that it shares with others.
+/// The balloon would free RAM that clones share.
 #[tokio::test]
-async fn a_balloon_can_not_be_shared() {
+async fn a_machine_with_a_balloon_is_booted() {
     let cache = tempfile::tempdir().unwrap();
     let balloon = "-device virtio-balloon-pci";
-    is_booted(of(minimal_with(balloon), cache.path()), "balloon").await;
+    assert_booted(of(minimal_with(balloon), cache.path()), "balloon").await;
 }
 
 #[tokio::test]
-async fn what_can_not_be_saved_is_booted() {
+async fn a_machine_that_cannot_be_saved_is_booted() {
     let cache = tempfile::tempdir().unwrap();
     let busy = "cd /tmp/shared; sleep 4321 >&2 &";
     let build = || {
@@ -124,7 +124,7 @@ async fn what_can_not_be_saved_is_booted() {
     assert_eq!(
         build().await.unwrap().cannot(),
         Some(reason),
-        "it is not tried again"
+        "saving was tried again"
     );
     let vm = template.clone_machine().await.unwrap();
     vm.succeed(SLEEPS).await.unwrap();

@@ -21,7 +21,7 @@ async fn clones_on_one_network_reach_each_other() {
     let clones = try_join_all(clones).await.unwrap();
     for (vm, number) in clones.iter().zip(1..) {
         assert!(!has_booted(vm).await);
-        // The address is one that the template had, too.
+        // The template's clones have the same address.
         let address = format!(
             "ip address flush dev eth1; ip address add 192.168.1.{number}/24 dev eth1; \
              ip link set eth1 up; echo {number} >/tmp/number; nc -ll -p 80 -e cat /tmp/number >&2 &"
@@ -34,14 +34,14 @@ async fn clones_on_one_network_reach_each_other() {
     };
     assert_ne!(mac(one).await.unwrap(), mac(other).await.unwrap());
     for (vm, peer) in [(one, 2), (other, 1)] {
-        let ask = format!("nc 192.168.1.{peer} 80 </dev/null");
-        let answer = vm.wait_until_succeeds(ask).await.unwrap();
+        let request = format!("nc 192.168.1.{peer} 80 </dev/null");
+        let answer = vm.wait_until_succeeds(request).await.unwrap();
         assert_eq!(answer, format!("{peer}\n"));
     }
 }
 
 #[tokio::test]
-async fn a_clone_without_the_network_says_so() {
+async fn a_clone_without_the_network_is_an_error() {
     let cache = tempfile::tempdir().unwrap();
     let template = template("minimal").cache_dir(cache.path()).vlan(7);
     let template = template.build().await.unwrap();
