@@ -1,4 +1,4 @@
-//! Lines handed on, and bytes sent.
+//! Callbacks for lines, and sending bytes.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 use super::console;
 
 #[tokio::test]
-async fn lines_are_handed_on_before_they_are_found() {
+async fn on_line_is_called_before_a_wait_finds_the_line() {
     let (mut guest, console) = duplex(1 << 10);
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&lines);
@@ -24,7 +24,7 @@ async fn lines_are_handed_on_before_they_are_found() {
 }
 
 #[tokio::test]
-async fn the_guest_gets_what_is_sent() {
+async fn the_guest_receives_sent_bytes() {
     let (mut guest, console) = duplex(1 << 10);
     let (output, input) = tokio::io::split(console);
     let log = SerialLog::builder().input(input).start(output);
@@ -35,13 +35,13 @@ async fn the_guest_gets_what_is_sent() {
 }
 
 #[tokio::test]
-async fn a_console_without_input_can_only_be_read() {
+async fn a_console_without_input_is_read_only() {
     let (_guest, log) = console();
     assert!(matches!(log.send(b"x").await, Err(Error::ReadOnly)));
 }
 
 #[tokio::test]
-async fn a_guest_that_has_gone_takes_nothing() {
+async fn sending_to_a_closed_console_fails() {
     let (guest, console) = duplex(1 << 10);
     let (output, input) = tokio::io::split(console);
     let log = SerialLog::builder().input(input).start(output);
@@ -50,7 +50,7 @@ async fn a_guest_that_has_gone_takes_nothing() {
 }
 
 #[tokio::test]
-async fn the_console_is_read_on_without_a_handle() {
+async fn the_console_is_read_without_a_handle() {
     let (mut guest, log) = console();
     drop(log);
     guest.write_all(&vec![b'\n'; 1 << 20]).await.unwrap();
