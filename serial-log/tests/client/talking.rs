@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use serial_log::{Error, SerialLog};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+use tokio_stream::StreamExt;
 
-use super::console;
+use super::{console, say};
 
 #[tokio::test]
 async fn on_line_is_called_before_a_wait_finds_the_line() {
@@ -54,4 +55,19 @@ async fn the_console_is_read_without_a_handle() {
     let (mut guest, log) = console();
     drop(log);
     guest.write_all(&vec![b'\n'; 1 << 20]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_follower_gets_the_text_from_then_on() {
+    let (mut guest, log) = console();
+    say(&mut guest, "before\n").await;
+    let mut follow = log.follow();
+    say(&mut guest, "one\nt").await;
+    assert_eq!(follow.next().await.as_deref(), Some("one\nt"));
+    say(&mut guest, "wo\n").await;
+    drop(guest);
+    log.closed().await;
+    assert_eq!(StreamExt::next(&mut follow).await.as_deref(), Some("wo\n"));
+    assert_eq!(StreamExt::next(&mut follow).await, None);
+    assert_eq!(follow.next().await, None);
 }
