@@ -20,20 +20,20 @@ fn events<C>(mut codec: C, bytes: &[u8], pieces: &[usize]) -> (Vec<C::Item>, usi
 where
     C: Decoder<Error = io::Error>,
 {
-    let (mut events, mut kept, mut rest) = (Vec::new(), 0, bytes);
+    let (mut events, mut buffered, mut rest) = (Vec::new(), 0, bytes);
     let mut buffer = BytesMut::new();
     for &piece in pieces.iter().chain([&usize::MAX]) {
         let (now, later) = rest.split_at(piece.min(rest.len()));
         buffer.extend_from_slice(now);
         rest = later;
         events.extend(std::iter::from_fn(|| codec.decode(&mut buffer).unwrap()));
-        kept = kept.max(buffer.len());
+        buffered = buffered.max(buffer.len());
     }
     events.extend(std::iter::from_fn(|| {
         codec.decode_eof(&mut buffer).unwrap()
     }));
     assert!(buffer.is_empty());
-    (events, kept)
+    (events, buffered)
 }
 
 /// Returns a codec, and QEMU's output for these commands and replies.
@@ -149,9 +149,9 @@ proptest! {
             output = noise;
         }
         let codec = || session(&exchanges).0.with_max_reply(50);
-        let (in_pieces, kept) = events(codec(), &output, &pieces);
+        let (in_pieces, buffered) = events(codec(), &output, &pieces);
         prop_assert_eq!(in_pieces, events(codec(), &output, &[]).0);
-        prop_assert!(kept <= 1024, "kept {kept}");
+        prop_assert!(buffered <= 1024, "buffered {buffered}");
     }
 
     #[test]
@@ -161,10 +161,10 @@ proptest! {
     ) {
         let exchanges = [("a".into(), "x".repeat(length)), ("b".into(), "short".into())];
         let (codec, output) = session(&exchanges);
-        let (events, kept) = events(codec.with_max_reply(100), &output, &pieces);
+        let (events, buffered) = events(codec.with_max_reply(100), &output, &pieces);
         prop_assert_eq!(events[1] == HmpEvent::ReplyTooLong, length > 100);
         prop_assert_eq!(&events[2..], &[HmpEvent::Reply { text: "short".into() }]);
-        prop_assert!(kept <= 400, "kept {kept}");
+        prop_assert!(buffered <= 400, "buffered {buffered}");
     }
 
     #[test]
@@ -179,9 +179,9 @@ proptest! {
     ) {
         let output = lines.iter().flat_map(|line| [line, end]).collect::<String>();
         let codec = || QmpCodec::default().with_max_line(80);
-        let (in_pieces, kept) = events(codec(), output.as_bytes(), &pieces);
+        let (in_pieces, buffered) = events(codec(), output.as_bytes(), &pieces);
         prop_assert_eq!(in_pieces, events(codec(), output.as_bytes(), &[]).0);
-        prop_assert!(kept <= 80, "kept {kept}");
+        prop_assert!(buffered <= 80, "buffered {buffered}");
     }
 }
 

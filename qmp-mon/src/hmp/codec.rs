@@ -194,7 +194,7 @@ impl HmpCodec {
             return Step::Incomplete;
         };
         let Some(found) = memmem::find(bytes, begin) else {
-            drop_all_but(bytes, begin.len() - 1);
+            keep_last(bytes, begin.len() - 1);
             return Step::Incomplete;
         };
         bytes.advance(found + begin.len());
@@ -227,7 +227,7 @@ impl HmpCodec {
             self.searched = bytes.len().saturating_sub(undecided);
             if *too_long || self.searched > self.max_reply {
                 *too_long = true;
-                drop_all_but(bytes, undecided);
+                keep_last(bytes, undecided);
                 self.searched = 0;
             }
             return Step::Incomplete;
@@ -245,8 +245,8 @@ impl HmpCodec {
     }
 }
 
-fn drop_all_but(bytes: &mut BytesMut, kept: usize) {
-    bytes.advance(bytes.len().saturating_sub(kept));
+fn keep_last(bytes: &mut BytesMut, count: usize) {
+    bytes.advance(bytes.len().saturating_sub(count));
 }
 
 /// Decodes text, in which QEMU prints CR LF for each `\n`.

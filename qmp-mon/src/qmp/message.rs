@@ -245,6 +245,16 @@ mod tests {
     }
 
     #[test]
+    fn hmp_versions() {
+        let version = Version::parse("7.2.22").unwrap();
+        assert_eq!((version.major, version.minor, version.micro), (7, 2, 22));
+        assert_eq!(version.to_string(), "7.2.22");
+        for invalid in ["", "7.2", "7.2.x", "7.2.22.1"] {
+            assert_eq!(Version::parse(invalid), None, "{invalid:?}");
+        }
+    }
+
+    #[test]
     fn unknown_time_is_none() {
         let stop = json!({"event": "STOP", "timestamp": {"seconds": -1, "microseconds": -1}});
         let QmpMessage::Event(event) = parse(&stop) else {
