@@ -1,4 +1,4 @@
-//! How fast a monitor's bytes become replies and messages.
+//! Measures decoding of replies and messages.
 
 use bytes::BytesMut;
 use divan::Bencher;
@@ -14,22 +14,22 @@ const HMP: &[u8] = include_bytes!("../tests/transcripts/hmp.raw");
 const HMP_COMMANDS: &str = include_str!("../tests/transcripts/hmp.commands");
 const QMP: &[u8] = include_bytes!("../tests/transcripts/qmp.raw");
 
-/// A recorded session, arriving in pieces of this many bytes.
+/// Decodes a recorded session in pieces of `piece` bytes.
 #[divan::bench(args = [1, 64, 4096])]
 fn hmp_session(bencher: Bencher<'_, '_>, piece: usize) {
     bencher.counter(BytesCount::of_slice(HMP)).bench(|| {
         let mut codec = HmpCodec::new(1);
         for command in HMP_COMMANDS.lines() {
-            let command = HmpCommand::new(command).expect("it was recorded");
+            let command = HmpCommand::new(command).expect("recorded commands are valid");
             codec
                 .encode(command, &mut BytesMut::new())
-                .expect("it never fails");
+                .expect("the codec never fails");
         }
         decode(codec, HMP, piece)
     });
 }
 
-/// A reply of ten megabytes, as of a memory dump, in pieces of this many bytes.
+/// Decodes a reply of ten megabytes, such as a memory dump, in pieces of `piece` bytes.
 #[divan::bench(args = [64, 4096, 65536])]
 fn hmp_long_reply(bencher: Bencher<'_, '_>, piece: usize) {
     let line = b"0000000000000000: 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00\r\n";
@@ -38,15 +38,15 @@ fn hmp_long_reply(bencher: Bencher<'_, '_>, piece: usize) {
     said.extend(line.repeat(10_000_000 / line.len()));
     bencher.counter(BytesCount::of_slice(&said)).bench(|| {
         let mut codec = HmpCodec::new(1);
-        let command = HmpCommand::new("x").expect("it is plain");
+        let command = HmpCommand::new("x").expect("the command is valid");
         codec
             .encode(command, &mut BytesMut::new())
-            .expect("it never fails");
+            .expect("the codec never fails");
         decode(codec, &said, piece)
     });
 }
 
-/// A recorded session a hundred times over, in pieces of this many bytes.
+/// Decodes a recorded session a hundred times, in pieces of `piece` bytes.
 #[divan::bench(args = [1, 64, 4096])]
 fn qmp_session(bencher: Bencher<'_, '_>, piece: usize) {
     let said = QMP.repeat(100);
@@ -60,7 +60,11 @@ fn decode<C: Decoder<Error = std::io::Error>>(mut codec: C, said: &[u8], piece: 
     let mut events = 0;
     for piece in said.chunks(piece) {
         buffer.extend_from_slice(piece);
-        while codec.decode(&mut buffer).expect("it never fails").is_some() {
+        while codec
+            .decode(&mut buffer)
+            .expect("the codec never fails")
+            .is_some()
+        {
             events += 1;
         }
     }

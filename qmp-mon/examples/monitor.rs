@@ -1,7 +1,7 @@
-//! Runs commands at a QEMU's human monitor:
+//! Runs commands in QEMU's human monitor:
 //! `cargo run -p qmp-mon --example monitor -- SOCKET "info status" "info block"`.
 
-#![expect(clippy::print_stdout, reason = "what the example is for")]
+#![expect(clippy::print_stdout, reason = "prints the replies")]
 
 use qmp_mon::Hmp;
 use tokio::net::UnixStream;

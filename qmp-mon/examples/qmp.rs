@@ -1,7 +1,7 @@
-//! Executes a QMP command, then shows events until QEMU ends:
+//! Executes a QMP command, then prints events until QEMU exits:
 //! `cargo run -p qmp-mon --example qmp -- SOCKET query-status '{}'`.
 
-#![expect(clippy::print_stdout, reason = "what the example is for")]
+#![expect(clippy::print_stdout, reason = "prints the result and events")]
 
 use qmp_mon::Qmp;
 use tokio::net::UnixStream;

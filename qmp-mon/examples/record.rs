@@ -1,10 +1,9 @@
-//! Records what a QEMU says, byte by byte, for `tests/transcripts`:
+//! Records QEMU's output for `tests/transcripts`:
 //! `cargo run -p qmp-mon --example record -- hmp SOCKET FILE "info status" help`
 //! `cargo run -p qmp-mon --example record -- qmp SOCKET FILE stop "screendump {…}"`.
 //!
-//! Commands are sent one after the other, each when the last one is answered.
-//! After the last, all that comes until QEMU closes is recorded as well if that
-//! command was `quit`.
+//! Each command is sent after the reply to the previous one. If the last command is
+//! `quit`, the output until QEMU closes the monitor is recorded, too.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -100,7 +99,7 @@ impl Recorder {
     fn record(&mut self, bytes: &mut BytesMut) -> Result<bool, Box<dyn Error>> {
         let mut piece = [0; 4096];
         let length = match self.monitor.read(&mut piece) {
-            // How QEMU ends at once.
+            // QEMU exited without reading all that was sent.
             Err(error) if error.kind() == ErrorKind::ConnectionReset => 0,
             length => length?,
         };

@@ -1,7 +1,7 @@
-//! What is fuzzed, and what `tests/replay.rs` replays: what must hold of any input.
-//! Its first byte says how long the pieces are in which the rest comes from QEMU.
+//! Properties that hold for any input; checked by the fuzz targets and `tests/replay.rs`.
+//! The first byte is the size of the pieces in which the rest is decoded.
 
-#![allow(dead_code, reason = "each target has its own")]
+#![allow(dead_code, reason = "not every target uses all checks")]
 
 use std::{fmt::Debug, io};
 
@@ -9,37 +9,37 @@ use bytes::BytesMut;
 use qmp_mon::{HmpCodec, HmpCommand, QmpCodec};
 use tokio_util::codec::{Decoder, Encoder as _};
 
-/// The commands of `tests/transcripts`, whose echoes and replies may come.
+/// The commands of `tests/transcripts`, whose echoes and replies the input may contain.
 const COMMANDS: &str = include_str!("../tests/transcripts/hmp.commands");
 
-/// Whatever a human monitor says, cut anywhere.
+/// Any output of a human monitor, split anywhere.
 ///
 /// # Panics
-/// If it does not hold.
+/// Panics if a property does not hold.
 pub(crate) fn hmp(input: &[u8]) {
     let codec = || {
         let mut codec = HmpCodec::new(1).with_max_reply(200);
         for line in COMMANDS.lines() {
-            let command = HmpCommand::new(line).expect("it is plain");
+            let command = HmpCommand::new(line).expect("recorded commands are valid");
             codec
                 .encode(command, &mut BytesMut::new())
-                .expect("it never fails");
+                .expect("the codec never fails");
         }
         codec
     };
-    any_cut_gives_the_same(codec, input, 1024);
+    any_split_gives_the_same_events(codec, input, 1024);
 }
 
-/// Whatever a QMP monitor says, cut anywhere.
+/// Any output of a QMP monitor, split anywhere.
 ///
 /// # Panics
-/// If it does not hold.
+/// Panics if a property does not hold.
 pub(crate) fn qmp(input: &[u8]) {
-    any_cut_gives_the_same(|| QmpCodec::default().with_max_line(400), input, 400);
+    any_split_gives_the_same_events(|| QmpCodec::default().with_max_line(400), input, 400);
 }
 
-/// No more than `bound` bytes are kept between two pieces.
-fn any_cut_gives_the_same<C>(codec: impl Fn() -> C, input: &[u8], bound: usize)
+/// At most `bound` bytes are buffered between two pieces.
+fn any_split_gives_the_same_events<C>(codec: impl Fn() -> C, input: &[u8], bound: usize)
 where
     C: Decoder<Item: Debug + PartialEq, Error = io::Error>,
 {
@@ -63,7 +63,7 @@ fn events<'a, C: Decoder<Error = io::Error>>(
         events.extend(std::iter::from_fn(|| {
             codec.decode(&mut buffer).expect("never fails")
         }));
-        assert!(buffer.len() <= bound, "keeps {} bytes", buffer.len());
+        assert!(buffer.len() <= bound, "buffers {} bytes", buffer.len());
     }
     events.extend(std::iter::from_fn(|| {
         codec.decode_eof(&mut buffer).expect("never fails")

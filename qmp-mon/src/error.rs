@@ -1,4 +1,4 @@
-//! What can go wrong between us and a monitor.
+//! Errors of the monitors.
 
 use std::fmt;
 use std::io;
@@ -6,21 +6,22 @@ use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 
-/// Why a monitor has no answer for us.
+/// An error of a monitor.
 ///
-/// Clonable, so that the end of a monitor can be told to all who wait for it.
+/// Cloneable, because the end of a connection is reported to every pending call.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The caller's mistake: what can't be typed at the human monitor as it is.
-    #[error("{command:?} can't be typed at QEMU's monitor: {reason}")]
+    /// The command line contains something that cannot be typed verbatim at the human
+    /// monitor.
+    #[error("{command:?} cannot be typed at QEMU's monitor: {reason}")]
     BadCommand {
         /// The command.
         command: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// The caller's mistake: QMP takes a JSON object, or nothing (`null`), as arguments.
+    /// The arguments are neither a JSON object nor `null`, or are nested too deeply.
     #[error(
         "the arguments of the QMP command `{command}` must be a JSON object or null, not {seen}"
     )]
@@ -30,9 +31,9 @@ pub enum Error {
         /// The arguments given, as JSON.
         seen: String,
     },
-    /// The caller's mistake: not a key that QEMU knows.
+    /// The key does not exist in QEMU.
     #[error(
-        "QEMU knows no key {key:?} (in {combination:?}): expected a name such as \
+        "unknown QEMU key {key:?} (in {combination:?}): expected a name such as \
          `a`, `ret` or `kp_0`, or a scancode from `0x01` to `0xff`"
     )]
     UnknownKey {
@@ -47,72 +48,74 @@ pub enum Error {
         /// The character.
         character: char,
     },
-    /// QEMU carried out the QMP command and it failed, or refused it.
+    /// The QMP command failed or was rejected.
     ///
-    /// The text is only QEMU's, so that it can follow what the caller was doing.
+    /// The message contains only QEMU's text, so that callers can add context.
     #[error("{desc} ({class})")]
     Qmp {
         /// The command.
         command: String,
-        /// What programs may rely upon.
+        /// The class, for programs.
         class: ErrorClass,
-        /// QEMU's words, for people.
+        /// The description, for humans.
         desc: String,
     },
-    /// The command wants a password to be typed, which we refuse: its prompt
-    /// was answered with an empty one, to get the monitor back.
-    #[error("the monitor command `{command}` asked for a password: give it in the command itself")]
+    /// The command prompted for a password, which is not supported. The prompt was
+    /// answered with an empty line, so the monitor remains usable.
+    #[error(
+        "the monitor command `{command}` prompted for a password: pass it in the command itself"
+    )]
     PasswordPrompt {
         /// The command.
         command: String,
     },
-    /// The reply is longer than is kept. It was dropped; the monitor is still usable.
+    /// The reply is too long and was discarded; the monitor remains usable.
     #[error("the reply to `{command}` is longer than {limit} bytes")]
     ReplyTooLong {
         /// The command.
         command: String,
-        /// The most bytes that are kept.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// This listener was too slow, and QEMU's events too many: the oldest are
-    /// lost. The stream goes on with the next one.
-    #[error("{count} QMP events were lost: they came faster than they were taken")]
+    /// The subscriber was too slow, and the oldest events were lost. The stream
+    /// continues with the next one.
+    #[error("{count} QMP events were lost: the subscriber was too slow")]
     EventsLost {
-        /// How many.
+        /// The number of lost events.
         count: u64,
     },
-    /// The monitor is gone: QEMU ended or closed it, or the client was dropped.
+    /// The connection was closed: by QEMU, or because the client was dropped.
     #[error("the monitor was closed while {doing}{}", so_far(.seen))]
     Closed {
-        /// What was under way.
+        /// The operation in progress.
         doing: String,
-        /// The end of what came of the reply until then; often empty.
+        /// The end of the incomplete reply; often empty.
         seen: String,
     },
     /// Reading or writing the monitor's stream failed.
     #[error("the monitor's connection failed while {doing}")]
     Io {
-        /// What was under way.
+        /// The operation in progress.
         doing: String,
         /// The operating system's reason.
         #[source]
         source: Arc<io::Error>,
     },
-    /// The other end does not speak this monitor's protocol: a QMP socket used
-    /// as HMP, for example. The connection is given up.
+    /// The peer does not speak this monitor's protocol: for example, it is a QMP
+    /// socket used as HMP. The connection is closed.
     #[error("not the expected monitor protocol, while {doing}: expected {expected}, got {seen:?}")]
     Protocol {
-        /// What was under way.
+        /// The operation in progress.
         doing: String,
-        /// What should have come.
+        /// What was expected.
         expected: &'static str,
-        /// The beginning of what came.
+        /// The beginning of what was received.
         seen: String,
     },
 }
 
 impl Error {
-    /// Whether the monitor is gone: whatever else is asked of it fails as well.
+    /// Whether the connection is closed, so that all further calls fail, too.
     pub fn is_closed(&self) -> bool {
         matches!(
             self,
@@ -121,20 +124,20 @@ impl Error {
     }
 }
 
-/// QMP's classes of errors (`QapiErrorClass`). Nearly all are `GenericError`.
+/// QMP's error classes (`QapiErrorClass`). Most errors are `GenericError`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(from = "String")]
 #[non_exhaustive]
 pub enum ErrorClass {
-    /// No more is known than the description says.
+    /// Described only by the text.
     GenericError,
-    /// This QEMU has no such command, or not in its present state.
+    /// The command does not exist, or not in QEMU's current state.
     CommandNotFound,
-    /// The device is there, but not in use.
+    /// The device exists but is not active.
     DeviceNotActive,
-    /// No such device.
+    /// The device does not exist.
     DeviceNotFound,
-    /// The host's KVM lacks something.
+    /// The host's KVM lacks a capability.
     KvmMissingCap,
     /// A class unknown to QEMU 7.2.
     Other(String),
@@ -166,7 +169,7 @@ impl fmt::Display for ErrorClass {
     }
 }
 
-/// How a connection ended; each who waited for it adds what for.
+/// How a connection ended; [`Ended::during`] adds the operation in progress.
 #[derive(Clone, Debug)]
 pub(crate) enum Ended {
     Closed {
@@ -213,20 +216,20 @@ impl Ended {
 impl From<io::Error> for Ended {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            // How a QEMU that ended looks to us if it left unread what we had sent.
+            // QEMU exited without reading all that was sent.
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Self::closed(),
             _ => Self::Io(Arc::new(error)),
         }
     }
 }
 
-/// Where a connection's task leaves word of its end, for all handles.
+/// Why a connection was closed: set by its task, read by all handles.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Epitaph(Arc<OnceLock<Ended>>);
+pub(crate) struct CloseReason(Arc<OnceLock<Ended>>);
 
-impl Epitaph {
-    pub(crate) fn write(&self, ended: Ended) {
-        // What a reply said before it broke off concerns its own command only.
+impl CloseReason {
+    pub(crate) fn set(&self, ended: Ended) {
+        // An incomplete reply belongs only to its own command.
         let ended = match ended {
             Ended::Closed { .. } => Ended::closed(),
             other => other,
@@ -234,13 +237,13 @@ impl Epitaph {
         let _ = self.0.set(ended);
     }
 
-    /// A task that left no word was dropped with its runtime.
-    pub(crate) fn read(&self) -> Ended {
+    /// A task that set no reason was dropped with its runtime.
+    pub(crate) fn get(&self) -> Ended {
         self.0.get().cloned().unwrap_or_else(Ended::closed)
     }
 }
 
-/// How much of a peer's text is quoted in an error, in bytes.
+/// Maximum length of quoted text in an error, in bytes.
 const QUOTED: usize = 400;
 
 fn beginning(text: &str) -> &str {
@@ -255,7 +258,7 @@ fn so_far(seen: &str) -> String {
     if seen.is_empty() {
         String::new()
     } else {
-        format!("; until then it had said {seen:?}")
+        format!("; incomplete reply: {seen:?}")
     }
 }
 
@@ -264,7 +267,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_say_what_was_expected_and_what_came() {
+    fn messages_contain_what_was_expected_and_received() {
         let error = Ended::protocol("QEMU's greeting", "SSH-2.0").during("connecting");
         assert_eq!(
             error.to_string(),
@@ -278,12 +281,12 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "the monitor was closed while waiting for the reply to `info`; \
-             until then it had said \"half\""
+             incomplete reply: \"half\""
         );
     }
 
     #[test]
-    fn a_chain_holds_each_text_once() {
+    fn each_text_appears_once_in_the_chain() {
         let error = Ended::Io(Arc::new(io::Error::other("no buffer space"))).during("connecting");
         let source = std::error::Error::source(&error).expect("has a source");
         assert_eq!(
@@ -295,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_command_can_follow_what_was_being_done() {
+    fn a_failed_command_shows_only_the_text_of_qemu() {
         let error = Error::Qmp {
             command: "query-nope".into(),
             class: ErrorClass::CommandNotFound,
@@ -308,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_quoted_in_part_and_cut_between_characters() {
+    fn long_texts_are_truncated_between_characters() {
         let long = "é".repeat(QUOTED) + "!";
         assert!(beginning(&long).len() <= QUOTED && long.starts_with(beginning(&long)));
         assert!(end(&long).len() <= QUOTED && end(&long).ends_with('!'));

@@ -1,9 +1,9 @@
-//! QEMU's human monitor (HMP), as it talks on a socket.
+//! QEMU's human monitor (HMP) on a socket.
 //!
-//! It is made for a person at a terminal: it echoes each typed byte by
-//! redrawing the line with escape sequences, ends lines in CR LF, and says that
-//! a reply is over only by printing its prompt, `(qemu) `, which a reply may
-//! contain as well. How a reply is told from all that is said in `readline`.
+//! It is designed for terminals: it echoes each byte by redrawing the line with
+//! escape sequences, ends lines with CR LF, and marks the end of a reply only by
+//! its prompt, `(qemu) `, which a reply may contain. `readline` describes how
+//! replies are delimited.
 
 mod client;
 mod codec;

@@ -1,4 +1,4 @@
-//! Characters and names → the keys of QEMU's keyboard.
+//! Maps characters and names to QEMU's keys.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ use crate::Error;
 
 /// Keys pressed together: `a`, `shift-minus`, `ctrl-alt-delete`, `0x1c`.
 ///
-/// Displayed as the human monitor's `sendkey` takes it:
+/// `Display` formats it as the argument of the human monitor's `sendkey`:
 ///
 /// ```
 /// # fn main() -> Result<(), qmp_mon::Error> {
@@ -37,12 +37,12 @@ enum Key {
 }
 
 impl Keys {
-    /// What to press on a US keyboard to type `character`: any printable ASCII
-    /// character, newline or carriage return (`ret`), tab, backspace (also as
-    /// DEL), or escape.
+    /// Returns the keys of a US keyboard that type `character`: any printable ASCII
+    /// character, newline or carriage return (`ret`), tab, backspace (also DEL), or
+    /// escape.
     ///
     /// # Errors
-    /// [`Error::NoKeyFor`] any other character.
+    /// [`Error::NoKeyFor`] for any other character.
     pub fn for_char(character: char) -> Result<Self, Error> {
         let keys = match character {
             'a'..='z' | '0'..='9' => vec![named(character)],
@@ -57,12 +57,12 @@ impl Keys {
         keys.map(Self).ok_or(Error::NoKeyFor { character })
     }
 
-    /// How many keys are pressed together.
+    /// Returns how many keys are pressed together.
     pub fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// The `keys` argument of QMP's `send-key`.
+    /// Returns the `keys` argument of QMP's `send-key`.
     ///
     /// ```
     /// # fn main() -> Result<(), qmp_mon::Error> {
@@ -85,13 +85,12 @@ impl Keys {
     }
 }
 
-/// A character by itself (`A`, `-`, a space) is that character's keys. All else
-/// is what `sendkey` takes: names (`QKeyCode` in QEMU's `qapi/ui.json`) or
-/// scancodes from `0x01` to `0xff`, joined by `-`. The names are QEMU 7.2's,
-/// without the later `f13` to `f24`.
+/// Parses a single character (`A`, `-`, a space) as that character's keys, and
+/// anything else as an argument of `sendkey`: names (`QKeyCode` in QEMU's
+/// `qapi/ui.json`) or scancodes from `0x01` to `0xff`, joined by `-`. The names
+/// are those of QEMU 7.2, without the later `f13` to `f24`.
 ///
-/// Checked more strictly than QEMU does, which takes any number and then
-/// presses nothing.
+/// Stricter than QEMU, which accepts any number and ignores unknown ones.
 impl FromStr for Keys {
     type Err = Error;
 
@@ -128,7 +127,7 @@ fn key(part: &str) -> Option<Key> {
     match (part, all_consuming(scancode).parse(part)) {
         (_, Ok((_, 0))) => None,
         (_, Ok((_, code))) => Some(Key::Scancode(code)),
-        // `sendkey` has this one symbol for a name.
+        // The only symbol that `sendkey` accepts as a name.
         ("<", _) => Some(Key::Name("less")),
         _ => NAMES
             .iter()
@@ -141,7 +140,7 @@ fn named(character: char) -> Option<Key> {
     key(character.encode_utf8(&mut [0; 4]))
 }
 
-/// QEMU takes a small `x` only, and digits of either case.
+/// QEMU accepts only a lower-case `x`, but digits of either case.
 fn scancode(input: &str) -> IResult<&str, u8> {
     let digits = take_while_m_n(1, 2, |c: char| c.is_ascii_hexdigit());
     map_res(preceded(tag("0x"), digits), |digits| {
@@ -158,7 +157,7 @@ enum Level {
     Shift,
 }
 
-/// The characters of a US keyboard that are not their keys' names.
+/// The characters of a US keyboard that differ from the names of their keys.
 #[rustfmt::skip]
 const SYMBOLS: &[(char, Level, &str)] = {
     use Level::{Plain, Shift};
@@ -181,8 +180,8 @@ const SYMBOLS: &[(char, Level, &str)] = {
     ]
 };
 
-/// `QKeyCode` of QEMU 7.2, as its `query-qmp-schema` gives it; without
-/// `unmapped`, which is no key.
+/// `QKeyCode` of QEMU 7.2, from `query-qmp-schema`, without `unmapped`, which is
+/// not a key.
 #[rustfmt::skip]
 const NAMES: &[&str] = &[
     "shift", "shift_r", "alt", "alt_r", "ctrl", "ctrl_r", "menu", "esc",
@@ -223,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_characters_have_the_same_keys_but_these() {
+    fn only_these_characters_share_keys() {
         let typed = |character| Keys::for_char(character).ok();
         for (a, b) in (' '..='~').flat_map(|a| (' '..a).map(move |b| (a, b))) {
             assert_ne!(typed(a), typed(b), "{a:?} {b:?}");
@@ -233,14 +232,14 @@ mod tests {
     }
 
     #[test]
-    fn every_symbol_is_on_a_key_that_exists() {
+    fn every_symbol_has_an_existing_key() {
         for (symbol, _, name) in SYMBOLS {
             assert!(NAMES.contains(name), "{symbol:?}");
         }
     }
 
     #[test]
-    fn characters_without_a_key_are_told() {
+    fn characters_without_a_key_are_errors() {
         for character in ['ä', '€', '\0', '\u{1}', '\u{85}'] {
             let seen = Keys::for_char(character);
             assert!(matches!(seen, Err(Error::NoKeyFor { character: c }) if c == character));
@@ -282,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn qmp_takes_scancodes_as_numbers() {
+    fn scancodes_are_numbers_in_qmp() {
         assert_eq!(
             "shift-0x0C".parse::<Keys>().unwrap().to_qmp(),
             json!([{"type": "qcode", "data": "shift"}, {"type": "number", "data": 12}])

@@ -12,3 +12,4 @@ pub use keys::Keys;
 pub use qmp::{
     Event, EventHistory, Events, Greeting, MAX_LINE, Qmp, QmpCodec, QmpCommand, QmpMessage, Version,
 };
+pub use serde_json;

@@ -1,4 +1,4 @@
-//! QEMU's machine protocol (QMP): one JSON object a line, each way.
+//! QEMU's machine protocol (QMP): one JSON object per line, in both directions.
 //!
 //! Source: QEMU's `docs/interop/qmp-spec`, checked on QEMU 7.2.
 

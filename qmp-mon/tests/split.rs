@@ -1,7 +1,7 @@
-//! However the bytes are cut, the events are the same, and no more is kept
-//! than the bound; and a reply is exactly the reply, whatever stands in it.
+//! Events do not depend on how the bytes are split into reads, buffers are
+//! bounded, and replies are exact whatever they contain.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod readline;
 
@@ -14,33 +14,33 @@ use qmp_mon::{HmpCodec, HmpCommand, HmpEvent, QmpCodec};
 use readline::{GREETING, PROMPT, Readline, printed};
 use tokio_util::codec::{Decoder, Encoder as _};
 
-/// What comes out when `bytes` come in pieces, to the end of the stream; and
-/// the most bytes that were kept between two pieces.
+/// Decodes `bytes` in pieces. Returns the events, and the maximum number of bytes
+/// buffered between two pieces.
 fn events<C>(mut codec: C, bytes: &[u8], pieces: &[usize]) -> (Vec<C::Item>, usize)
 where
     C: Decoder<Error = io::Error>,
 {
-    let (mut events, mut kept, mut rest) = (Vec::new(), 0, bytes);
+    let (mut events, mut buffered, mut rest) = (Vec::new(), 0, bytes);
     let mut buffer = BytesMut::new();
     for &piece in pieces.iter().chain([&usize::MAX]) {
         let (now, later) = rest.split_at(piece.min(rest.len()));
         buffer.extend_from_slice(now);
         rest = later;
         events.extend(std::iter::from_fn(|| codec.decode(&mut buffer).unwrap()));
-        kept = kept.max(buffer.len());
+        buffered = buffered.max(buffer.len());
     }
     events.extend(std::iter::from_fn(|| {
         codec.decode_eof(&mut buffer).unwrap()
     }));
     assert!(buffer.is_empty());
-    (events, kept)
+    (events, buffered)
 }
 
-/// A codec, and what QEMU prints for these commands and their replies.
+/// Returns a codec, and QEMU's output for these commands and replies.
 fn session(exchanges: &[(String, String)]) -> (HmpCodec, Vec<u8>) {
     let mut codec = HmpCodec::new(1);
     let mut readline = Readline::default();
-    let mut said = format!("{GREETING}{PROMPT}").into_bytes();
+    let mut output = format!("{GREETING}{PROMPT}").into_bytes();
     for (command, reply) in exchanges {
         let mut typed = BytesMut::new();
         codec
@@ -48,16 +48,16 @@ fn session(exchanges: &[(String, String)]) -> (HmpCodec, Vec<u8>) {
             .unwrap();
         for byte in typed {
             let (echo, line) = readline.typed(byte);
-            said.extend(echo);
+            output.extend(echo);
             if line.is_some() {
-                said.extend((printed(reply) + PROMPT).into_bytes());
+                output.extend((printed(reply) + PROMPT).into_bytes());
             }
         }
     }
-    (codec, said)
+    (codec, output)
 }
 
-/// Commands that are awkward to tell from their own redrawing.
+/// Commands that are hard to distinguish from their own redrawing.
 fn command() -> impl Strategy<Value = String> {
     const AWKWARD: &[&str] = &[
         "",
@@ -76,7 +76,7 @@ fn command() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Replies made of what could be mistaken for their end.
+/// Replies that contain parts of their end markers.
 fn reply() -> impl Strategy<Value = String> {
     const BAIT: &[&str] = &[
         "(qemu) ",
@@ -114,61 +114,61 @@ proptest! {
         exchanges in vec((command(), reply()), 0..4),
         pieces in pieces(),
     ) {
-        let (codec, said) = session(&exchanges);
+        let (codec, output) = session(&exchanges);
         let mut expected = vec![HmpEvent::Greeting { version: "7.2.22".into() }];
         expected.extend(exchanges.into_iter().map(|(_, text)| HmpEvent::Reply { text }));
-        prop_assert_eq!(events(codec, &said, &pieces).0, expected);
+        prop_assert_eq!(events(codec, &output, &pieces).0, expected);
     }
 
     #[test]
-    fn hmp_cut_off_anywhere_gives_a_beginning_of_the_same(
+    fn truncated_hmp_gives_a_prefix_of_the_events(
         exchanges in vec((command(), reply()), 1..3),
         at in any::<prop::sample::Index>(),
         pieces in pieces(),
     ) {
-        let (codec, said) = session(&exchanges);
-        let whole = events(codec, &said, &[]).0;
+        let (codec, output) = session(&exchanges);
+        let whole = events(codec, &output, &[]).0;
         let (codec, _) = session(&exchanges);
-        let mut cut = events(codec, &said[..at.index(said.len())], &pieces).0;
+        let mut cut = events(codec, &output[..at.index(output.len())], &pieces).0;
         let last = cut.pop();
         prop_assert!(matches!(last, Some(HmpEvent::Cut { .. })), "{:?}", last);
         prop_assert!(whole.starts_with(&cut));
     }
 
     #[test]
-    fn hmp_of_anything_is_the_same_in_pieces(
+    fn any_hmp_input_gives_the_same_events_in_pieces(
         noise in vec(prop_oneof![any::<u8>(), prop::sample::select(&b"(qemu) \x1b[KD\r\na"[..])], 0..3000),
         greeted in any::<bool>(),
         pieces in pieces(),
     ) {
         let exchanges = [("a".into(), String::new()), (String::new(), "x".repeat(90))];
-        let (_, mut said) = session(&exchanges);
+        let (_, mut output) = session(&exchanges);
         if greeted {
-            said.splice(GREETING.len() + PROMPT.len().., noise);
+            output.splice(GREETING.len() + PROMPT.len().., noise);
         } else {
-            said = noise;
+            output = noise;
         }
         let codec = || session(&exchanges).0.with_max_reply(50);
-        let (in_pieces, kept) = events(codec(), &said, &pieces);
-        prop_assert_eq!(in_pieces, events(codec(), &said, &[]).0);
-        prop_assert!(kept <= 1024, "kept {kept}");
+        let (in_pieces, buffered) = events(codec(), &output, &pieces);
+        prop_assert_eq!(in_pieces, events(codec(), &output, &[]).0);
+        prop_assert!(buffered <= 1024, "buffered {buffered}");
     }
 
     #[test]
-    fn hmp_too_long_a_reply_is_left_out(
+    fn an_overlong_hmp_reply_is_discarded(
         length in 0..400_usize,
         pieces in pieces(),
     ) {
         let exchanges = [("a".into(), "x".repeat(length)), ("b".into(), "short".into())];
-        let (codec, said) = session(&exchanges);
-        let (events, kept) = events(codec.with_max_reply(100), &said, &pieces);
+        let (codec, output) = session(&exchanges);
+        let (events, buffered) = events(codec.with_max_reply(100), &output, &pieces);
         prop_assert_eq!(events[1] == HmpEvent::ReplyTooLong, length > 100);
         prop_assert_eq!(&events[2..], &[HmpEvent::Reply { text: "short".into() }]);
-        prop_assert!(kept <= 400, "kept {kept}");
+        prop_assert!(buffered <= 400, "buffered {buffered}");
     }
 
     #[test]
-    fn qmp_of_anything_is_the_same_in_pieces(
+    fn any_qmp_input_gives_the_same_messages_in_pieces(
         lines in vec(prop_oneof![
             r#"\{"return": \{"x": "[a-z\\PC]{0,60}"\}, "id": [0-9]{1,3}\}"#,
             r#"\{"event": "[A-Z]{0,60}", "timestamp": \{"seconds": 1, "microseconds": 2\}\}"#,
@@ -177,11 +177,11 @@ proptest! {
         end in prop::sample::select(&["\n", "\r\n", "\r\n\r\n"][..]),
         pieces in pieces(),
     ) {
-        let said = lines.iter().flat_map(|line| [line, end]).collect::<String>();
+        let output = lines.iter().flat_map(|line| [line, end]).collect::<String>();
         let codec = || QmpCodec::default().with_max_line(80);
-        let (in_pieces, kept) = events(codec(), said.as_bytes(), &pieces);
-        prop_assert_eq!(in_pieces, events(codec(), said.as_bytes(), &[]).0);
-        prop_assert!(kept <= 80, "kept {kept}");
+        let (in_pieces, buffered) = events(codec(), output.as_bytes(), &pieces);
+        prop_assert_eq!(in_pieces, events(codec(), output.as_bytes(), &[]).0);
+        prop_assert!(buffered <= 80, "buffered {buffered}");
     }
 }
 

@@ -1,9 +1,9 @@
-//! What QEMU 7.2 really said, recorded by `examples/record.rs`.
+//! Output of QEMU 7.2, recorded with `examples/record.rs`.
 //!
 //! `hmp.raw` was recorded with the commands of `hmp.commands`; `qmp.raw` with
 //! those named in the test.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod readline;
 
@@ -79,9 +79,9 @@ fn hmp_session() {
     assert_eq!(events.next(), None);
 }
 
-/// So what the other tests show with it holds for QEMU.
+/// Validates the peer used by the other tests.
 #[test]
-fn the_tests_readline_prints_what_qemu_does() {
+fn the_readline_of_the_tests_prints_the_same_as_qemu() {
     let mut codec = HmpCodec::new(1);
     let mut readline = Readline::default();
     let mut said = format!("{GREETING}{PROMPT}").into_bytes();

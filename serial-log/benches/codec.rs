@@ -1,4 +1,4 @@
-//! How fast bytes become lines.
+//! Measures decoding of bytes to lines.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ fn main() {
 
 const LINES: usize = 100_000;
 
-/// Lines like a kernel's.
+/// Lines similar to a kernel's.
 fn console() -> String {
     (0..LINES).fold(String::new(), |mut text, n| {
         let _ = write!(
@@ -24,7 +24,7 @@ fn console() -> String {
     })
 }
 
-/// Arriving in pieces of this many bytes.
+/// Decodes input in pieces of `piece` bytes.
 #[divan::bench(args = [16, 4096, 65536])]
 fn lines(bencher: Bencher<'_, '_>, piece: usize) {
     let text = console();
@@ -34,7 +34,7 @@ fn lines(bencher: Bencher<'_, '_>, piece: usize) {
         .bench(|| decode(text.as_bytes(), piece));
 }
 
-/// One line of ten megabytes, arriving in pieces of this many bytes.
+/// Decodes one line of ten megabytes in pieces of `piece` bytes.
 #[divan::bench(args = [16, 4096, 65536])]
 fn one_line_that_never_ends(bencher: Bencher<'_, '_>, piece: usize) {
     let text = "#".repeat(10_000_000);

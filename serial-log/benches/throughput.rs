@@ -1,12 +1,12 @@
-//! How many lines per second a whole client takes from a pipe, beside a driver
-//! written in Python: both read the same lines, turn about, in one run.
+//! Compares how many lines per second the whole client and a driver in Python
+//! read from a pipe. Both read the same lines, alternating, in one run.
 //!
-//! Ours is all that a machine's console does: codec, memory, a file, a
-//! callback per line, and a wait for a pattern that only the last line has.
-//! Python's is the least that a driver in Python does to every line: decode,
-//! drop carriage returns, strip, put into a queue.
+//! The client does all the work of a console log: codec, memory, a file, a
+//! callback per line, and a wait for a pattern that only the last line matches.
+//! The Python program does the minimum for each line: decode, drop carriage
+//! returns, strip, put into a queue.
 
-#![expect(clippy::print_stdout, reason = "the figures are the output")]
+#![expect(clippy::print_stdout, reason = "prints the results")]
 
 use std::error::Error;
 use std::fs::File;
@@ -33,7 +33,7 @@ print(lines.qsize() / (time.monotonic() - start))
 "#;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // `cargo test --benches` runs this, too, to see that it starts.
+    // `cargo test --benches` runs this program to check that it starts.
     if !std::env::args().any(|arg| arg == "--bench") {
         return Ok(());
     }
@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{LINES} lines from a pipe, median of {ROUNDS} rounds");
     println!("serial-log: {ours:>9.0} lines/s");
     if python.is_empty() {
-        println!("python3:    not found, so there is nothing to compare with");
+        println!("python3:    not found, nothing to compare with");
         return Ok(());
     }
     let python = median(python);
@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Lines like a kernel's.
+/// Writes lines similar to a kernel's.
 fn write_lines(path: &Path) -> std::io::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
     for n in 1..LINES {
@@ -92,7 +92,7 @@ async fn run_ours(console: &Path, spool: &Path) -> Result<f64, Box<dyn Error>> {
     Ok(rate)
 }
 
-/// `None` without Python.
+/// Returns `None` if Python is not installed.
 fn run_python(console: &Path) -> Result<Option<f64>, Box<dyn Error>> {
     let python = Command::new("python3")
         .args(["-c", PYTHON])

@@ -1,6 +1,6 @@
-//! What is fuzzed, and what `tests/replay.rs` replays: what must hold of any input.
+//! Properties that hold for any input; checked by the fuzz targets and `tests/replay.rs`.
 
-#![allow(dead_code, reason = "each target and test has its own")]
+#![allow(dead_code, reason = "not every target and test uses all checks")]
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use tokio_util::codec::Decoder as _;
 
 const MAX_LINE: usize = 16;
 
-/// The first byte says how long the pieces are in which the rest comes from a console.
-/// Any other cut gives the same lines, none of them too long, and what is shown of
-/// them can't steer a terminal.
+/// The lines of a console do not depend on how its bytes are split, are not too long,
+/// and contain no terminal controls once printable. The first byte is the size of the
+/// pieces in which the rest is decoded.
 ///
 /// # Panics
-/// If that is not so.
+/// Panics if a property does not hold.
 pub(crate) fn lines(input: &[u8]) {
     let Some((&piece, bytes)) = input.split_first() else {
         return;
@@ -39,29 +39,29 @@ fn lines_of<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
         lines.extend(ended_lines(&mut codec, &mut buffer));
         assert!(buffer.len() <= 3);
     }
-    while let Some(event) = codec.decode_eof(&mut buffer).expect("it never fails") {
+    while let Some(event) = codec.decode_eof(&mut buffer).expect("decoding never fails") {
         lines.extend(line(event));
     }
     lines
 }
 
 fn ended_lines(codec: &mut LineCodec, buffer: &mut BytesMut) -> Vec<String> {
-    let events = std::iter::from_fn(|| codec.decode(buffer).expect("it never fails"));
+    let events = std::iter::from_fn(|| codec.decode(buffer).expect("decoding never fails"));
     events.filter_map(line).collect()
 }
 
 fn line(event: Event) -> Option<String> {
     match event {
         Event::Line(line) => Some(line),
-        Event::Partial => None,
+        _ => None,
     }
 }
 
-/// The first byte chooses a pattern, the second says how long the pieces are in which
-/// the rest comes from a console. Waits find what searches over everything find.
+/// Waits find the same matches as searches of the whole text. The first byte selects
+/// a pattern, the second is the size of the pieces in which the rest is decoded.
 ///
 /// # Panics
-/// If that is not so.
+/// Panics if the matches differ.
 pub(crate) fn waits(input: &[u8]) {
     let [pattern, piece, bytes @ ..] = input else {
         return;
@@ -93,8 +93,8 @@ pub(crate) const PATTERNS: [&str; 16] = [
     "(?-u:\\x1b)\\[2J",
 ];
 
-/// After each piece: search all text from behind the last match on, again and
-/// again. That is what the waits are to find, done the slow way.
+/// The reference implementation of waits: after each piece, searches all text after
+/// the last match.
 pub(crate) fn matches_in_all(pattern: &str, pieces: &[&[u8]]) -> Vec<(String, u64)> {
     let regex = Regex::builder()
         .syntax(syntax::Config::new().multi_line(true))
@@ -131,7 +131,7 @@ pub(crate) fn matches_by_waiting(pattern: &str, pieces: &[&[u8]]) -> Vec<(String
         let log = SerialLog::new(console);
         let mut found = Vec::new();
         for piece in pieces {
-            guest.write_all(piece).await.expect("it is read");
+            guest.write_all(piece).await.expect("the console is read");
             settle().await;
             loop {
                 match log.wait_for(pattern, Some(Duration::ZERO)).await {
@@ -149,7 +149,7 @@ pub(crate) fn matches_by_waiting(pattern: &str, pieces: &[&[u8]]) -> Vec<(String
     })
 }
 
-/// Lets the other tasks of a single-threaded runtime do all they can.
+/// Lets the other tasks of a single-threaded runtime run until they block.
 async fn settle() {
     for _ in 0..100 {
         tokio::task::yield_now().await;

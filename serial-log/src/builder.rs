@@ -1,4 +1,4 @@
-//! How a console is to be logged.
+//! Configuration of a console log.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::spool::Spool;
 /// How much text is kept in memory by default, in bytes.
 const MEMORY: usize = 16 << 20;
 
-/// The least that is: a few times what one read can bring.
+/// The minimum: a few times the size of one read.
 const LEAST_MEMORY: usize = 1 << 20;
 
-/// How a console is to be logged; made by [`SerialLog::builder`].
+/// Configures a [`SerialLog`]; created by [`SerialLog::builder`].
 #[must_use]
 pub struct Builder {
     memory: usize,
@@ -35,29 +35,29 @@ impl Builder {
         }
     }
 
-    /// Keeps at most `bytes` of text in memory: 16 MiB by default, 1 MiB at
-    /// least. When they are full, the oldest quarter goes.
+    /// Keeps at most `bytes` of text in memory: 16 MiB by default, at least
+    /// 1 MiB. When the memory is full, the oldest quarter is evicted.
     ///
-    /// A wait that runs has a copy of what it has yet to search, of at most
-    /// the same size.
+    /// Each running wait holds a copy of the text it has not searched yet, of
+    /// at most the same size.
     pub fn memory(mut self, bytes: usize) -> Self {
         self.memory = bytes.max(LEAST_MEMORY);
         self
     }
 
-    /// Keeps the whole log on disk as well.
+    /// Also keeps the whole log on disk.
     ///
-    /// Whatever a read from the console brought is written before anybody sees
-    /// it, by the reading task itself: a disk that stalls holds up this
-    /// console. If writing fails (no space left, say), the log goes on in
-    /// memory only, and [`SerialLog::spool_error`] says why.
+    /// The reading task writes text to disk before waits can see it, so a slow
+    /// disk delays this console. If a write fails (for example because no space
+    /// is left), the log continues in memory only, and
+    /// [`SerialLog::spool_error`] returns the reason.
     pub fn spool(mut self, spool: Spool) -> Self {
         self.spool = Some(spool);
         self
     }
 
-    /// What [`SerialLog::send`] writes to. Closed when the last handle is
-    /// dropped.
+    /// Sets the writer used by [`SerialLog::send`]. It is dropped with the last
+    /// handle.
     pub fn input(mut self, input: impl AsyncWrite + Send + Unpin + 'static) -> Self {
         self.input = Some(Box::new(input));
         self
@@ -65,18 +65,18 @@ impl Builder {
 
     /// Calls `on_line` for every line, in order, before waits can find it.
     ///
-    /// The reading task calls it and does not go on before it returns, so it
-    /// must not block. It may use a handle of this log, but not wait on one.
+    /// The reading task calls it and continues only after it returns, so it
+    /// must not block. It may use a handle of this log, but not wait on it.
     pub fn on_line(mut self, on_line: impl FnMut(&str) + Send + 'static) -> Self {
         self.on_line = Some(Box::new(on_line));
         self
     }
 
-    /// Begins to log `console`.
+    /// Starts logging `console`.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime.
+    /// Panics if called outside of a tokio runtime.
     pub fn start(self, console: impl AsyncRead + Send + Unpin + 'static) -> SerialLog {
         let log = Arc::new(Log::new(self.memory, self.spool));
         let reader = Reader::new(Arc::clone(&log), self.on_line);

@@ -1,4 +1,4 @@
-//! A console that is being logged.
+//! The handle of a console log.
 
 use std::fmt;
 use std::io;
@@ -13,54 +13,55 @@ use crate::builder::Builder;
 use crate::error::{Ending, Error};
 use crate::follow::Follow;
 use crate::log::{Log, LogText};
-use crate::search::{Again, Pattern};
-use crate::wait::{GaveUp, wait};
+use crate::search::{Pattern, Rescan};
+use crate::wait::{WaitError, wait};
 
 /// The writing half of a console.
 pub(crate) type Input = Box<dyn AsyncWrite + Send + Unpin>;
 
-/// A console that is being logged: a handle, cheap to clone.
+/// A handle of a console log, cheap to clone.
 ///
-/// A task of its own reads the console from the start to its end, also when
-/// nobody waits and no handle is left, so the guest is never held up by a full
-/// pipe. What it keeps in memory is bounded (see [`Builder::memory`]).
+/// A background task reads the console to its end, even when no wait is running
+/// and all handles are dropped, so a full pipe never blocks the guest. Its
+/// memory is bounded (see [`Builder::memory`]).
 ///
 /// # The last match
 ///
-/// A log has one cursor: the end of the last match. A wait searches what came
-/// since then. If it finds something, the cursor moves behind that; if it
-/// fails or is dropped, the cursor stays. Waits at the same time take nothing
-/// from each other: each searches from where the cursor was when it began, two
-/// may find the same text, and the cursor ends up behind the later of their
-/// matches.
+/// A log has one cursor: the end of the last match. A wait searches the text
+/// after it. If the wait finds a match, the cursor moves to the end of the
+/// match; if the wait fails or is dropped, the cursor stays. Concurrent waits
+/// are independent: each searches from the cursor's position at its start, two
+/// of them may find the same text, and the cursor moves to the end of the later
+/// match.
 ///
-/// Text that has fallen out of memory can't be found any more.
+/// A wait cannot find text that has been evicted from memory.
 #[derive(Clone)]
 pub struct SerialLog {
     log: Arc<Log>,
     input: Option<Arc<Mutex<Input>>>,
 }
 
-/// What a wait found.
+/// A match found by a wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Match {
     /// The matched text; lines in it are separated by `\n`.
     pub text: String,
-    /// The number of the line in which it begins; the console's first is 1.
+    /// The number of the line in which the match begins, starting at 1.
     pub line: u64,
 }
 
 impl SerialLog {
-    /// Logs `console` with everything else left at its default.
+    /// Logs `console` with the default configuration.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime.
+    /// Panics if called outside of a tokio runtime.
     pub fn new(console: impl AsyncRead + Send + Unpin + 'static) -> Self {
         Self::builder().start(console)
     }
 
-    /// Logs a console as the builder is told.
+    /// Returns a builder with the default configuration.
     pub fn builder() -> Builder {
         Builder::new()
     }
@@ -72,63 +73,61 @@ impl SerialLog {
         }
     }
 
-    /// Waits until `pattern` matches in what came since [the last
+    /// Waits until `pattern` matches in the text after [the last
     /// match](Self#the-last-match).
     ///
     /// The syntax is that of the [`regex`](https://docs.rs/regex) crate. `^`
     /// and `$` match at the beginnings and ends of lines. A match may span
-    /// lines, which are separated by `\n`: `.` does not match that, `\s` and
-    /// `(?s:.)` do. The last line counts as far as it has come, so `login: `
-    /// finds a prompt; its end is not the end of a line, though, nor that of a
-    /// word, because more may come at any time.
+    /// lines, which are separated by `\n`: `.` does not match `\n`, `\s` and
+    /// `(?s:.)` do. An unfinished last line is searched too, so `login: ` finds
+    /// a prompt. Its end is not treated as the end of a line or of a word,
+    /// because more text may follow.
     ///
     /// Each line is searched once, and the last line again as it grows. If
     /// `pattern` can match a `\n`, the last [`LOOK_BACK`](crate::LOOK_BACK)
-    /// bytes are searched again with whatever arrives: a longer match may be
-    /// missed unless it arrives in one piece.
+    /// bytes are searched again when text arrives: a longer match may be missed
+    /// unless it arrives in one piece.
     ///
-    /// `None` waits for as long as the log goes on. With a time of zero only
-    /// what has come already is searched.
+    /// With a `timeout` of `None`, the wait lasts until the log ends. With a
+    /// `timeout` of zero, only the text received so far is searched.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidPattern`] at once; [`Error::TimedOut`];
-    /// [`Error::Ended`] when the log ends, after all that came was searched.
+    /// [`Error::InvalidPattern`] without waiting; [`Error::TimedOut`];
+    /// [`Error::Ended`] when the log has ended and all of it has been searched.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, nothing has been consumed.
+    /// Cancel safe: dropping the future leaves the cursor unchanged.
     pub async fn wait_for(&self, pattern: &str, timeout: Option<Duration>) -> Result<Match, Error> {
         let compiled = Pattern::new(pattern)?;
         let find = |text: &str, range| compiled.find(text, range);
-        self.wait(pattern, compiled.again(), timeout, find).await
+        self.wait(pattern, compiled.rescan(), timeout, find).await
     }
 
-    /// Waits until `find` finds something in what came since [the last
-    /// match](Self#the-last-match): [`wait_for`](Self::wait_for) for other
-    /// ways to search.
+    /// Waits until `find` returns a match in the text after [the last
+    /// match](Self#the-last-match): like [`wait_for`](Self::wait_for), with any
+    /// search function.
     ///
-    /// `find` is called with that text, and again, with the same and more,
-    /// when more has come; it returns the range of bytes that matched. Behind
-    /// the text's last `\n` stands the last line as far as it has come. Text
-    /// that has been searched is left out next time but for its last
-    /// [`LOOK_BACK`](crate::LOOK_BACK) bytes or more, from the beginning of a
-    /// line. `wanted` says in errors what is waited for.
+    /// `find` is called with that text, and again whenever text was appended;
+    /// it returns the byte range of the match. The text may end with an
+    /// unfinished line. Later calls omit text that was searched before, except
+    /// for at least its last [`LOOK_BACK`](crate::LOOK_BACK) bytes, from the
+    /// beginning of a line. `wanted` describes the search in errors.
     ///
-    /// The log goes on while `find` runs, however long it takes; the task that
-    /// waits does not.
+    /// `find` blocks the waiting task, but not the log.
     ///
     /// # Errors
     ///
-    /// As [`wait_for`](Self::wait_for).
+    /// Those of [`wait_for`](Self::wait_for), except [`Error::InvalidPattern`].
     ///
     /// # Panics
     ///
-    /// If the range is not one of the text, or cuts a character.
+    /// Panics if the range is out of bounds or not on character boundaries.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, nothing has been consumed.
+    /// Cancel safe: dropping the future leaves the cursor unchanged.
     pub async fn wait_with(
         &self,
         wanted: &str,
@@ -140,34 +139,35 @@ impl SerialLog {
             let found = find(&text[range])?;
             Some(from + found.start..from + found.end)
         };
-        self.wait(wanted, Again::LookBack, timeout, find).await
+        self.wait(wanted, Rescan::LookBack, timeout, find).await
     }
 
     async fn wait(
         &self,
         wanted: &str,
-        again: Again,
+        rescan: Rescan,
         timeout: Option<Duration>,
         find: impl FnMut(&str, Range<usize>) -> Option<Range<usize>>,
     ) -> Result<Match, Error> {
-        let found = wait(&self.log, again, timeout, find).await;
-        let found = found.map_err(|gave_up| self.gave_up(wanted, gave_up))?;
+        let found = wait(&self.log, rescan, timeout, find).await;
+        let found = found.map_err(|error| self.describe(wanted, error))?;
         Ok(Match {
             text: found.text,
             line: found.line,
         })
     }
 
-    fn gave_up(&self, wanted: &str, gave_up: GaveUp) -> Error {
+    /// Adds the last lines to the reason why a wait failed.
+    fn describe(&self, wanted: &str, error: WaitError) -> Error {
         let wanted = wanted.to_owned();
         let last_lines = self.log.shown_lines();
-        match gave_up {
-            GaveUp::TimedOut(timeout) => Error::TimedOut {
+        match error {
+            WaitError::TimedOut(timeout) => Error::TimedOut {
                 wanted,
                 timeout,
                 last_lines,
             },
-            GaveUp::Ended(ending) => Error::Ended {
+            WaitError::Ended(ending) => Error::Ended {
                 wanted,
                 ending,
                 last_lines,
@@ -175,24 +175,25 @@ impl SerialLog {
         }
     }
 
-    /// What comes from now on, as it comes.
+    /// Returns the text that arrives from now on.
     pub fn follow(&self) -> Follow {
         Follow::new(Arc::clone(&self.log))
     }
 
     /// Writes `bytes` to the console, as if typed.
     ///
-    /// Waits while the guest does not take them. Two writes at the same time
-    /// do not mix.
+    /// Waits until the guest accepts them. Concurrent writes are not
+    /// interleaved.
     ///
     /// # Errors
     ///
     /// [`Error::ReadOnly`] without an [input](Builder::input);
-    /// [`Error::Write`] if writing fails.
+    /// [`Error::Write`] if the write fails.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, a part of `bytes` may have been written.
+    /// Not cancel safe: if the future is dropped, a part of `bytes` may have been
+    /// written.
     pub async fn send(&self, bytes: &[u8]) -> Result<(), Error> {
         let input = self.input.as_ref().ok_or(Error::ReadOnly)?;
         let mut input = input.lock().await;
@@ -203,45 +204,45 @@ impl SerialLog {
         written.await.map_err(|e| Error::Write(Arc::new(e)))
     }
 
-    /// The whole log: from disk if it is [spooled](Builder::spool), the last GiB of
-    /// that, else as much as is in memory.
+    /// Returns the log: up to its last GiB from disk if it is
+    /// [spooled](Builder::spool), otherwise the part in memory.
     ///
-    /// Control characters and escape sequences are in it as they came; see
+    /// Control characters and escape sequences are unchanged; see
     /// [`printable`](crate::printable()).
     ///
     /// # Cancel safety
     ///
-    /// Safe; a read of the disk that has begun goes on in the background.
+    /// Cancel safe; a disk read in progress continues in the background.
     pub async fn text(&self) -> LogText {
         let log = Arc::clone(&self.log);
         match tokio::task::spawn_blocking(move || log.text()).await {
             Ok(text) => text,
-            // The runtime is going down, so this is no time to spare it.
+            // The runtime is shutting down, so blocking it does no harm.
             Err(_) => self.log.text(),
         }
     }
 
-    /// The last `count` lines, oldest first, as far as they are in memory; the
-    /// last line is among them as far as it has come.
+    /// Returns up to `count` of the last lines in memory, oldest first,
+    /// including an unfinished last line.
     pub fn last_lines(&self, count: usize) -> Vec<String> {
         self.log.last_lines(count)
     }
 
-    /// Why the log could not be written to disk, if so. From then on it is
-    /// kept in memory only.
+    /// Returns the error of the first failed write to disk, if any. After it,
+    /// the log is kept in memory only.
     pub fn spool_error(&self) -> Option<Arc<io::Error>> {
         self.log.spool_error()
     }
 
-    /// Waits until no more comes, and says why.
+    /// Waits until the log ends, and returns the reason.
     ///
     /// # Cancel safety
     ///
-    /// Safe.
+    /// Cancel safe.
     pub async fn closed(&self) -> Ending {
         let mut progress = self.log.progress();
         let ended = progress.wait_for(|progress| progress.ended.is_some()).await;
-        // The log holds the sender, so neither of the two can be missing.
+        // `self.log` holds the sender, so `wait_for` does not fail.
         ended
             .ok()
             .and_then(|p| p.ended.clone())

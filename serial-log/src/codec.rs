@@ -1,4 +1,4 @@
-//! Bytes of a console in, lines out. No I/O, no clock, no task.
+//! Decodes a console's bytes to lines. No I/O, no clock, no task.
 
 use std::{io, mem, str};
 
@@ -6,36 +6,36 @@ use bytes::{Buf, BytesMut};
 use memchr::memchr;
 use tokio_util::codec::Decoder;
 
-/// The longest line in bytes of text: what is longer goes on as another line.
+/// The maximum length of a line, in bytes of text. A longer line is split.
 pub const MAX_LINE: usize = 64 * 1024;
 
-/// What undecodable bytes become.
+/// Replaces invalid UTF-8.
 const REPLACEMENT: &str = "\u{FFFD}";
 
-/// What the console showed.
+/// An event decoded from a console.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
-    /// A line, without its end.
+    /// A line, without its terminator.
     Line(String),
-    /// The last line grew and has not ended: [`LineCodec::partial`] is how it
-    /// looks now. Such a line is often a prompt that waits for an answer.
+    /// The unfinished last line grew; [`LineCodec::partial`] returns it. Such a
+    /// line is often a prompt.
     Partial,
 }
 
-/// Decodes a console's bytes into lines.
+/// Decodes a console's bytes to lines.
 ///
-/// - A line ends with `\n`. Every `\r` is dropped, wherever it stands.
-/// - Bytes that are not UTF-8 become U+FFFD, as [`String::from_utf8_lossy`]
-///   does it. A character cut by the end of what has arrived waits for its
-///   rest.
-/// - A line longer than [`MAX_LINE`] is cut, between two characters, and goes
-///   on as another line.
-/// - At the end of the stream a last line that has not ended is a line.
+/// - A line ends with `\n`. Every `\r` is dropped.
+/// - Invalid UTF-8 becomes U+FFFD, as with [`String::from_utf8_lossy`]. An
+///   incomplete character at the end of the input is decoded once it is
+///   complete.
+/// - A line longer than [`MAX_LINE`] is split between two characters.
+/// - At the end of the stream, an unfinished line counts as a line.
 ///
-/// The lines do not depend on how the bytes were cut on their way; how often
-/// [`Event::Partial`] comes does. Every byte is looked at once, and at most
-/// one line is kept, so neither time nor memory grow with a line that never
-/// ends. Decoding never fails: the error is that of the stream beneath.
+/// The lines do not depend on how the bytes are split into reads; the number of
+/// [`Event::Partial`]s does. Each byte is examined once and at most one line is
+/// buffered, so a line that never ends costs neither time nor memory. Decoding
+/// never fails: errors are those of the underlying stream.
 #[derive(Debug)]
 pub struct LineCodec {
     partial: String,
@@ -45,13 +45,13 @@ pub struct LineCodec {
 }
 
 impl LineCodec {
-    /// A codec that cuts lines at [`MAX_LINE`] bytes.
+    /// Creates a codec that splits lines at [`MAX_LINE`] bytes.
     pub fn new() -> Self {
         Self::with_max_line(MAX_LINE)
     }
 
-    /// A codec that cuts lines at `max_line` bytes of text; at least 4, so
-    /// that every character has room.
+    /// Creates a codec that splits lines at `max_line` bytes of text, at least
+    /// 4: the longest character.
     pub fn with_max_line(max_line: usize) -> Self {
         Self {
             partial: String::new(),
@@ -60,14 +60,13 @@ impl LineCodec {
         }
     }
 
-    /// The last line as far as it has come, empty when the last byte ended
-    /// one.
+    /// Returns the unfinished last line, empty if the last byte ended a line.
     pub fn partial(&self) -> &str {
         &self.partial
     }
 
-    /// Decodes as much of `bytes`, which hold no `\n`, as fits into the line.
-    /// Tells how many bytes that was: fewer than all when the line is full.
+    /// Decodes `bytes`, which contain no `\n`, until the line is full. Returns
+    /// how many bytes were decoded.
     fn take(&mut self, bytes: &[u8]) -> usize {
         if let Ok(text) = str::from_utf8(bytes) {
             return self.push_text(text);
@@ -89,7 +88,7 @@ impl LineCodec {
         taken
     }
 
-    /// Appends `text` without its carriage returns, as far as it fits.
+    /// Appends `text` without its carriage returns until the line is full.
     fn push_text(&mut self, text: &str) -> usize {
         let mut rest = text;
         loop {
@@ -113,15 +112,15 @@ impl LineCodec {
         Event::Line(mem::take(&mut self.partial))
     }
 
-    /// The next event; `None` when all but a cut character is used up.
+    /// Returns the next event; `None` if at most an incomplete character is left.
     fn next(&mut self, src: &mut BytesMut) -> Option<Event> {
         while !src.is_empty() {
-            // No further than a line can reach, or a cut line would have the
-            // search for its end repeated over all that follows.
+            // Limited to one line: otherwise, each piece of a split line would
+            // search all of the input for a newline.
             let window = &src[..src.len().min(self.max_line)];
             let (end, ended) = match memchr(b'\n', window) {
                 Some(end) => (end, true),
-                None => (window.len() - cut_character(window), false),
+                None => (window.len() - incomplete_character(window), false),
             };
             if end == 0 && !ended {
                 break;
@@ -159,7 +158,7 @@ impl Decoder for LineCodec {
                 return Ok(Some(event));
             }
         }
-        // Only the beginning of a character is left, and its rest won't come.
+        // Only an incomplete character can be left.
         if !src.is_empty() {
             if self.push_text(REPLACEMENT) == 0 {
                 return Ok(Some(self.line()));
@@ -170,8 +169,8 @@ impl Decoder for LineCodec {
     }
 }
 
-/// How many bytes at the end of `bytes` begin a character without ending it.
-fn cut_character(bytes: &[u8]) -> usize {
+/// Returns the length of an incomplete character at the end of `bytes`.
+fn incomplete_character(bytes: &[u8]) -> usize {
     let start = |back: usize| bytes.len().checked_sub(back);
     for start in (1..=3).map_while(start) {
         if bytes[start] & 0b1100_0000 != 0b1000_0000 {

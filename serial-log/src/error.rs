@@ -1,4 +1,4 @@
-//! What can go wrong, and how a log ends.
+//! Errors, and the reasons why a log ends.
 
 use std::fmt;
 use std::io;
@@ -7,48 +7,48 @@ use std::time::Duration;
 
 use crate::printable;
 
-/// What went wrong on a console.
+/// An error of a console log.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The caller's regular expression is none, or is too big.
+    /// The regular expression is invalid or too big.
     #[error("`{pattern}` is not a valid regular expression: {reason}")]
     InvalidPattern {
         /// The expression as given.
         pattern: String,
-        /// What is wrong with it, and where.
+        /// The parser's or compiler's message.
         reason: String,
     },
 
-    /// What was waited for did not come in time. Nothing has been consumed:
-    /// the next wait searches the same text again.
+    /// There was no match before the timeout. The next wait searches the same
+    /// text again.
     #[error("waited {timeout:?} for `{wanted}` on the console{}", Tail(last_lines))]
     TimedOut {
-        /// The regular expression, or what the caller called it.
+        /// The regular expression, or the caller's description of the search.
         wanted: String,
-        /// How long the wait was to last.
+        /// The timeout of the wait.
         timeout: Duration,
-        /// The last lines of the console, as [`Error::last_lines`] tells.
+        /// The last lines of the console; see [`Error::last_lines`].
         last_lines: Vec<String>,
     },
 
-    /// The log ended, and what was waited for is not in it.
+    /// The log ended without a match.
     #[error(
         "waited for `{wanted}` on the console, but {ending}{}",
         Tail(last_lines)
     )]
     Ended {
-        /// The regular expression, or what the caller called it.
+        /// The regular expression, or the caller's description of the search.
         wanted: String,
-        /// Why no more comes.
+        /// The reason why the log ended.
         ending: Ending,
-        /// The last lines of the console, as [`Error::last_lines`] tells.
+        /// The last lines of the console; see [`Error::last_lines`].
         last_lines: Vec<String>,
     },
 
-    /// The caller wants to write to a console built without an
-    /// [input](crate::Builder::input).
-    #[error("this console can only be read")]
+    /// [`SerialLog::send`](crate::SerialLog::send) was called on a console
+    /// without an [input](crate::Builder::input).
+    #[error("the console is read-only")]
     ReadOnly,
 
     /// Writing to the console failed.
@@ -57,9 +57,9 @@ pub enum Error {
 }
 
 impl Error {
-    /// The console's last lines when a wait failed, oldest first: ten at most,
-    /// made [`printable`] and cut at 200 characters each. Empty for
-    /// other errors.
+    /// Returns the console's last lines when a wait failed, oldest first: at
+    /// most ten, made [`printable`] and truncated to 200 characters each. Empty
+    /// for other errors.
     pub fn last_lines(&self) -> &[String] {
         match self {
             Self::TimedOut { last_lines, .. } | Self::Ended { last_lines, .. } => last_lines,
@@ -68,7 +68,7 @@ impl Error {
     }
 }
 
-/// Why no more comes from a console.
+/// Why a log ended.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Ending {
@@ -76,8 +76,8 @@ pub enum Ending {
     Closed,
     /// Reading failed.
     Failed(Arc<io::Error>),
-    /// The reading task was ended from outside, or by a panic in the caller's
-    /// [`on_line`](crate::Builder::on_line).
+    /// The reading task was cancelled, or
+    /// [`on_line`](crate::Builder::on_line) panicked.
     Stopped,
 }
 
@@ -91,13 +91,13 @@ impl fmt::Display for Ending {
     }
 }
 
-/// How many lines an error shows.
+/// Maximum number of lines in an error.
 pub(crate) const SHOWN_LINES: usize = 10;
 
-/// How many characters of a line an error shows.
+/// Maximum length of a line in an error, in characters.
 const SHOWN_CHARS: usize = 200;
 
-/// A console line as an error shows it.
+/// Formats a console line for an error.
 pub(crate) fn shown(line: &str) -> String {
     let mut cut = line.char_indices().skip(SHOWN_CHARS).map(|(at, _)| at);
     match cut.next() {
@@ -106,13 +106,13 @@ pub(crate) fn shown(line: &str) -> String {
     }
 }
 
-/// The last lines, at the end of a message.
+/// Formats the last lines for the end of a message.
 struct Tail<'a>(&'a [String]);
 
 impl fmt::Display for Tail<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
-            return f.write_str("; nothing has come");
+            return f.write_str("; it printed nothing");
         }
         f.write_str("; its last lines:")?;
         self.0.iter().try_for_each(|line| write!(f, "\n    {line}"))
@@ -127,7 +127,7 @@ mod tests {
     use super::{Error, SHOWN_CHARS, shown};
 
     #[test]
-    fn a_chain_holds_each_text_once() {
+    fn each_text_appears_once_in_the_chain() {
         let error = Error::Write(Arc::new(io::Error::other("no space left")));
         let source = std::error::Error::source(&error).expect("has a source");
         assert_eq!(error.to_string(), "writing to the console failed");
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_is_cut_between_characters() {
+    fn a_long_line_is_truncated_between_characters() {
         let line = "é".repeat(SHOWN_CHARS);
         assert_eq!(shown(&line), line);
         assert_eq!(shown(&(line.clone() + "x")), line + "…");

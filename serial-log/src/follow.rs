@@ -1,43 +1,69 @@
-//! A log as it grows.
+//! A log as a stream of text.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use crate::log::Log;
+use futures_core::Stream;
+use tokio_stream::wrappers::WatchStream;
 
-/// What comes on a console, as it comes; made by
-/// [`SerialLog::follow`](crate::SerialLog::follow).
+use crate::log::{Log, Progress};
+
+/// The text of a console as it arrives, from the call of
+/// [`SerialLog::follow`](crate::SerialLog::follow) on.
+///
+/// Items may begin and end within a line. Text evicted from memory before it
+/// was read is skipped. The stream ends when the log ends.
 #[derive(Debug)]
 pub struct Follow {
     log: Arc<Log>,
     position: u64,
+    progress: WatchStream<Progress>,
+    ended: bool,
 }
 
 impl Follow {
     pub(crate) fn new(log: Arc<Log>) -> Self {
-        let position = log.progress().borrow().end;
-        Self { log, position }
+        let progress = log.progress();
+        let position = progress.borrow().end;
+        Self {
+            log,
+            position,
+            progress: WatchStream::new(progress),
+            ended: false,
+        }
     }
 
-    /// Waits for more of the console's text and gives all there is; `None` when
-    /// nothing more comes.
-    ///
-    /// It may begin and end within a line. What has fallen out of memory
-    /// meanwhile is left out.
+    /// Waits for text and returns all that has arrived; `None` once the log has
+    /// ended and all of it was returned.
     ///
     /// # Cancel safety
     ///
-    /// Safe: text that was not given yet is given next time.
+    /// Cancel safe: text that was not returned is returned by the next call.
     pub async fn next(&mut self) -> Option<String> {
-        let mut progress = self.log.progress();
-        let position = self.position;
-        let change = progress.wait_for(|now| now.end > position || now.ended.is_some());
-        // The log holds the sender, so that there is one.
-        let end = change.await.ok()?.end;
-        if end <= self.position {
-            return None;
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+}
+
+impl Stream for Follow {
+    type Item = String;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<String>> {
+        loop {
+            let (text, end) = self.log.since(self.position);
+            self.position = end;
+            if !text.is_empty() {
+                return Poll::Ready(Some(text));
+            }
+            if self.ended {
+                return Poll::Ready(None);
+            }
+            // Text is appended before the log ends, so the text is complete if
+            // it is read after this.
+            match ready!(Pin::new(&mut self.progress).poll_next(cx)) {
+                Some(Progress { ended: None, .. }) => {}
+                Some(_) | None => self.ended = true,
+            }
         }
-        let (text, end) = self.log.since(self.position);
-        self.position = end;
-        Some(text)
     }
 }

@@ -1,16 +1,16 @@
-//! The log's last bytes in memory, with their positions in the whole log.
+//! The end of the log in memory, addressed by position in the whole log.
 
 use memchr::{memchr, memchr_iter, memrchr_iter};
 
-/// The text of a console as far as it is remembered.
+/// The last lines of the log, up to a number of bytes.
 ///
-/// The log is one text: every line followed by `\n`, then the last line as far
-/// as it has come. It only ever grows. A position is a byte's offset in that
-/// text from the very beginning, whether or not the beginning is remembered.
+/// The log is one growing text: lines terminated by `\n`, then an unfinished
+/// line. A position is a byte offset from the beginning of the log, even if the
+/// beginning has been evicted.
 #[derive(Debug)]
 pub(crate) struct History {
     text: String,
-    /// Where `text` begins; always the beginning of a line.
+    /// The position of `text`; always the beginning of a line.
     start: u64,
     /// How many lines ended before `start`.
     lines_before: u64,
@@ -18,7 +18,7 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Remembers `max` bytes at most.
+    /// Keeps at most `max` bytes.
     pub(crate) fn new(max: usize) -> Self {
         Self {
             text: String::new(),
@@ -28,63 +28,63 @@ impl History {
         }
     }
 
-    /// Appends what came, dropping the oldest lines when there is no room.
+    /// Appends `new`, and evicts the oldest lines if there is no room.
     pub(crate) fn append(&mut self, new: &str) {
         if self.text.len() + new.len() > self.max {
-            self.drop_oldest(new.len());
+            self.evict_oldest(new.len());
         }
         self.reserve(new.len());
         self.text.push_str(new);
     }
 
-    /// Makes room for `wanted` bytes: whole lines go, and at least a quarter of
-    /// all at once, because the rest has to be moved each time.
-    fn drop_oldest(&mut self, wanted: usize) {
-        let too_many = (self.text.len() + wanted).saturating_sub(self.max);
+    /// Makes room for `needed` bytes by evicting whole lines, at least a quarter
+    /// of the memory, because each eviction moves the remaining text.
+    fn evict_oldest(&mut self, needed: usize) {
+        let too_many = (self.text.len() + needed).saturating_sub(self.max);
         let at_least = too_many.max(self.max / 4).min(self.text.len());
         let line_end = memchr(b'\n', &self.text.as_bytes()[at_least..]);
-        // Without a line's end, the last line has filled the memory.
+        // Without a newline, the last line fills the memory.
         let end = line_end.map_or(self.text.len(), |n| at_least + n + 1);
         self.lines_before += count_lines(&self.text[..end]);
         self.start += end as u64;
         self.text.drain(..end);
     }
 
-    /// As `String` would, but never beyond the bound.
-    fn reserve(&mut self, wanted: usize) {
-        let needed = self.text.len() + wanted;
+    /// Grows the capacity like `String`, but never beyond `max`.
+    fn reserve(&mut self, additional: usize) {
+        let needed = self.text.len() + additional;
         if needed > self.text.capacity() {
             let doubled = (2 * self.text.capacity()).min(self.max).max(needed);
             self.text.reserve_exact(doubled - self.text.len());
         }
     }
 
-    /// The position of the oldest byte remembered.
+    /// The position of the oldest byte in memory.
     pub(crate) fn start(&self) -> u64 {
         self.start
     }
 
-    /// The position of the byte to come next.
+    /// The position of the next byte to be appended.
     pub(crate) fn end(&self) -> u64 {
         self.start + self.text.len() as u64
     }
 
-    /// What is remembered from `position` on.
+    /// The text in memory from `position` on.
     pub(crate) fn since(&self, position: u64) -> &str {
         &self.text[self.index(position)..]
     }
 
-    /// The character before `position`, if remembered.
+    /// The character before `position`, if in memory.
     pub(crate) fn char_before(&self, position: u64) -> Option<char> {
         self.text[..self.index(position)].chars().next_back()
     }
 
-    /// The number of the line in which `position` stands, from 1.
+    /// The number of the line at `position`, starting at 1.
     pub(crate) fn line_number(&self, position: u64) -> u64 {
         self.lines_before + count_lines(&self.text[..self.index(position)]) + 1
     }
 
-    /// The last `count` lines; the last one may not have ended.
+    /// The last `count` lines, including an unfinished one.
     pub(crate) fn last_lines(&self, count: usize) -> Vec<&str> {
         let text = self.text.strip_suffix('\n').unwrap_or(&self.text);
         if count == 0 || self.text.is_empty() {
@@ -96,7 +96,7 @@ impl History {
             .collect()
     }
 
-    /// `position` as an index of `text`; what is forgotten counts as its start.
+    /// `position` as an index of `text`; evicted positions map to its start.
     fn index(&self, position: u64) -> usize {
         let index = position.saturating_sub(self.start);
         usize::try_from(index).map_or(self.text.len(), |i| i.min(self.text.len()))
@@ -112,7 +112,7 @@ mod tests {
     use super::History;
 
     #[test]
-    fn positions_outlive_what_was_dropped() {
+    fn positions_stay_valid_after_eviction() {
         let mut history = History::new(40);
         for n in 0..10 {
             history.append(&format!("line {n}\n"));
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_fills_the_memory_goes_as_a_whole() {
+    fn a_line_that_fills_the_memory_is_evicted_as_a_whole() {
         let mut history = History::new(10);
         history.append("0123456789");
         history.append("a");
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn last_lines_counts_the_unfinished_one() {
+    fn last_lines_include_the_unfinished_one() {
         let mut history = History::new(100);
         assert_eq!(history.last_lines(3), Vec::<&str>::new());
         history.append("one\n\nthree\n");

@@ -1,4 +1,4 @@
-//! The log that the reader fills and everybody else reads.
+//! The log shared by the reader and the handles.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,19 +7,18 @@ use tokio::sync::watch;
 
 use crate::error::{Ending, SHOWN_LINES, shown};
 use crate::history::History;
-use crate::search::{Again, Window};
+use crate::search::{Rescan, Window};
 use crate::spool::Spool;
 
-/// The most of a log that is given in one piece, from disk, in bytes: a guest may have
-/// written any amount.
+/// The maximum returned from disk, in bytes: a guest may have written any
+/// amount.
 const MAX_TEXT: u64 = 1 << 30;
 
-/// The log in memory and on disk, the cursor of the waits, and a signal for
-/// what arrives.
+/// The log in memory and on disk, the cursor of the waits, and a notification
+/// for new text.
 #[derive(Debug)]
 pub(crate) struct Log {
-    /// Locked for as long as it takes to copy some text, never for a search
-    /// and never across an `await`.
+    /// Locked only to copy text, never during a search or across an `await`.
     state: Mutex<State>,
     spool: Option<Spool>,
     progress: watch::Sender<Progress>,
@@ -28,29 +27,30 @@ pub(crate) struct Log {
 #[derive(Debug)]
 struct State {
     history: History,
-    /// The position behind the last match.
+    /// The position of the end of the last match.
     cursor: u64,
-    /// How much of the log is on disk.
+    /// How many bytes of the log are on disk.
     spooled: u64,
     spool_error: Option<Arc<io::Error>>,
 }
 
-/// How far the log has come.
+/// The progress of the log.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Progress {
-    /// The position of the byte to come next.
+    /// The position of the next byte to be appended.
     pub(crate) end: u64,
-    /// Set once nothing more comes.
+    /// Set once the log has ended.
     pub(crate) ended: Option<Ending>,
 }
 
-/// The log as [`SerialLog::text`](crate::SerialLog::text) gives it.
+/// The log as returned by [`SerialLog::text`](crate::SerialLog::text).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LogText {
-    /// Every line followed by `\n`, then the last line as far as it has come.
+    /// Lines terminated by `\n`, then an unfinished line.
     pub text: String,
-    /// How many bytes are missing from it, because they are neither on disk
-    /// nor in memory any more, or are before the last GiB of what is on disk.
+    /// The number of missing bytes: those neither on disk nor in memory, and
+    /// those on disk before the last GiB.
     pub missing: u64,
 }
 
@@ -68,8 +68,8 @@ impl Log {
         }
     }
 
-    /// Appends what came and wakes whoever waits for it. Disk comes first, so
-    /// that what can be seen in memory can be read from disk.
+    /// Appends `new` and wakes the waits. Writes to disk first, so that all text
+    /// visible in memory is also on disk.
     pub(crate) fn append(&self, new: &str) {
         let spooled = self.spool(new);
         let end = {
@@ -85,14 +85,14 @@ impl Log {
         self.progress.send_modify(|progress| progress.end = end);
     }
 
-    /// Writes to the spool, unless there is none or it has failed before: the
-    /// file would have a hole.
+    /// Writes to the spool, if there is one. Skipped after a failed write, which
+    /// would leave a gap in the file.
     fn spool(&self, new: &str) -> Option<io::Result<()>> {
         let spool = self.spool.as_ref()?;
         self.spool_error().is_none().then(|| spool.append(new))
     }
 
-    /// Says that nothing more comes; only the first reason counts.
+    /// Ends the log; only the first reason is kept.
     pub(crate) fn end(&self, ending: Ending) {
         self.progress.send_if_modified(|progress| {
             let first = progress.ended.is_none();
@@ -105,23 +105,23 @@ impl Log {
         self.progress.subscribe()
     }
 
-    /// A window on what came since the last match.
-    pub(crate) fn window(&self, again: Again) -> Window {
+    /// Creates a window on the text after the last match.
+    pub(crate) fn window(&self, rescan: Rescan) -> Window {
         let state = self.state();
-        Window::new(&state.history, state.cursor, again)
+        Window::new(&state.history, state.cursor, rescan)
     }
 
     pub(crate) fn fill(&self, window: &mut Window) {
         window.fill(&self.state().history);
     }
 
-    /// Moves the cursor behind a match; it never moves back.
+    /// Moves the cursor to `end`, but never backwards.
     pub(crate) fn consume(&self, end: u64) {
         let mut state = self.state();
         state.cursor = state.cursor.max(end);
     }
 
-    /// What is remembered from `position` on, and the position behind it.
+    /// The text in memory from `position` on, and the position of its end.
     pub(crate) fn since(&self, position: u64) -> (String, u64) {
         let state = self.state();
         (
@@ -140,22 +140,21 @@ impl Log {
         lines.into_iter().map(str::to_owned).collect()
     }
 
-    /// The last lines as an error shows them.
+    /// The last lines, formatted for an error.
     pub(crate) fn shown_lines(&self) -> Vec<String> {
         let state = self.state();
         let lines = state.history.last_lines(SHOWN_LINES);
         lines.into_iter().map(shown).collect()
     }
 
-    /// The whole log: what was spooled from disk, the rest from memory; all
-    /// from memory if the disk cannot be read. Blocks for as long as that
-    /// takes.
+    /// Reads the spooled part from disk and the rest from memory; all of it from
+    /// memory if the disk cannot be read. Blocks.
     pub(crate) fn text(&self) -> LogText {
-        self.last_of_text(MAX_TEXT)
+        self.text_limited(MAX_TEXT)
     }
 
-    /// The same, with this much of it from disk.
-    fn last_of_text(&self, most: u64) -> LogText {
+    /// Like `text`, with at most `limit` bytes from disk.
+    fn text_limited(&self, limit: u64) -> LogText {
         let (spooled, rest) = {
             let state = self.state();
             (state.spooled, state.text_from(state.spooled))
@@ -163,7 +162,7 @@ impl Log {
         let Some(spool) = self.spool.as_ref().filter(|_| spooled > 0) else {
             return rest;
         };
-        let start = spooled.saturating_sub(most);
+        let start = spooled.saturating_sub(limit);
         match spool.read(start..spooled) {
             Ok(text) => LogText {
                 text: text + &rest.text,
@@ -174,7 +173,7 @@ impl Log {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves a log that is whole as far as it goes.
+        // A panic while it was locked leaves it consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -197,7 +196,7 @@ mod tests {
     use crate::spool::Spool;
 
     #[test]
-    fn goes_on_in_memory_when_the_disk_is_full() {
+    fn continues_in_memory_when_the_disk_is_full() {
         let log = Log::new(1 << 20, Some(Spool::full()));
         log.append("one\n");
         log.append("two\n");
@@ -210,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn joins_what_is_on_disk_and_what_is_in_memory() {
+    fn joins_disk_and_memory() {
         let dir = tempfile::tempdir().unwrap();
         let log = Log::new(12, Some(Spool::create(dir.path().join("log")).unwrap()));
         log.append("one\ntwo\n");
@@ -225,7 +224,7 @@ mod tests {
         assert_eq!(log.text(), LogText { text, missing: 6 });
 
         let text = "two\nfour\nfive\n".to_owned();
-        assert_eq!(log.last_of_text(4), LogText { text, missing: 10 });
+        assert_eq!(log.text_limited(4), LogText { text, missing: 10 });
     }
 
     #[test]

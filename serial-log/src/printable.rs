@@ -1,27 +1,26 @@
-//! Console text made safe to show.
+//! Escapes console text for display.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// `line` with everything that could steer a terminal written out, so that a
-/// guest cannot move the cursor, hide text or change a title in the terminal
-/// of whoever reads an error message: an escape character becomes `\x1b`.
+/// Escapes all characters of `line` that control a terminal, so that a guest
+/// cannot move the cursor, hide text or change the title in the terminal that
+/// shows an error message: an escape character becomes `\x1b`.
 ///
-/// Written out are the control characters (of ASCII and of Unicode, tabs
-/// excepted), the line and paragraph separators, and the marks that turn the
-/// direction of writing. A backslash stays as it is: the result is for people
-/// and cannot be turned back.
+/// It escapes control characters (ASCII and Unicode, except tabs), line and
+/// paragraph separators, and bidirectional formatting characters. Backslashes
+/// are unchanged, so the result cannot be unescaped.
 ///
 /// ```
 /// assert_eq!(serial_log::printable("\u{1b}[2J ok\u{7}"), r"\x1b[2J ok\x07");
 /// ```
 pub fn printable(line: &str) -> Cow<'_, str> {
-    if !line.chars().any(steers) {
+    if !line.chars().any(controls_terminal) {
         return Cow::Borrowed(line);
     }
     let mut safe = String::with_capacity(line.len() + 16);
     for c in line.chars() {
-        if !steers(c) {
+        if !controls_terminal(c) {
             safe.push(c);
         } else if c.is_ascii() {
             // Writing to a string cannot fail.
@@ -33,7 +32,7 @@ pub fn printable(line: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-fn steers(c: char) -> bool {
+fn controls_terminal(c: char) -> bool {
     (c.is_control() && c != '\t')
         || matches!(
             c,
@@ -48,13 +47,13 @@ mod tests {
     use super::printable;
 
     #[test]
-    fn plain_text_is_passed_on_as_it_is() {
+    fn plain_text_is_unchanged() {
         let line = "\tgrüße, 世界 \\ 100 %";
         assert!(matches!(printable(line), Cow::Borrowed(same) if same == line));
     }
 
     #[test]
-    fn what_steers_a_terminal_is_written_out() {
+    fn terminal_controls_are_escaped() {
         assert_eq!(
             printable("a\u{9b}31m\u{202e}b\u{7f}"),
             "a\\u{9b}31m\\u{202e}b\\x7f"

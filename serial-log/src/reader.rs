@@ -11,7 +11,7 @@ use crate::codec::{Event, LineCodec};
 use crate::error::Ending;
 use crate::log::Log;
 
-/// As much as a pipe holds.
+/// The capacity of a pipe.
 const READ_SIZE: usize = 64 * 1024;
 
 /// Called for every line.
@@ -21,9 +21,9 @@ pub(crate) struct Reader {
     log: Arc<Log>,
     on_line: Option<OnLine>,
     codec: LineCodec,
-    /// What has been decoded and is not in the log yet.
+    /// Decoded text that is not in the log yet.
     new: String,
-    /// How much of the unfinished line is in the log, or in `new`.
+    /// How many bytes of the unfinished line are in the log or in `new`.
     logged: usize,
 }
 
@@ -38,8 +38,8 @@ impl Reader {
         }
     }
 
-    /// Reads until the console ends. Waits for nobody but the console, the
-    /// disk and the caller's `on_line`.
+    /// Reads until the console ends. Waits only for the console, the disk and
+    /// `on_line`.
     pub(crate) async fn run(mut self, console: impl AsyncRead + Unpin) {
         let ending = match self.read(console).await {
             Ok(()) => Ending::Closed,
@@ -51,7 +51,7 @@ impl Reader {
     async fn read(&mut self, mut console: impl AsyncRead + Unpin) -> io::Result<()> {
         let mut bytes = BytesMut::new();
         loop {
-            // A console that always has more must not starve the other tasks.
+            // A console that is always readable must not starve other tasks.
             tokio::task::consume_budget().await;
             bytes.reserve(READ_SIZE);
             let read = console.read_buf(&mut bytes).await;
@@ -82,8 +82,8 @@ impl Reader {
         self.logged = 0;
     }
 
-    /// Puts what has been decoded into the log, in one go: one lock, one write
-    /// and one wake-up for all that a read brought.
+    /// Appends the decoded text to the log: one lock, one write and one wake-up
+    /// per read.
     fn log_new(&mut self) {
         let partial = self.codec.partial();
         self.new.push_str(&partial[self.logged..]);
@@ -97,7 +97,7 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        // If the task was ended from outside: nobody shall wait for ever.
+        // If the task was cancelled, waits must not block forever.
         self.log.end(Ending::Stopped);
     }
 }

@@ -1,4 +1,4 @@
-//! Looking for something in a text that is still coming. No I/O, no clock.
+//! Incremental search in a growing text. No I/O, no clock.
 
 use std::ops::Range;
 
@@ -9,31 +9,30 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 use crate::error::Error;
 use crate::history::History;
 
-/// How far back a search that may span lines looks again, in bytes: text that
-/// was searched without success is forgotten beyond it.
+/// How many bytes of searched text a search that may span lines searches again
+/// when text arrives.
 pub const LOOK_BACK: usize = 256 * 1024;
 
-/// The most that is searched at once, in bytes, where lines can be searched
-/// one by one.
+/// The maximum searched at once by a search that cannot span lines, in bytes.
 const PIECE: usize = 1024 * 1024;
 
-/// Stands for what is yet to come: neither an end of a line nor one of a word.
+/// Placeholder for the text to come: ends neither a line nor a word.
 const NEXT: char = 'x';
 
-/// What has to be searched again when more has come.
+/// What must be searched again when text arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Again {
-    /// The last line, as long as it has not ended.
+pub(crate) enum Rescan {
+    /// The unfinished last line.
     Line,
-    /// The last [`LOOK_BACK`] bytes at least.
+    /// At least the last [`LOOK_BACK`] bytes.
     LookBack,
 }
 
-/// A regular expression.
+/// A compiled regular expression.
 #[derive(Debug)]
 pub(crate) struct Pattern {
     regex: meta::Regex,
-    again: Again,
+    rescan: Rescan,
 }
 
 impl Pattern {
@@ -50,20 +49,20 @@ impl Pattern {
         let regex = meta::Builder::new()
             .build_from_hir(&hir)
             .map_err(|e| invalid(e.to_string()))?;
-        let again = if may_match_newline(&hir) {
-            Again::LookBack
+        let rescan = if may_match_newline(&hir) {
+            Rescan::LookBack
         } else {
-            Again::Line
+            Rescan::Line
         };
-        Ok(Self { regex, again })
+        Ok(Self { regex, rescan })
     }
 
-    pub(crate) fn again(&self) -> Again {
-        self.again
+    pub(crate) fn rescan(&self) -> Rescan {
+        self.rescan
     }
 
-    /// The first match in `text[range]`; what stands around it is seen by `^`,
-    /// `$` and `\b`.
+    /// Returns the first match in `text[range]`; `^`, `$` and `\b` see the text
+    /// around it.
     pub(crate) fn find(&self, text: &str, range: Range<usize>) -> Option<Range<usize>> {
         let found = self.regex.find(Input::new(text).range(range))?;
         Some(found.range())
@@ -86,35 +85,35 @@ fn may_match_newline(hir: &Hir) -> bool {
     }
 }
 
-/// One search's own copy of the text it has yet to look through, so that a
-/// slow search never holds up the log.
+/// A search's copy of the text it has not searched yet, so that a slow search
+/// does not block the log.
 #[derive(Debug)]
 pub(crate) struct Window {
-    /// The character before what is searched, if there is one; then what is
-    /// searched; then [`NEXT`].
+    /// The character before the text to search, if any; the text to search;
+    /// [`NEXT`].
     text: String,
-    /// Where in `text` the search begins.
+    /// The index in `text` at which the search begins.
     from: usize,
-    /// Where `text` stands in the log.
+    /// The position of `text` in the log.
     start: u64,
     /// The number of the line in which `text` begins.
     line: u64,
-    again: Again,
+    rescan: Rescan,
 }
 
-/// Where in the log something was found.
+/// A match in the log.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) text: String,
-    /// The number of the line in which it begins, from 1.
+    /// The number of the line in which it begins, starting at 1.
     pub(crate) line: u64,
-    /// The position behind it.
+    /// The position of its end.
     pub(crate) end: u64,
 }
 
 impl Window {
-    /// A window on what comes from `position` on; empty until filled.
-    pub(crate) fn new(history: &History, position: u64, again: Again) -> Self {
+    /// Creates a window that starts at `position`; empty until filled.
+    pub(crate) fn new(history: &History, position: u64, rescan: Rescan) -> Self {
         let position = position.max(history.start());
         let context = history.char_before(position);
         let from = context.map_or(0, char::len_utf8);
@@ -124,7 +123,7 @@ impl Window {
             from,
             start,
             line: history.line_number(start),
-            again,
+            rescan,
         }
     }
 
@@ -137,14 +136,14 @@ impl Window {
         self.text.len() - NEXT.len_utf8()
     }
 
-    /// Appends what has come since; where lines can be searched one by one, no
-    /// more than a piece of it. Text the log no longer remembers is left out.
+    /// Appends the log's new text; at most [`PIECE`] bytes if the search cannot
+    /// span lines. Evicted text is skipped.
     pub(crate) fn fill(&mut self, history: &History) {
         if self.end() < history.start() {
-            *self = Self::new(history, history.start(), self.again);
+            *self = Self::new(history, history.start(), self.rescan);
         }
         let mut new = history.since(self.end());
-        if self.again == Again::Line && new.len() > PIECE {
+        if self.rescan == Rescan::Line && new.len() > PIECE {
             let end = memrchr(b'\n', &new.as_bytes()[..PIECE]);
             new = &new[..end.map_or(new.len(), |n| n + 1)];
         }
@@ -153,15 +152,15 @@ impl Window {
         self.text.push(NEXT);
     }
 
-    /// Searches the window: `find` gets a text and the range in it to search.
+    /// Searches the window with `find`, which is given a text and a range of it.
     ///
-    /// When nothing is found, what need not be searched again is forgotten.
+    /// Without a match, drops the text that need not be searched again.
     pub(crate) fn search(
         &mut self,
         mut find: impl FnMut(&str, Range<usize>) -> Option<Range<usize>>,
     ) -> Option<Found> {
         let Some(found) = find(&self.text, self.from..self.filled()) else {
-            self.forget();
+            self.drop_searched();
             return None;
         };
         Some(Found {
@@ -171,19 +170,19 @@ impl Window {
         })
     }
 
-    /// Forgets all but what has to be searched again, and the end of the line
-    /// before it.
-    fn forget(&mut self) {
+    /// Drops all but the text that must be searched again and the newline before
+    /// it.
+    fn drop_searched(&mut self) {
         let searched = &self.text.as_bytes()[self.from..self.filled()];
-        let line_end = match self.again {
-            Again::Line => memrchr(b'\n', searched),
-            // Only once there is as much to forget as to keep: the rest has to
-            // be moved each time.
-            Again::LookBack if searched.len() > 2 * LOOK_BACK => {
+        let line_end = match self.rescan {
+            Rescan::Line => memrchr(b'\n', searched),
+            // Only if at least as much is dropped as kept, because the remaining
+            // text is moved.
+            Rescan::LookBack if searched.len() > 2 * LOOK_BACK => {
                 let at_most = searched.len() - LOOK_BACK;
                 memrchr(b'\n', &searched[..at_most])
             }
-            Again::LookBack => None,
+            Rescan::LookBack => None,
         };
         let Some(line_end) = line_end.map(|n| self.from + n) else {
             return;

@@ -1,4 +1,4 @@
-//! The whole log on disk.
+//! The log on disk.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -6,13 +6,12 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// A file that takes the whole log, to be handed to
+/// A file for the whole log, passed to
 /// [`Builder::spool`](crate::Builder::spool).
 ///
-/// It holds the log as text: every line followed by `\n`, then the last line
-/// as far as it has come. So line numbers are those of
-/// [`Match::line`](crate::Match::line), and `less` and `grep` show what a wait
-/// sees, guest's escapes included.
+/// It contains the text that waits search, including the guest's escape
+/// sequences: lines terminated by `\n`, then an unfinished line. Line numbers
+/// are those of [`Match::line`](crate::Match::line).
 #[derive(Debug)]
 pub struct Spool {
     file: File,
@@ -20,9 +19,8 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// Makes a new file at `path`, readable and writable by its owner only. A
-    /// file that stands there already is removed first, so neither its mode
-    /// nor a link at its place matters.
+    /// Creates a file at `path`, accessible only by its owner. An existing file
+    /// or symbolic link is removed first, so its mode and target don't matter.
     pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
         match fs::remove_file(path) {
@@ -41,19 +39,18 @@ impl Spool {
         })
     }
 
-    /// Where the file is.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Appends `text`. Nothing is held back in the program: reads from a
-    /// console that is flooding come in big pieces anyway, and what has been
-    /// handed to the system survives however the program ends.
+    /// Appends `text`, unbuffered: reads from a busy console are large anyway,
+    /// and written text survives a crash of this program.
     pub(crate) fn append(&self, text: &str) -> io::Result<()> {
         (&self.file).write_all(text.as_bytes())
     }
 
-    /// Those bytes of it.
+    /// Reads a range of bytes as text.
     pub(crate) fn read(&self, range: Range<u64>) -> io::Result<String> {
         let length = range.end.saturating_sub(range.start);
         let length = usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
@@ -63,7 +60,8 @@ impl Spool {
             .map_err(|_| io::ErrorKind::OutOfMemory)?;
         bytes.resize(length, 0);
         self.file.read_exact_at(&mut bytes, range.start)?;
-        // It may begin within a character, or somebody else may have written to the file.
+        // The range may begin within a character, and other programs may have
+        // written to the file.
         Ok(String::from_utf8(bytes)
             .unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()))
     }
@@ -71,7 +69,7 @@ impl Spool {
 
 #[cfg(test)]
 impl Spool {
-    /// A disk that has no space left.
+    /// A spool on a full disk.
     pub(crate) fn full() -> Self {
         let path = PathBuf::from("/dev/full");
         let file = File::options().read(true).write(true).open(&path).unwrap();
@@ -87,7 +85,7 @@ mod tests {
     use super::Spool;
 
     #[test]
-    fn is_private_and_follows_no_link() {
+    fn is_private_and_does_not_follow_links() {
         let dir = tempfile::tempdir().unwrap();
         let (victim, path) = (dir.path().join("victim"), dir.path().join("log"));
         fs::write(&victim, "precious").unwrap();

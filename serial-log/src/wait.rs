@@ -1,4 +1,4 @@
-//! Waiting for something to appear in a log.
+//! Waiting for a match in a log.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -7,31 +7,31 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::error::Ending;
 use crate::log::{Log, Progress};
-use crate::search::{Again, Found};
+use crate::search::{Found, Rescan};
 
-/// Why a wait gave up.
+/// Why a wait failed.
 #[derive(Debug)]
-pub(crate) enum GaveUp {
+pub(crate) enum WaitError {
     TimedOut(Duration),
     Ended(Ending),
 }
 
-/// Waits until `find` finds something in what came since the last match, and
-/// consumes it.
+/// Waits until `find` returns a match in the text after the last match, and
+/// moves the cursor to its end.
 ///
-/// Everything that came before the time was over or the log ended is searched
-/// before the wait gives up. Sleeps until something arrives.
+/// All text received before the timeout or the log's end is searched before the
+/// wait fails.
 pub(crate) async fn wait(
     log: &Log,
-    again: Again,
+    rescan: Rescan,
     timeout: Option<Duration>,
     mut find: impl FnMut(&str, Range<usize>) -> Option<Range<usize>>,
-) -> Result<Found, GaveUp> {
+) -> Result<Found, WaitError> {
     let deadline = timeout.and_then(|t| Some((t, Instant::now().checked_add(t)?)));
     let mut progress = log.progress();
-    let mut window = log.window(again);
+    let mut window = log.window(rescan);
     loop {
-        // Before the search: what arrives during it brings us back here.
+        // Before the search, so that text arriving during it wakes us.
         let Progress { end, ended } = progress.borrow_and_update().clone();
         loop {
             log.fill(&mut window);
@@ -42,17 +42,17 @@ pub(crate) async fn wait(
             if window.end() >= end {
                 break;
             }
-            // A long backlog is searched in pieces: others get their turn.
+            // A long backlog is searched in pieces, so other tasks can run.
             tokio::task::yield_now().await;
         }
         if let Some(ending) = ended {
-            return Err(GaveUp::Ended(ending));
+            return Err(WaitError::Ended(ending));
         }
-        // Neither the sender's end (the log holds it) nor a time-out ends the
-        // wait right here: first the rest is searched.
+        // Results are ignored: `log` holds the sender, and after a timeout the
+        // remaining text is searched first.
         match deadline {
             Some((timeout, deadline)) if Instant::now() >= deadline => {
-                return Err(GaveUp::TimedOut(timeout));
+                return Err(WaitError::TimedOut(timeout));
             }
             Some((_, deadline)) => _ = timeout_at(deadline, progress.changed()).await,
             None => _ = progress.changed().await,

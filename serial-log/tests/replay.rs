@@ -1,7 +1,7 @@
-//! What fuzzing has come upon, in `fuzz/corpus`, does no harm again.
+//! Runs the fuzz targets' checks on `fuzz/corpus`.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::print_stdout, reason = "it is shown which input fails")]
+#![expect(clippy::print_stdout, reason = "shows which input fails")]
 
 #[path = "../fuzz/checks.rs"]
 mod checks;
@@ -12,7 +12,7 @@ fn replay(target: &str, check: fn(&[u8])) {
     let corpus = format!("{}/fuzz/corpus/{target}", env!("CARGO_MANIFEST_DIR"));
     let files = fs::read_dir(&corpus).unwrap();
     let inputs: Vec<_> = files.map(|file| file.unwrap().path()).collect();
-    assert!(!inputs.is_empty(), "nothing in {corpus}");
+    assert!(!inputs.is_empty(), "{corpus} is empty");
     for input in inputs {
         println!("{}", input.display());
         check(&fs::read(input).unwrap());

@@ -1,5 +1,5 @@
-//! However the bytes are cut on their way, the lines are the same, and a wait
-//! finds what a search over all that has come would find.
+//! Neither the lines nor the matches of waits depend on how the bytes are split
+//! into reads.
 
 #[path = "../fuzz/checks.rs"]
 mod checks;
@@ -12,8 +12,8 @@ use proptest::sample::Index;
 use serial_log::LineCodec;
 use support::{cut, lines};
 
-/// Bytes as consoles send them: text, ends of lines, escapes, characters of
-/// several bytes, and broken ones.
+/// Typical console bytes: text, line terminators, escape sequences, multi-byte
+/// characters and invalid UTF-8.
 fn console() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         4 => "[a-c ]{0,6}".prop_map(String::into_bytes),
@@ -31,8 +31,7 @@ fn cuts() -> impl Strategy<Value = Vec<Index>> {
     prop::collection::vec(any::<Index>(), 0..12)
 }
 
-/// What the documentation says a line is, written down without regard to
-/// arrival.
+/// A non-incremental implementation of the documented rules for lines.
 fn expected(bytes: &[u8], max_line: usize) -> Vec<String> {
     let ended = bytes.ends_with(b"\n");
     let mut pieces: Vec<_> = bytes.split(|&b| b == b'\n').collect();
@@ -55,7 +54,7 @@ fn expected(bytes: &[u8], max_line: usize) -> Vec<String> {
 
 proptest! {
     #[test]
-    fn any_cut_gives_the_same_lines(bytes in console(), cuts in cuts(), max_line in 4..20_usize) {
+    fn any_split_gives_the_same_lines(bytes in console(), cuts in cuts(), max_line in 4..20_usize) {
         let whole = lines(LineCodec::with_max_line(max_line), [&bytes[..]]);
         prop_assert_eq!(&whole, &expected(&bytes, max_line));
         let pieces = cut(&bytes, &cuts);
@@ -64,7 +63,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_held_back_is_less_than_a_character(bytes in console(), cuts in cuts()) {
+    fn less_than_a_character_is_buffered(bytes in console(), cuts in cuts()) {
         let mut codec = LineCodec::new();
         let mut buffer = BytesMut::new();
         for piece in cut(&bytes, &cuts) {
@@ -75,7 +74,7 @@ proptest! {
     }
 
     #[test]
-    fn a_wait_finds_what_a_search_over_everything_finds(
+    fn a_wait_finds_the_same_as_a_search_of_the_whole_text(
         bytes in console(),
         cuts in cuts(),
         pattern in prop::sample::select(&PATTERNS[..]),

@@ -10,14 +10,14 @@ use support::lines;
 /// A Debian 12 kernel without a root file system: firmware, boot, panic.
 const KERNEL: &[u8] = include_bytes!("transcripts/kernel-panic.raw");
 
-/// The firmware alone, finding nothing to boot: escape sequences, and a last
-/// line that does not end.
+/// Firmware without a boot device: escape sequences, and an unfinished last
+/// line.
 const FIRMWARE: &[u8] = include_bytes!("transcripts/seabios.raw");
 
 const NOW: Option<Duration> = Some(Duration::ZERO);
 
 #[test]
-fn any_cut_gives_the_same_lines() {
+fn any_split_gives_the_same_lines() {
     for transcript in [KERNEL, FIRMWARE] {
         let whole = lines(LineCodec::new(), [transcript]);
         for size in [1, 2, 3, 7, 61, 1000] {
@@ -39,7 +39,7 @@ fn lines_of_a_kernel() {
 }
 
 #[test]
-fn a_firmware_screen_is_shown_without_steering_the_terminal() {
+fn terminal_controls_of_a_firmware_are_escaped() {
     let lines = lines(LineCodec::new(), [FIRMWARE]);
     assert_eq!(
         printable(&lines[0]),

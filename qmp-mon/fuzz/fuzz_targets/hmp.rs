@@ -1,4 +1,4 @@
-//! Whatever a human monitor says, cut anywhere.
+//! Any output of a human monitor, split anywhere.
 //! `cargo +nightly fuzz run hmp` in `qmp-mon/`.
 
 #![no_main]

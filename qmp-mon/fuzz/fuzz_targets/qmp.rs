@@ -1,4 +1,4 @@
-//! Whatever a QMP monitor says, cut anywhere.
+//! Any output of a QMP monitor, split anywhere.
 //! `cargo +nightly fuzz run qmp` in `qmp-mon/`.
 
 #![no_main]

@@ -1,4 +1,4 @@
-//! A client of the human monitor, over any stream.
+//! The client of the human monitor.
 
 use std::hash::{BuildHasher as _, RandomState};
 
@@ -10,18 +10,18 @@ use tokio_util::codec::Framed;
 
 use super::codec::{HmpCodec, HmpEvent, MAX_REPLY};
 use super::command::HmpCommand;
-use crate::Error;
-use crate::error::{Ended, Epitaph};
+use crate::error::{CloseReason, Ended};
+use crate::{Error, Version};
 
-/// A handle on a human monitor. Clones share the connection.
+/// A handle of a human monitor. Clones share the connection.
 ///
-/// A task of its own does the reading and writing; it ends, and closes the
-/// connection, when the last handle is dropped or the monitor closes.
+/// A background task reads and writes. It ends and closes the connection when
+/// the last handle is dropped or the monitor closes.
 #[derive(Clone, Debug)]
 pub struct Hmp {
     requests: mpsc::Sender<Request>,
-    epitaph: Epitaph,
-    version: String,
+    close_reason: CloseReason,
+    version: Version,
 }
 
 #[derive(Debug)]
@@ -33,21 +33,20 @@ struct Request {
 impl Hmp {
     /// Waits for QEMU's greeting on `stream`: a unix socket, usually.
     ///
-    /// There is no time limit: a QEMU that serves another client already
-    /// accepts the connection and says nothing. Must be called in a tokio
-    /// runtime.
+    /// There is no time limit: a QEMU that serves another client accepts the
+    /// connection but sends nothing. Must be called in a tokio runtime.
     ///
     /// # Errors
-    /// [`Error::Protocol`] if something else than a human monitor is there,
+    /// [`Error::Protocol`] if the peer is not a human monitor,
     /// [`Error::Closed`], [`Error::Io`].
     ///
     /// # Cancel safety
-    /// A dropped call closes the connection.
+    /// Dropping the future closes the connection.
     pub async fn connect<T>(stream: T) -> Result<Self, Error>
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        // Drawn by chance, so that no reply can foresee the marks around it.
+        // Random, so that replies cannot contain their own end marker.
         let seed = RandomState::new().hash_one(());
         let mut monitor = Framed::new(stream, HmpCodec::new(seed));
         let version = greeting(&mut monitor)
@@ -55,7 +54,7 @@ impl Hmp {
             .map_err(|ended| ended.during("waiting for the monitor's greeting"))?;
 
         let (requests, queue) = mpsc::channel(16);
-        let epitaph = Epitaph::default();
+        let close_reason = CloseReason::default();
         let (sink, stream) = monitor.split();
         let task = Task {
             sink,
@@ -63,82 +62,80 @@ impl Hmp {
             current: None,
             unflushed: false,
         };
-        tokio::spawn(task.run(queue, epitaph.clone()));
+        tokio::spawn(task.run(queue, close_reason.clone()));
         Ok(Self {
             requests,
-            epitaph,
+            close_reason,
             version,
         })
     }
 
-    /// QEMU's version, such as `7.2.22`.
-    pub fn version(&self) -> &str {
+    /// QEMU's version, such as 7.2.22. HMP does not report the package.
+    pub fn version(&self) -> &Version {
         &self.version
     }
 
-    /// Sends a command line and gives its reply: the reply alone, its lines
-    /// ending in `\n`; empty when QEMU has nothing to say.
+    /// Runs a command and returns its reply, without echo and prompt, with lines
+    /// ending in `\n`.
     ///
-    /// The human monitor tells of failure in its reply's text only, such as
-    /// `unknown command: 'foo'`: that is an `Ok` here. Use [`Qmp`](crate::Qmp)
-    /// where success must be known.
+    /// The human monitor reports failures only in the reply's text, such as
+    /// `unknown command: 'foo'`, which is an `Ok` here. Use [`Qmp`](crate::Qmp)
+    /// to detect failures.
     ///
-    /// Commands from several tasks are run one after the other. There is no
-    /// time limit.
+    /// Concurrent commands run one after the other. There is no time limit.
     ///
     /// # Errors
-    /// [`Error::BadCommand`] at once for a line that can't be typed as it is,
+    /// [`Error::BadCommand`] for a line that cannot be typed verbatim,
     /// [`Error::ReplyTooLong`] beyond [`MAX_REPLY`] bytes,
     /// [`Error::PasswordPrompt`], and [`Error::Closed`] or [`Error::Io`] once
-    /// the monitor is gone: that is how `quit` ends, too.
+    /// the connection is closed, as `quit` does.
     ///
     /// # Cancel safety
-    /// A dropped call never brings the next one out of step: its reply is
-    /// awaited and dropped. The command itself is run all the same, unless it
-    /// was still waiting for its turn.
+    /// Dropping the future does not affect other commands: the reply is received
+    /// and discarded. The command still runs, unless it was still queued.
     pub async fn command(&self, line: &str) -> Result<String, Error> {
         let command = HmpCommand::new(line)?;
         let (reply, answer) = oneshot::channel();
-        let gone = || self.gone(format!("running the monitor command `{line}`"));
+        let closed = || self.closed_during(format!("running the monitor command `{line}`"));
         self.requests
             .send(Request { command, reply })
             .await
-            .map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+            .map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
     }
 
-    /// Waits until the monitor is gone, and says why.
+    /// Waits until the connection is closed, and returns the reason.
     ///
     /// # Cancel safety
     /// Cancel safe.
     pub async fn closed(&self) -> Error {
         self.requests.closed().await;
-        self.gone("waiting for its end".into())
+        self.closed_during("waiting for its end".into())
     }
 
-    fn gone(&self, doing: String) -> Error {
-        self.epitaph.read().during(doing)
+    fn closed_during(&self, doing: String) -> Error {
+        self.close_reason.get().during(doing)
     }
 }
 
-async fn greeting<T>(monitor: &mut Framed<T, HmpCodec>) -> Result<String, Ended>
+async fn greeting<T>(monitor: &mut Framed<T, HmpCodec>) -> Result<Version, Ended>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
+    let expected = "`QEMU … monitor - type 'help' for more information`";
     match monitor.next().await {
-        Some(Ok(HmpEvent::Greeting { version })) => Ok(version),
-        Some(Ok(HmpEvent::NotAGreeting { line })) => Err(Ended::protocol(
-            "`QEMU … monitor - type 'help' for more information`",
-            &line,
-        )),
+        Some(Ok(HmpEvent::Greeting { version })) => {
+            Version::parse(&version).ok_or_else(|| Ended::protocol(expected, &version))
+        }
+        Some(Ok(HmpEvent::NotAGreeting { line })) => Err(Ended::protocol(expected, &line)),
         Some(Ok(HmpEvent::Cut { text })) => Err(Ended::Closed { seen: text }),
         Some(Err(error)) => Err(error.into()),
         Some(Ok(_)) | None => Err(Ended::closed()),
     }
 }
 
-/// What reads and writes: one command at a time, for bytes typed ahead of a
-/// password prompt would be taken for the password.
+/// Reads and writes. Sends one command at a time, because a password prompt would
+/// read the next command as the password.
 struct Task<T> {
     sink: SplitSink<Framed<T, HmpCodec>, HmpCommand>,
     stream: SplitStream<Framed<T, HmpCodec>>,
@@ -147,24 +144,24 @@ struct Task<T> {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Task<T> {
-    async fn run(mut self, mut queue: mpsc::Receiver<Request>, epitaph: Epitaph) {
+    async fn run(mut self, mut queue: mpsc::Receiver<Request>, close_reason: CloseReason) {
         let ended = self.serve(&mut queue).await.unwrap_or_else(|ended| ended);
-        // Before any waiter can ask for it: they wake when the queue goes.
-        epitaph.write(ended.clone());
+        // Before dropping the queue, which wakes the handles.
+        close_reason.set(ended.clone());
         self.answer(|command| Err(ended.during(format!("waiting for the reply to `{command}`"))));
     }
 
-    /// Until all handles are dropped (`Ok`), or the monitor fails (`Err`).
+    /// Runs until all handles are dropped (`Ok`) or the connection ends (`Err`).
     async fn serve(&mut self, queue: &mut mpsc::Receiver<Request>) -> Result<Ended, Ended> {
         loop {
             tokio::select! {
                 request = queue.recv(), if self.current.is_none() => match request {
-                    // Whoever asked for it went away before it was sent.
+                    // The caller was dropped while the command was queued.
                     Some(request) if request.reply.is_closed() => {}
                     Some(request) => self.send(request).await?,
                     None => return Ok(Ended::closed()),
                 },
-                // Beside the reading: neither side may wait for the other to read first.
+                // Concurrently with reading, to avoid a deadlock if both sides block on writes.
                 flushed = self.sink.flush(), if self.unflushed => {
                     flushed?;
                     self.unflushed = false;
@@ -197,11 +194,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Task<T> {
             }
             HmpEvent::PasswordPrompt => {
                 self.answer(|command| Err(Error::PasswordPrompt { command }));
-                // Nothing but a line ends the prompt. What QEMU says to it is for nobody.
-                let (nobody, _) = oneshot::channel();
+                // Only a line ends the prompt. Its reply is discarded.
+                let (discarded, _) = oneshot::channel();
                 self.send(Request {
                     command: HmpCommand::default(),
-                    reply: nobody,
+                    reply: discarded,
                 })
                 .await?;
             }
@@ -213,7 +210,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Task<T> {
 
     fn answer(&mut self, answer: impl FnOnce(String) -> Result<String, Error>) {
         if let Some(Request { command, reply }) = self.current.take() {
-            // Whoever asked may have gone away meanwhile.
+            // Fails if the caller was dropped.
             let _ = reply.send(answer(command.as_str().to_owned()));
         }
     }

@@ -1,4 +1,4 @@
-//! Bytes of a human monitor ↔ commands and their replies.
+//! Encodes commands and decodes replies of the human monitor.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,76 +11,76 @@ use super::command::HmpCommand;
 use super::grammar::greeting;
 use super::readline::{Sentinel, end_of_echo};
 
-/// How long a reply may be by default, in bytes.
+/// Default maximum length of a reply, in bytes.
 pub const MAX_REPLY: usize = 16 << 20;
 
-/// How long the greeting may be, in bytes. QEMU's has about sixty.
+/// Maximum length of the greeting, in bytes. QEMU's has about sixty.
 const MAX_GREETING: usize = 1024;
 
-/// What a human monitor says.
+/// Output of a human monitor.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum HmpEvent {
     /// The first line.
     Greeting {
         /// QEMU's version, such as `7.2.22`.
         version: String,
     },
-    /// What came where the greeting should have been: one line, or its first kilobyte.
+    /// An unexpected first line, or its first kilobyte.
     NotAGreeting {
-        /// The line, undecodable bytes replaced.
+        /// The line, with invalid UTF-8 replaced.
         line: String,
     },
-    /// The whole reply to the oldest command without one.
+    /// The reply to the oldest pending command.
     Reply {
-        /// The reply alone: no echo, no prompt, lines ending in `\n`.
-        /// Undecodable bytes are replaced.
+        /// The reply without echo and prompt, with lines ending in `\n` and invalid
+        /// UTF-8 replaced.
         text: String,
     },
-    /// The oldest command's reply came to its end, but was too long to keep.
+    /// The reply to the oldest pending command was too long, and was discarded.
     ReplyTooLong,
-    /// The oldest command asks for a password. It has no reply yet: that comes
-    /// for the line that is typed next, which is taken for the password.
+    /// The oldest pending command prompts for a password. The next line typed is
+    /// the password, and the reply to it that of the command.
     PasswordPrompt,
-    /// The monitor was closed where a greeting or a reply was due.
+    /// The monitor was closed during the greeting or a reply.
     Cut {
-        /// What came of it.
+        /// The incomplete text.
         text: String,
     },
 }
 
 /// The human monitor's protocol: no I/O, no clock, no task.
 ///
-/// Replies come in the order of the commands; commands may be encoded ahead.
-/// The same bytes give the same events however they are cut. No more than the
-/// longest reply is kept.
+/// Replies are in the order of the commands; commands may be encoded ahead. The
+/// events do not depend on how the bytes are split into reads. At most one reply
+/// is buffered.
 #[derive(Debug)]
 pub struct HmpCodec {
     state: State,
-    /// The commands encoded whose echo has not come, oldest first.
+    /// The encoded commands whose echo has not been received, oldest first.
     commands: VecDeque<Marks>,
     password_prompt: Vec<u8>,
-    /// How many bytes of the buffer are known not to hold the mark looked for.
+    /// How many bytes of the buffer are known not to contain the marker.
     searched: usize,
     max_reply: usize,
     next_sentinel: u64,
 }
 
-/// What the next bytes belong to.
+/// What the next bytes are.
 #[derive(Debug)]
 enum State {
     Greeting,
     /// A prompt, and the echo of the next command.
     Echo,
-    /// A reply up to `end`, which is not kept if it is `too_long` already.
+    /// A reply up to `end`, discarded if it is `too_long`.
     Reply {
         end: Vec<u8>,
         too_long: bool,
     },
-    /// Nothing.
     Closed,
 }
 
-/// Between which bytes a reply is.
+/// The bytes that delimit a reply.
 #[derive(Debug)]
 struct Marks {
     begin: Vec<u8>,
@@ -88,11 +88,10 @@ struct Marks {
 }
 
 impl HmpCodec {
-    /// A codec for a fresh connection.
+    /// Creates a codec for a new connection.
     ///
-    /// `seed` decides on the words that mark the replies' ends. Draw it by
-    /// chance if a reply's author might know it; fix it to have the same bytes
-    /// again.
+    /// `seed` determines the words that mark the ends of replies. Use a random one
+    /// unless replies are trusted, and a constant for reproducible bytes.
     pub fn new(seed: u64) -> Self {
         Self {
             state: State::Greeting,
@@ -104,7 +103,7 @@ impl HmpCodec {
         }
     }
 
-    /// Keeps replies of at most `bytes` bytes, in place of [`MAX_REPLY`].
+    /// Sets the maximum length of a reply, instead of [`MAX_REPLY`].
     #[must_use]
     pub fn with_max_reply(mut self, bytes: usize) -> Self {
         self.max_reply = bytes;
@@ -116,7 +115,7 @@ impl Decoder for HmpCodec {
     type Item = HmpEvent;
     type Error = io::Error;
 
-    /// Never fails: what is wrong with the bytes is an event.
+    /// Never fails: invalid bytes are an event.
     fn decode(&mut self, bytes: &mut BytesMut) -> io::Result<Option<HmpEvent>> {
         Ok(loop {
             let step = match self.state {
@@ -125,13 +124,13 @@ impl Decoder for HmpCodec {
                 State::Reply { .. } => self.reply(bytes),
                 State::Closed => {
                     bytes.clear();
-                    Step::Starved
+                    Step::Incomplete
                 }
             };
             match step {
-                Step::Starved => break None,
+                Step::Incomplete => break None,
                 Step::Event(event) => break Some(event),
-                Step::Further => {}
+                Step::NextState => {}
             }
         })
     }
@@ -154,12 +153,12 @@ impl Decoder for HmpCodec {
     }
 }
 
-/// What a look at the buffer came to.
+/// The result of one decoding step.
 enum Step {
     /// More bytes are needed.
-    Starved,
-    /// Another state was entered.
-    Further,
+    Incomplete,
+    /// The state changed.
+    NextState,
     Event(HmpEvent),
 }
 
@@ -171,7 +170,7 @@ impl HmpCodec {
             _ if bytes.len() >= MAX_GREETING => bytes.split_to(MAX_GREETING),
             _ => {
                 self.searched = bytes.len();
-                return Step::Starved;
+                return Step::Incomplete;
             }
         };
         self.searched = 0;
@@ -188,15 +187,15 @@ impl HmpCodec {
         })
     }
 
-    /// Drops all up to the reply. Without a command that is the prompt at most.
+    /// Discards everything before the reply: without a command, the prompt.
     fn skip_echo(&mut self, bytes: &mut BytesMut) -> Step {
         let Some(Marks { begin, .. }) = self.commands.front() else {
             bytes.clear();
-            return Step::Starved;
+            return Step::Incomplete;
         };
         let Some(found) = memmem::find(bytes, begin) else {
-            drop_all_but(bytes, begin.len() - 1);
-            return Step::Starved;
+            keep_last(bytes, begin.len() - 1);
+            return Step::Incomplete;
         };
         bytes.advance(found + begin.len());
         self.searched = 0;
@@ -206,12 +205,12 @@ impl HmpCodec {
                 too_long: false,
             };
         }
-        Step::Further
+        Step::NextState
     }
 
     fn reply(&mut self, bytes: &mut BytesMut) -> Step {
         let State::Reply { end, too_long } = &mut self.state else {
-            return Step::Further;
+            return Step::NextState;
         };
         let searched = self.searched.min(bytes.len());
         let find = |mark: &[u8], asks_for_password: bool| {
@@ -228,10 +227,10 @@ impl HmpCodec {
             self.searched = bytes.len().saturating_sub(undecided);
             if *too_long || self.searched > self.max_reply {
                 *too_long = true;
-                drop_all_but(bytes, undecided);
+                keep_last(bytes, undecided);
                 self.searched = 0;
             }
-            return Step::Starved;
+            return Step::Incomplete;
         };
 
         let too_long = *too_long || length > self.max_reply;
@@ -246,11 +245,11 @@ impl HmpCodec {
     }
 }
 
-fn drop_all_but(bytes: &mut BytesMut, kept: usize) {
-    bytes.advance(bytes.len().saturating_sub(kept));
+fn keep_last(bytes: &mut BytesMut, count: usize) {
+    bytes.advance(bytes.len().saturating_sub(count));
 }
 
-/// QEMU prints CR LF for each `\n`: the reverse.
+/// Decodes text, in which QEMU prints CR LF for each `\n`.
 fn text(printed: &[u8]) -> String {
     lossy(printed).replace("\r\n", "\n")
 }
@@ -262,7 +261,7 @@ fn lossy(bytes: &[u8]) -> String {
 impl Encoder<HmpCommand> for HmpCodec {
     type Error = io::Error;
 
-    /// Never fails: a [`HmpCommand`] is checked already.
+    /// Never fails: a [`HmpCommand`] is valid.
     fn encode(&mut self, command: HmpCommand, bytes: &mut BytesMut) -> io::Result<()> {
         let line = command.as_str().as_bytes();
         let sentinel = Sentinel::new(self.next_sentinel);

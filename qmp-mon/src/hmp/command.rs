@@ -1,26 +1,25 @@
-//! A command line that can be typed at the human monitor as it is.
+//! Validated command lines for the human monitor.
 
 use crate::Error;
 
-/// The longest command line, in bytes. QEMU drops what is typed beyond
-/// (`READLINE_CMD_BUF_SIZE`) and would run the beginning of it.
+/// Maximum length of a command line, in bytes. QEMU truncates longer lines
+/// (`READLINE_CMD_BUF_SIZE`) and runs the rest.
 pub const MAX_COMMAND: usize = 4095;
 
-/// A line for the human monitor, checked to arrive as it was given. By default
-/// the empty one, which does nothing.
+/// A command line that QEMU receives unchanged. The default is the empty line,
+/// which does nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HmpCommand(String);
 
 impl HmpCommand {
-    /// Checks a command line.
+    /// Validates a command line.
     ///
     /// # Errors
-    /// [`Error::BadCommand`] if it is longer than [`MAX_COMMAND`], or holds a
-    /// newline or another character that readline takes for a key with a
-    /// function of its own.
+    /// [`Error::BadCommand`] if it is longer than [`MAX_COMMAND`], or contains a
+    /// newline or another character that readline handles as a function key.
     pub fn new(line: impl Into<String>) -> Result<Self, Error> {
         let line = line.into();
-        match flaw(&line) {
+        match invalid_reason(&line) {
             Some(reason) => Err(Error::BadCommand {
                 command: line,
                 reason,
@@ -29,31 +28,31 @@ impl HmpCommand {
         }
     }
 
-    /// The line.
+    /// Returns the line.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-fn flaw(line: &str) -> Option<String> {
+fn invalid_reason(line: &str) -> Option<String> {
     if line.len() > MAX_COMMAND {
         return Some(format!(
-            "it has {} bytes, and QEMU takes at most {MAX_COMMAND}",
+            "it has {} bytes; the maximum is {MAX_COMMAND}",
             line.len()
         ));
     }
     if line.contains('\n') {
-        return Some("it holds a newline: give one command at a time".into());
+        return Some("it contains a newline; run one command at a time".into());
     }
     line.chars().find(|&c| is_function_key(c)).map(|c| {
         format!(
-            "QEMU would take the character U+{:04X} in it for a function key",
+            "QEMU handles its character U+{:04X} as a function key",
             u32::from(c)
         )
     })
 }
 
-/// readline works on bytes, and takes 0x9B in UTF-8 for a control sequence's beginning.
+/// readline processes bytes, and 0x9B starts a control sequence even within UTF-8.
 fn is_function_key(c: char) -> bool {
     c.is_control() || c.encode_utf8(&mut [0; 4]).as_bytes().contains(&0x9b)
 }
@@ -63,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_readline_would_change_is_refused() {
+    fn lines_that_readline_would_change_are_rejected() {
         for bad in [
             "info\nquit",
             "info\r",

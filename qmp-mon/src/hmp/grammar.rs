@@ -1,4 +1,4 @@
-//! The one line of the human monitor that has a grammar: its greeting.
+//! Parses the human monitor's greeting.
 
 use nom::bytes::complete::{tag, take_until1};
 use nom::combinator::all_consuming;

@@ -1,16 +1,16 @@
-//! What QEMU's readline prints for what is typed, and how that marks a reply.
+//! The output of QEMU's readline, and how it delimits replies.
 //!
 //! Source: QEMU's `util/readline.c` and `monitor/hmp.c`, checked on QEMU 7.2.
-//! After each byte typed, readline moves the cursor back to the line's
-//! beginning (`ESC [D` for each byte), prints the line anew, and erases what is
-//! right of it (`ESC [K`). At a newline it prints CR LF and suspends the monitor
-//! until the command is done; bytes typed meanwhile stay in the socket. Then
-//! comes the prompt, and only then are they read and echoed.
+//! After each byte, readline moves the cursor to the beginning of the line
+//! (`ESC [D` for each byte), prints the line again, and erases the rest
+//! (`ESC [K`). At a newline it prints CR LF and suspends the monitor until the
+//! command is done; further bytes stay in the socket. After the prompt it reads
+//! and echoes them.
 //!
-//! So the echo of something typed *ahead*, right behind the command, can come
-//! only after the prompt that ends the reply. We type a word nobody can know
-//! before, and erase it again by control-W. No command is run by that, nothing
-//! is added to the monitor's history, and both ends of a reply become exact:
+//! Therefore, the echo of bytes typed *ahead*, directly after the command,
+//! follows the prompt that ends the reply. The client types an unpredictable word
+//! and erases it with control-W. This runs no command and adds nothing to the
+//! monitor's history, and delimits the reply exactly:
 //!
 //! ```text
 //! typed:    info status⏎kqzvwe^W
@@ -22,33 +22,33 @@
 /// QEMU's prompt for a command.
 pub(super) const PROMPT: &[u8] = b"(qemu) ";
 
-/// QEMU's prompt for a password, whose echo is asterisks.
+/// QEMU's prompt for a password, which is echoed as asterisks.
 const PASSWORD_PROMPT: &[u8] = b"Password: ";
 
 const LEFT: &[u8] = b"\x1b[D";
 const ERASE_TO_END_OF_LINE: &[u8] = b"\x1b[K";
 const CONTROL_W: u8 = 0x17;
 
-/// A word that is typed after a command and erased at once.
+/// A word that is typed after a command and erased immediately.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sentinel([u8; 6]);
 
 impl Sentinel {
-    /// The same word for the same number, another for another one.
+    /// Derives a word from a number.
     pub(super) fn new(mut number: u64) -> Self {
-        // One step of splitmix64, so that neighbours have nothing in common.
+        // One step of splitmix64, so that consecutive words are unrelated.
         number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         number ^= number >> 31;
         Self(std::array::from_fn(|i| b'a' + number.to_le_bytes()[i] % 26))
     }
 
-    /// What is typed: the word, and the key that erases a word.
+    /// The bytes to type: the word, and the key that erases a word.
     pub(super) fn typed(self) -> impl Iterator<Item = u8> {
         self.0.into_iter().chain([CONTROL_W])
     }
 
-    /// What QEMU prints between a reply and its wait for the next command.
+    /// QEMU's output between a reply and the next command.
     pub(super) fn printed(self) -> Vec<u8> {
         [
             PROMPT,
@@ -59,7 +59,7 @@ impl Sentinel {
         .concat()
     }
 
-    /// What QEMU prints when the command asks for a password instead.
+    /// QEMU's output when the command prompts for a password instead.
     pub(super) fn printed_at_password() -> Vec<u8> {
         let stars = [b'*'; 6];
         [
@@ -72,8 +72,8 @@ impl Sentinel {
     }
 }
 
-/// The end of what QEMU prints while `line` and a newline are typed. It comes
-/// but once: whatever else is printed between two commands is redrawing.
+/// The end of QEMU's output while `line` and a newline are typed. It appears only
+/// once: all other output between two commands is redrawing.
 pub(super) fn end_of_echo(line: &[u8]) -> Vec<u8> {
     let erase: &[u8] = if line.is_empty() {
         b""
@@ -83,7 +83,7 @@ pub(super) fn end_of_echo(line: &[u8]) -> Vec<u8> {
     [line, erase, b"\r\n"].concat()
 }
 
-/// The line drawn again for each byte of it.
+/// The line, redrawn for each of its bytes.
 fn echo(line: &[u8]) -> Vec<u8> {
     let mut printed = Vec::new();
     for typed in 1..=line.len() {
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_echo_is_the_one_of_qemu_7_2() {
+    fn the_echo_is_that_of_qemu_7_2() {
         assert_eq!(
             Sentinel(*b"abcdef").printed().escape_ascii().to_string(),
             r"(qemu) a\x1b[K\x1b[Dab\x1b[K\x1b[D\x1b[Dabc\x1b[K\x1b[D\x1b[D\x1b[Dabcd\x1b[K\x1b[D\x1b[D\x1b[D\x1b[Dabcde\x1b[K\x1b[D\x1b[D\x1b[D\x1b[D\x1b[Dabcdef\x1b[K\x1b[D\x1b[D\x1b[D\x1b[D\x1b[D\x1b[D\x1b[K"

@@ -1,4 +1,4 @@
-//! A client of QMP, over any stream.
+//! The client of QMP.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,26 +14,26 @@ use super::codec::{MAX_LINE, QmpCodec};
 use super::events::Events;
 use super::message::{Event, Greeting, QmpCommand, QmpMessage};
 use crate::Error;
-use crate::error::{Ended, Epitaph};
+use crate::error::{CloseReason, Ended};
 
-/// How many events are kept for a listener that does not take them.
-const EVENTS_KEPT: usize = 1024;
+/// How many events are buffered for each subscriber.
+const EVENT_BUFFER: usize = 1024;
 
-/// How deep arguments may be nested. QEMU refuses more than 1024, by error
-/// messages that can't be told to belong to any command.
+/// Maximum nesting depth of arguments. QEMU rejects more than 1024, with an error
+/// that lacks the command's id.
 const MAX_DEPTH: usize = 1000;
 
-/// A handle on a QMP monitor. Clones share the connection.
+/// A handle of a QMP monitor. Clones share the connection.
 ///
-/// Any number of commands may be in flight, and events come meanwhile. A task
-/// of its own does the reading and writing; it ends, and closes the
-/// connection, when the last handle is dropped or the monitor closes.
+/// Any number of commands may be in flight. A background task reads and writes.
+/// It ends and closes the connection when the last handle is dropped or the
+/// monitor closes.
 #[derive(Clone, Debug)]
 pub struct Qmp {
     requests: mpsc::Sender<Request>,
-    /// Weak, for the stream of events is to end with the task.
+    /// Weak, so that event streams end with the task.
     events: broadcast::WeakSender<Event>,
-    epitaph: Epitaph,
+    close_reason: CloseReason,
     greeting: Arc<Greeting>,
 }
 
@@ -49,16 +49,15 @@ impl Qmp {
     /// enters command mode (`qmp_capabilities`), without any of the
     /// capabilities offered.
     ///
-    /// There is no time limit: a QEMU that serves another client already
-    /// accepts the connection and says nothing. Must be called in a tokio
-    /// runtime.
+    /// There is no time limit: a QEMU that serves another client accepts the
+    /// connection but sends nothing. Must be called in a tokio runtime.
     ///
     /// # Errors
-    /// [`Error::Protocol`] if something else than QMP is there,
+    /// [`Error::Protocol`] if the peer does not speak QMP,
     /// [`Error::Qmp`], [`Error::Closed`], [`Error::Io`].
     ///
     /// # Cancel safety
-    /// A dropped call closes the connection.
+    /// Dropping the future closes the connection.
     pub async fn connect<T>(stream: T) -> Result<Self, Error>
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -69,12 +68,12 @@ impl Qmp {
             .map_err(|ended| ended.during("waiting for QMP's greeting"))?;
 
         let (requests, queue) = mpsc::channel(16);
-        let (events, _) = broadcast::channel(EVENTS_KEPT);
-        let epitaph = Epitaph::default();
+        let (events, _) = broadcast::channel(EVENT_BUFFER);
+        let close_reason = CloseReason::default();
         let qmp = Self {
             requests,
             events: events.downgrade(),
-            epitaph: epitaph.clone(),
+            close_reason: close_reason.clone(),
             greeting: Arc::new(greeting),
         };
         let (sink, stream) = monitor.split();
@@ -86,53 +85,52 @@ impl Qmp {
             next_id: 0,
             unflushed: false,
         };
-        tokio::spawn(task.run(queue, epitaph));
+        tokio::spawn(task.run(queue, close_reason));
 
         qmp.execute("qmp_capabilities", Value::Null).await?;
         Ok(qmp)
     }
 
-    /// What QEMU said of itself at first.
+    /// QEMU's greeting.
     pub fn greeting(&self) -> &Greeting {
         &self.greeting
     }
 
-    /// Executes a command and gives what it returns: `{}` if nothing.
+    /// Executes a command and returns its result, usually `{}`.
     ///
     /// `arguments` is a JSON object, or `null` for none. There is no time limit.
     ///
     /// # Errors
     /// [`Error::Qmp`] with QEMU's class and description if the command failed,
-    /// [`Error::BadArguments`] at once if the arguments can't be any, and
-    /// [`Error::Closed`], [`Error::Io`] or [`Error::Protocol`] once the monitor
-    /// is gone. A `quit` still returns.
+    /// [`Error::BadArguments`] for invalid arguments, and [`Error::Closed`],
+    /// [`Error::Io`] or [`Error::Protocol`] once the connection is closed. `quit`
+    /// returns normally.
     ///
     /// # Cancel safety
-    /// A dropped call leaves other commands undisturbed; its reply is dropped.
-    /// QEMU carries the command out all the same, unless it was not sent yet.
+    /// Dropping the future does not affect other commands; the reply is discarded.
+    /// The command still runs, unless it was still queued.
     pub async fn execute(&self, command: &str, arguments: Value) -> Result<Value, Error> {
         check(command, &arguments)?;
         let (reply, answer) = oneshot::channel();
-        let gone = || self.gone(format!("executing the QMP command `{command}`"));
+        let closed = || self.closed_during(format!("executing the QMP command `{command}`"));
         let request = Request {
             command: command.to_owned(),
             arguments,
             reply,
         };
-        self.requests.send(request).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        self.requests.send(request).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
     }
 
-    /// The events from now on: those that come after this call, not after the
-    /// stream is first polled.
+    /// Subscribes to events, from this call on (not from the first poll).
     pub fn events(&self) -> Events {
         let events = self.events.upgrade().map(|events| events.subscribe());
-        Events::new(events, self.epitaph.clone())
+        Events::new(events, self.close_reason.clone())
     }
 
-    /// Waits for the first event of this name, such as `SHUTDOWN`, after this
-    /// call (not after the first poll). So, to miss nothing, call it, then do
-    /// what brings the event about, then await it:
+    /// Waits for the first event called `name`, such as `SHUTDOWN`, after this call
+    /// (not after the first poll). To miss no event, call this, trigger the event,
+    /// then await the future:
     ///
     /// ```no_run
     /// # async fn example(qmp: qmp_mon::Qmp) -> Result<(), qmp_mon::Error> {
@@ -144,12 +142,12 @@ impl Qmp {
     /// ```
     ///
     /// # Errors
-    /// [`Error::EventsLost`] if so many others came that it may have been
-    /// overlooked, or why the monitor is gone.
+    /// [`Error::EventsLost`] if the event may be among lost events, or the reason
+    /// why the connection is closed.
     ///
     /// # Cancel safety
-    /// Cancel safe; the event is not kept for a later call. To look at several
-    /// events, take them from [`Qmp::events`].
+    /// Cancel safe, but a later call does not see earlier events. Use
+    /// [`Qmp::events`] for several events.
     pub fn wait_for_event(
         &self,
         name: &str,
@@ -159,17 +157,17 @@ impl Qmp {
         async move { events.wait_for(&name).await }
     }
 
-    /// Waits until the monitor is gone, and says why.
+    /// Waits until the connection is closed, and returns the reason.
     ///
     /// # Cancel safety
     /// Cancel safe.
     pub async fn closed(&self) -> Error {
         self.requests.closed().await;
-        self.gone("waiting for its end".into())
+        self.closed_during("waiting for its end".into())
     }
 
-    fn gone(&self, doing: String) -> Error {
-        self.epitaph.read().during(doing)
+    fn closed_during(&self, doing: String) -> Error {
+        self.close_reason.get().during(doing)
     }
 }
 
@@ -211,7 +209,7 @@ where
     }
 }
 
-/// What reads and writes.
+/// Reads and writes.
 struct Task<T> {
     sink: SplitSink<Framed<T, QmpCodec>, QmpCommand>,
     stream: SplitStream<Framed<T, QmpCodec>>,
@@ -227,26 +225,26 @@ struct InFlight {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Task<T> {
-    async fn run(mut self, mut queue: mpsc::Receiver<Request>, epitaph: Epitaph) {
+    async fn run(mut self, mut queue: mpsc::Receiver<Request>, close_reason: CloseReason) {
         let ended = self.serve(&mut queue).await.unwrap_or_else(|ended| ended);
-        // Before any waiter can ask for it: they wake when queue and events go.
-        epitaph.write(ended.clone());
+        // Before dropping the queue and the events, which wakes the handles.
+        close_reason.set(ended.clone());
         for InFlight { command, reply } in self.in_flight.into_values() {
             let doing = format!("waiting for the reply to the QMP command `{command}`");
             let _ = reply.send(Err(ended.clone().during(doing)));
         }
     }
 
-    /// Until all handles are dropped (`Ok`), or the monitor fails (`Err`).
+    /// Runs until all handles are dropped (`Ok`) or the connection ends (`Err`).
     async fn serve(&mut self, queue: &mut mpsc::Receiver<Request>) -> Result<Ended, Ended> {
         loop {
             tokio::select! {
-                // No new command while QEMU does not read the last ones.
+                // Sends no new command before the last ones are flushed.
                 request = queue.recv(), if !self.unflushed => match request {
                     Some(request) => self.send(request).await?,
                     None => return Ok(Ended::closed()),
                 },
-                // Beside the reading: neither side may wait for the other to read first.
+                // Concurrently with reading, to avoid a deadlock if both sides block on writes.
                 flushed = self.sink.flush(), if self.unflushed => {
                     flushed?;
                     self.unflushed = false;
@@ -267,7 +265,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Task<T> {
             reply,
         }: Request,
     ) -> Result<(), Ended> {
-        // Whoever asked for it went away before it was sent.
+        // The caller was dropped while the command was queued.
         if reply.is_closed() {
             return Ok(());
         }
@@ -302,11 +300,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Task<T> {
                 });
             }
             QmpMessage::Event(event) => {
-                // Fails only when nobody listens.
+                // Fails if there are no subscribers.
                 let _ = self.events.send(event);
             }
             QmpMessage::Greeting(_) => {}
-            // Whose reply that was can't be known: to go on would leave its command waiting for ever.
+            // The command is unknown, and would wait forever if the connection stayed open.
             QmpMessage::Error { id: None, desc, .. } => {
                 return Err(Ended::protocol("errors with the command's id", &desc));
             }
@@ -321,7 +319,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Task<T> {
 
     fn answer(&mut self, id: u64, answer: impl FnOnce(String) -> Result<Value, Error>) {
         if let Some(InFlight { command, reply }) = self.in_flight.remove(&id) {
-            // Whoever asked may have gone away meanwhile.
+            // Fails if the caller was dropped.
             let _ = reply.send(answer(command));
         }
     }

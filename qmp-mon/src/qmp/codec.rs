@@ -1,4 +1,4 @@
-//! JSON lines ↔ messages.
+//! Encodes and decodes JSON lines.
 
 use std::io;
 
@@ -8,20 +8,20 @@ use tokio_util::codec::{Decoder, Encoder};
 
 use super::message::{QmpCommand, QmpMessage};
 
-/// How long a line from QEMU may be by default, in bytes. The longest usual
-/// one, `query-qmp-schema`'s reply, has about 200,000.
+/// Default maximum length of a line from QEMU, in bytes. The longest usual line,
+/// the reply to `query-qmp-schema`, has about 200,000.
 pub const MAX_LINE: usize = 16 << 20;
 
 /// QMP's framing: no I/O, no clock, no task.
 ///
-/// The same bytes give the same messages however they are cut. No more than
-/// the longest line is kept. A line that is broken off by the end is dropped.
+/// The messages do not depend on how the bytes are split into reads. At most one
+/// line is buffered. An unfinished line at the end of the stream is discarded.
 #[derive(Debug)]
 pub struct QmpCodec {
-    /// How many bytes of the buffer are known to hold no newline.
+    /// How many bytes of the buffer are known not to contain a newline.
     searched: usize,
     max_line: usize,
-    /// In a line that was too long: dropping the rest of it.
+    /// Whether the rest of an overlong line is being discarded.
     dropping: bool,
 }
 
@@ -36,7 +36,7 @@ impl Default for QmpCodec {
 }
 
 impl QmpCodec {
-    /// Keeps lines of at most `bytes` bytes, in place of [`MAX_LINE`].
+    /// Sets the maximum length of a line, instead of [`MAX_LINE`].
     #[must_use]
     pub fn with_max_line(mut self, bytes: usize) -> Self {
         self.max_line = bytes;
@@ -60,7 +60,7 @@ impl Decoder for QmpCodec {
     type Item = QmpMessage;
     type Error = io::Error;
 
-    /// Never fails: a line that is not QMP is a message of its own kind.
+    /// Never fails: an invalid line is a [`QmpMessage::Garbage`].
     fn decode(&mut self, bytes: &mut BytesMut) -> io::Result<Option<QmpMessage>> {
         while let Some(line) = self.line(bytes) {
             if std::mem::take(&mut self.dropping) {
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn an_overlong_line_is_told_once_and_the_next_one_is_read() {
+    fn an_overlong_line_is_reported_once_and_the_next_one_is_decoded() {
         let mut codec = QmpCodec::default().with_max_line(20);
         let mut buffer = BytesMut::new();
         let mut seen = Vec::new();

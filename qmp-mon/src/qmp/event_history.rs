@@ -1,4 +1,4 @@
-//! QEMU's last events, for any number of waits at once.
+//! QEMU's last events, for concurrent waits.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,19 +10,19 @@ use super::events::Events;
 use super::message::Event;
 use crate::Error;
 
-/// The last 1024 events of a monitor, shared by any number of waits.
+/// The last 1024 events of a monitor, shared by concurrent waits.
 ///
-/// A history has one cursor: the position behind the last event that a wait
-/// returned. Each wait begins at the cursor and sees every event from there on.
-/// The cursor moves only when a wait returns an event, so waits at the same
-/// time take nothing from each other, and a dropped wait consumes nothing.
+/// A history has one cursor: the position after the last event returned by a
+/// wait. Each wait starts at the cursor and examines every event from there on.
+/// The cursor moves only when a wait returns an event, so concurrent waits are
+/// independent, and a dropped wait leaves the cursor unchanged.
 ///
-/// A task of its own collects the events; it ends with the monitor or with the
+/// A background task collects the events. It ends with the monitor or with the
 /// last handle. Clones share the history.
 #[derive(Clone, Debug)]
 pub struct EventHistory {
     log: Arc<Mutex<EventLog>>,
-    /// Why no more events come, once that is so.
+    /// Set to the reason once the monitor is closed.
     progress: watch::Receiver<Option<Error>>,
 }
 
@@ -30,7 +30,7 @@ impl EventHistory {
     /// Collects `events` from now on.
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// Panics if called outside of a tokio runtime.
     pub fn new(events: Events) -> Self {
         let log = Arc::default();
         let (sender, progress) = watch::channel(None);
@@ -38,17 +38,16 @@ impl EventHistory {
         Self { log, progress }
     }
 
-    /// Waits for the first event from the cursor on that `wanted` accepts.
+    /// Waits for the first event after the cursor that `wanted` accepts.
     ///
-    /// `wanted` is called once for each event, in order. Where events were
-    /// dropped before they could be examined, it is called with
-    /// [`Error::EventsLost`] instead; what it returns for that is ignored.
+    /// `wanted` is called once for each event, in order. For lost events, it is
+    /// called with [`Error::EventsLost`], and its result is ignored.
     ///
     /// # Errors
-    /// Why the monitor is closed, once all events have been examined.
+    /// The reason why the monitor is closed, once all events have been examined.
     ///
     /// # Cancel safety
-    /// A dropped wait consumes nothing.
+    /// Cancel safe: dropping the future leaves the cursor unchanged.
     pub async fn wait_for(
         &self,
         mut wanted: impl FnMut(Result<&Event, Error>) -> bool,
@@ -56,7 +55,7 @@ impl EventHistory {
         let mut progress = self.progress.clone();
         let mut position = lock(&self.log).cursor();
         loop {
-            // Before the log: whatever came before the end is in it by then.
+            // Before reading the log, so that it contains all events before the end.
             let closed = progress.borrow_and_update().clone();
             while let Some(next) = self.next(&mut position) {
                 match next {
@@ -82,7 +81,8 @@ impl EventHistory {
         }
     }
 
-    /// The event at `position`, which moves behind it; or how many are lost there.
+    /// Returns the event at `position`, or how many were lost, and advances
+    /// `position`.
     fn next(&self, position: &mut u64) -> Option<Result<Event, Error>> {
         let log = lock(&self.log);
         let count = log.start().saturating_sub(*position);

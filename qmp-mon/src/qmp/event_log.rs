@@ -1,24 +1,24 @@
-//! QEMU's last events in memory, with their positions. No I/O, no clock.
+//! QEMU's last events, addressed by position. No I/O, no clock.
 
 use std::collections::VecDeque;
 
 use super::message::Event;
 
-/// How many events are kept.
+/// Maximum number of events.
 pub(super) const CAPACITY: usize = 1024;
 
-/// The last [`CAPACITY`] events. An event's position is how many came before it.
+/// The last [`CAPACITY`] events. An event's position is the number of events before it.
 #[derive(Debug, Default)]
 pub(super) struct EventLog {
     events: VecDeque<Event>,
-    /// The position of the oldest event kept.
+    /// The position of the oldest event.
     start: u64,
-    /// Where a wait begins: behind the last event that a wait returned.
+    /// The position after the last event returned by a wait.
     cursor: u64,
 }
 
 impl EventLog {
-    /// Appends an event; the oldest one is dropped if there is no room.
+    /// Appends an event, and evicts the oldest one if there is no room.
     pub(super) fn push(&mut self, event: Event) {
         if self.events.len() == CAPACITY {
             self.events.pop_front();
@@ -27,30 +27,30 @@ impl EventLog {
         self.events.push_back(event);
     }
 
-    /// Counts events that were lost on the way here. Those before them are
-    /// dropped, so that positions stay contiguous.
+    /// Counts events lost before they were collected. Evicts the events before them,
+    /// so that positions stay contiguous.
     pub(super) fn lose(&mut self, count: u64) {
         self.start += self.events.len() as u64 + count;
         self.events.clear();
     }
 
-    /// The position of the oldest event kept.
+    /// The position of the oldest event.
     pub(super) fn start(&self) -> u64 {
         self.start
     }
 
-    /// The event at `position`, if it is kept.
+    /// The event at `position`, unless evicted.
     pub(super) fn get(&self, position: u64) -> Option<&Event> {
         let index = usize::try_from(position.checked_sub(self.start)?).ok()?;
         self.events.get(index)
     }
 
-    /// Where a new wait begins.
+    /// The position at which a wait starts.
     pub(super) fn cursor(&self) -> u64 {
         self.cursor
     }
 
-    /// A wait returned the event at `position`.
+    /// Moves the cursor after `position`, but never backwards.
     pub(super) fn advance(&mut self, position: u64) {
         self.cursor = self.cursor.max(position + 1);
     }
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn positions_stay_when_the_oldest_are_dropped() {
+    fn positions_stay_valid_after_eviction() {
         let mut log = EventLog::default();
         for n in 0..CAPACITY + 3 {
             log.push(event(&n.to_string()));
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cursor_never_goes_back() {
+    fn the_cursor_never_moves_back() {
         let mut log = EventLog::default();
         log.advance(7);
         log.advance(2);

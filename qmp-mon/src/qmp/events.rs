@@ -1,4 +1,4 @@
-//! What happens in QEMU, as a stream.
+//! The stream of QEMU's events.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,38 +11,42 @@ use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 
 use super::message::Event;
 use crate::Error;
-use crate::error::Epitaph;
+use crate::error::CloseReason;
 
-/// The events since this stream was made by [`Qmp::events`](crate::Qmp::events).
+/// The events since the call of [`Qmp::events`](crate::Qmp::events).
 ///
-/// Up to 1024 are kept for who does not take them. Whoever is slower is told by
-/// [`Error::EventsLost`], and goes on with the oldest one kept. Other errors are
-/// the last item: they say why the monitor is gone. The stream does not keep
-/// the connection open.
+/// Up to 1024 events are buffered. If the buffer overflows, the next item is
+/// [`Error::EventsLost`], followed by the oldest buffered event. Any other error
+/// is the last item: the reason why the connection is closed. The stream does
+/// not keep the connection open.
 #[derive(Debug)]
 pub struct Events {
     stream: Option<BroadcastStream<Event>>,
-    epitaph: Epitaph,
+    close_reason: CloseReason,
 }
 
 impl Events {
-    /// `None` when the monitor is gone already: the stream has to say so, and no more.
-    pub(super) fn new(events: Option<broadcast::Receiver<Event>>, epitaph: Epitaph) -> Self {
+    /// With `None`, the connection is closed: the stream yields only the reason.
+    pub(super) fn new(
+        events: Option<broadcast::Receiver<Event>>,
+        close_reason: CloseReason,
+    ) -> Self {
         let events = events.unwrap_or_else(|| broadcast::channel(1).1);
         Self {
             stream: Some(BroadcastStream::new(events)),
-            epitaph,
+            close_reason,
         }
     }
 
-    /// Waits for the next event of this name, such as `SHUTDOWN`; drops those before.
+    /// Waits for the next event called `name`, such as `SHUTDOWN`, and discards the
+    /// events before it.
     ///
     /// # Errors
-    /// [`Error::EventsLost`] (it may have been among them; wait again if it
-    /// may come again), or why the monitor is gone.
+    /// [`Error::EventsLost`] if the event may be among lost events, or the reason
+    /// why the connection is closed.
     ///
     /// # Cancel safety
-    /// Cancel safe: only events of other names are lost.
+    /// Cancel safe: only events with other names are discarded.
     pub async fn wait_for(&mut self, name: &str) -> Result<Event, Error> {
         while let Some(event) = self.next().await {
             match event {
@@ -53,8 +57,8 @@ impl Events {
             }
         }
         Err(self
-            .epitaph
-            .read()
+            .close_reason
+            .get()
             .during(format!("waiting for the event {name}")))
     }
 }
@@ -71,7 +75,7 @@ impl Stream for Events {
             Some(Err(BroadcastStreamRecvError::Lagged(count))) => Err(Error::EventsLost { count }),
             None => {
                 self.stream = None;
-                Err(self.epitaph.read().during("waiting for an event"))
+                Err(self.close_reason.get().during("waiting for an event"))
             }
         }))
     }

@@ -1,4 +1,4 @@
-//! What goes over QMP, either way.
+//! QMP's messages.
 
 use std::fmt;
 use std::time::Duration;
@@ -18,65 +18,82 @@ pub struct QmpCommand {
     /// A JSON object, or `null` for none.
     #[serde(skip_serializing_if = "Value::is_null")]
     pub arguments: Value,
-    /// What QEMU puts into the reply, to tell which command it is for.
+    /// Repeated by QEMU in the reply.
     pub id: u64,
 }
 
-/// A line from QEMU.
+/// A message from QEMU.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum QmpMessage {
-    /// The first one.
+    /// The first message.
     Greeting(Greeting),
-    /// The command with this id succeeded and returned this: `{}` if nothing.
+    /// A command succeeded.
     Return {
         /// The command's id.
         id: u64,
-        /// What it returned.
+        /// Its result, usually `{}`.
         value: Value,
     },
     /// A command failed.
     Error {
-        /// The command's id; none if QEMU could not read the command at all.
+        /// The command's id; `None` if QEMU could not parse the command.
         id: Option<u64>,
-        /// What programs may rely upon.
+        /// The class, for programs.
         class: ErrorClass,
-        /// QEMU's words, for people.
+        /// The description, for humans.
         desc: String,
     },
-    /// Something happened.
+    /// An event.
     Event(Event),
     /// A line that is not QMP.
     Garbage {
-        /// The line, undecodable bytes replaced.
+        /// The line, with invalid UTF-8 replaced.
         line: String,
     },
-    /// A line that is too long to keep; it is left out.
+    /// A line that is too long, and was discarded.
     LineTooLong,
 }
 
-/// What QEMU says of itself at first.
+/// QEMU's greeting.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
 pub struct Greeting {
     /// QEMU's version.
     #[serde(deserialize_with = "version")]
     pub version: Version,
-    /// What this QMP can do beyond the ordinary, such as `oob`.
+    /// The optional capabilities, such as `oob`.
     #[serde(default)]
     pub capabilities: Vec<String>,
 }
 
-/// QEMU's version. Prefer asking for a feature itself: distributions backport.
+/// QEMU's version. Prefer querying for features: distributions backport them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[non_exhaustive]
 pub struct Version {
-    /// 7 in 7.2.22.
+    /// The 7 of 7.2.22.
     pub major: u32,
-    /// 2 in 7.2.22.
+    /// The 2 of 7.2.22.
     pub minor: u32,
-    /// 22 in 7.2.22.
+    /// The 22 of 7.2.22.
     pub micro: u32,
-    /// The distribution's name for it; may be empty.
+    /// The distribution's package version; may be empty.
     #[serde(skip)]
     pub package: String,
+}
+
+impl Version {
+    /// Parses the version in HMP's greeting, such as `7.2.22`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut numbers = text.split('.').map(|number| number.parse().ok());
+        let version = Self {
+            major: numbers.next()??,
+            minor: numbers.next()??,
+            micro: numbers.next()??,
+            package: String::new(),
+        };
+        numbers.next().is_none().then_some(version)
+    }
 }
 
 impl fmt::Display for Version {
@@ -91,23 +108,23 @@ impl fmt::Display for Version {
     }
 }
 
-/// Something that happened in QEMU, such as `STOP`, `RESET` or `SHUTDOWN`.
+/// An event, such as `STOP`, `RESET` or `SHUTDOWN`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[non_exhaustive]
 pub struct Event {
-    /// Its name, in capitals.
+    /// Its name, in upper case.
     #[serde(rename = "event")]
     pub name: String,
-    /// What belongs to it: a JSON object, or `null`.
+    /// Its data: a JSON object, or `null`.
     #[serde(default)]
     pub data: Value,
-    /// When it happened by the host's clock, since the Unix epoch; none if
-    /// QEMU could not tell.
+    /// The host's time since the Unix epoch; `None` if QEMU could not read it.
     #[serde(deserialize_with = "timestamp")]
     pub timestamp: Option<Duration>,
 }
 
 impl QmpMessage {
-    /// Reads a line, which may not be QMP at all.
+    /// Parses a line.
     pub(super) fn parse(line: &[u8]) -> Self {
         serde_json::from_slice(line)
             .ok()
@@ -225,6 +242,16 @@ mod tests {
                 timestamp: Some(Duration::from_micros(2_000_005)),
             })
         );
+    }
+
+    #[test]
+    fn hmp_versions() {
+        let version = Version::parse("7.2.22").unwrap();
+        assert_eq!((version.major, version.minor, version.micro), (7, 2, 22));
+        assert_eq!(version.to_string(), "7.2.22");
+        for invalid in ["", "7.2", "7.2.x", "7.2.22.1"] {
+            assert_eq!(Version::parse(invalid), None, "{invalid:?}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Waits for events that share a history.
+//! Waits that share a history of events.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +13,7 @@ fn named(name: &str) -> impl FnMut(Result<&Event, Error>) -> bool {
 }
 
 #[tokio::test]
-async fn two_waits_at_once_take_nothing_from_each_other() {
+async fn concurrent_waits_are_independent() {
     let (qmp, mut qemu) = connected().await;
     let history = EventHistory::new(qmp.events());
     let resume = started(history.wait_for(named("RESUME"))).await;
@@ -25,7 +25,7 @@ async fn two_waits_at_once_take_nothing_from_each_other() {
 }
 
 #[tokio::test]
-async fn a_wait_begins_behind_the_last_event_returned() {
+async fn a_wait_starts_after_the_last_event_returned() {
     let (qmp, mut qemu) = connected().await;
     let history = EventHistory::new(qmp.events());
     for name in ["STOP", "RESUME", "STOP"] {
@@ -38,7 +38,7 @@ async fn a_wait_begins_behind_the_last_event_returned() {
 }
 
 #[tokio::test]
-async fn a_dropped_wait_consumes_nothing() {
+async fn a_dropped_wait_does_not_move_the_cursor() {
     let (qmp, mut qemu) = connected().await;
     let history = EventHistory::new(qmp.events());
     let examined = Arc::new(Mutex::new(0));
@@ -64,7 +64,7 @@ async fn a_dropped_wait_consumes_nothing() {
 }
 
 #[tokio::test]
-async fn a_wait_learns_how_many_events_were_lost() {
+async fn a_wait_is_called_with_the_number_of_lost_events() {
     let (qmp, mut qemu) = connected().await;
     let history = EventHistory::new(qmp.events());
     for _ in 0..1030 {

@@ -17,7 +17,7 @@ impl Qemu {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
-    /// Takes a byte and echoes it.
+    /// Reads a byte and echoes it.
     async fn typed(&mut self) -> (u8, Option<String>) {
         let byte = self.stream.read_u8().await.unwrap();
         let (echo, line) = self.readline.typed(byte);
@@ -25,7 +25,7 @@ impl Qemu {
         (byte, line)
     }
 
-    /// The next command.
+    /// Reads the next command.
     async fn command(&mut self) -> String {
         loop {
             if let (_, Some(line)) = self.typed().await {
@@ -34,13 +34,13 @@ impl Qemu {
         }
     }
 
-    /// Replies to it, and takes what was typed ahead.
+    /// Replies to it, and reads the bytes typed ahead.
     async fn replies(&mut self, text: &str) {
         self.says(printed(text) + PROMPT).await;
-        self.takes_what_was_typed_ahead().await;
+        self.reads_ahead().await;
     }
 
-    async fn takes_what_was_typed_ahead(&mut self) {
+    async fn reads_ahead(&mut self) {
         while self.typed().await.0 != 0x17 {}
     }
 }
@@ -51,15 +51,15 @@ async fn connected() -> (Hmp, Qemu) {
         stream,
         readline: Readline::default(),
     };
-    let greets = qemu.says(format!("{GREETING}{PROMPT}"));
-    let (hmp, ()) = tokio::join!(Hmp::connect(ours), greets);
+    let greeting = qemu.says(format!("{GREETING}{PROMPT}"));
+    let (hmp, ()) = tokio::join!(Hmp::connect(ours), greeting);
     (hmp.unwrap(), qemu)
 }
 
 #[tokio::test]
-async fn a_reply_is_just_the_reply() {
+async fn replies_are_exact() {
     let (hmp, mut qemu) = connected().await;
-    assert_eq!(hmp.version(), "7.2.22");
+    assert_eq!(hmp.version().to_string(), "7.2.22");
     for text in [
         "",
         "VM status: running\n",
@@ -76,7 +76,7 @@ async fn a_reply_is_just_the_reply() {
 }
 
 #[tokio::test]
-async fn commands_of_several_tasks_take_turns() {
+async fn concurrent_commands_run_one_after_the_other() {
     let (hmp, mut qemu) = connected().await;
     let (first, second) = (hmp.clone(), hmp);
     let (first, second, ()) =
@@ -93,7 +93,7 @@ async fn commands_of_several_tasks_take_turns() {
 }
 
 #[tokio::test]
-async fn a_dropped_command_leaves_the_next_one_in_step() {
+async fn a_dropped_command_does_not_affect_the_next_one() {
     let (hmp, mut qemu) = connected().await;
     let dropped = started(hmp.command("dropped in mid-reply")).await;
     assert_eq!(qemu.command().await, "dropped in mid-reply");
@@ -108,7 +108,7 @@ async fn a_dropped_command_leaves_the_next_one_in_step() {
 }
 
 #[tokio::test]
-async fn a_command_dropped_before_its_turn_is_not_sent() {
+async fn a_queued_command_that_is_dropped_is_not_sent() {
     let (hmp, mut qemu) = connected().await;
     let mut first = started(hmp.command("first")).await;
     let dropped = started(hmp.command("dropped")).await;
@@ -123,7 +123,7 @@ async fn a_command_dropped_before_its_turn_is_not_sent() {
 }
 
 #[tokio::test]
-async fn closing_in_mid_reply_ends_every_command() {
+async fn closing_during_a_reply_ends_every_command() {
     let (hmp, mut qemu) = connected().await;
     let (cut, waiting, ()) = tokio::join!(hmp.command("cut"), hmp.command("waiting"), async {
         assert_eq!(qemu.command().await, "cut");
@@ -166,7 +166,7 @@ async fn a_password_is_not_typed_by_mistake() {
             assert_eq!(qemu.command().await, "change vnc password");
             qemu.readline.reads_password = true;
             qemu.says("Password: ").await;
-            qemu.takes_what_was_typed_ahead().await;
+            qemu.reads_ahead().await;
             assert_eq!(qemu.command().await, "", "the password");
             qemu.readline.reads_password = false;
             qemu.replies("").await;
@@ -182,7 +182,7 @@ async fn a_password_is_not_typed_by_mistake() {
 }
 
 #[tokio::test]
-async fn a_line_that_is_none_is_not_sent() {
+async fn an_invalid_line_is_not_sent() {
     let (hmp, mut qemu) = connected().await;
     let refused = hmp.command("info status\nquit").await;
     assert!(
@@ -197,7 +197,7 @@ async fn a_line_that_is_none_is_not_sent() {
 }
 
 #[tokio::test]
-async fn something_else_than_a_human_monitor() {
+async fn a_peer_that_is_not_a_human_monitor() {
     let (ours, mut theirs) = tokio::io::duplex(NARROW);
     let says = theirs.write_all(b"{\"QMP\": {}}\r\n");
     let (hmp, _) = tokio::join!(Hmp::connect(ours), says);

@@ -1,6 +1,6 @@
-//! The clients against a scripted other end.
+//! The clients with a scripted peer.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod event_history;
 mod hmp;
@@ -12,10 +12,10 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
-/// So little fits into the line that neither end can do without the other's reading.
+/// A buffer so small that each side blocks until the other reads.
 const NARROW: usize = 8;
 
-/// Starts `future`, as far as it gets without the other end.
+/// Polls `future` once, which must be pending.
 async fn started<F: Future>(future: F) -> Pin<Box<F>> {
     let mut future = Box::pin(future);
     let first = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await;

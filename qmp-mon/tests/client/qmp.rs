@@ -31,7 +31,7 @@ impl Qemu {
         self.says(&json!({"return": value, "id": id})).await;
     }
 
-    /// The next command: its name, arguments and id.
+    /// Reads the next command: its name, arguments and id.
     async fn command(&mut self) -> (String, Value, Value) {
         let mut line = String::new();
         self.0.read_line(&mut line).await.unwrap();
@@ -63,7 +63,7 @@ fn names(events: Vec<Result<Event, Error>>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_a_command_returns() {
+async fn a_command_returns_its_result() {
     let (qmp, mut qemu) = connected().await;
     assert_eq!(qmp.greeting().version.major, 7);
     let (value, ()) = tokio::join!(qmp.execute("query-x", json!({"a": [1]})), async {
@@ -123,7 +123,7 @@ async fn waiting_for_an_event_starts_with_the_call() {
     let reset = qmp.wait_for_event("RESET");
     qemu.event("STOP", Value::Null).await;
     qemu.event("RESET", json!({"guest": true})).await;
-    // Behind the events: they have been taken by now.
+    // The reply follows the events, so the client has received them.
     let (done, ()) = tokio::join!(qmp.execute("x", Value::Null), async {
         let (_, _, id) = qemu.command().await;
         qemu.returns(&id, json!({})).await;
@@ -133,7 +133,7 @@ async fn waiting_for_an_event_starts_with_the_call() {
 }
 
 #[tokio::test]
-async fn who_takes_no_events_is_told_how_many_are_lost() {
+async fn a_slow_subscriber_receives_the_number_of_lost_events() {
     let (qmp, mut qemu) = connected().await;
     let mut events = qmp.events();
     let wanted = qmp.wait_for_event("WANTED");
@@ -155,7 +155,7 @@ async fn who_takes_no_events_is_told_how_many_are_lost() {
 }
 
 #[tokio::test]
-async fn a_dropped_command_disturbs_no_other() {
+async fn a_dropped_command_does_not_affect_others() {
     let (qmp, mut qemu) = connected().await;
     let dropped = started(qmp.execute("dropped", Value::Null)).await;
     let (_, _, dropped_id) = qemu.command().await;
@@ -205,7 +205,7 @@ async fn closing_ends_commands_and_events() {
 }
 
 #[tokio::test]
-async fn what_is_not_qmp_ends_the_connection_and_says_so() {
+async fn invalid_qmp_closes_the_connection_with_an_error() {
     for line in [
         json!("nonsense"),
         json!({"error": {"class": "GenericError", "desc": "no id"}}),
@@ -220,7 +220,7 @@ async fn what_is_not_qmp_ends_the_connection_and_says_so() {
 }
 
 #[tokio::test]
-async fn arguments_that_are_none_are_not_sent() {
+async fn invalid_arguments_are_not_sent() {
     let (qmp, qemu) = connected().await;
     let deep = (0..1100).fold(json!({}), |deep, _| json!({"a": deep}));
     for arguments in [json!([]), json!("x"), deep] {
@@ -237,7 +237,7 @@ async fn arguments_that_are_none_are_not_sent() {
 }
 
 #[tokio::test]
-async fn something_else_than_qmp() {
+async fn a_peer_that_does_not_speak_qmp() {
     let (ours, mut theirs) = tokio::io::duplex(NARROW);
     let says = theirs.write_all(GREETING.as_bytes());
     let (qmp, _) = tokio::join!(Qmp::connect(ours), says);
@@ -256,9 +256,9 @@ async fn the_last_handle_ends_events_too() {
     ));
 }
 
-/// Handles and streams can go to other threads, and so can what waits on them.
+/// Handles, streams and futures can be sent to other threads.
 #[test]
-fn all_is_send() {
+fn handles_and_futures_are_send() {
     fn send<T: Send>(_: T) {}
     let _ = |qmp: Qmp, hmp: Hmp| {
         send(qmp.execute("x", Value::Null));

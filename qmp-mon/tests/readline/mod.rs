@@ -1,5 +1,5 @@
-//! The other end of a human monitor: QEMU's readline, as far as we use it
-//! (`util/readline.c`). `transcripts.rs` shows that QEMU itself prints the same.
+//! The parts of QEMU's readline (`util/readline.c`) that the client uses.
+//! `transcripts.rs` checks that QEMU prints the same.
 
 pub(crate) const GREETING: &str = "QEMU 7.2.22 monitor - type 'help' for more information\r\n";
 pub(crate) const PROMPT: &str = "(qemu) ";
@@ -7,12 +7,12 @@ pub(crate) const PROMPT: &str = "(qemu) ";
 #[derive(Default)]
 pub(crate) struct Readline {
     line: Vec<u8>,
-    /// Asterisks in place of what is typed.
+    /// Echoes asterisks.
     pub(crate) reads_password: bool,
 }
 
 impl Readline {
-    /// What is printed for a byte typed, and the line, if that ended it.
+    /// Returns the output for a typed byte, and the line if the byte ended it.
     pub(crate) fn typed(&mut self, byte: u8) -> (Vec<u8>, Option<String>) {
         let shown = self.line.len();
         match byte {
@@ -40,7 +40,7 @@ impl Readline {
     }
 }
 
-/// What QEMU prints for a text of its own.
+/// Returns QEMU's output for a text.
 pub(crate) fn printed(text: &str) -> String {
     text.replace('\n', "\r\n")
 }

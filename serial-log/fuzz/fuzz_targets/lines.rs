@@ -1,4 +1,4 @@
-//! Whatever a console says, cut anywhere.
+//! Any console output, split anywhere.
 //! `cargo +nightly fuzz run lines` in `serial-log/`.
 
 #![no_main]

@@ -1,4 +1,4 @@
-//! Waits on whatever a console says, cut anywhere.
+//! Waits on any console output, split anywhere.
 //! `cargo +nightly fuzz run waits` in `serial-log/`.
 
 #![no_main]

@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use super::{Again, LOOK_BACK, PIECE, Pattern, Window};
+use super::{LOOK_BACK, PIECE, Pattern, Rescan, Window};
 use crate::history::History;
 
 const NOTHING: Option<Range<usize>> = None;
@@ -23,22 +23,22 @@ fn patterns_that_cannot_match_a_newline_are_searched_line_by_line() {
         r"(?-s:.)\S",
     ] {
         assert_eq!(
-            Pattern::new(pattern).unwrap().again(),
-            Again::Line,
+            Pattern::new(pattern).unwrap().rescan(),
+            Rescan::Line,
             "{pattern}"
         );
     }
     for pattern in [r"a\n", r"\s", "(?s:.)", "[^a]", "(a|b[[:space:]])*", r"\W"] {
         assert_eq!(
-            Pattern::new(pattern).unwrap().again(),
-            Again::LookBack,
+            Pattern::new(pattern).unwrap().rescan(),
+            Rescan::LookBack,
             "{pattern}"
         );
     }
 }
 
 #[test]
-fn a_pattern_that_needs_too_much_memory_is_refused() {
+fn a_pattern_that_needs_too_much_memory_is_rejected() {
     let error = Pattern::new(r"(\w{1000}){1000}").unwrap_err();
     assert!(
         error.to_string().contains("not a valid regular expression"),
@@ -47,9 +47,9 @@ fn a_pattern_that_needs_too_much_memory_is_refused() {
 }
 
 #[test]
-fn a_flood_is_searched_line_by_line_once() {
+fn each_line_of_a_flood_is_searched_once() {
     let mut history = history("");
-    let mut window = Window::new(&history, 0, Again::Line);
+    let mut window = Window::new(&history, 0, Rescan::Line);
     let mut searched = 0;
     for n in 0..1000 {
         history.append(&format!("{n:>99}\n"));
@@ -72,7 +72,7 @@ fn a_backlog_is_searched_in_pieces_of_whole_lines() {
     let count = 3 * PIECE / line.len();
     let history = history(&line.repeat(count));
     let pattern = Pattern::new("^8.$").unwrap();
-    let mut window = Window::new(&history, 0, pattern.again());
+    let mut window = Window::new(&history, 0, pattern.rescan());
     let mut pieces = 0;
     while window.end() < history.end() {
         window.fill(&history);
@@ -87,7 +87,7 @@ fn a_backlog_is_searched_in_pieces_of_whole_lines() {
 #[test]
 fn a_flood_is_searched_over_lines_with_a_bounded_look_back() {
     let mut history = history("");
-    let mut window = Window::new(&history, 0, Again::LookBack);
+    let mut window = Window::new(&history, 0, Rescan::LookBack);
     let line = "0123456789abcdef".repeat(16) + "\n";
     for n in 0..10_000 {
         history.append(&line);
@@ -107,11 +107,11 @@ fn a_flood_is_searched_over_lines_with_a_bounded_look_back() {
 }
 
 #[test]
-fn what_the_log_has_forgotten_is_left_out() {
+fn evicted_text_is_skipped() {
     let mut history = History::new(20);
     history.append("one\n");
-    for again in [Again::Line, Again::LookBack] {
-        let mut window = Window::new(&history, 0, again);
+    for rescan in [Rescan::Line, Rescan::LookBack] {
+        let mut window = Window::new(&history, 0, rescan);
         window.fill(&history);
         assert_eq!(window.search(|_, _| NOTHING), None);
         for n in 0..10 {
@@ -127,11 +127,11 @@ fn what_the_log_has_forgotten_is_left_out() {
 }
 
 #[test]
-fn what_stands_before_the_last_match_is_seen_but_not_matched() {
+fn text_before_the_cursor_is_context_only() {
     let history = history("one two\nthree");
     for (pattern, matches) in [("^ two", false), (r"\b two", true), (r"\B two", false)] {
         let compiled = Pattern::new(pattern).unwrap();
-        let mut window = Window::new(&history, 3, compiled.again());
+        let mut window = Window::new(&history, 3, compiled.rescan());
         window.fill(&history);
         let found = window.search(|text, range| compiled.find(text, range));
         assert_eq!(found.is_some(), matches, "{pattern}");

@@ -1,4 +1,4 @@
-//! What a wait finds.
+//! Waits that find a match.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::support::settle;
 use super::{MINUTE, NOW, console, say};
 
 #[tokio::test]
-async fn what_came_before_the_wait() {
+async fn text_before_the_wait() {
     let (mut guest, log) = console();
     say(&mut guest, "one\ntwo\n").await;
     let found = log.wait_for("t.o", NOW).await.unwrap();
@@ -16,7 +16,7 @@ async fn what_came_before_the_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_comes_later_without_time_passing() {
+async fn later_text_without_delay() {
     let (mut guest, log) = console();
     let start = Instant::now();
     let wait = tokio::spawn(async move { log.wait_for("ready", MINUTE).await });
@@ -29,7 +29,7 @@ async fn what_comes_later_without_time_passing() {
 }
 
 #[tokio::test]
-async fn a_prompt_that_waits_for_an_answer() {
+async fn a_prompt() {
     let (mut guest, log) = console();
     say(&mut guest, "\r\nvm login: ").await;
     let found = log.wait_for("login: ", NOW).await.unwrap();
@@ -45,7 +45,7 @@ async fn text_over_several_lines() {
 }
 
 #[tokio::test]
-async fn no_end_of_a_line_that_may_go_on() {
+async fn no_end_of_an_unfinished_line() {
     let (mut guest, log) = console();
     say(&mut guest, "disk1").await;
     for pattern in ["disk1$", r"disk1\b", r"disk1\z"] {
@@ -56,7 +56,7 @@ async fn no_end_of_a_line_that_may_go_on() {
 }
 
 #[tokio::test]
-async fn nothing_twice() {
+async fn each_match_once() {
     let (mut guest, log) = console();
     say(&mut guest, "job done, job done\njob done\n").await;
     let mut lines = Vec::new();
@@ -67,7 +67,7 @@ async fn nothing_twice() {
 }
 
 #[tokio::test]
-async fn the_same_by_two_waits_at_once() {
+async fn the_same_text_in_concurrent_waits() {
     let (mut guest, log) = console();
     let (one, two) = tokio::join!(log.wait_for("b", MINUTE), async {
         let two = log.wait_for("a\nb", MINUTE);

@@ -1,4 +1,4 @@
-//! How a wait ends without a match.
+//! Waits that fail.
 
 use std::io;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{MINUTE, NOW, console, say};
 
 #[tokio::test]
-async fn at_once_on_an_invalid_pattern() {
+async fn immediately_on_an_invalid_pattern() {
     let (_guest, log) = console();
     let error = log.wait_for("(unclosed", None).await.unwrap_err();
     assert!(matches!(error, Error::InvalidPattern { .. }));
@@ -19,7 +19,7 @@ async fn at_once_on_an_invalid_pattern() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_the_time_is_over_and_consumes_nothing() {
+async fn on_timeout_without_moving_the_cursor() {
     let (mut guest, log) = console();
     say(&mut guest, "first\n\x1b[31mlogin: ").await;
     let start = Instant::now();
@@ -33,7 +33,7 @@ async fn when_the_time_is_over_and_consumes_nothing() {
 }
 
 #[tokio::test]
-async fn when_the_log_ends_after_all_has_been_searched() {
+async fn at_the_end_of_the_log_after_searching_all_of_it() {
     let (mut guest, log) = console();
     guest.write_all(b"one\ntwo").await.unwrap();
     drop(guest);
@@ -66,7 +66,7 @@ async fn when_reading_fails() {
     let error = log.wait_for("a", None).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "waited for `a` on the console, but reading it failed: unplugged; nothing has come"
+        "waited for `a` on the console, but reading it failed: unplugged; it printed nothing"
     );
 }
 
@@ -88,7 +88,7 @@ async fn when_the_reader_panics() {
 }
 
 #[tokio::test]
-async fn a_dropped_wait_consumes_nothing() {
+async fn a_dropped_wait_does_not_move_the_cursor() {
     let (mut guest, log) = console();
     {
         let mut wait = Box::pin(log.wait_for("two", None));

@@ -1,4 +1,4 @@
-//! What is kept of the log, and where.
+//! Retention in memory and on disk.
 
 use serial_log::{MAX_LINE, SerialLog, Spool};
 use tokio::io::{AsyncWriteExt as _, duplex};
@@ -6,7 +6,7 @@ use tokio::io::{AsyncWriteExt as _, duplex};
 use super::{MINUTE, console, say};
 
 #[tokio::test]
-async fn everything_on_disk_when_memory_is_full() {
+async fn disk_keeps_everything() {
     let dir = tempfile::tempdir().unwrap();
     let spool = Spool::create(dir.path().join("console.log")).unwrap();
     let (mut guest, console) = duplex(1 << 16);
@@ -33,7 +33,7 @@ async fn everything_on_disk_when_memory_is_full() {
 }
 
 #[tokio::test]
-async fn the_end_only_without_a_disk() {
+async fn memory_keeps_only_the_end() {
     let (mut guest, console) = duplex(1 << 16);
     let log = SerialLog::builder().memory(0).start(console);
     guest.write_all(b"forgotten\n").await.unwrap();
@@ -54,7 +54,7 @@ async fn the_end_only_without_a_disk() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_while_a_search_is_slow() {
+async fn a_slow_search_does_not_block_the_log() {
     let (all_read, wait_until_all_is_read) = std::sync::mpsc::channel();
     let (mut guest, console) = duplex(1 << 16);
     let log = SerialLog::builder()
@@ -83,14 +83,14 @@ async fn on_while_a_search_is_slow() {
 }
 
 #[tokio::test]
-async fn the_last_lines() {
+async fn last_lines_include_the_unfinished_one() {
     let (mut guest, log) = console();
     say(&mut guest, "one\r\ntwo\r\n$ ").await;
     assert_eq!(log.last_lines(2), ["two", "$ "]);
 }
 
 #[tokio::test]
-async fn a_line_that_never_ends_in_pieces() {
+async fn a_line_that_never_ends_is_split() {
     let (mut guest, log) = console();
     let feed = async {
         for _ in 0..100 {

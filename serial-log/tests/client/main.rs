@@ -1,5 +1,4 @@
-//! The log and its waits over a stream in memory. Time stands still but for
-//! what the waits ask for.
+//! The log and its waits over an in-memory stream.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

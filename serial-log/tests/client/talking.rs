@@ -1,14 +1,15 @@
-//! Lines handed on, and bytes sent.
+//! Callbacks for lines, and sending bytes.
 
 use std::sync::{Arc, Mutex};
 
 use serial_log::{Error, SerialLog};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+use tokio_stream::StreamExt;
 
-use super::console;
+use super::{console, say};
 
 #[tokio::test]
-async fn lines_are_handed_on_before_they_are_found() {
+async fn on_line_is_called_before_a_wait_finds_the_line() {
     let (mut guest, console) = duplex(1 << 10);
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&lines);
@@ -24,7 +25,7 @@ async fn lines_are_handed_on_before_they_are_found() {
 }
 
 #[tokio::test]
-async fn the_guest_gets_what_is_sent() {
+async fn the_guest_receives_sent_bytes() {
     let (mut guest, console) = duplex(1 << 10);
     let (output, input) = tokio::io::split(console);
     let log = SerialLog::builder().input(input).start(output);
@@ -35,13 +36,13 @@ async fn the_guest_gets_what_is_sent() {
 }
 
 #[tokio::test]
-async fn a_console_without_input_can_only_be_read() {
+async fn a_console_without_input_is_read_only() {
     let (_guest, log) = console();
     assert!(matches!(log.send(b"x").await, Err(Error::ReadOnly)));
 }
 
 #[tokio::test]
-async fn a_guest_that_has_gone_takes_nothing() {
+async fn sending_to_a_closed_console_fails() {
     let (guest, console) = duplex(1 << 10);
     let (output, input) = tokio::io::split(console);
     let log = SerialLog::builder().input(input).start(output);
@@ -50,8 +51,23 @@ async fn a_guest_that_has_gone_takes_nothing() {
 }
 
 #[tokio::test]
-async fn the_console_is_read_on_without_a_handle() {
+async fn the_console_is_read_without_a_handle() {
     let (mut guest, log) = console();
     drop(log);
     guest.write_all(&vec![b'\n'; 1 << 20]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_follower_gets_the_text_from_then_on() {
+    let (mut guest, log) = console();
+    say(&mut guest, "before\n").await;
+    let mut follow = log.follow();
+    say(&mut guest, "one\nt").await;
+    assert_eq!(follow.next().await.as_deref(), Some("one\nt"));
+    say(&mut guest, "wo\n").await;
+    drop(guest);
+    log.closed().await;
+    assert_eq!(StreamExt::next(&mut follow).await.as_deref(), Some("wo\n"));
+    assert_eq!(StreamExt::next(&mut follow).await, None);
+    assert_eq!(follow.next().await, None);
 }

@@ -1,14 +1,14 @@
-//! What several tests of the console need.
+//! Shared helpers of the tests.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(dead_code, reason = "each test binary uses its share")]
+#![allow(dead_code, reason = "not every test binary uses all helpers")]
 
 use bytes::BytesMut;
 use proptest::sample::Index;
 use serial_log::{Event, LineCodec};
 use tokio_util::codec::Decoder as _;
 
-/// `bytes`, cut at the given places.
+/// Splits `bytes` at the given indices.
 pub(crate) fn cut<'a>(bytes: &'a [u8], cuts: &[Index]) -> Vec<&'a [u8]> {
     let mut ends: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
     ends.push(bytes.len());
@@ -22,17 +22,17 @@ pub(crate) fn cut<'a>(bytes: &'a [u8], cuts: &[Index]) -> Vec<&'a [u8]> {
     ends.into_iter().map(&mut piece).collect()
 }
 
-/// Decodes what `buffer` holds, and hands on the lines.
+/// Decodes `buffer` and passes the lines to `line`.
 pub(crate) fn drain(codec: &mut LineCodec, buffer: &mut BytesMut, mut line: impl FnMut(String)) {
     while let Some(event) = codec.decode(buffer).unwrap() {
         match event {
             Event::Line(text) => line(text),
-            Event::Partial => assert!(!codec.partial().is_empty()),
+            _ => assert!(!codec.partial().is_empty()),
         }
     }
 }
 
-/// The lines of the pieces, to the end.
+/// Decodes the pieces to lines, including an unfinished last line.
 pub(crate) fn lines<'a>(
     mut codec: LineCodec,
     pieces: impl IntoIterator<Item = &'a [u8]>,
@@ -45,13 +45,13 @@ pub(crate) fn lines<'a>(
     while let Some(event) = codec.decode_eof(&mut buffer).unwrap() {
         match event {
             Event::Line(line) => lines.push(line),
-            Event::Partial => panic!("at its end a log has whole lines only"),
+            _ => panic!("only lines are expected at the end of the stream"),
         }
     }
     lines
 }
 
-/// Lets the other tasks of a single-threaded runtime do all they can.
+/// Lets the other tasks of a single-threaded runtime run until they block.
 pub(crate) async fn settle() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
