@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Copies $source to $target in the share, readable by the host's user, whoever that is.
+# Copies $source to $target in the share, readable by any user of the host.
 # Pipes, sockets and devices can't be created there: the paths of the first ones are
 # printed last, after a line with $target, in no more bytes than the host keeps of the
 # output.

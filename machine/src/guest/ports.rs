@@ -28,7 +28,8 @@ impl Guest {
         let script = self.connecting(host, port)?;
         let script = script.append(include_str!("port_open.sh"));
         let what = format!("TCP port {port} on {host} to be open");
-        self.wait_for_sockets(&what, script, "nobody listens").await
+        self.wait_for_sockets(&what, script, "no process listens")
+            .await
     }
 
     /// Waits until no process listens on a TCP port of the guest's `localhost`. A port
@@ -48,14 +49,14 @@ impl Guest {
         let script = self.connecting(host, port)?;
         let script = script.append(include_str!("port_closed.sh"));
         let what = format!("TCP port {port} on {host} to be closed");
-        self.wait_for_sockets(&what, script, "somebody listens")
+        self.wait_for_sockets(&what, script, "a process listens")
             .await
     }
 
     /// A script that defines the function `connects`.
     fn connecting(&self, host: &str, port: u16) -> Result<Script<'_>> {
         if port == 0 {
-            return Err(self.bad_argument(WAITING_FOR_PORT, "nobody can listen on port 0"));
+            return Err(self.bad_argument(WAITING_FOR_PORT, "port 0 can't be listened on"));
         }
         let hosts = match host {
             // The guest may not know the name, and bash tries the first address only.
@@ -90,7 +91,8 @@ impl Guest {
             .set("kind", kind)?
             .append(include_str!("unix_socket_open.sh"));
         let what = format!("the Unix {kind} socket {path} to be open");
-        self.wait_for_sockets(&what, script, "nobody listens").await
+        self.wait_for_sockets(&what, script, "no process listens")
+            .await
     }
 
     /// A wait whose error shows the sockets that listen in the guest.

@@ -205,7 +205,7 @@ impl Guest {
         Err(lifetime.timed_out(self.limit, "the guest's root shell", reminders, seen))
     }
 
-    /// Disconnects from a guest's shell that is about to end, because the guest was told
+    /// Disconnects from a guest's shell that is about to end, because the guest is about
     /// to reboot, say. The next operation that needs a shell waits for the new one.
     ///
     /// # Errors
