@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use qmp_mon::{EventHistory, Hmp, Qmp};
 
-use crate::guest::Running;
+use crate::guest::{Guest, Running};
 
 pub(crate) use self::arguments::connections;
 pub(crate) use self::launch::Launch;
@@ -30,6 +30,8 @@ pub(crate) use self::monitors::{Ask, monitor_error, refusal};
 #[derive(Debug)]
 pub(crate) struct Instance {
     pub(crate) running: Arc<Running>,
+    /// Keeps the state directory until QEMU was killed.
+    _guest: Guest,
     pub(crate) hmp: Hmp,
     pub(crate) qmp: Qmp,
     pub(crate) events: EventHistory,
@@ -41,7 +43,7 @@ pub(crate) struct Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        // Whatever still has the guest: its disks and directories may go now.
+        // Before the disks and directories are removed, even if the guest is still in use.
         self.running.lifetime.kill();
     }
 }

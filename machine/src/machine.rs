@@ -157,8 +157,10 @@ impl Machine {
 
     fn set_instance(&self, instance: Option<Arc<Instance>>) {
         let running = instance.as_ref().map(|it| Arc::clone(&it.running));
-        *self.parts.instance.lock() = instance;
+        let before = std::mem::replace(&mut *self.parts.instance.lock(), instance);
         self.guest.set_current(running);
+        // Kills its QEMU, after the lock was released.
+        drop(before);
     }
 
     /// Runs an operation on QEMU: checks the polling conditions first. QEMU's exit ends it.
@@ -167,8 +169,8 @@ impl Machine {
         doing: &str,
         operation: impl AsyncFnOnce(Ask<'_>) -> Result<T, ErrorKind>,
     ) -> Result<T> {
-        self.check_conditions().await?;
         let instance = self.instance(doing)?;
+        self.check_conditions().await?;
         self.on_instance(&instance, doing, operation).await
     }
 

@@ -195,8 +195,8 @@ impl Template {
         if !is_another {
             saved.failed(&error);
         }
-        // Removes its disks.
-        drop(vm);
+        // Kills QEMU and removes its disks.
+        let _ = tokio::task::spawn_blocking(move || drop(vm)).await;
         self.boot(builder.build()?).await
     }
 

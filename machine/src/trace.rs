@@ -28,6 +28,9 @@
 //! cancelled. `error` is the message of the failure. If a step and the step around it record
 //! the same `error_id`, the inner step's failure caused that of the outer one.
 //!
+//! Record these fields together (`tracing::record_all!`): a report ends a step when it sees
+//! the outcome.
+//!
 //! `kind` is empty for operations of machines; it names groups of steps, such as subtests.
 //!
 //! Spans with these fields may come from any crate: [`step`] creates one.
@@ -75,7 +78,8 @@ pub fn step(machine: Option<&str>, kind: Option<&str>, what: &str) -> Span {
     )
 }
 
-/// Records the outcome of a step: `cancelled` if it is dropped.
+/// Records the outcome of a step: `cancelled` if it is dropped. All of its fields are
+/// recorded at once, since reports end a step when they see its outcome.
 pub(crate) struct StepOutcome {
     span: Span,
     is_recorded: bool,

@@ -4,11 +4,11 @@
 # system call each. `identity.sh` does the same.
 #
 # Arguments: the path of a virtio port, and a token. A request is a line, `TOKEN ID SIZE`,
-# and SIZE bytes, which are fields with NULs between them: time, random bytes, machine id
-# and host name, which may be empty, then source, directory and options of each share. The
+# and SIZE bytes, which are fields with NULs between them: time, random bytes, more of them
+# for the file, machine id and host name, which may be empty, then source, directory and options of each share. The
 # reply is `ID done`, or `ID` and an error. System call numbers are those of x86-64.
 
-my ($path, $word) = @ARGV;
+my ($path, $token) = @ARGV;
 my %flags = (
     ro => 1, nosuid => 2, nodev => 4, noexec => 8, sync => 16, dirsync => 128,
     noatime => 1024, nodiratime => 2048, relatime => 1 << 21,
@@ -69,30 +69,30 @@ open my $port, '+<', $path or exit 1;
 my $level = set_console_level(5);
 # Let the process that started this one end before the guest is saved.
 select undef, undef, undef, 0.2;
-syswrite $port, "$word waiting\n";
+syswrite $port, "$token waiting\n";
 
-my ($ask, $told);
+my ($id, $request);
 while (my $line = <$port>) {
-    (my $whose, $ask, my $size) = split / /, $line;
-    next if $whose ne $word;
-    read($port, $told, $size) == $size or undef $told;
+    (my $recipient, $id, my $size) = split / /, $line;
+    next if $recipient ne $token;
+    read($port, $request, $size) == $size or undef $request;
     last;
 }
-if (!defined $told) {
+if (!defined $request) {
     set_console_level($level) if $level;
     exit 1;
 }
-my ($time, $seed, $id, $name, @mounts) = split /\0/, $told, -1;
+my ($time, $seed, $saved_seed, $machine_id, $name, @mounts) = split /\0/, $request, -1;
 set_clock($time);
 mount_share(splice @mounts, 0, 3) while @mounts;
 reseed($seed);
-if ($id) {
-    write_over('/var/lib/systemd/random-seed', $seed);
-    write_over($_, "$id\n") for '/etc/machine-id', '/var/lib/dbus/machine-id';
+if ($machine_id) {
+    write_over('/var/lib/systemd/random-seed', $saved_seed);
+    write_over($_, "$machine_id\n") for '/etc/machine-id', '/var/lib/dbus/machine-id';
 }
 set_host_name($name) if $name ne '';
 set_console_level($level) if $level;
-syswrite $port, "$ask $outcome\n";
+syswrite $port, "$id $outcome\n";
 close $port;
 
 # Exiting costs as much as all of this: leave the processor to the test's first command.

@@ -8,6 +8,7 @@ use tokio::io::AsyncWrite;
 use tokio::time::timeout;
 
 use super::Guest;
+use super::script::Script;
 use super::shell_gate::BUSY;
 use super::waiting::Probe;
 use crate::error::{ErrorKind, Result, tail};
@@ -205,8 +206,13 @@ impl Guest {
     ///
     /// The guest polls it twenty times a second for a second, without starting a process:
     /// so the change is noticed at once.
-    pub(super) async fn wait_in_guest(&self, what: &str, script: &str, seen: &str) -> Result<()> {
-        let script = format!("{script}\n{POLL}");
+    pub(super) async fn wait_in_guest(
+        &self,
+        what: &str,
+        script: Script<'_>,
+        seen: &str,
+    ) -> Result<()> {
+        let script = script.append(POLL).into_text();
         self.step(&format!("waiting for {what}"), async {
             self.connect().await?;
             let script = script.as_str();

@@ -77,6 +77,10 @@ impl ConsoleWatch {
         let mut seen = self.seen.lock();
         if let Some(known) = seen.iter_mut().find(|trouble| trouble.name == name) {
             known.count = known.count.saturating_add(1);
+            if is_infrastructure && !known.is_infrastructure {
+                known.is_infrastructure = true;
+                line.clone_into(&mut known.line);
+            }
             return known.clone();
         }
         let trouble = Trouble {
@@ -216,7 +220,7 @@ mod tests {
         assert_eq!(watch.ended().now_or_never().unwrap().name, PANIC);
         watch.signs.lock().allow(PANIC).unwrap();
         assert_eq!(watch.ended().now_or_never(), None);
-        // As the console has it that has looked at the line before that.
+        // As if the line had been matched before it was allowed.
         watch.end(watch.count(PANIC, "---[ end Kernel panic", false), true);
         assert_eq!(watch.ended().now_or_never(), None);
     }
@@ -228,5 +232,15 @@ mod tests {
         watch.end_by("disk error", "No space left on device", true, true);
         watch.signs.lock().allow(PANIC).unwrap();
         assert_eq!(watch.ended().now_or_never().unwrap().name, "disk error");
+    }
+
+    #[test]
+    fn a_report_of_the_hosts_fault_replaces_its_symptom() {
+        let watch = watch();
+        watch.see_line("[    9.9] I/O error, dev vda, sector 2048 op 0x1:(WRITE)");
+        watch.end_by("disk error", "QEMU could not write", true, true);
+        let end = watch.ended().now_or_never().unwrap();
+        assert!(end.is_infrastructure);
+        assert_eq!(end.line, "QEMU could not write");
     }
 }

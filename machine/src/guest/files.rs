@@ -206,10 +206,7 @@ impl Guest {
         let doing = "waiting for a file";
         let what = format!("file {path}");
         let script = self.script(doing).set("path", path)?.append(FILE_EXISTS);
-        match self
-            .wait_in_guest(&what, &script.into_text(), "it does not exist")
-            .await
-        {
+        match self.wait_in_guest(&what, script, "it does not exist").await {
             Err(error) if error.is_timeout() => {
                 let list = self.script(doing).set("path", path)?.append(LIST_NEAREST);
                 Err(self

@@ -13,10 +13,10 @@ use crate::error::Result;
 /// There are two ways to apply it with the same effect: the [clone
 /// agent](AGENT), if it waits in the guest, and a script in the root shell.
 pub(crate) struct Identity {
-    /// The host's time, in seconds since the epoch.
-    time: String,
-    /// 64 random bytes as text.
+    /// Random text for the kernel's random number generator.
     seed: String,
+    /// The same for the file that seeds it at the next boot.
+    saved_seed: String,
     /// Empty if the guest keeps its own.
     machine_id: String,
     /// Empty if the guest keeps its own.
@@ -28,6 +28,9 @@ pub(crate) struct Identity {
 /// starting programs, it takes an emulated guest four tenths of a second less.
 pub(crate) const AGENT: &str = include_str!("clone_agent.pl");
 
+/// The operation, in errors.
+const APPLYING: &str = "applying a clone's identity";
+
 const HOST_NAME: &str = include_str!("host_name.sh");
 
 impl Identity {
@@ -35,8 +38,8 @@ impl Identity {
     /// mounted shares change.
     pub(crate) fn resumed(mounts: &[Mount]) -> Self {
         Self {
-            time: now(),
             seed: seed(),
+            saved_seed: seed(),
             machine_id: String::new(),
             host_name: String::new(),
             mounts: mounts.to_vec(),
@@ -54,7 +57,14 @@ impl Identity {
 
     /// The agent's input: fields that a NUL separates.
     pub(crate) fn to_agent_request(&self) -> String {
-        let mut fields = vec![&self.time, &self.seed, &self.machine_id, &self.host_name];
+        let time = now();
+        let mut fields = vec![
+            &time,
+            &self.seed,
+            &self.saved_seed,
+            &self.machine_id,
+            &self.host_name,
+        ];
         for mount in &self.mounts {
             fields.extend([&mount.source, &mount.dir, &mount.options]);
         }
@@ -69,9 +79,10 @@ impl Identity {
     pub(crate) fn to_script(&self, guest: &Guest) -> Result<String> {
         let column = |field: fn(&Mount) -> &str| self.mounts.iter().map(field);
         let script = guest
-            .script("naming a clone")
-            .set("time", &self.time)?
+            .script(APPLYING)
+            .set("time", &now())?
             .set("seed", &self.seed)?
+            .set("saved_seed", &self.saved_seed)?
             .set("machine_id", &self.machine_id)?
             .set("host_name", &self.host_name)?
             .set_array("sources", column(|mount| &mount.source))?
@@ -95,9 +106,9 @@ impl Guest {
 
     /// Sets the guest's host name.
     pub(crate) async fn set_host_name(&self, name: &str) -> Result<()> {
-        let running = self.running("naming a clone")?;
+        let running = self.running(APPLYING)?;
         let script = self
-            .script("naming a clone")
+            .script(APPLYING)
             .set("host_name", name)?
             .append(HOST_NAME);
         self.run_untraced(&running, script.into_text())
@@ -107,10 +118,10 @@ impl Guest {
 
     /// Gives new hardware addresses to the network cards that have these.
     pub(crate) async fn replace_macs(&self, old: &[String]) -> Result<()> {
-        let running = self.running("naming a clone")?;
+        let running = self.running(APPLYING)?;
         let new: Vec<String> = old.iter().map(|_| local_mac()).collect();
         let script = self
-            .script("naming a clone")
+            .script(APPLYING)
             .set_array("old", old.iter().map(String::as_str))?
             .set_array("new", new.iter().map(String::as_str))?
             .append(include_str!("replace_macs.sh"));
@@ -120,11 +131,13 @@ impl Guest {
     }
 }
 
+/// 64 random bytes as text.
 fn seed() -> String {
     let random = || Uuid::new_v4().simple().to_string();
     [(); 4].map(|()| random()).concat()
 }
 
+/// The host's time, in seconds since the epoch.
 fn now() -> String {
     let now: Duration = SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -15,7 +15,7 @@ printf %s "$seed" >/dev/urandom
 if [[ $machine_id ]]; then
     # Files are written over, not truncated: ext4 writes a replacement to the disk at once.
     saved=/var/lib/systemd/random-seed
-    [[ ! -e $saved ]] || printf %s "$seed" 1<>"$saved"
+    [[ ! -e $saved ]] || printf %s "$saved_seed" 1<>"$saved"
     for id in /etc/machine-id /var/lib/dbus/machine-id; do
         [[ ! -s $id || -L $id ]] || echo "$machine_id" 1<>"$id"
     done

@@ -97,7 +97,7 @@ impl Guest {
 
     /// A wait whose error shows the sockets that listen in the guest.
     async fn wait_for_sockets(&self, what: &str, script: Script<'_>, seen: &str) -> Result<()> {
-        match self.wait_in_guest(what, &script.into_text(), seen).await {
+        match self.wait_in_guest(what, script, seen).await {
             Err(error) if error.is_timeout() => {
                 let script = "ss -Hlntup 2>&1";
                 Err(self.with_output(error, "listening sockets", script).await)

@@ -99,8 +99,8 @@ impl Guest {
         self.with_diagnosis(&running, Err(timed_out)).await
     }
 
-    /// Runs the host's half of a copy, to or from the host's file `path`. It needs no
-    /// guest, but the guest's death ends it.
+    /// Runs the host's half of a copy, to or from the host's file `path`. The guest's death
+    /// ends it.
     pub(super) async fn host_half<T>(
         &self,
         path: &Path,

@@ -20,7 +20,7 @@ const BOOT_REMINDER: Duration = Duration::from_secs(30);
 const BOOTING: &str = "waiting for the VM to finish booting";
 
 /// The state of a probe that the shell could not run.
-pub(crate) const BUSY: &str = "the guest's shell is busy, or away";
+pub(crate) const BUSY: &str = "the guest's shell is busy or not connected";
 
 pub(crate) type GuestShell = Shell<UnixStream>;
 

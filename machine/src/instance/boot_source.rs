@@ -24,8 +24,8 @@ pub(crate) enum BootSource {
     BootInto(RamFile),
     /// The guest continues from a saved state, and gets an identity afterwards.
     Saved(SavedState),
-    /// The same, but it gets its identity, without new hardware addresses, as part of the
-    /// start.
+    /// The same for a machine's own template: the start applies the identity, and keeps the
+    /// hardware addresses.
     SavedSelf(SavedState),
     /// The guest continues from a saved state with a copy of its RAM in this file, to be
     /// saved again.

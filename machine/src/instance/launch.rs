@@ -70,6 +70,7 @@ impl Instance {
             Box::pin(diagnosis::diagnose(pid, monitor.clone()))
         }));
         Ok(Self {
+            _guest: guest.clone(),
             running: Arc::new(Running {
                 lifetime,
                 gate: ShellGate::new(shell),

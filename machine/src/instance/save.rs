@@ -11,7 +11,7 @@ use super::{Ask, migration, refusal};
 use crate::error::{ErrorKind, Result, chain};
 
 /// The operation of loading, in errors.
-const LOADING: &str = "going on from a template";
+pub(crate) const LOADING: &str = "going on from a template";
 
 impl Ask<'_> {
     /// The size of the guest's RAM in bytes.
@@ -66,20 +66,24 @@ impl Ask<'_> {
             Err(error) => return Err(template_error(LOADING, chain(&error))),
         };
         let devices = saved.state();
-        let running = &self.instance.running;
-        let loaded = self.answer(LOADING, async {
+        self.answer(LOADING, async {
             migration::load(self.instance, &devices).await?;
-            running.gate.lock().await.shell.resume(session);
+            let mut guard = self.instance.running.gate.lock().await;
+            guard.shell.resume(session);
             self.qmp("cont", Value::Null).await.map(drop)
-        });
-        match running.lifetime.until_exit(LOADING, loaded).await {
-            // QEMU exits with a status if it can't load the state.
-            Err(ErrorKind::Exited { status, stderr, .. }) if status.code().is_some() => {
-                let reason = format!("QEMU has ended ({status}): {}", stderr.join("; "));
-                Err(template_error(LOADING, reason))
-            }
-            loaded => loaded,
+        })
+        .await
+    }
+}
+
+/// The error of a load: QEMU exits with a status if it can't load the state.
+pub(crate) fn load_error(kind: ErrorKind) -> ErrorKind {
+    match kind {
+        ErrorKind::Exited { status, stderr, .. } if status.code().is_some() => {
+            let reason = format!("QEMU has ended ({status}): {}", stderr.join("; "));
+            template_error(LOADING, reason)
         }
+        kind => kind,
     }
 }
 

@@ -11,7 +11,8 @@ use super::Machine;
 use crate::error::{ErrorKind, Result};
 use crate::guest::identity::Identity;
 use crate::instance::boot_source::BootSource;
-use crate::instance::{Instance, Launch};
+use crate::instance::save::{LOADING, load_error};
+use crate::instance::{Ask, Instance, Launch};
 use crate::start::StartCommand;
 
 /// How long QEMU may take to quit before it is killed.
@@ -97,9 +98,11 @@ impl Machine {
         let Some(saved) = source.saved() else {
             return Ok(());
         };
-        let doing = "going on from a template";
-        let loaded = self.on_instance(instance, doing, async |ask| ask.load(saved).await);
-        loaded.await?;
+        let limit = self.limit();
+        let load = Box::pin(async { Ask { instance, limit }.load(saved).await });
+        let loaded = instance.running.lifetime.until_exit(LOADING, load).await;
+        let loaded = loaded.map_err(load_error);
+        self.with_diagnosis(&instance.running, loaded).await?;
         if let (BootSource::SavedSelf(_), Some(vm)) = (source, saved.vm()) {
             let identity = Identity::cloned(&vm.mounts, None);
             let agent = vm.agent.as_deref();

@@ -44,15 +44,18 @@ impl Machine {
 
     /// Executes a QMP command and returns its result.
     ///
-    /// `arguments` is a JSON object, or `null` for none.
+    /// `arguments` is a JSON object, or `null` for none. Polling conditions are not checked.
     ///
     /// # Errors
     /// [`Monitor`](ErrorKind::Monitor) with QEMU's class and description if
     /// the command fails.
     pub async fn qmp(&self, command: &str, arguments: Value) -> Result<Value> {
         let doing = format!("QMP command `{command}`");
-        self.on_qemu(&doing, async |ask| ask.qmp(command, arguments).await)
-            .await
+        let instance = self.instance(&doing)?;
+        self.on_instance(&instance, &doing, async |ask| {
+            ask.qmp(command, arguments).await
+        })
+        .await
     }
 
     /// Waits for an event of QEMU that `wanted` accepts, such as

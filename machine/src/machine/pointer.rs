@@ -75,19 +75,21 @@ impl Machine {
     /// Dropping the future ends the pause: a button that was pressed is released.
     pub async fn click(&self, button: Button) -> Result<()> {
         let name = button.name();
-        self.step(&format!("clicking the {name} button"), async {
-            let vm = self.clone();
+        let doing = format!("clicking the {name} button");
+        self.step(&doing, async {
+            self.check_conditions().await?;
+            let instance = self.instance(&doing)?;
+            let (vm, doing) = (self.clone(), doing.clone());
             let dropped = CancellationToken::new();
             let _guard = dropped.clone().drop_guard();
             self.to_completion(async move {
-                let pause = || dropped.run_until_cancelled(pause(vm.key_delay));
-                vm.on_qemu("clicking", async |ask| {
-                    for down in [true, false] {
-                        let data = json!({ "button": name, "down": down });
-                        ask.input(json!([{ "type": "btn", "data": data }])).await?;
-                        pause().await;
-                    }
-                    Ok(())
+                vm.on_instance(&instance, &doing, async |ask| {
+                    let pressed = ask.button(name, true).await;
+                    dropped.run_until_cancelled(pause(vm.key_delay)).await;
+                    // Also if the press failed: QEMU may have received it.
+                    let released = ask.button(name, false).await;
+                    dropped.run_until_cancelled(pause(vm.key_delay)).await;
+                    pressed.and(released)
                 })
                 .await
             })
@@ -107,15 +109,15 @@ impl Machine {
         let what = format!("{pattern} to click at");
         self.step(&format!("waiting for {what}"), async {
             let found = self.wait(&what, |_| async {
-                let places = self.find_text(pattern).await?;
-                let uppermost = places.into_iter().min_by_key(|place| (place.y, place.x));
+                let matches = self.find_text(pattern).await?;
+                let uppermost = matches.into_iter().min_by_key(|rect| (rect.y, rect.x));
                 Ok(uppermost.map_or_else(|| Probe::Pending("other text".to_owned()), Probe::Ready))
             });
-            let place = self.with_screen(found.await).await?;
-            let (x, y) = place.center();
+            let rect = self.with_screen(found.await).await?;
+            let (x, y) = rect.center();
             self.move_pointer(x, y).await?;
             self.click(Button::Left).await?;
-            Ok(place)
+            Ok(rect)
         })
         .await
     }
@@ -134,6 +136,11 @@ impl Ask<'_> {
     async fn input(&self, events: Value) -> Result<(), ErrorKind> {
         let sent = self.qmp("input-send-event", json!({ "events": events }));
         sent.await.map(drop)
+    }
+
+    async fn button(&self, name: &str, down: bool) -> Result<(), ErrorKind> {
+        let data = json!({ "button": name, "down": down });
+        self.input(json!([{ "type": "btn", "data": data }])).await
     }
 }
 

@@ -41,7 +41,8 @@ impl Machine {
         let ram_size = self.ram_size().await?;
 
         let instance = self.instance(SAVING)?;
-        let (shell, session, agent) = self.suspend(&instance).await?;
+        let agent = instance.start_clone_agent(&self.guest).await?;
+        let (shell, session) = self.suspend(&instance).await?;
         let devices = saved_state::state(dir);
         let disks = self.on_instance(&instance, SAVING, async |ask| {
             ask.qmp("stop", Value::Null).await?;

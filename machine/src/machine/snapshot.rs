@@ -50,19 +50,13 @@ impl Machine {
     /// unmounted. After that, the snapshot is completed.
     pub async fn snapshot(&self) -> Result<Snapshot> {
         self.step(TAKING, async {
-            self.check_conditions().await?;
             let instance = self.instance(TAKING)?;
             let one_at_a_time = self.lock_snapshots(&instance).await?;
-            let vm = self.unchecked();
-            let nodes = vm.on_instance(&instance, TAKING, async |ask| ask.snapshot_nodes().await);
+            let nodes = self.on_qemu(TAKING, async |ask| ask.snapshot_nodes().await);
             let nodes = nodes.await?;
+            let vm = self.unchecked();
             let mounts = vm.unmount_shares().await?;
-            let suspended = vm.suspend(&instance).await;
-            if suspended.is_err() {
-                // The first error is the one to return.
-                let identity = Identity::resumed(&mounts);
-                let _ = instance.apply_identity(&vm.guest, None, &identity).await;
-            }
+            let suspended = vm.suspend_for_snapshot(&instance, &mounts).await;
             let (shell, session, agent) = suspended?;
             let snapshot = Snapshot {
                 nodes,
@@ -101,7 +95,6 @@ impl Machine {
     /// A restoration that has begun is completed.
     pub async fn restore(&self, snapshot: &Snapshot) -> Result<()> {
         self.step(RESTORING, async {
-            self.check_conditions().await?;
             let instance = self.instance(RESTORING)?;
             if instance.running.lifetime.pid() != snapshot.qemu {
                 let reason = "it is of another machine, or of this one before it was started again";
@@ -159,12 +152,31 @@ impl Machine {
         self.until_exit(running, RESTORING, lock).await
     }
 
-    /// Starts the clone agent and suspends the guest's shell.
-    pub(super) async fn suspend(
+    /// Starts the clone agent and suspends the guest's shell; lets the guest continue as
+    /// before if that fails.
+    async fn suspend_for_snapshot(
         &self,
         instance: &Instance,
+        mounts: &[Mount],
     ) -> Result<(ShellGuard, Session, Option<String>)> {
-        let agent = instance.start_clone_agent(&self.guest).await?;
+        let mut agent = None;
+        let suspended = async {
+            agent = instance.start_clone_agent(&self.guest).await?;
+            self.suspend(instance).await
+        };
+        match suspended.await {
+            Ok((shell, session)) => Ok((shell, session, agent)),
+            Err(error) => {
+                let identity = Identity::resumed(mounts);
+                let resumed = instance.apply_identity(&self.guest, agent.as_deref(), &identity);
+                let _ = timeout(self.limit(), resumed).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Suspends the guest's shell.
+    pub(super) async fn suspend(&self, instance: &Instance) -> Result<(ShellGuard, Session)> {
         let running = &instance.running;
         let doing = "suspending the guest's shell";
         let mut guard = self.lock_shell(running, doing).await?;
@@ -173,6 +185,6 @@ impl Machine {
             session.map_err(|source| running.shell_error(source))
         };
         let session = self.until_guest_end(running, doing, suspended).await?;
-        Ok((guard, session, agent))
+        Ok((guard, session))
     }
 }

@@ -68,10 +68,13 @@ pub(super) async fn build(mut recipe: Recipe) -> Result<Template> {
     }
     let made = match made {
         Ok(vm) => Ok(vm),
-        Err(error) => match error.kind() {
-            ErrorKind::NotSavable { reason } => Err(reason.clone()),
-            _ => return Err(error),
-        },
+        Err(error) => {
+            let ErrorKind::NotSavable { reason } = error.kind() else {
+                let _ = tokio::task::spawn_blocking(move || drop(staging)).await;
+                return Err(error);
+            };
+            Err(reason.clone())
+        }
     };
     let parent = recipe.parent.as_ref().map(|parent| parent.saved.clone());
     let kept = blocking(move || publish(&entry, staging, parent.as_ref(), made));
