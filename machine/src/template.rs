@@ -45,6 +45,10 @@ use crate::unit::Unit;
 ///
 /// A machine that can't be saved is booted and prepared for each clone instead, with a
 /// warning.
+///
+/// # Cancellation
+///
+/// Dropping the future of an operation drops the machine that it was making.
 #[derive(Clone, Debug)]
 pub struct Template {
     recipe: Arc<Recipe>,
