@@ -237,7 +237,7 @@ impl Guest {
         script: String,
     ) -> Result<String> {
         let command = Command::new(script.as_str()).timeout(self.limit);
-        let ran = self.with_shell_of(running, "preparing the guest", async |shell| {
+        let ran = self.with_shell(running, "preparing the guest", async |shell| {
             shell.run(command).await
         });
         let output = ran.await?;

@@ -109,7 +109,7 @@ impl Guest {
             self.copy_in_guest(&mut left, &script, &from, target)
                 .await?;
             let running = self.running(&step)?;
-            let written = self.with_shell_of(&running, &step, async |shell| {
+            let written = self.with_shell(&running, &step, async |shell| {
                 let write = timeout(left, shell.write_file(target, &mut file));
                 write.await.map_or(Ok(None), |written| written.map(Some))
             });

@@ -79,6 +79,17 @@ impl Drop for ShellGuard {
     }
 }
 
+impl Running {
+    /// Locks the shell, within a time limit.
+    pub(crate) async fn lock_shell(&self, limit: Duration) -> Result<ShellGuard, ErrorKind> {
+        let lock = timeout(limit, self.gate.lock()).await;
+        lock.map_err(|_| {
+            let lifetime = &self.lifetime;
+            lifetime.timed_out(limit, "the guest's shell", 1, BUSY)
+        })
+    }
+}
+
 impl Guest {
     /// Runs a command in the guest's root shell, whose time limit is this host's. Checks
     /// the polling conditions first, starts a machine that is off, connects the shell,
@@ -93,7 +104,11 @@ impl Guest {
         self.check_conditions().await?;
         self.start_if_off().await?;
         let doing = format!("running `{script}`");
-        let ran = self.with_shell(&doing, async |shell| run(shell, command).await);
+        let ran = async {
+            let running = self.running(&doing)?;
+            self.with_shell(&running, &doing, async |shell| run(shell, command).await)
+                .await
+        };
         let result = Box::pin(ran).await;
         let traced = match &result {
             Ok(output) => Ok((output.status(), &*output.stdout)),
@@ -103,18 +118,9 @@ impl Guest {
         result
     }
 
-    /// Runs `operation` with the shell of the running guest, connected.
+    /// Runs `operation` with a guest's shell, connected. The guest may not be the machine's
+    /// current one yet.
     pub(crate) async fn with_shell<T>(
-        &self,
-        doing: &str,
-        operation: impl AsyncFnOnce(&mut GuestShell) -> Result<T, backdoor_shell::Error>,
-    ) -> Result<T> {
-        let running = self.running(doing)?;
-        self.with_shell_of(&running, doing, operation).await
-    }
-
-    /// The same for a guest that may not be the machine's current one yet.
-    pub(crate) async fn with_shell_of<T>(
         &self,
         running: &Running,
         doing: &str,
@@ -132,13 +138,7 @@ impl Guest {
 
     /// Locks the shell; waits no longer than this handle waits.
     pub(crate) async fn lock_shell(&self, running: &Running, doing: &str) -> Result<ShellGuard> {
-        let lock = async {
-            let lock = timeout(self.limit, running.gate.lock()).await;
-            lock.map_err(|_| {
-                let lifetime = &running.lifetime;
-                lifetime.timed_out(self.limit, "the guest's shell", 1, BUSY)
-            })
-        };
+        let lock = running.lock_shell(self.limit);
         self.until_guest_end(running, doing, lock).await
     }
 

@@ -101,7 +101,10 @@ impl Machine {
                 return Err(self.error(snapshot_error(RESTORING, reason)));
             }
             let one_at_a_time = self.lock_snapshots(&instance).await?;
-            let mut shell = self.lock_shell_only(&instance).await?;
+            let running = &instance.running;
+            // The guest may be dead.
+            let lock = running.lock_shell(self.limit());
+            let mut shell = self.until_exit(running, RESTORING, lock).await?;
             let (vm, snapshot) = (self.unchecked(), snapshot.clone());
             self.to_completion(async move {
                 let session = snapshot.session;
@@ -137,19 +140,6 @@ impl Machine {
             let what = "the end of another snapshot";
             self.error(lifetime.timed_out(self.limit(), what, 1, seen))
         })
-    }
-
-    /// Locks the shell of a guest that may be dead.
-    async fn lock_shell_only(&self, instance: &Instance) -> Result<ShellGuard> {
-        let running = &instance.running;
-        let lock = async {
-            let lock = timeout(self.limit(), running.gate.lock()).await;
-            lock.map_err(|_| {
-                let lifetime = &running.lifetime;
-                lifetime.timed_out(self.limit(), "the guest's shell", 1, "it is in use")
-            })
-        };
-        self.until_exit(running, RESTORING, lock).await
     }
 
     /// Starts the clone agent and suspends the guest's shell; lets the guest continue as
