@@ -232,12 +232,14 @@ impl Guest {
         })
     }
 
-    /// Starts a machine that was not started, or is off on purpose.
-    pub(crate) async fn start_if_off(&self) -> Result<()> {
-        match self.shared.start.get() {
-            Some(start) if !self.is_booted() => start(self.clone()).await,
-            _ => Ok(()),
+    /// The running guest; starts a machine that was not started, or is off on purpose.
+    pub(crate) async fn started(&self, doing: &str) -> Result<Arc<Running>> {
+        if let Some(start) = self.shared.start.get()
+            && !self.is_booted()
+        {
+            start(self.clone()).await?;
         }
+        self.running(doing)
     }
 
     /// Runs `operation`, which the guest's death ends, as does its process's exit.

@@ -52,8 +52,12 @@ impl Guest {
 
     /// Runs a command whose time limit is scaled already.
     async fn run(&self, command: Command) -> Result<Output> {
-        self.in_shell(command, async |shell, command| shell.run(command).await)
-            .await
+        let doing = format!("running `{}`", command.script());
+        let running = self.started(&doing).await?;
+        self.in_shell(&running, command, async |shell, command| {
+            shell.run(command).await
+        })
+        .await
     }
 
     /// Like [`execute`](Self::execute), but passes the output to `writer` as it arrives,
@@ -80,7 +84,9 @@ impl Guest {
         W: AsyncWrite + Unpin,
     {
         let mut took = Duration::ZERO;
-        let ran = self.in_shell(command, async |shell, command| {
+        let doing = format!("running `{}`", command.script());
+        let running = self.started(&doing).await?;
+        let ran = self.in_shell(&running, command, async |shell, command| {
             let start = Instant::now();
             let exit = shell.run_into(command, writer).await?;
             took = start.elapsed();
@@ -97,16 +103,20 @@ impl Guest {
     /// # Errors
     /// [`CommandFailed`](ErrorKind::CommandFailed) with the end of its output.
     pub async fn succeed(&self, command: impl Into<Command>) -> Result<String> {
-        let command = command.into();
-        let step = format!("must succeed: {}", command.script());
+        let command = command.into().map_timeout(scaled);
+        let script = command.script().to_owned();
+        let step = format!("must succeed: {script}");
         self.step(&step, async {
-            self.start_if_off().await?;
-            let console = self.running(&step)?.lifetime.console.follow();
-            let output = self.execute(command.clone()).await?;
+            let running = self.started(&step).await?;
+            let console = running.lifetime.console.follow();
+            let run = self.in_shell(&running, command, async |shell, command| {
+                shell.run(command).await
+            });
+            let output = run.await?;
             if output.success() {
                 return Ok(output.text());
             }
-            let error = self.command_failed(command.script(), &output);
+            let error = self.command_failed(&script, &output);
             Err(error.with_evidence("on the console meanwhile", &rest(console).await))
         })
         .await
@@ -119,14 +129,15 @@ impl Guest {
     /// [`CommandSucceeded`](ErrorKind::CommandSucceeded) with the end of its output.
     pub async fn fail(&self, command: impl Into<Command>) -> Result<String> {
         let command = command.into();
-        let step = format!("must fail: {}", command.script());
+        let script = command.script().to_owned();
+        let step = format!("must fail: {script}");
         self.step(&step, async {
-            let output = self.execute(command.clone()).await?;
+            let output = self.execute(command).await?;
             if !output.success() {
                 return Ok(output.text());
             }
             Err(self.error(ErrorKind::CommandSucceeded {
-                command: command.script().to_owned(),
+                command: script,
                 output: tail(&output.stdout),
             }))
         })

@@ -91,24 +91,20 @@ impl Running {
 }
 
 impl Guest {
-    /// Runs a command in the guest's root shell, whose time limit is this host's. Checks
-    /// the polling conditions first, starts a machine that is off, connects the shell,
-    /// and emits the result.
+    /// Runs a command of a test in the guest's root shell, whose time limit is scaled
+    /// already. Checks the polling conditions first, connects the shell, and emits the
+    /// result.
     pub(super) async fn in_shell(
         &self,
+        running: &Running,
         command: Command,
         run: impl AsyncFnOnce(&mut GuestShell, Command) -> Result<Output, backdoor_shell::Error>,
     ) -> Result<Output> {
         let (script, start) = (command.script().to_owned(), Instant::now());
         let command = command.default_timeout(self.limit);
         self.check_conditions().await?;
-        self.start_if_off().await?;
         let doing = format!("running `{script}`");
-        let ran = async {
-            let running = self.running(&doing)?;
-            self.with_shell(&running, &doing, async |shell| run(shell, command).await)
-                .await
-        };
+        let ran = self.with_shell(running, &doing, async |shell| run(shell, command).await);
         let result = Box::pin(ran).await;
         let traced = match &result {
             Ok(output) => Ok((output.status(), &*output.stdout)),
@@ -149,8 +145,7 @@ impl Guest {
     /// # Errors
     /// [`TimedOut`](ErrorKind::TimedOut) with the last console lines.
     pub async fn connect(&self) -> Result<()> {
-        self.start_if_off().await?;
-        let running = self.running(BOOTING)?;
+        let running = self.started(BOOTING).await?;
         tokio::select! {
             biased;
             () = running.gate.connected() => Ok(()),
