@@ -1,6 +1,7 @@
 //! The host: directories, processes, networks, the accelerator and the terminal.
 
 pub(crate) mod accelerator;
+pub(crate) mod blocking;
 pub(crate) mod files;
 pub(crate) mod guest_tree;
 pub(crate) mod orphan_cleanup;

@@ -16,6 +16,7 @@ use self::cache::CacheEntry;
 use self::prefetch::Prefetch;
 use self::step::Step;
 use crate::error::{ErrorKind, Result};
+use crate::host::blocking::blocking;
 use crate::instance::boot_source::BootSource;
 use crate::instance::saved_state::SavedState;
 use crate::machine::{Builder, Machine};
@@ -200,7 +201,7 @@ impl Template {
             saved.failed(&error);
         }
         // Kills QEMU and removes its disks.
-        let _ = tokio::task::spawn_blocking(move || drop(vm)).await;
+        blocking(move || drop(vm)).await;
         self.boot(builder.build()?).await
     }
 

@@ -8,11 +8,11 @@ use std::time::Duration;
 use ocr::Image;
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use tracing::dispatcher;
 
 use super::Machine;
 use crate::error::{ErrorKind, Result};
 use crate::guest::waiting::Probe;
+use crate::host::blocking::blocking;
 use crate::instance::Ask;
 use crate::sync::Mutex;
 use crate::trace::SCREEN;
@@ -164,18 +164,6 @@ async fn read_dump(file: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
     }
     tokio::fs::read(file).await
-}
-
-/// Runs blocking work on a thread for it, with the present subscriber.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let subscriber = dispatcher::get_default(Clone::clone);
-    let work = move || dispatcher::with_default(&subscriber, work);
-    match tokio::task::spawn_blocking(work).await {
-        Ok(value) => value,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        // The runtime is shutting down, and this task with it.
-        Err(_) => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use serde_json::json;
 use tracing::Level;
 
 use super::Machine;
-use super::screen::blocking;
 use crate::error::{ErrorKind, Result, chain};
 use crate::guest::waiting::Probe;
+use crate::host::blocking::blocking;
 use crate::trace::SCREEN;
 
 /// # Text on the screen

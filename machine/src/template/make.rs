@@ -13,6 +13,7 @@ use super::key::key;
 use super::step::{Step, key_of_steps};
 use super::{Recipe, Template};
 use crate::error::{Error, ErrorKind, Result};
+use crate::host::blocking::blocking;
 use crate::host::sparse;
 use crate::host::tmp_dir::TmpDir;
 use crate::host::vlan::Vlan;
@@ -70,7 +71,7 @@ pub(super) async fn build(mut recipe: Recipe) -> Result<Template> {
         Ok(vm) => Ok(vm),
         Err(error) => {
             let ErrorKind::NotSavable { reason } = error.kind() else {
-                let _ = tokio::task::spawn_blocking(move || drop(staging)).await;
+                blocking(move || drop(staging)).await;
                 return Err(error);
             };
             Err(reason.clone())
@@ -80,14 +81,6 @@ pub(super) async fn build(mut recipe: Recipe) -> Result<Template> {
     let kept = blocking(move || publish(&entry, staging, parent.as_ref(), made));
     let kept = kept.await.map_err(fails("keeping a template"))?;
     Ok(template(kept))
-}
-
-/// Runs blocking work on a thread for it.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 /// The key of the steps; reads every file that they copy.
