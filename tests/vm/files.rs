@@ -48,7 +48,7 @@ fn write(path: &Path, content: &[u8], mode: u32) {
 }
 
 #[tokio::test]
-async fn files_and_directories_into_the_guest_and_back() {
+async fn files_into_the_guest_and_back() {
     let host = tempfile::tempdir().unwrap();
     let out = host.path().join("out");
     let vm = fresh_with("systemd", |builder| builder.out_dir(&out)).await;
@@ -76,7 +76,20 @@ async fn files_and_directories_into_the_guest_and_back() {
         .unwrap();
     assert_eq!(vm.succeed("stat -c %a /root/big").await.unwrap(), "640\n");
 
-    // A directory.
+    let back = vm.copy_from_vm("/root/big", "").await.unwrap();
+    assert_eq!(hex_digest(&fs::read(back).unwrap()), hex_digest(&big));
+    // A requested link is followed in the guest.
+    vm.succeed("ln -s /root/big /root/by-link").await.unwrap();
+    let back = vm.copy_from_machine("/root/by-link", "").await.unwrap();
+    assert_eq!(hex_digest(&fs::read(back).unwrap()), hex_digest(&big));
+    assert_share_is_empty(&vm);
+}
+
+#[tokio::test]
+async fn directories_into_the_guest_and_back() {
+    let host = tempfile::tempdir().unwrap();
+    let out = host.path().join("out");
+    let vm = fresh_with("systemd", |builder| builder.out_dir(&out)).await;
     let tree = host.path().join("tree");
     fs::create_dir_all(tree.join("sub")).unwrap();
     write(&tree.join("sub/run"), b"#!/bin/sh\necho it runs\n", 0o775);
@@ -99,7 +112,7 @@ async fn files_and_directories_into_the_guest_and_back() {
         .await
         .unwrap();
     let copy = vm.copy_from_machine("/root/tree", "kept").await.unwrap();
-    assert_eq!(copy, host.path().join("out/kept/tree"));
+    assert_eq!(copy, out.join("kept/tree"));
     assert_eq!(
         fs::read_link(copy.join("link")).unwrap(),
         Path::new("sub/run")
@@ -107,14 +120,10 @@ async fn files_and_directories_into_the_guest_and_back() {
     let script = fs::read(copy.join("link")).unwrap();
     assert_eq!(script, b"#!/bin/sh\necho it runs\n");
     assert!(!copy.join("outside").is_symlink() && !copy.join("pipe").exists());
-    let back = vm.copy_from_vm("/root/big", "").await.unwrap();
-    assert_eq!(hex_digest(&fs::read(back).unwrap()), hex_digest(&big));
+    assert_share_is_empty(&vm);
+}
 
-    // A requested link is followed in the guest.
-    vm.succeed("ln -s /root/big /root/by-link").await.unwrap();
-    let back = vm.copy_from_machine("/root/by-link", "").await.unwrap();
-    assert_eq!(hex_digest(&fs::read(back).unwrap()), hex_digest(&big));
-
+fn assert_share_is_empty(vm: &Machine) {
     let left = fs::read_dir(vm.shared_dir()).unwrap().count();
     assert_eq!(left, 0, "the share is not empty");
 }
@@ -287,7 +296,7 @@ async fn file_names_may_have_any_character() {
 }
 
 #[tokio::test]
-async fn copies_that_fail() {
+async fn copies_of_what_is_no_file_of_the_host_fail() {
     let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
     let error = vm
@@ -322,6 +331,11 @@ async fn copies_that_fail() {
         matches!(error.kind(), ErrorKind::HostFile { .. }),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn copies_that_the_guest_refuses_fail() {
+    let vm = fresh("systemd").await;
     let error = vm
         .copy_from_host("/etc/hostname", "/proc/no")
         .await

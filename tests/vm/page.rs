@@ -97,7 +97,7 @@ async fn the_failure_is_at_the_top() {
 }
 
 #[tokio::test]
-async fn keys_select_and_search_steps() {
+async fn keys_select_steps() {
     open(&failing_run(), &[], async |page| {
         let selected = async |what: &str| until(&page, &format!("{SELECTED} === {what:?}")).await;
         selected("must succeed: curl").await;
@@ -119,6 +119,18 @@ async fn keys_select_and_search_steps() {
             .unwrap();
         until(&page, "document.querySelector('dialog[open]') === null").await;
 
+        press(&page, "f").await.unwrap();
+        selected("must succeed: curl").await;
+        press(&page, "?").await.unwrap();
+        until(&page, "document.querySelector('#help[open]') !== null").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn steps_are_searched_and_groups_closed() {
+    open(&failing_run(), &[], async |page| {
+        let selected = async |what: &str| until(&page, &format!("{SELECTED} === {what:?}")).await;
         press(&page, "/active").await.unwrap();
         until(
             &page,
@@ -166,8 +178,6 @@ async fn keys_select_and_search_steps() {
             "document.querySelectorAll('#tree .row').length === 6",
         )
         .await;
-        press(&page, "?").await.unwrap();
-        until(&page, "document.querySelector('#help[open]') !== null").await;
     })
     .await;
 }

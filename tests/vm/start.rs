@@ -29,40 +29,7 @@ impl ByHand {
         let (state, shared) = (dir(), dir());
         let monitor = UnixListener::bind(state.path().join("monitor")).unwrap();
         let shell = UnixListener::bind(state.path().join("shell")).unwrap();
-        let arg = |prefix: &str, socket: &str| {
-            let path = state.path().join(socket);
-            format!("{prefix}{}", path.to_str().unwrap().replace(',', ",,"))
-        };
-        let qemu = Command::new(start_script(image))
-            .args(["-monitor", &arg("unix:", "monitor")])
-            .args(["-chardev", &arg("socket,id=shell,path=", "shell")])
-            .args([
-                "-device",
-                "virtio-serial",
-                "-device",
-                "virtconsole,chardev=shell",
-            ])
-            .args([
-                "-device",
-                "virtio-rng-pci",
-                "-serial",
-                "stdio",
-                "-no-reboot",
-                "-nographic",
-            ])
-            .current_dir(state.path())
-            .env_remove("NIX_DISK_IMAGE")
-            .env("TMPDIR", state.path())
-            .env("SHARED_DIR", shared.path())
-            .env("USE_TMPDIR", "1")
-            .env(
-                "QEMU_OPTS",
-                "-smbios type=1,manufacturer=words-of-QEMU_OPTS",
-            )
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        let qemu = qemu(image, state.path(), shared.path());
         let mut greeting = [0; 4];
         monitor
             .accept()
@@ -99,6 +66,44 @@ impl ByHand {
         );
         line
     }
+}
+
+/// Starts the image's script by hand, with its sockets in `state`.
+fn qemu(image: &str, state: &Path, shared: &Path) -> Child {
+    let arg = |prefix: &str, socket: &str| {
+        let path = state.join(socket);
+        format!("{prefix}{}", path.to_str().unwrap().replace(',', ",,"))
+    };
+    Command::new(start_script(image))
+        .args(["-monitor", &arg("unix:", "monitor")])
+        .args(["-chardev", &arg("socket,id=shell,path=", "shell")])
+        .args([
+            "-device",
+            "virtio-serial",
+            "-device",
+            "virtconsole,chardev=shell",
+        ])
+        .args([
+            "-device",
+            "virtio-rng-pci",
+            "-serial",
+            "stdio",
+            "-no-reboot",
+            "-nographic",
+        ])
+        .current_dir(state)
+        .env_remove("NIX_DISK_IMAGE")
+        .env("TMPDIR", state)
+        .env("SHARED_DIR", shared)
+        .env("USE_TMPDIR", "1")
+        .env(
+            "QEMU_OPTS",
+            "-smbios type=1,manufacturer=words-of-QEMU_OPTS",
+        )
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 impl Drop for ByHand {

@@ -47,13 +47,22 @@ async fn a_text_console_is_read_exactly() {
         (matches[0].x, matches[0].width, matches[0].height),
         (0, 63, 16)
     );
+}
 
+#[tokio::test]
+async fn text_that_does_not_appear() {
+    let out = tempfile::tempdir().unwrap();
+    let vm = fresh_with("systemd", |builder| builder.out_dir(out.path())).await;
+    vm.within(SOON)
+        .wait_for_text("^root@systemd:~# *$")
+        .await
+        .unwrap();
     let impatient = vm.within(Duration::from_secs(1));
     let error = impatient.wait_for_text("never").await.unwrap_err();
     assert!(error.is_timeout(), "{error}");
     let message = error.to_string();
     assert!(
-        message.contains("line 60"),
+        message.contains("root@systemd:~#"),
         "the text on the screen is missing: {message}"
     );
     let picture = out.path().join("systemd-last-screen-1.png");

@@ -83,7 +83,11 @@ systemctl start bad; until systemctl is-failed bad; do sleep 0.1; done",
         "{error}"
     );
     assert!(!vm.start_job("no-such").await.unwrap().success());
+}
 
+#[tokio::test]
+async fn a_unit_that_may_become_active_is_waited_for() {
+    let vm = fresh("systemd").await;
     // A unit that a job is about to create.
     vm.succeed(
         "cat >/run/systemd/system/maker.service <<'EOF'
@@ -179,14 +183,8 @@ async fn units_of_a_user() {
     assert_eq!(greeting, "alice 'quoted'\n");
 
     let of_alice = |name| Unit::of_user("alice", name);
-    // Alice can't read the journal, which has her units' messages.
     vm.succeed(
-        "groups alice | grep -qw systemd-journal && exit 1
-mkdir -p /run/systemd/user; cd /run/systemd/user
-cat >bad.service <<'EOF'
-[Service]
-ExecStart=sh -c 'echo the reason of alice; exit 3'
-EOF
+        "mkdir -p /run/systemd/user; cd /run/systemd/user
 cat >slow.service <<'EOF'
 [Service]
 Type=oneshot
@@ -196,13 +194,8 @@ EOF",
     )
     .await
     .unwrap();
-    let query = "daemon-reload && systemctl --user start bad; until systemctl --user is-failed bad; do sleep 0.1; done";
-    assert!(vm.systemctl(query, Some("alice")).await.unwrap().success());
-    let error = vm.wait_for_unit(of_alice("bad")).await.unwrap_err();
-    let message = error.to_string();
-    assert!(message.contains("failed (exit-code)"), "{message}");
-    assert!(message.contains("the reason of alice"), "{message}");
-
+    let reloaded = vm.systemctl("daemon-reload", Some("alice")).await;
+    assert!(reloaded.unwrap().success());
     let active = async |is_active: &str| {
         let state = vm.get_unit_property(of_alice("slow"), "ActiveState").await;
         assert_eq!(state.unwrap(), is_active);
@@ -214,6 +207,33 @@ EOF",
     active("inactive").await;
     let job = vm.start_job(of_alice("no-such")).await.unwrap();
     assert!(!job.success());
+}
+
+#[tokio::test]
+async fn failures_of_units_of_a_user() {
+    let vm = fresh("systemd").await;
+    vm.succeed("loginctl enable-linger alice").await.unwrap();
+    vm.wait_for_unit(format!("user@{ALICE}.service"))
+        .await
+        .unwrap();
+    let of_alice = |name| Unit::of_user("alice", name);
+    // Alice can't read the journal, which has her units' messages.
+    vm.succeed(
+        "groups alice | grep -qw systemd-journal && exit 1
+mkdir -p /run/systemd/user; cd /run/systemd/user
+cat >bad.service <<'EOF'
+[Service]
+ExecStart=sh -c 'echo the reason of alice; exit 3'
+EOF",
+    )
+    .await
+    .unwrap();
+    let query = "daemon-reload && systemctl --user start bad; until systemctl --user is-failed bad; do sleep 0.1; done";
+    assert!(vm.systemctl(query, Some("alice")).await.unwrap().success());
+    let error = vm.wait_for_unit(of_alice("bad")).await.unwrap_err();
+    let message = error.to_string();
+    assert!(message.contains("failed (exit-code)"), "{message}");
+    assert!(message.contains("the reason of alice"), "{message}");
 
     let error = vm.wait_for_unit(of_alice("no-such")).await.unwrap_err();
     assert!(
