@@ -159,6 +159,9 @@ impl Template {
     ///
     /// # Errors
     /// As [`clone_machine`](Self::clone_machine).
+    ///
+    /// # Cancellation
+    /// The clone is dropped.
     pub async fn clone_with(
         &self,
         describe: impl Fn(Builder) -> Builder + Send,

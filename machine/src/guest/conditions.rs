@@ -134,6 +134,9 @@ impl PollingCondition {
     ///
     /// # Errors
     /// As [`Guest::retry`].
+    ///
+    /// # Cancellation
+    /// Has no effect.
     pub async fn wait(&self) -> Result<()> {
         let Self { guest, condition } = self;
         let what = format!("the condition \"{}\"", condition.description);

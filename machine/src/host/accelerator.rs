@@ -61,6 +61,9 @@ impl Accelerator {
 /// `$VM_ACCEL` if it is set. Otherwise KVM if a small guest runs under it: on some hosts
 /// `/dev/kvm` can be opened, but guests hang or each instruction is emulated. The result is
 /// cached in the process, and in `$XDG_CACHE_HOME/vmwright` until the kernel or QEMU changes.
+///
+/// # Cancellation
+/// Ends the guest that tests KVM, and nothing is cached.
 pub async fn accelerator() -> Accelerator {
     static PROBED: OnceCell<Accelerator> = OnceCell::const_new();
     match named() {

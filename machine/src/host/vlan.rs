@@ -44,6 +44,9 @@ impl Vlan {
     /// # Errors
     /// [`Vlan`](ErrorKind::Vlan), [`Spawn`](ErrorKind::Spawn) without `vde_switch`;
     /// [`SocketPathTooLong`](ErrorKind::SocketPathTooLong).
+    ///
+    /// # Cancellation
+    /// The switch is killed if it was started.
     pub async fn start(number: u32, dir: impl AsRef<Path>) -> Result<Self> {
         let started = Self::start_in(number, dir.as_ref()).await;
         started.map_err(|kind| Error::new(&format!("vlan{number}"), kind))

@@ -213,6 +213,9 @@ impl Machine {
     /// # Errors
     /// As [`wait_for_unit`](crate::Guest::wait_for_unit) for `initrd.target`;
     /// [`CommandFailed`](ErrorKind::CommandFailed) if there is no initrd to leave.
+    ///
+    /// # Cancellation
+    /// The guest may leave the initrd all the same.
     pub async fn switch_root(&self) -> Result<()> {
         self.step("switching to the real root", async {
             self.wait_for_unit("initrd.target").await?;

@@ -187,6 +187,83 @@ impl Signs {
 mod tests {
     use super::*;
 
+    const LINES_OF_REAL_CONSOLES: &[(&str, &str)] = &[
+        (
+            "[    3.1] Kernel panic - not syncing: sysrq triggered crash",
+            PANIC,
+        ),
+        (
+            "[   12.3] BUG: kernel NULL pointer dereference, address: 0000000000000000",
+            "kernel oops",
+        ),
+        ("[   12.3] Oops: 0002 [#1] PREEMPT SMP NOPTI", "kernel oops"),
+        (
+            "[   5.1] Unable to handle kernel paging request at virtual address ffff8000",
+            "kernel oops",
+        ),
+        (
+            "[   61.3][  T12] BUG: KASAN: use-after-free in kmalloc_oob_right+0x21/0x30",
+            "kernel bug",
+        ),
+        (
+            "[   61.3] BUG: sleeping function called from invalid context at mm/slab.h:494",
+            "kernel bug",
+        ),
+        (
+            "[    2.0] UBSAN: shift-out-of-bounds in drivers/net/ethernet/x.c:12:3",
+            "kernel bug",
+        ),
+        (
+            "[   99.0] BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 31s!",
+            "lock-up",
+        ),
+        (
+            "[  484.1] watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [bash:311]",
+            "lock-up",
+        ),
+        (
+            "[  242.1] INFO: task sync:2871 blocked for more than 120 seconds.",
+            "lock-up",
+        ),
+        (
+            "[   60.0] rcu: INFO: rcu_preempt self-detected stall on CPU",
+            "lock-up",
+        ),
+        (
+            "[   21.0] bash invoked oom-killer: gfp_mask=0x140dca, order=0, oom_score_adj=0",
+            "out of memory",
+        ),
+        (
+            "[   21.2] Out of memory: Killed process 243 (tail) total-vm:204800kB",
+            "out of memory",
+        ),
+        (
+            "You are in emergency mode. After logging in, type \"journalctl -xb\" to view",
+            "emergency shell",
+        ),
+        (
+            "[    5.1] systemd[1]: a.service: Found ordering cycle on b.service/start",
+            "ordering cycle",
+        ),
+        (
+            "ALERT!  /dev/vdz does not exist.  Dropping to a shell!",
+            "dropped to initramfs",
+        ),
+        ("(initramfs) ", "dropped to initramfs"),
+        (
+            "BusyBox v1.35.0 (Debian 1:1.35.0-4+b5) built-in shell (ash)",
+            "dropped to initramfs",
+        ),
+        (
+            "[    9.9] blk_update_request: I/O error, dev vda, sector 2048 op 0x1:(WRITE)",
+            "disk error",
+        ),
+        (
+            "[   30.2] a.out[812]: segfault at 0 ip 0000000000401126 sp 00007ffd error 6",
+            "crash of a program",
+        ),
+    ];
+
     #[test]
     fn every_known_pattern_compiles() {
         let signs = Signs::default();
@@ -197,82 +274,7 @@ mod tests {
     #[test]
     fn lines_of_real_consoles_are_recognised() {
         let signs = Signs::default();
-        for (line, name) in [
-            (
-                "[    3.1] Kernel panic - not syncing: sysrq triggered crash",
-                PANIC,
-            ),
-            (
-                "[   12.3] BUG: kernel NULL pointer dereference, address: 0000000000000000",
-                "kernel oops",
-            ),
-            ("[   12.3] Oops: 0002 [#1] PREEMPT SMP NOPTI", "kernel oops"),
-            (
-                "[   5.1] Unable to handle kernel paging request at virtual address ffff8000",
-                "kernel oops",
-            ),
-            (
-                "[   61.3][  T12] BUG: KASAN: use-after-free in kmalloc_oob_right+0x21/0x30",
-                "kernel bug",
-            ),
-            (
-                "[   61.3] BUG: sleeping function called from invalid context at mm/slab.h:494",
-                "kernel bug",
-            ),
-            (
-                "[    2.0] UBSAN: shift-out-of-bounds in drivers/net/ethernet/x.c:12:3",
-                "kernel bug",
-            ),
-            (
-                "[   99.0] BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 31s!",
-                "lock-up",
-            ),
-            (
-                "[  484.1] watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [bash:311]",
-                "lock-up",
-            ),
-            (
-                "[  242.1] INFO: task sync:2871 blocked for more than 120 seconds.",
-                "lock-up",
-            ),
-            (
-                "[   60.0] rcu: INFO: rcu_preempt self-detected stall on CPU",
-                "lock-up",
-            ),
-            (
-                "[   21.0] bash invoked oom-killer: gfp_mask=0x140dca, order=0, oom_score_adj=0",
-                "out of memory",
-            ),
-            (
-                "[   21.2] Out of memory: Killed process 243 (tail) total-vm:204800kB",
-                "out of memory",
-            ),
-            (
-                "You are in emergency mode. After logging in, type \"journalctl -xb\" to view",
-                "emergency shell",
-            ),
-            (
-                "[    5.1] systemd[1]: a.service: Found ordering cycle on b.service/start",
-                "ordering cycle",
-            ),
-            (
-                "ALERT!  /dev/vdz does not exist.  Dropping to a shell!",
-                "dropped to initramfs",
-            ),
-            ("(initramfs) ", "dropped to initramfs"),
-            (
-                "BusyBox v1.35.0 (Debian 1:1.35.0-4+b5) built-in shell (ash)",
-                "dropped to initramfs",
-            ),
-            (
-                "[    9.9] blk_update_request: I/O error, dev vda, sector 2048 op 0x1:(WRITE)",
-                "disk error",
-            ),
-            (
-                "[   30.2] a.out[812]: segfault at 0 ip 0000000000401126 sp 00007ffd error 6",
-                "crash of a program",
-            ),
-        ] {
+        for &(line, name) in LINES_OF_REAL_CONSOLES {
             let seen = signs.in_line(line);
             assert_eq!(seen.map(|(name, _)| name).as_deref(), Some(name), "{line}");
         }
