@@ -155,7 +155,17 @@ async fn an_event_is_waited_for() {
         .await
         .unwrap_err();
     assert!(error.is_timeout());
+    // Loading the clone has caused events, too, but they are not the guest's.
     assert!(error.to_string().contains("last seen: STOP"), "{error}");
+    assert!(!error.to_string().contains("MIGRATION"), "{error}");
+
+    let names = || {
+        let events = vm.take_qmp_events().unwrap();
+        let names = events.into_iter().map(|event| event.name);
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(names(), ["STOP"]);
+    assert_eq!(names(), [""; 0]);
 }
 
 /// The wait that ends last needs an event that the other one has passed over.

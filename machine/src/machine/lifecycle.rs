@@ -5,6 +5,7 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
+use qmp_mon::EventHistory;
 use tokio::time::timeout;
 
 use super::Machine;
@@ -12,6 +13,7 @@ use crate::error::{ErrorKind, Result};
 use crate::guest::identity::Identity;
 use crate::instance::boot_source::BootSource;
 use crate::instance::save::{LOADING, load_error};
+use crate::instance::saved_state::SavedState;
 use crate::instance::{Ask, Instance, Launch};
 use crate::start::StartCommand;
 
@@ -79,25 +81,31 @@ impl Machine {
                 allow_reboot,
             };
             let launched = Instance::launch(&self.guest, launch).await;
-            let instance = launched.map_err(|kind| self.error(kind))?;
+            let mut instance = launched.map_err(|kind| self.error(kind))?;
             let pid = instance.running.lifetime.pid();
             tracing::info!(
                 machine = self.name(),
                 command_line = command_line(pid),
                 "QEMU running (pid {pid})"
             );
-            self.resume(&instance, source).await?;
+            if let Some(saved) = source.saved() {
+                self.resume(&instance, source, saved).await?;
+                // The events of loading are not the guest's.
+                instance.events = EventHistory::new(instance.qmp.events());
+            }
             self.set_instance(Some(Arc::new(instance)));
             Ok(())
         })
         .await
     }
 
-    /// Loads the saved state, if the guest continues from one.
-    async fn resume(&self, instance: &Instance, source: &BootSource) -> Result<()> {
-        let Some(saved) = source.saved() else {
-            return Ok(());
-        };
+    /// Loads the saved state from which the guest continues.
+    async fn resume(
+        &self,
+        instance: &Instance,
+        source: &BootSource,
+        saved: &SavedState,
+    ) -> Result<()> {
         let limit = self.limit();
         let load = Box::pin(async { Ask { instance, limit }.load(saved).await });
         let loaded = instance.running.lifetime.until_exit(LOADING, load).await;

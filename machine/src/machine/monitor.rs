@@ -102,6 +102,15 @@ impl Machine {
         .await
     }
 
+    /// Takes the events that [`wait_for_qmp_event`](Self::wait_for_qmp_event) would look at
+    /// first, without waiting for more.
+    ///
+    /// # Errors
+    /// [`NotRunning`](ErrorKind::NotRunning).
+    pub fn take_qmp_events(&self) -> Result<Vec<Event>> {
+        Ok(self.instance("reading QEMU's events")?.events.take())
+    }
+
     /// The QMP client itself, for its stream of events.
     ///
     /// # Errors

@@ -81,6 +81,11 @@ impl EventHistory {
         }
     }
 
+    /// Takes the events after the cursor that have come, without waiting for more.
+    pub fn take(&self) -> Vec<Event> {
+        lock(&self.log).take()
+    }
+
     /// Returns the event at `position`, or how many were lost, and advances
     /// `position`.
     fn next(&self, position: &mut u64) -> Option<Result<Event, Error>> {

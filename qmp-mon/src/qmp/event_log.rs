@@ -50,6 +50,14 @@ impl EventLog {
         self.cursor
     }
 
+    /// The events after the cursor. Moves the cursor after them.
+    pub(super) fn take(&mut self) -> Vec<Event> {
+        let returned = self.cursor.saturating_sub(self.start);
+        let returned = usize::try_from(returned).unwrap_or(usize::MAX);
+        self.cursor = self.cursor.max(self.start + self.events.len() as u64);
+        self.events.iter().skip(returned).cloned().collect()
+    }
+
     /// Moves the cursor after `position`, but never backwards.
     pub(super) fn advance(&mut self, position: u64) {
         self.cursor = self.cursor.max(position + 1);
@@ -80,6 +88,21 @@ mod tests {
         assert_eq!(log.get(2), None);
         assert_eq!(log.get(3), Some(&event("3")));
         assert_eq!(log.get(CAPACITY as u64 + 3), None);
+    }
+
+    #[test]
+    fn events_are_taken_once() {
+        let mut log = EventLog::default();
+        for name in ["a", "b", "c"] {
+            log.push(event(name));
+        }
+        log.advance(0);
+        assert_eq!(log.take(), [event("b"), event("c")]);
+        assert_eq!(log.take(), []);
+        log.lose(5);
+        log.push(event("d"));
+        assert_eq!(log.take(), [event("d")]);
+        assert_eq!(log.cursor(), 9);
     }
 
     #[test]
