@@ -5,14 +5,15 @@
 
 mod address;
 mod callback;
+mod duration;
 mod errors;
 mod locale;
 mod log;
 mod machine;
 mod modules;
+mod picture;
 mod search;
 mod step;
-mod time_limit;
 mod tmp_dir;
 mod vlan;
 mod waiting;

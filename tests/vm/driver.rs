@@ -1,5 +1,9 @@
 //! The program `driver`: Python test scripts.
 
+/// `assert` statements that fail.
+mod assertions;
+/// Time limits, delays and intervals.
+mod durations;
 /// The examples in `driver/examples`.
 mod examples;
 /// The report for CI systems.
@@ -10,10 +14,14 @@ mod log;
 mod mistakes;
 /// The methods, properties and globals of scripts.
 mod names;
+/// Names, arguments and exceptions of newer NixOS test drivers.
+mod newer;
 /// The same script with the reference driver.
 mod parity;
 /// The interactive prompt.
 mod prompt;
+/// QEMU's machine protocol.
+mod qmp;
 /// Runs of the driver.
 mod run;
 /// Reading screens without Tesseract's language data.

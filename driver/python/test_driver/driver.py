@@ -8,6 +8,8 @@ from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional
 
 import _vmwright
 from test_driver import symbols
+from test_driver.assertions import compile_script
+from test_driver.duration import Duration, as_seconds, one_of
 from test_driver.errors import MachineError, RequestedAssertionFailed
 from test_driver.logger import rootlog
 from test_driver.machine import Machine
@@ -153,7 +155,7 @@ class Driver:
         """Runs the script."""
         with rootlog.script():
             path = Path(self.tests)
-            code = compile(path.read_bytes(), str(path), "exec")
+            code = compile_script(path)
             own = {"__name__": "__main__", "__file__": str(path)}
             self.script_names = {**own, **self.test_symbols()}
             exec(code, self.script_names)
@@ -251,15 +253,20 @@ class Driver:
 
     def polling_condition(
         self,
-        fun_: Optional[Callable] = None,
+        fun_: Optional[Callable[[], Any]] = None,
         *,
-        seconds_interval: float = 2.0,
+        seconds_interval: Optional[Duration] = None,
+        interval: Optional[Duration] = None,
         description: Optional[str] = None,
     ) -> Any:
-        """Makes a `Poll` of a function. Also a decorator."""
+        """Makes a `Poll` of a function. Also a decorator. `seconds_interval` is an older name
+        of `interval`, which is 2 seconds by default."""
+        names = "interval seconds_interval"
+        interval = one_of("polling_condition", names, interval, seconds_interval)
+        seconds = as_seconds(2 if interval is None else interval)
 
-        def poll(fun: Callable) -> Poll:
-            return Poll(self, PollingCondition(fun, seconds_interval, description))
+        def poll(fun: Callable[[], Any]) -> Poll:
+            return Poll(self, PollingCondition(fun, seconds, description))
 
         return poll if fun_ is None else poll(fun_)
 

@@ -1,5 +1,8 @@
 """The exceptions of test scripts."""
 
+import subprocess
+from typing import Any
+
 
 class MachineError(Exception):
     """A machine or the driver failed; the test itself may be correct."""
@@ -12,6 +15,26 @@ class RequestedAssertionFailed(AssertionError):
     """An assertion of the script failed, such as a command's status, or a wait timed out."""
 
 
+class TimedOut(RequestedAssertionFailed, TimeoutError):
+    """The time limit of a wait expired."""
+
+
+class ShutdownTimedOut(TimedOut, subprocess.TimeoutExpired):
+    """QEMU did not exit within a time limit."""
+
+    def __init__(self, message: str, cmd: Any, timeout: float):
+        AssertionError.__init__(self, message)
+        self.cmd, self.timeout = cmd, timeout
+
+
+class NotRunning(MachineError, RuntimeError):
+    """The machine was not started, or has been shut down."""
+
+
+class PollingConditionError(RequestedAssertionFailed):
+    """A polling condition does not hold."""
+
+
 class GlobalTimeout(BaseException):
     """The run took longer than its time limit. `except Exception` does not catch it."""
 
@@ -21,5 +44,14 @@ class Terminated(BaseException):
 
 
 # Tracebacks then show the names without a module, as they appear in scripts.
-for _error in (MachineError, RequestedAssertionFailed, GlobalTimeout, Terminated):
+for _error in (
+    MachineError,
+    RequestedAssertionFailed,
+    TimedOut,
+    ShutdownTimedOut,
+    NotRunning,
+    PollingConditionError,
+    GlobalTimeout,
+    Terminated,
+):
     _error.__module__ = "builtins"

@@ -38,7 +38,8 @@ def error_id(error: BaseException) -> int:
     attributes = vars(error)
     if "_vmwright_error_id" not in attributes:
         attributes["_vmwright_error_id"] = _vmwright.next_error_id()
-    return attributes["_vmwright_error_id"]
+    number: int = attributes["_vmwright_error_id"]
+    return number
 
 
 def is_infrastructure(error: BaseException) -> bool:

@@ -130,3 +130,10 @@ def _outcome(error: BaseException) -> str:
 
 
 rootlog = Logger()
+
+# The NixOS test driver's names for its kinds of logs, for annotations.
+AbstractLogger = Logger
+CompositeLogger = Logger
+TerminalLogger = Logger
+XMLLogger = Logger
+JunitXMLLogger = Logger

@@ -3,10 +3,15 @@
 import time
 from typing import Any, Callable, Optional
 
-from test_driver.errors import RequestedAssertionFailed
+import _vmwright
+from test_driver.duration import Duration, as_seconds, one_of
+from test_driver.errors import PollingConditionError, RequestedAssertionFailed
 from test_driver.failure import exception_text
 from test_driver.logger import rootlog
-from test_driver.machine import retry
+
+
+# The shortest pause between two checks of a wait, in seconds.
+SHORTEST_INTERVAL = 0.05
 
 
 class PollingCondition:
@@ -54,7 +59,7 @@ class PollingCondition:
         """Fails if the condition does not hold."""
         if not self.check():
             message = f"does not hold: {self.description}"
-            raise RequestedAssertionFailed(message) from self.error
+            raise PollingConditionError(message) from self.error
 
     @property
     def overdue(self) -> bool:
@@ -89,7 +94,26 @@ class Poll:
     def __exit__(self, *_: Any) -> None:
         self._driver.polling_conditions.remove(self.condition)
 
-    def wait(self, timeout: int = 900) -> None:
-        """Waits until the condition holds."""
+    def wait(
+        self,
+        timeout_seconds: Optional[Duration] = None,
+        timeout: Optional[Duration] = None,
+    ) -> None:
+        """Waits until the condition holds, for 15 minutes by default. It is checked at once,
+        after each of its intervals and at the time limit. `timeout_seconds` is an older name
+        of `timeout`."""
+        timeout = one_of("wait", "timeout timeout_seconds", timeout, timeout_seconds)
+        seconds = as_seconds(900 if timeout is None else timeout)
         with rootlog.nested(f"waiting for {self.condition.description}"):
-            retry(lambda _: self.condition.check(force=True), timeout)
+            self._wait(seconds)
+
+    def _wait(self, seconds: float) -> None:
+        deadline = time.monotonic() + _vmwright.scaled(seconds)
+        interval = max(self.condition.seconds_interval, SHORTEST_INTERVAL)
+        while not self.condition.check(force=True):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                message = f"action timed out after {seconds:g} seconds"
+                raise RequestedAssertionFailed(message) from self.condition.error
+            # The last check is at the time limit, and none shortly before it.
+            time.sleep(interval if left >= 2 * interval else left)

@@ -3,23 +3,33 @@ that scripts use."""
 
 import os
 import signal
-import subprocess
+from base64 import b64decode
+from io import UnsupportedOperation
 from queue import Queue
 from typing import Any, Optional
 
-from test_driver.errors import RequestedAssertionFailed
+from test_driver.duration import Duration, as_seconds
+from test_driver.errors import ShutdownTimedOut, TimedOut
+from test_driver.machine.qmp import MachineSession
+
+
+PROMPT = "(qemu) "
+NO_SOCKET = "the driver has no socket for this connection"
 
 
 class Process:
     """A QEMU process, with the methods of `subprocess.Popen` that scripts use."""
 
-    def __init__(self, vm: Any, name: str):
-        self._vm = vm
+    def __init__(self, machine: Any):
+        self._vm = vm = machine._vm
         self._returncode: Optional[int] = None
-        self.args = name
+        self.args = machine.name
         self.pid: Optional[int] = vm.pid
         self.stdin = Stdin(vm)
         self.lines = Lines(vm)
+        self.qmp = MachineSession(vm)
+        self.monitor = Monitor(machine)
+        self.shell = Shell(machine)
 
     @property
     def returncode(self) -> Optional[int]:
@@ -31,14 +41,21 @@ class Process:
             self._returncode = self._vm.exit_status
         return self._returncode
 
-    def wait(self, timeout: Optional[float] = None) -> Optional[int]:
-        """Waits until it ends."""
+    def wait(self, timeout: Optional[Duration] = None) -> Optional[int]:
+        """Waits until it ends; subprocess.TimeoutExpired after `timeout`."""
         if self.poll() is None:
-            try:
-                self._returncode = self._vm.wait_for_shutdown(timeout)
-            except RequestedAssertionFailed:
-                raise subprocess.TimeoutExpired(self.args, timeout or 0) from None
+            self.expect_end(timeout)
         return self._returncode
+
+    def expect_end(self, timeout: Optional[Duration] = None) -> None:
+        """The same, and records that the machine is off."""
+        try:
+            self._returncode = self._vm.wait_for_shutdown(timeout)
+        except TimedOut as error:
+            expired = ShutdownTimedOut(str(error), self.args, as_seconds(timeout or 0))
+            # It is the same failure in the trace.
+            vars(expired).update(vars(error))
+            raise expired from None
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None and self.pid is not None:
@@ -70,7 +87,7 @@ class Stdin:
         """Does nothing: `write` does not buffer."""
 
 
-class Lines(Queue):
+class Lines(Queue[str]):
     """The console's lines after the last match of a wait. Each access adds the new lines.
     The next wait for console text starts after the lines that were added."""
 
@@ -78,12 +95,12 @@ class Lines(Queue):
         super().__init__()
         self._vm = vm
 
-    def _fill(self, wait: bool, timeout: Optional[float] = None) -> None:
+    def _fill(self, wait: bool, timeout: Optional[Duration] = None) -> None:
         text = self._vm.console_lines(wait, timeout) if self._vm is not None else ""
         for line in text.split("\n")[:-1]:
             self.put(line.rstrip())
 
-    def get(self, block: bool = True, timeout: Optional[float] = None) -> str:
+    def get(self, block: bool = True, timeout: Optional[Duration] = None) -> str:
         if super().empty():
             self._fill(block, timeout)
         return super().get(block=False)
@@ -101,12 +118,30 @@ class Monitor:
 
     def __init__(self, machine: Any):
         self._machine = machine
+        # What it has printed and `recv` has not returned.
+        self._printed = b""
 
     def send(self, command: bytes) -> int:
-        self._machine.send_monitor_command(command.decode().removesuffix("\n"))
+        for line in command.decode().splitlines():
+            reply = self._machine.send_monitor_command(line)
+            self._printed += f"{reply}{PROMPT}".encode()
         return len(command)
 
     sendall = send
+
+    def recv(self, size: int) -> bytes:
+        """The next bytes of the replies, each of which ends in the prompt."""
+        if not self._printed:
+            self.send(b"\n")
+        received, self._printed = self._printed[:size], self._printed[size:]
+        return received
+
+    def take(self) -> str:
+        """All that `recv` would return without waiting."""
+        return self.recv(len(self._printed)).decode() if self._printed else ""
+
+    def fileno(self) -> int:
+        raise UnsupportedOperation(NO_SOCKET)
 
 
 class Shell:
@@ -114,9 +149,30 @@ class Shell:
 
     def __init__(self, machine: Any):
         self._machine = machine
+        # The guest's file for the output of all commands.
+        self._output: Optional[str] = None
+        # How many bytes of it `recv` has returned.
+        self._received = 0
 
     def send(self, command: bytes) -> int:
-        self._machine.execute(command.decode(), check_output=False)
+        """Starts commands in the background."""
+        if self._output is None:
+            self._output = self._machine.succeed("mktemp").strip()
+        line = "{ " + command.decode() + "\n} >>" + self._output + " &"
+        self._machine.execute(line, check_output=False)
         return len(command)
 
     sendall = send
+
+    def recv(self, size: int) -> bytes:
+        """The next bytes that the commands have written to their standard output. Waits for
+        some, at most 15 minutes."""
+        file, end = self._output or "/dev/null", self._received + size
+        self._machine.wait_until_succeeds(f"(( $(stat -c %s {file}) > {self._received} ))")
+        read = f"head -c {end} {file} | tail -c +{self._received + 1} | base64"
+        received = b64decode(self._machine.succeed(read))
+        self._received += len(received)
+        return received
+
+    def fileno(self) -> int:
+        raise UnsupportedOperation(NO_SOCKET)

@@ -10,6 +10,12 @@ class StartCommand:
 
     _cmd: str
 
+    @property
+    def machine_name(self) -> str:
+        """The machine's name, if a start script of NixOS has it in its own name."""
+        match = re.search(r"run-([^/\n]+)-vm$", self._cmd)
+        return match.group(1) if match else "machine"
+
     def _native(self) -> Dict[str, Any]:
         """The description that `_vmwright.Machine` expects."""
         return {"command": self._cmd}
@@ -20,11 +26,6 @@ class NixStartScript(StartCommand):
 
     def __init__(self, script: str):
         self._cmd = str(script)
-
-    @property
-    def machine_name(self) -> str:
-        match = re.search(r"run-([^/\n]+)-vm$", self._cmd)
-        return match.group(1) if match else "machine"
 
 
 class LegacyStartCommand(StartCommand):

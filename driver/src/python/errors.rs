@@ -30,11 +30,13 @@ fn build(py: Python<'_>, error: &Error, message: &str) -> PyResult<PyErr> {
 
 fn class(kind: &ErrorKind) -> &'static str {
     match kind {
+        ErrorKind::TimedOut { .. } | ErrorKind::Console(serial_log::Error::TimedOut { .. }) => {
+            "TimedOut"
+        }
+        ErrorKind::NotRunning { .. } => "NotRunning",
         // An assertion of the script does not hold.
         ErrorKind::CommandFailed { .. }
         | ErrorKind::CommandSucceeded { .. }
-        | ErrorKind::TimedOut { .. }
-        | ErrorKind::Console(serial_log::Error::TimedOut { .. })
         | ErrorKind::Condition { .. }
         | ErrorKind::Systemctl { .. }
         | ErrorKind::UnitState { .. } => "RequestedAssertionFailed",

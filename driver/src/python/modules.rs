@@ -15,14 +15,17 @@ macro_rules! files {
 }
 
 /// All files, each after those that it imports.
-const FILES: [(&str, &str); 25] = files![
+const FILES: [(&str, &str); 31] = files![
     "__init__",
+    "assertions",
+    "duration",
     "errors",
     "failure",
     "logger",
     "start_command",
     "vlan",
     "keys",
+    "machine/qmp",
     "qemu",
     "machine/search",
     "machine/lifecycle",
@@ -34,8 +37,11 @@ const FILES: [(&str, &str); 25] = files![
     "machine/console",
     "machine/trouble",
     "machine/screen",
+    "machine/ocr",
+    "machine/nspawn",
     "machine/monitor",
     "machine/__init__",
+    "qmp",
     "polling_condition",
     "symbols",
     "driver",
@@ -94,7 +100,8 @@ fn native(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     module.add_function(wrap_pyfunction!(super::log::elapsed, &module)?)?;
     module.add_function(wrap_pyfunction!(super::log::next_error_id, &module)?)?;
     module.add_function(wrap_pyfunction!(super::log::write_junit, &module)?)?;
-    module.add_function(wrap_pyfunction!(super::time_limit::scaled, &module)?)?;
+    module.add_function(wrap_pyfunction!(super::duration::scaled, &module)?)?;
+    module.add_function(wrap_pyfunction!(super::picture::read_picture, &module)?)?;
     module.add_function(wrap_pyfunction!(super::waiting::wakeup_fd, &module)?)?;
     module.add("CLEAN_UP_SECONDS", super::waiting::CLEAN_UP.as_secs())?;
     for listed in exit_code::ALL {

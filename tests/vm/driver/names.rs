@@ -43,7 +43,7 @@ send_key(self, key, delay=0.01, log=True)
 send_monitor_command(self, command)
 shell_interact(self, address=None)
 shutdown(self)
-sleep(self, secs)
+sleep(self, secs=None, duration=None)
 start(self, allow_reboot=False)
 start_job(self, jobname, user=None)
 stop_job(self, jobname, user=None)
@@ -60,7 +60,7 @@ wait_for_monitor_prompt(self)
 wait_for_open_port(self, port, addr='localhost', timeout=900)
 wait_for_open_unix_socket(self, addr, is_datagram=False, timeout=900)
 wait_for_qmp_event(self, event_filter, timeout=600)
-wait_for_shutdown(self)
+wait_for_shutdown(self, timeout=None)
 wait_for_text(self, regex, timeout=900)
 wait_for_unit(self, unit, user=None, timeout=900)
 wait_for_window(self, regexp, timeout=900)
@@ -72,8 +72,8 @@ watch_console(self, name, regex, ends=False)
 ";
 
 /// The other attributes of machines.
-const PROPERTIES: &str = "booted callbacks connected keep_machine_state keep_vm_state \
-    last_lines logger monitor monitor_path name out_dir pid process serial_thread shared_dir shell shell_path \
+const PROPERTIES: &str = "booted callbacks connected full_console_log keep_machine_state keep_vm_state \
+    last_lines logger monitor monitor_path name out_dir pid process qmp_client serial_thread shared_dir shell shell_path \
     start_command state_dir tmp_dir";
 
 /// The globals of scripts.

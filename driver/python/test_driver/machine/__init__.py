@@ -7,11 +7,11 @@ Python's regular expressions. The operations themselves are those of the Rust cr
 
 import shlex
 import time
-from contextlib import _GeneratorContextManager
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional
+from typing import Any, Callable, ContextManager, Dict, Iterable, List, Optional, Union
 
 import _vmwright
+from test_driver.duration import Duration, as_seconds, one_of
 from test_driver.errors import MachineError, RequestedAssertionFailed  # noqa: F401, for scripts
 from test_driver.keys import CHAR_TO_KEY  # noqa: F401, for scripts
 from test_driver.logger import Logger, rootlog
@@ -21,6 +21,7 @@ from test_driver.machine.keyboard import Keyboard
 from test_driver.machine.lifecycle import Lifecycle
 from test_driver.machine.monitor import Monitors
 from test_driver.machine.network import Network
+from test_driver.machine.nspawn import NspawnMachine  # noqa: F401, for scripts
 from test_driver.machine.screen import Screen
 from test_driver.machine.search import Regex  # noqa: F401, for scripts
 from test_driver.machine.shell import Commands
@@ -39,21 +40,23 @@ def make_command(args: Iterable[Any]) -> str:
 
 
 def retry(
-    fn: Callable, timeout: int = 900, *, timeout_seconds: Optional[int] = None
+    fn: Callable[[bool], Any],
+    timeout_seconds: Optional[Duration] = None,
+    timeout: Optional[Duration] = None,
 ) -> None:
-    """Calls `fn(False)` until it returns true, for at most `timeout` seconds, then
-    `fn(True)` once. `timeout_seconds` is the newer name of `timeout`."""
-    if timeout_seconds is not None:
-        timeout = timeout_seconds
-    deadline = time.monotonic() + _vmwright.scaled(timeout)
+    """Calls `fn(False)` until it returns true, for at most `timeout`, by default 15 minutes,
+    then `fn(True)` once. `timeout_seconds` is an older name of `timeout`."""
+    timeout = one_of("retry", "timeout timeout_seconds", timeout, timeout_seconds)
+    seconds = as_seconds(900 if timeout is None else timeout)
+    deadline = time.monotonic() + _vmwright.scaled(seconds)
     pause = 0.05
     while (left := deadline - time.monotonic()) > 0:
         if fn(False):
             return
-        time.sleep(min(pause, max(left, 0)))
+        time.sleep(min(pause, left))
         pause = min(pause * 1.5, LONGEST_PAUSE)
     if not fn(True):
-        raise RequestedAssertionFailed(f"action timed out after {timeout} seconds")
+        raise RequestedAssertionFailed(f"action timed out after {seconds:g} seconds")
 
 
 class Machine(
@@ -70,7 +73,7 @@ class Machine(
 ):
     """A virtual machine.
 
-    Timeouts are in seconds; None is no limit. An operation raises RequestedAssertionFailed
+    A timeout is a `timedelta` or a number of seconds; None is no limit. An operation raises RequestedAssertionFailed
     if an assertion of the script does not hold, and MachineError for all other failures.
     """
 
@@ -86,7 +89,7 @@ class Machine(
     start_command: StartCommand
     keep_vm_state: bool
 
-    callbacks: List[Callable]
+    callbacks: List[Callable[[], None]]
     logger: Logger
 
     def __repr__(self) -> str:
@@ -96,19 +99,26 @@ class Machine(
         self,
         out_dir: Path,
         tmp_dir: Path,
-        start_command: StartCommand,
-        name: str = "machine",
+        start_command: Union[str, StartCommand],
+        logger: Logger = rootlog,
+        name: Optional[str] = None,
+        keep_machine_state: bool = False,
+        callbacks: Optional[List[Callable[[], None]]] = None,
+        *,
         keep_vm_state: bool = False,
-        callbacks: Optional[List[Callable]] = None,
         templates: Optional[Path] = None,
     ) -> None:
+        if not isinstance(start_command, StartCommand):
+            start_command = NixStartScript(start_command)
+        keep_vm_state = keep_vm_state or keep_machine_state
+        name = name or start_command.machine_name
         self.out_dir = Path(out_dir)
         self.tmp_dir = Path(tmp_dir)
         self.keep_vm_state = keep_vm_state
         self.name = name
         self.start_command = start_command
         self.callbacks = callbacks if callbacks is not None else []
-        self.logger = rootlog
+        self.logger = logger
         self._process = None
         self._overrides = {}
         self._vm = _vmwright.Machine(
@@ -148,12 +158,14 @@ class Machine(
     @property
     def monitor(self) -> Optional[Monitor]:
         """The human monitor, if QEMU runs."""
-        return Monitor(self) if self.booted else None
+        process = self._last_process()
+        return process.monitor if process is not None and self.booted else None
 
     @property
     def shell(self) -> Optional[Shell]:
         """The connection to the root shell, if QEMU runs."""
-        return Shell(self) if self.booted else None
+        process = self._last_process()
+        return process.shell if process is not None and self.booted else None
 
     @property
     def serial_thread(self) -> None:
@@ -173,13 +185,13 @@ class Machine(
     # The log
 
     def log(self, msg: str) -> None:
-        rootlog.log(msg, {"machine": self.name})
+        self.logger.log(msg, {"machine": self.name})
 
     def log_serial(self, msg: str) -> None:
-        rootlog.log_serial(msg, self.name)
+        self.logger.log_serial(msg, self.name)
 
-    def nested(self, msg: str, attrs: Dict[str, str] = {}) -> _GeneratorContextManager:
-        return rootlog.nested(msg, {"machine": self.name, **attrs})
+    def nested(self, msg: str, attrs: Dict[str, str] = {}) -> ContextManager[None]:
+        return self.logger.nested(msg, {"machine": self.name, **attrs})
 
     def run_callbacks(self) -> None:
         """Calls the callbacks, as before each command."""
@@ -191,6 +203,7 @@ class Machine(
         return any(self.callbacks)
 
 
-# Its names in newer versions of the NixOS test driver.
+# Names in newer versions of the NixOS test driver.
 BaseMachine = Machine
 QemuMachine = Machine
+QemuStartCommand = NixStartScript

@@ -1,17 +1,19 @@
 """The serial console."""
 
-from typing import Any, Optional
+from typing import List, Optional
 
+import _vmwright
+from test_driver.duration import Duration
 from test_driver.machine.search import search
 
 
 class Console:
     """A machine's serial console."""
 
-    _vm: Any
+    _vm: _vmwright.Machine
 
     def wait_for_console_text(
-        self, regex: str, timeout: Optional[int] = None
+        self, regex: str, timeout: Optional[Duration] = None
     ) -> None:
         """Waits until a regular expression matches what the console has shown since
         the last match; it may span lines."""
@@ -20,6 +22,12 @@ class Console:
     def get_console_log(self) -> str:
         """The whole output of the console."""
         return self._vm.get_console_log()
+
+    @property
+    def full_console_log(self) -> List[str]:
+        """The lines of the whole output of the console."""
+        lines = self.get_console_log().split("\n")
+        return [line.rstrip() for line in (lines if lines[-1] else lines[:-1])]
 
     def send_console(self, chars: str) -> None:
         """Sends characters to the console, as if typed."""

@@ -2,7 +2,10 @@
 
 import re
 import shlex
-from typing import Any, Optional
+from typing import Optional
+
+import _vmwright
+from test_driver.duration import Duration
 
 
 def _expandable(path: str) -> Optional[str]:
@@ -22,7 +25,7 @@ def _expandable(path: str) -> Optional[str]:
 class Files:
     """A machine's files."""
 
-    _vm: Any
+    _vm: _vmwright.Machine
 
     def copy_from_host(self, source: str, target: str) -> None:
         """Copies a file or directory of the host to `target` in the guest."""
@@ -41,7 +44,7 @@ class Files:
         the output directory."""
         self._vm.copy_from_machine(str(source), target_dir)
 
-    def wait_for_file(self, filename: str, timeout: int = 900) -> None:
+    def wait_for_file(self, filename: str, timeout: Duration = 900) -> None:
         """Waits until a file exists. The shell expands `~`, `~user`, `*`, `?` and `[]`."""
         word = _expandable(str(filename))
         if word is None:

@@ -1,23 +1,25 @@
 """The keyboard and virtual terminals."""
 
-from typing import Any, Optional
+from typing import Optional
 
+import _vmwright
+from test_driver.duration import Duration
 from test_driver.machine.search import search
 
 
 class Keyboard:
     """A machine's keyboard and virtual terminals."""
 
-    _vm: Any
+    _vm: _vmwright.Machine
 
     def send_key(
-        self, key: str, delay: Optional[float] = 0.01, log: Optional[bool] = True
+        self, key: str, delay: Optional[Duration] = 0.01, log: Optional[bool] = True
     ) -> None:
-        """Presses keys, such as `ctrl-alt-delete`, and waits for `delay` seconds."""
+        """Presses keys, such as `ctrl-alt-delete`, and waits for `delay`."""
         self._vm.send_key(key, delay, bool(log))
 
-    def send_chars(self, chars: str, delay: Optional[float] = 0.01) -> None:
-        """Types characters, `delay` seconds apart."""
+    def send_chars(self, chars: str, delay: Optional[Duration] = 0.01) -> None:
+        """Types characters, `delay` apart."""
         self._vm.send_chars(chars, delay)
 
     def get_tty_text(self, tty: str) -> str:
@@ -25,7 +27,7 @@ class Keyboard:
         return self._vm.get_tty_text(str(tty))
 
     def wait_until_tty_matches(
-        self, tty: str, regexp: str, timeout: int = 900
+        self, tty: str, regexp: str, timeout: Duration = 900
     ) -> None:
         """Waits until a regular expression matches the text on a virtual terminal."""
         self._vm.wait_until_tty_matches(str(tty), *search(regexp), timeout)

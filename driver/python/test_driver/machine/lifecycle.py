@@ -1,10 +1,14 @@
 """Starting and stopping of a machine."""
 
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, TypeVar
 
+import _vmwright
+from test_driver.duration import Duration
 from test_driver.logger import rootlog
 from test_driver.qemu import Process
+
+T = TypeVar("T")
 
 
 class Lifecycle:
@@ -12,7 +16,7 @@ class Lifecycle:
 
     name: str
     state_dir: Path
-    _vm: Any
+    _vm: _vmwright.Machine
     # The QEMU that was started last.
     _process: Optional[Process]
     # Values of properties that a script assigned since that start.
@@ -58,11 +62,12 @@ class Lifecycle:
     def process(self, process: Optional[Process]) -> None:
         self._override("process", process)
 
-    def _property(self, name: str, value: Any) -> Any:
+    def _property(self, name: str, value: T) -> T:
         """Returns `value`, or the override of the property."""
         # Drops the overrides if QEMU was started again.
         self._last_process()
-        return self._overrides.get(name, value)
+        override: T = self._overrides.get(name, value)
+        return override
 
     def _override(self, name: str, value: Any) -> None:
         # A command may have started QEMU, which drops earlier overrides.
@@ -73,7 +78,7 @@ class Lifecycle:
         last, pid = self._process, self._vm.pid
         is_another = last is None or (pid is not None and pid != last.pid)
         if self._vm.booted and is_another:
-            self._process = Process(self._vm, self.name)
+            self._process = Process(self)
             self._overrides.clear()
         return self._process
 
@@ -109,9 +114,11 @@ class Lifecycle:
         next command waits for the guest to boot again."""
         self._vm.reboot()
 
-    def wait_for_shutdown(self) -> None:
-        """Waits for QEMU to exit."""
-        self._stop(self._vm.wait_for_shutdown)
+    def wait_for_shutdown(self, timeout: Optional[Duration] = None) -> None:
+        """Waits for QEMU to exit; subprocess.TimeoutExpired after `timeout`."""
+        process = self._last_process()
+        if process is not None and self.booted:
+            process.expect_end(timeout)
 
     def switch_root(self) -> None:
         """Makes systemd leave the initrd, and waits for the root shell of the real root."""

@@ -1,27 +1,28 @@
 """The network."""
 
-from typing import Any
+import _vmwright
+from test_driver.duration import Duration
 
 
 class Network:
     """A machine's ports, sockets and network links."""
 
-    _vm: Any
+    _vm: _vmwright.Machine
 
     def wait_for_open_port(
-        self, port: int, addr: str = "localhost", timeout: int = 900
+        self, port: int, addr: str = "localhost", timeout: Duration = 900
     ) -> None:
         """Waits until a program listens on a TCP port."""
         self._vm.wait_for_open_port(int(port), addr, timeout)
 
     def wait_for_closed_port(
-        self, port: int, addr: str = "localhost", timeout: int = 900
+        self, port: int, addr: str = "localhost", timeout: Duration = 900
     ) -> None:
         """Waits until no program listens on a TCP port."""
         self._vm.wait_for_closed_port(int(port), addr, timeout)
 
     def wait_for_open_unix_socket(
-        self, addr: str, is_datagram: bool = False, timeout: int = 900
+        self, addr: str, is_datagram: bool = False, timeout: Duration = 900
     ) -> None:
         """Waits until a program listens on a Unix socket."""
         self._vm.wait_for_open_unix_socket(str(addr), is_datagram, timeout)

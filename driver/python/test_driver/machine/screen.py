@@ -1,14 +1,16 @@
 """The screen."""
 
-from typing import Any, List
+from typing import List
 
+import _vmwright
+from test_driver.duration import Duration
 from test_driver.machine.search import search
 
 
 class Screen:
     """A machine's screen and its windows."""
 
-    _vm: Any
+    _vm: _vmwright.Machine
 
     def screenshot(self, filename: str) -> None:
         """Saves a picture of the screen as a PNG file in the output directory."""
@@ -23,11 +25,11 @@ class Screen:
         """The text on the screen."""
         return self._vm.get_screen_text()
 
-    def wait_for_text(self, regex: str, timeout: int = 900) -> None:
+    def wait_for_text(self, regex: str, timeout: Duration = 900) -> None:
         """Waits until a regular expression matches the text on the screen."""
         self._vm.wait_for_text(*search(regex), timeout)
 
-    def wait_for_x(self, timeout: int = 900) -> None:
+    def wait_for_x(self, timeout: Duration = 900) -> None:
         """Waits until an X server accepts connections."""
         self._vm.wait_for_x(timeout)
 
@@ -35,6 +37,6 @@ class Screen:
         """The names of all windows."""
         return self._vm.get_window_names()
 
-    def wait_for_window(self, regexp: str, timeout: int = 900) -> None:
+    def wait_for_window(self, regexp: str, timeout: Duration = 900) -> None:
         """Waits until a regular expression matches the name of a window."""
         self._vm.wait_for_window(*search(regexp), timeout)

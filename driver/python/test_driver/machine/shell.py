@@ -1,14 +1,16 @@
 """Commands in the guest."""
 
-from typing import Any, Callable, Optional, Tuple
+from typing import Callable, Optional, Tuple
 
+import _vmwright
+from test_driver.duration import Duration, one_of
 from test_driver.errors import MachineError
 
 
 class Commands:
     """The root shell of a machine."""
 
-    _vm: Any
+    _vm: _vmwright.Machine
     connect: Callable[[], None]
 
     def execute(
@@ -16,10 +18,11 @@ class Commands:
         command: str,
         check_return: bool = True,
         check_output: bool = True,
-        timeout: Optional[int] = 900,
+        timeout: Optional[Duration] = 900,
     ) -> Tuple[int, str]:
         """Runs a command as root in bash with `set -euo pipefail`; returns its exit status
-        and standard output. After `timeout` it is killed, and the status is 124.
+        and standard output. After `timeout` it is killed, and the status is 124; None and 0
+        are no limit.
 
         The command has ended once all processes have closed its standard output. Redirect
         that of background processes (`sleep 1d >&2 &`).
@@ -33,8 +36,7 @@ class Commands:
             # The shell waits until its standard output is closed.
             command = "{ " + command + "\n} >/dev/null &"
         try:
-            # As for timeout(1), 0 is no limit.
-            status, output = self._vm.execute(command, timeout or None)
+            status, output = self._vm.execute(command, timeout)
         except MachineError:
             if check_return and check_output:
                 raise
@@ -43,25 +45,30 @@ class Commands:
             return (-2, "")
         return (status if check_return else -1, output)
 
-    def succeed(self, *commands: str, timeout: Optional[int] = None) -> str:
+    def succeed(self, *commands: str, timeout: Optional[Duration] = None) -> str:
         """Runs commands that must all succeed; returns all their output."""
-        return "".join(self._vm.succeed(command, timeout or None) for command in commands)
+        return "".join(self._vm.succeed(command, timeout) for command in commands)
 
-    def fail(self, *commands: str, timeout: Optional[int] = None) -> str:
+    def fail(self, *commands: str, timeout: Optional[Duration] = None) -> str:
         """Runs commands that must all fail; returns all their output."""
-        return "".join(self._vm.fail(command, timeout or None) for command in commands)
+        return "".join(self._vm.fail(command, timeout) for command in commands)
 
-    def wait_until_succeeds(self, command: str, timeout: int = 900) -> str:
+    def wait_until_succeeds(self, command: str, timeout: Duration = 900) -> str:
         """Repeats a command until it succeeds; returns its output."""
         return self._vm.wait_until_succeeds(command, timeout)
 
-    def wait_until_fails(self, command: str, timeout: int = 900) -> str:
+    def wait_until_fails(self, command: str, timeout: Duration = 900) -> str:
         """Repeats a command until it fails; returns its output."""
         return self._vm.wait_until_fails(command, timeout)
 
-    def sleep(self, secs: int) -> None:
-        """Runs sleep(1) in the guest."""
-        self._vm.sleep(secs)
+    def sleep(
+        self, secs: Optional[Duration] = None, duration: Optional[Duration] = None
+    ) -> None:
+        """Runs sleep(1) in the guest. `duration` is the newer name of `secs`."""
+        duration = one_of("sleep", "duration secs", duration, secs)
+        if duration is None:
+            raise TypeError("sleep() needs a duration")
+        self._vm.sleep(duration)
 
     def shell_interact(self, address: Optional[str] = None) -> None:
         """Connects this terminal to a root shell, for interactive use; or the program that

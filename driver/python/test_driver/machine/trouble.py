@@ -1,6 +1,8 @@
 """Signs of trouble on the console."""
 
-from typing import Any, List, NamedTuple
+from typing import List, NamedTuple
+
+import _vmwright
 
 
 class Trouble(NamedTuple):
@@ -9,13 +11,13 @@ class Trouble(NamedTuple):
     name: str
     # The first line that showed it.
     line: str
-    count: int
+    count: int  # type: ignore[assignment]  # It hides the method of tuples.
 
 
 class Signs:
     """The detection of trouble on a machine's console."""
 
-    _vm: Any
+    _vm: _vmwright.Machine
 
     def trouble(self) -> List[Trouble]:
         """The trouble since the last start, one entry for each name."""

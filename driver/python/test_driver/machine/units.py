@@ -1,15 +1,18 @@
 """Units of systemd."""
 
-from typing import Any, Dict, Optional, Tuple
+from typing import Dict, Optional, Tuple
+
+import _vmwright
+from test_driver.duration import Duration
 
 
 class Units:
     """The units of a machine and of its users."""
 
-    _vm: Any
+    _vm: _vmwright.Machine
 
     def wait_for_unit(
-        self, unit: str, user: Optional[str] = None, timeout: int = 900
+        self, unit: str, user: Optional[str] = None, timeout: Duration = 900
     ) -> None:
         """Waits until a unit is active. Fails at once if the unit failed, or is inactive
         without a job that starts it."""

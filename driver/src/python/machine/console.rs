@@ -4,8 +4,8 @@ use machine::ErrorKind;
 use pyo3::prelude::*;
 
 use super::Machine;
+use crate::python::duration::TimeLimit;
 use crate::python::search::Search;
-use crate::python::time_limit::TimeLimit;
 
 #[pymethods]
 impl Machine {

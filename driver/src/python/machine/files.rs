@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pyo3::prelude::*;
 
 use super::Machine;
-use crate::python::time_limit::TimeLimit;
+use crate::python::duration::TimeLimit;
 
 #[pymethods]
 impl Machine {

@@ -5,14 +5,14 @@ use std::time::Duration;
 use pyo3::prelude::*;
 
 use super::Machine;
+use crate::python::duration::{Span, TimeLimit};
 use crate::python::search::Search;
-use crate::python::time_limit::TimeLimit;
 
 #[pymethods]
 impl Machine {
-    fn send_key(&self, py: Python<'_>, key: &str, delay: Option<f64>, log: bool) -> PyResult<()> {
+    fn send_key(&self, py: Python<'_>, key: &str, delay: Option<Span>, log: bool) -> PyResult<()> {
         self.wait(py, async |vm| {
-            let vm = vm.key_delay(pause(delay));
+            let vm = vm.key_delay(delay.map_or(Duration::ZERO, |Span(delay)| delay));
             if log {
                 vm.send_key(key).await
             } else {
@@ -21,9 +21,11 @@ impl Machine {
         })
     }
 
-    fn send_chars(&self, py: Python<'_>, chars: &str, delay: Option<f64>) -> PyResult<()> {
+    fn send_chars(&self, py: Python<'_>, chars: &str, delay: Option<Span>) -> PyResult<()> {
         self.wait(py, async |vm| {
-            vm.key_delay(pause(delay)).send_chars(chars).await
+            vm.key_delay(delay.map_or(Duration::ZERO, |Span(delay)| delay))
+                .send_chars(chars)
+                .await
         })
     }
 
@@ -50,10 +52,4 @@ impl Machine {
     fn dump_tty_contents(&self, py: Python<'_>, tty: &str) -> PyResult<()> {
         self.wait(py, async |vm| vm.dump_tty_contents(tty).await)
     }
-}
-
-fn pause(seconds: Option<f64>) -> Duration {
-    seconds
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .unwrap_or_default()
 }

@@ -1,13 +1,14 @@
 //! QEMU's monitors.
 
 use machine::ErrorKind;
-use machine::qmp_mon::Event;
+use machine::qmp_mon::{self, Event};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Machine;
 use crate::python::callback::Raised;
-use crate::python::time_limit::TimeLimit;
+use crate::python::duration::TimeLimit;
 
 #[pymethods]
 impl Machine {
@@ -23,6 +24,30 @@ impl Machine {
                 _ => Err(error),
             })
         })
+    }
+
+    /// Executes a QMP command with arguments in JSON; returns QEMU's reply as JSON.
+    fn qmp(&self, py: Python<'_>, command: &str, arguments: &str) -> PyResult<String> {
+        let arguments: Value = serde_json::from_str(arguments)
+            .map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let reply = self.wait(py, async |vm| {
+            let replied = vm.qmp(command, arguments).await;
+            let replied = replied.map(|result| json!({ "return": result }));
+            replied.or_else(|error| match error.kind() {
+                ErrorKind::Monitor {
+                    source: qmp_mon::Error::Qmp { class, desc, .. },
+                    ..
+                } => Ok(json!({ "error": { "class": class.to_string(), "desc": desc } })),
+                _ => Err(error),
+            })
+        })?;
+        Ok(reply.to_string())
+    }
+
+    /// The events that have come, and were not returned yet.
+    fn take_qmp_events(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
+        let events = self.wait(py, async |vm| vm.take_qmp_events())?;
+        events.iter().map(|event| as_python(py, event)).collect()
     }
 
     fn wait_for_qmp_event(

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 
 use super::Machine;
-use crate::python::time_limit::TimeLimit;
+use crate::python::duration::TimeLimit;
 
 #[pymethods]
 impl Machine {

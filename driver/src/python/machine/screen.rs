@@ -6,8 +6,8 @@ use pyo3::prelude::*;
 use tokio::time::timeout;
 
 use super::Machine;
+use crate::python::duration::TimeLimit;
 use crate::python::search::Search;
-use crate::python::time_limit::TimeLimit;
 use crate::python::waiting::runtime;
 
 /// Time limit for the screenshot after a failure.

@@ -1,7 +1,6 @@
 //! Commands in the guest.
 
 use std::io;
-use std::time::Duration;
 
 use machine::{Command, TerminalKind};
 use pyo3::exceptions::PyOSError;
@@ -9,7 +8,7 @@ use pyo3::prelude::*;
 
 use super::Machine;
 use crate::python::address::Address;
-use crate::python::time_limit::TimeLimit;
+use crate::python::duration::{Span, TimeLimit};
 
 #[pymethods]
 impl Machine {
@@ -56,9 +55,8 @@ impl Machine {
         })
     }
 
-    fn sleep(&self, py: Python<'_>, seconds: f64) -> PyResult<()> {
-        let duration = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        self.wait(py, async move |vm| vm.sleep(duration).await)
+    fn sleep(&self, py: Python<'_>, duration: Span) -> PyResult<()> {
+        self.wait(py, async move |vm| vm.sleep(duration.0).await)
     }
 
     fn shell_interact(&self, py: Python<'_>, address: Option<&str>) -> PyResult<()> {
@@ -82,9 +80,9 @@ async fn shell_at(vm: &machine::Machine, address: &Address) -> machine::Result<i
 }
 
 impl TimeLimit {
-    /// A command with this time limit.
+    /// A command with this time limit. As for timeout(1), 0 is no limit.
     fn of(self, command: String) -> Command {
-        if self.0 == Self::ENDLESS.0 {
+        if self.0.is_zero() || self.0 == Self::ENDLESS.0 {
             Command::new(command).no_timeout()
         } else {
             Command::new(command).timeout(self.0)

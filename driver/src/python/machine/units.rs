@@ -6,7 +6,7 @@ use machine::Unit;
 use pyo3::prelude::*;
 
 use super::Machine;
-use crate::python::time_limit::TimeLimit;
+use crate::python::duration::TimeLimit;
 
 #[pymethods]
 impl Machine {
