@@ -106,7 +106,7 @@ pub(crate) fn ensure(packages: &[Package], yes: bool) -> Result<()> {
         "these programs and files are missing: {}",
         programs.join(", ")
     );
-    if !yes && env::var_os("CI").is_none() {
+    if !yes && !is_ci() {
         ask(&format!("install {}?", names(&missing).join(", ")))?;
     }
     install(&missing)?;
@@ -120,6 +120,11 @@ pub(crate) fn ensure(packages: &[Package], yes: bool) -> Result<()> {
         util::run(Command::new(qemu.program).arg("--version"))?;
     }
     Ok(())
+}
+
+/// Whether this runs in a CI system, by its usual environment variable.
+pub(crate) fn is_ci() -> bool {
+    env::var_os("CI").is_some()
 }
 
 fn missing(packages: &[Package]) -> Vec<Package> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use quick_junit::Report;
+use quick_junit::{Report, TestCaseStatus};
 use sha2::{Digest as _, Sha256};
 
 use crate::util::{hex, run, vm_dir, workspace};
@@ -35,6 +35,34 @@ pub(crate) fn remove(profile: &str) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// The tests that passed in nextest's last run with `profile` only when they were repeated:
+/// none if nextest did not run.
+pub(crate) fn flaky(profile: &str) -> Result<Vec<String>> {
+    if !nextest_report(profile).exists() {
+        return Ok(Vec::new());
+    }
+    Ok(flaky_in(&read(profile)?))
+}
+
+fn flaky_in(report: &Report) -> Vec<String> {
+    let cases = report.test_suites.iter().flat_map(|it| &it.test_cases);
+    cases
+        .filter(|case| {
+            matches!(&case.status, TestCaseStatus::Success { flaky_runs } if !flaky_runs.is_empty())
+        })
+        .map(|case| case.name.as_str().to_owned())
+        .collect()
+}
+
+/// Reads nextest's report of its last run with `profile`.
+fn read(profile: &str) -> Result<Report> {
+    let written = nextest_report(profile);
+    let text = fs::read_to_string(&written)
+        .with_context(|| format!("can't read {}", written.display()))?;
+    Report::deserialize_from_str(&text)
+        .with_context(|| format!("can't parse {}", written.display()))
 }
 
 /// Combines the reports of several rounds into one.
@@ -65,12 +93,7 @@ impl Rounds {
         path: &Path,
         schema: Option<&Path>,
     ) -> Result<()> {
-        let written = nextest_report(profile);
-        let text = fs::read_to_string(&written)
-            .with_context(|| format!("can't read {}", written.display()))?;
-        let report = Report::deserialize_from_str(&text)
-            .with_context(|| format!("can't parse {}", written.display()))?;
-        let report = for_ci(self.add(report))?;
+        let report = for_ci(self.add(read(profile)?))?;
         fs::write(path, report).with_context(|| format!("can't write {}", path.display()))?;
         if let Some(schema) = schema {
             let mut xmllint = Command::new("xmllint");
@@ -189,6 +212,22 @@ mod tests {
         assert!(text.contains(suite), "{text}");
         let again = Report::deserialize_from_str(&text).unwrap();
         assert_eq!(again.test_suites[0].test_cases.len(), 2);
+    }
+
+    #[test]
+    fn tests_that_passed_when_repeated_are_flaky() {
+        let report = r#"<testsuites name="nextest-run" tests="2" failures="0" errors="0">
+    <testsuite name="vm-tests::vm" tests="2" errors="0" failures="0">
+        <testcase name="one" classname="vm-tests::vm" time="0.3"/>
+        <testcase name="two" classname="vm-tests::vm" time="0.3">
+            <flakyFailure message="m" type="test failure">text</flakyFailure>
+        </testcase>
+    </testsuite>
+</testsuites>"#;
+        let report = Report::deserialize_from_str(report).unwrap();
+        assert_eq!(flaky_in(&report), ["two"]);
+        let failed = Report::deserialize_from_str(REPORT).unwrap();
+        assert_eq!(flaky_in(&failed), [""; 0]);
     }
 
     #[test]

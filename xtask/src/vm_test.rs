@@ -74,6 +74,8 @@ fn run_rounds(
             Some(path) => rounds.take_report(profile(flags), path, schema),
             None => Ok(()),
         };
+        let flaky = junit::flaky(profile(flags))?;
+        failures::print_flaky(&flaky)?;
         let error = match (outcome, reported) {
             (Ok(()), Ok(())) => continue,
             (Ok(()), Err(error)) | (Err(error), Ok(())) => error,
@@ -83,7 +85,7 @@ fn run_rounds(
             }
         };
         eprintln!("error: {error:#}");
-        failures::print()?;
+        failures::print(&flaky)?;
         return Err(AlreadyPrinted.into());
     }
     Ok(())

@@ -33,10 +33,11 @@ pub(super) fn names() -> Result<Vec<String>> {
     Ok(failures.into_iter().map(|failure| failure.test).collect())
 }
 
-/// Prints which tests failed. The last line is the directory to look into: the test's own if
-/// only one failed.
-pub(super) fn print() -> Result<()> {
-    let failures = all()?;
+/// Prints which tests failed, but for the `flaky` ones, which passed when they were
+/// repeated. The last line is the directory to look into: the test's own if only one failed.
+pub(super) fn print(flaky: &[String]) -> Result<()> {
+    let mut failures = all()?;
+    failures.retain(|failure| !flaky.contains(&failure.test));
     if failures.is_empty() {
         return Ok(());
     }
@@ -60,6 +61,24 @@ pub(super) fn print() -> Result<()> {
         infrastructure.count(),
         dir.display()
     );
+    Ok(())
+}
+
+/// Prints the tests that failed, but passed when they were repeated, with the evidence of
+/// their failure.
+pub(super) fn print_flaky(flaky: &[String]) -> Result<()> {
+    if flaky.is_empty() {
+        return Ok(());
+    }
+    let failures = all()?;
+    eprintln!("\nflaky tests, which failed once:");
+    for test in flaky {
+        eprintln!("  {test}");
+        if let Some(failure) = failures.iter().find(|failure| failure.test == *test) {
+            let summary_line = failure.message.lines().next().unwrap_or_default();
+            eprintln!("    {summary_line}\n    {}", failure.dir.display());
+        }
+    }
     Ok(())
 }
 
