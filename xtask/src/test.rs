@@ -1,5 +1,7 @@
 //! `cargo xtask test`: all checks and tests.
 
+use std::process::{Child, Command, Stdio};
+
 use anyhow::Result;
 
 use crate::flags::TestFlags;
@@ -10,7 +12,22 @@ use crate::{host, tidy, vm_test};
 /// virtual machines, the tests with them.
 pub(crate) fn run(flags: &TestFlags) -> Result<()> {
     host::ensure(&[&host::all()[..], &host::LINT].concat(), flags.yes)?;
+    let mut images = build_images()?;
     tidy::run_all()?;
     run_visibly(cargo().arg("test"))?;
+    // `vm_test` builds again what could not be built, and shows the reason.
+    let _ = images.wait();
     vm_test::run_all(flags.yes)
+}
+
+/// Builds the guest images in the background: installing packages keeps one core busy, or
+/// none. It goes on if a check fails meanwhile, for the next run.
+fn build_images() -> Result<Child> {
+    eprintln!("building the guest images in the background");
+    let mut task = Command::new(std::env::current_exe()?);
+    task.args(["image", "--all"]);
+    task.stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    Ok(task.spawn()?)
 }
