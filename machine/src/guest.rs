@@ -57,7 +57,8 @@ pub const DEFAULT_LIMIT: Duration = backdoor_shell::DEFAULT_TIMEOUT;
 ///
 /// Unless an operation says otherwise, dropping its future cancels it: a command is ended
 /// in the guest before the next one runs, a wait has no effect, and a copy leaves at most
-/// an incomplete target. The machine stays usable.
+/// an incomplete target. The machine stays usable; one that the operation was starting is
+/// off again.
 #[derive(Clone)]
 pub struct Guest {
     shared: Arc<Shared>,

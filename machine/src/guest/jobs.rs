@@ -7,6 +7,8 @@ use crate::error::Result;
 use crate::unit::Unit;
 
 /// # Jobs
+///
+/// Dropping the future of an operation does not cancel the job that it has begun.
 impl Guest {
     /// Runs `systemctl start`, which waits for the job to end, and returns its
     /// status and output, whatever they are.

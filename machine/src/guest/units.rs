@@ -136,6 +136,9 @@ impl Guest {
     /// its status and output. Its standard error goes to the console, as a command's does.
     ///
     /// `query` is shell text: [quote](crate::quote) the values in it.
+    ///
+    /// # Cancellation
+    /// Ends `systemctl`, but not a job that it has begun.
     pub async fn systemctl(&self, query: &str, user: Option<&str>) -> Result<Output> {
         self.execute(self.systemctl_script(query, user)?).await
     }

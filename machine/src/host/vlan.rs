@@ -9,6 +9,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::time::timeout;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::host::blocking::blocking;
 use crate::host::orphan_cleanup::OrphanCleanup;
 use crate::host::process::CommandSpec;
 use crate::host::process::{Process, Streams};
@@ -69,7 +70,7 @@ impl Vlan {
         let (process, mut streams) = Process::spawn(spec, &dir, Vec::new())?;
         let ready = timeout(START_LIMIT, is_ready(&mut streams)).await;
         if !matches!(ready, Ok(Ok(true))) || !socket_dir.join("ctl").exists() {
-            process.kill();
+            blocking(move || drop(process)).await;
             let mut output = String::new();
             let _ = (&mut streams.stderr)
                 .take(MAX_SHOWN)

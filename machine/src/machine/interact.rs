@@ -14,7 +14,8 @@ use crate::host::terminal::{RawMode, Terminal};
 ///
 /// They are for the development of tests. They use this process's terminal, whose mode is
 /// restored afterwards, or its standard input and output if these are not a terminal.
-/// Ctrl-] leaves at once; there is no time limit.
+/// Ctrl-] leaves at once; there is no time limit. Dropping a session's future ends it, and
+/// what runs in its shell; input that was read may not have reached the guest.
 ///
 /// If this process is killed, even by SIGKILL, another process restores the terminal. If
 /// that one is killed, too, run `stty sane`.

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::Machine;
 use crate::error::{ErrorKind, Result};
 use crate::guest::identity::Identity;
+use crate::host::blocking::blocking;
 use crate::instance::boot_source::BootSource;
 use crate::instance::save::{LOADING, load_error};
 use crate::instance::saved_state::SavedState;
@@ -156,8 +157,8 @@ impl Machine {
             // QEMU may exit before it has answered; or it hangs.
             let _ = timeout(QUIT_LIMIT, instance.hmp.command("quit")).await;
             if timeout(QUIT_LIMIT, lifetime.exited()).await.is_err() {
-                lifetime.kill();
-                let _ = timeout(self.limit(), lifetime.exited()).await;
+                let running = Arc::clone(&instance.running);
+                blocking(move || running.lifetime.kill()).await;
             }
             self.wait_for_shutdown().await.map(drop)
         })

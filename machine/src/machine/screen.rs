@@ -28,6 +28,9 @@ impl Machine {
     ///
     /// # Errors
     /// [`Screenshot`](ErrorKind::Screenshot) if the file can't be written.
+    ///
+    /// # Cancellation
+    /// The file may be written all the same.
     pub async fn screenshot(&self, name: &str) -> Result<PathBuf> {
         let path = self.screenshot_path(name)?;
         let step = format!("making screenshot {}", path.display());

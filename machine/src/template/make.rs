@@ -62,12 +62,15 @@ pub(super) async fn build(mut recipe: Recipe) -> Result<Template> {
         move || entry.staging_dir()
     });
     let staging = staging.await.map_err(fails("making a template"))?;
-    let made = make(&recipe, staging.path()).await;
-    if hash(&recipe.steps).await.map_err(fails(reading))? != steps {
-        let changed = io::Error::other("a file that it copies has changed meanwhile; try again");
-        return Err(fails("making a template")(changed));
-    }
-    let made = match made {
+    let made = async {
+        let made = make(&recipe, staging.path()).await;
+        if hash(&recipe.steps).await.map_err(fails(reading))? != steps {
+            let changed = "a file that it copies has changed meanwhile; try again";
+            return Err(fails("making a template")(io::Error::other(changed)));
+        }
+        made
+    };
+    let made = match made.await {
         Ok(vm) => Ok(vm),
         Err(error) => {
             let ErrorKind::NotSavable { reason } = error.kind() else {
