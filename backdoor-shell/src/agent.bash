@@ -10,33 +10,25 @@
 #                            end: at a port, which has no other writers
 #   @e NONCE STATUS ENCODER  end: exit status of the command and of the encoder
 #
-# Each command runs in the background, in a process group of its own (set -m), so that
-# this loop can read `stop` meanwhile, and `stop` reaches the whole group.
+# A command has a job, which sends its output and its end, in the background: this loop
+# reads `stop` meanwhile. The command's process group is not that of the job (set -m), so
+# that whatever it kills or stops among its own processes, the job still sends the end.
 
-exec 4>&2 2>/dev/null # 4: the guest's stderr; job notices are discarded
+exec 4>&2 2>/dev/null 5>&1 # 4: the guest's stderr; job notices are discarded
 set -m
-BASH_ARGV0=bash # $0, as with `bash -c`
 
-# run NONCE COMMAND
+# run NONCE COMMAND: the main loop starts it, because the errors of a command in a function
+# would name the function's source
 __vm_run() {
-    __vm_job_nonce=$1
-    {
-        set +m            # one group for all; no job control in the command
-        shopt -s lastpipe # __vm_encode needs no process
-        trap '' TERM      # after `stop`, send remaining output and the end
-        (
-            trap - TERM
-            shopt -u lastpipe
-            exec </dev/null 2>&4 4>&-
-            __vm_command=$2
-            set --
-            unset __vm_hello __vm_job_nonce __vm_line # it can't imitate its end
-            set -euo pipefail
-            eval "$__vm_command"
-        ) | __vm_encode "$1"
-        printf '\r\n@e %s %d %d\n' "$1" "${PIPESTATUS[@]}"
-    } &
-    __vm_job=$!
+    __vm_job_nonce=$1 __vm_command=$2
+}
+
+# sends the command's output and its end
+__vm_report() {
+    local status=0 encoder=0
+    __vm_encode || encoder=$?
+    wait "$1" || status=$?
+    printf '\r\n@e %s %d %d\n' "$__vm_job_nonce" "$status" "$encoder"
 }
 
 # Starting a program is the most expensive part, so short output is sent without one if all
@@ -44,29 +36,28 @@ __vm_run() {
 # the buffer is full, 1 at the end, and greater than 128 after the second.
 __vm_encode() {
     local LC_ALL=C text rest status=0
-    shopt -u lastpipe # otherwise an older bash loses our pipeline's status
     IFS= read -r -d '' -n 1 text || status=$?
     if [[ $text ]]; then
         IFS= read -r -d '' -n 511 -t 1 rest || status=$?
         text+=$rest
     fi
     if ((status != 1)) && [[ $__vm_on_port ]]; then
-        printf '\n@c %s\n' "$1"
+        printf '\n@c %s\n' "$__vm_job_nonce"
         __vm_begin
         dd bs=32768 # the largest write to a port
     elif ((status != 1)); then
-        printf '\n@b %s ' "$1"
+        printf '\n@b %s ' "$__vm_job_nonce"
         __vm_begin | base64 -w 0 || return
-        printf '\n@b %s ' "$1"
+        printf '\n@b %s ' "$__vm_job_nonce"
         base64 -w 0
     elif [[ $__vm_on_port && $text ]]; then
-        printf '\n@c %s\n%s' "$1" "$text"
+        printf '\n@c %s\n%s' "$__vm_job_nonce" "$text"
     elif [[ $text == *[^[:print:]$'\n\t']* ]]; then
-        printf '\n@b %s ' "$1"
+        printf '\n@b %s ' "$__vm_job_nonce"
         printf %s "$text" | base64 -w 0
     elif [[ $text ]]; then
         text=${text//'\'/'\\'}
-        printf '\n@t %s %s\n' "$1" "${text//$'\n'/'\n'}"
+        printf '\n@t %s %s\n' "$__vm_job_nonce" "${text//$'\n'/'\n'}"
     fi
 }
 
@@ -76,13 +67,39 @@ __vm_begin() {
     if ((status == 0 && ${#text} < 512)); then printf '\0'; fi
 }
 
-# stop NONCE SIGNAL: sends the end of a command that can't, because it is killed or was never
-# started
+# stop NONCE SIGNAL: sends the end of a command whose job can't, because it is killed or was
+# never started
 __vm_stop() {
-    if [[ $1 == "$__vm_job_nonce" && $'\n'$(jobs -p)$'\n' == *$'\n'"$__vm_job"$'\n'* ]]; then
-        kill "-$2" -- "-$__vm_job"
+    local command= state=Z
+    if [[ $2 == TERM ]]; then __vm_holders=; fi
+    if [[ $1 != "$__vm_job_nonce" || $'\n'$(jobs -p)$'\n' != *$'\n'"$__vm_job"$'\n'* ]]; then
+        printf '\r\n@e %s 137 0\n' "$1"
+        return
     fi
-    if [[ $1 != "$__vm_job_nonce" || $2 == KILL ]]; then printf '\r\n@e %s 137 0\n' "$1"; fi
+    # The job may not have started the command yet.
+    while [[ ! $command ]] && read -r _ command <"/proc/$__vm_job/comm"; do :; done
+    if [[ $2 == TERM ]]; then
+        read -r state <"/proc/$command/stat"
+        if [[ ${state##*) } == [ZX]* ]]; then __vm_find_holders; fi
+        kill -TERM -- "-$command"
+        kill -CONT -- "-$command" "-$__vm_job" # they may be stopped
+    else
+        kill -KILL -- "-$command" "-$__vm_job"
+        printf '\r\n@e %s 137 0\n' "$1"
+    fi
+}
+
+# The command has ended, but its output has not: says which processes hold it.
+__vm_find_holders() {
+    local dir word words
+    for dir in /proc/[0-9]*; do
+        if [[ $dir/fd/1 -ef /proc/$__vm_job/fd/0 || $dir/fd/2 -ef /proc/$__vm_job/fd/0 ]]; then
+            words=
+            while IFS= read -r -d '' word; do words+="${words:+ }$word"; done <"$dir/cmdline"
+            if [[ $words == *__vm_find_holders* ]]; then words='a subshell'; fi
+            __vm_holders+="${__vm_holders:+, }${words:0:100} (process ${dir#/proc/})"
+        fi
+    done
 }
 
 # put NONCE DECODER PATH: answers ready when the file is open. Pieces of it follow, each
@@ -133,14 +150,32 @@ __vm_take() {
     exec dd bs="$1" count=1 iflag=fullblock
 }
 
+# end_earlier LINE: ends the jobs of an earlier agent, whose output would get into later
+# output, and which keep the port in use.
+__vm_end_earlier() {
+    local dir words
+    for dir in /proc/[0-9]*; do
+        [[ $dir/fd/1 -ef $1 && ${dir#/proc/} != "$$" ]] || continue
+        words=
+        { read -r -d '' && read -r -d '' && IFS= read -r -d '' words; } <"$dir/cmdline"
+        if [[ $words == *__vm_end_earlier* ]]; then
+            kill -KILL -- "-${dir#/proc/}" "${dir#/proc/}"
+            while [[ $dir/fd/1 -ef $1 ]]; do :; done
+        fi
+    done
+}
+__vm_end_earlier /proc/self/fd/1
+
 # QEMU drops output to a virtio console while the host reads too slowly; at a virtio port,
 # the writer waits. So the port is used if there is one.
 __vm_on_port=
 for __vm_port in /sys/class/virtio-ports/*/name; do
     read -r __vm_name <"$__vm_port" || continue
-    __vm_port=${__vm_port%/name}
-    if [[ $__vm_name == org.vmwright.shell ]] && exec 5<>"/dev/${__vm_port##*/}"; then
-        exec <&5 >&5 5>&-
+    __vm_port=/dev/${__vm_port#/sys/class/virtio-ports/} __vm_port=${__vm_port%/name}
+    [[ $__vm_name == org.vmwright.shell ]] || continue
+    __vm_end_earlier "$__vm_port"
+    if exec 5<>"$__vm_port"; then
+        exec <&5 >&5
         __vm_on_port=1
     fi
 done
@@ -148,5 +183,26 @@ done
 printf '\n@r %s\n' "$__vm_hello"
 while IFS= read -r __vm_line; do
     # Ignore requests to an earlier shell.
-    if [[ $__vm_line == "$__vm_hello "* ]]; then eval "${__vm_line#* }"; fi
+    [[ $__vm_line == "$__vm_hello "* ]] || continue
+    unset __vm_command
+    eval "${__vm_line#* }"
+    [[ ${__vm_command+set} ]] || continue
+    # A coprocess, because its standard input is a new pipe, of which the job needs both ends.
+    coproc __vm_pipe {
+        exec 6>/proc/self/fd/0
+        set -m
+        {
+            set +m
+            exec </dev/null >&6 2>&4 4>&- 5>&- 6>&-
+            unset __vm_hello __vm_job_nonce __vm_line # it can't imitate its end
+            set -euo pipefail
+            eval "${__vm_command:LINENO=1,0}" # errors show the line of the command
+        } &
+        exec 6>&-
+        set +m
+        echo "command $!" >/proc/self/comm # for `stop`
+        __vm_report "$!"
+    } >&5
+    __vm_job=$!
+    if [[ ${__vm_pipe-} ]]; then eval "exec ${__vm_pipe[0]}<&- ${__vm_pipe[1]}>&-"; fi
 done

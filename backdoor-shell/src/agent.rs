@@ -7,28 +7,31 @@ use crate::quote::ansi_c;
 /// saved with another one.
 pub const AGENT: &str = include_str!("agent.bash");
 
-/// The line that starts the agent in the guest's bash; it answers with `nonce`.
+/// The line that replaces the guest's bash by the agent, which answers with `nonce`.
+///
+/// A new bash, because the guest's may be interactive, and the errors of commands would name
+/// the file that it reads.
 pub(crate) fn bootstrap(nonce: Nonce) -> String {
     let code: String = AGENT
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .flat_map(|line| [line.trim_start(), "\n"])
         .collect();
-    format!("__vm_hello={nonce}; eval {}", ansi_c(code))
+    format!("__vm_hello={nonce} exec \"$BASH\" -c {} bash", ansi_c(code))
 }
 
 /// The command as the agent evaluates it.
 ///
 /// It runs in a fork of the guest's bash, which is several times cheaper than a new bash.
-/// A command that uses its process ID gets a new bash. Another difference from `bash -c` is
-/// that commands run in a function, in which `local` and `return` succeed.
+/// A command that uses its process ID gets a new bash; one that uses its parent's gets one
+/// whose parent is of the command's process group. Another difference from `bash -c` is that
+/// commands run in a function, in which `local` and `return` succeed.
 pub(crate) fn wrap(script: &str) -> String {
-    const PROCESS_ID: [&str; 3] = ["$$", "${$}", "PPID"];
-    if PROCESS_ID.iter().any(|name| script.contains(name)) {
-        format!(
-            "exec bash -c {}",
-            ansi_c(format!("set -euo pipefail; {script}"))
-        )
+    let bash = || format!("bash -c {}", ansi_c(format!("set -euo pipefail; {script}")));
+    if script.contains("PPID") {
+        format!("{}; exit", bash())
+    } else if script.contains("$$") || script.contains("${$}") {
+        format!("exec {}", bash())
     } else {
         script.to_owned()
     }
@@ -52,6 +55,10 @@ mod tests {
         assert_eq!(
             wrap("echo $$"),
             r"exec bash -c $'set -euo pipefail; echo $$'"
+        );
+        assert_eq!(
+            wrap("kill $PPID"),
+            r"bash -c $'set -euo pipefail; kill $PPID'; exit"
         );
     }
 }

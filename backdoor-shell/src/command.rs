@@ -89,28 +89,38 @@ impl<T: Into<String>> From<T> for Command {
     }
 }
 
-/// How a command ended. There is no third way: the enum is exhaustive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a command ended. There is no other way: the enum is exhaustive.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// It exited with this status; 128 + N if it was killed by signal N.
     Status(i32),
-    /// At its time limit, it was still running, or a process that it started still held its
-    /// standard output.
+    /// It was still running at its time limit.
     TimedOut,
+    /// It had exited before its time limit, but processes that it had started still held its
+    /// standard output. Redirect it, as in `server >/dev/null &`.
+    OutputHeld {
+        /// The processes, as `sleep 600 (process 123)`, separated by commas.
+        by: String,
+    },
 }
 
 impl Exit {
     /// The exit status; 124 after a time-out, as of timeout(1).
-    pub fn status(self) -> i32 {
+    pub fn status(&self) -> i32 {
         match self {
-            Self::Status(status) => status,
-            Self::TimedOut => 124,
+            Self::Status(status) => *status,
+            Self::TimedOut | Self::OutputHeld { .. } => 124,
         }
     }
 
     /// Whether the command exited with status 0.
-    pub fn success(self) -> bool {
-        self == Self::Status(0)
+    pub fn success(&self) -> bool {
+        *self == Self::Status(0)
+    }
+
+    /// Whether the result was not complete at the time limit.
+    pub fn is_timed_out(&self) -> bool {
+        !matches!(self, Self::Status(_))
     }
 }
 

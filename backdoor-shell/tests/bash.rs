@@ -4,14 +4,9 @@
 
 mod guest;
 
-use std::time::Duration;
-
-use backdoor_shell::{Command, Error, Exit};
+use backdoor_shell::Error;
 
 use crate::guest::{AT_A_PORT, BACKDOOR, guest};
-
-/// A backdoor that is restarted by its service.
-const RESPAWNING: &str = "while true; do echo 'Spawning backdoor root shell...'; bash --norc; done";
 
 /// Verifies what other tests assume.
 #[tokio::test]
@@ -153,182 +148,39 @@ async fn the_process_id_is_the_commands_own() {
     assert!(guest.shell.run("true").await.unwrap().success());
 }
 
+/// However the guest's bash was started.
 #[tokio::test]
-async fn time_out_ends_the_command_and_keeps_its_output() {
-    for backdoor in [BACKDOOR, AT_A_PORT] {
+async fn a_command_behaves_as_with_bash_c() {
+    let from_a_file = "echo 'Spawning backdoor root shell...'; exec bash --norc /proc/self/fd/0";
+    for backdoor in [BACKDOOR, AT_A_PORT, from_a_file] {
         let mut guest = guest(backdoor).await;
-        let endless = Command::new("echo before; sleep 1000; echo after");
-        let output = guest
-            .shell
-            .run(endless.timeout(Duration::from_secs(2)))
-            .await
-            .unwrap();
-        assert_eq!(output.exit, Exit::TimedOut);
-        assert_eq!((output.status(), output.text().as_str()), (124, "before\n"));
-        assert_eq!(
-            guest.shell.run("echo in step").await.unwrap().text(),
-            "in step\n"
-        );
-    }
-}
-
-#[tokio::test]
-async fn time_out_of_a_command_that_ignores_sigterm() {
-    for backdoor in [BACKDOOR, AT_A_PORT] {
-        let mut guest = guest(backdoor).await;
-        let stubborn = Command::new("trap '' TERM; sleep 1000").timeout(Duration::from_millis(100));
-        assert_eq!(
-            guest.shell.run(stubborn).await.unwrap().exit,
-            Exit::TimedOut
-        );
-        assert_eq!(
-            guest.shell.run("echo in step").await.unwrap().text(),
-            "in step\n"
-        );
-    }
-}
-
-#[tokio::test]
-async fn time_out_of_standard_output_never_closed() {
-    for backdoor in [BACKDOOR, AT_A_PORT] {
-        let mut guest = guest(backdoor).await;
-        for script in ["sleep 1000 & echo started", "setsid sleep 5 & echo started"] {
-            let never_closed = Command::new(script).timeout(Duration::from_millis(100));
-            let output = guest.shell.run(never_closed).await.unwrap();
+        for script in [
+            "nosuch 2>&1",
+            "\ntrue\nnosuch 2>&1",
+            "exec 2>&1; echo $unset",
+            "exec 2>&1\nf() {\nnosuch\n}; f",
+            "nosuch $$ 2>&1",
+            "nosuch $PPID 2>&1",
+            "echo $0 $# $LINENO\necho $LINENO ${FUNCNAME-} ${BASH_SOURCE-}",
+            "exec 2>&1; local x=1; echo after",
+            "exec 2>&1; return 3; echo after",
+            "exec 2>&1; break; echo after",
+            "exec 2>&1; continue; echo after",
+        ] {
+            let output = guest.shell.run(script).await.unwrap();
+            let strict = format!("set -euo pipefail; {script}");
+            let bash = std::process::Command::new("bash")
+                .args(["-c", &strict])
+                .output()
+                .unwrap();
             assert_eq!(
-                (output.exit, output.text().as_str()),
-                (Exit::TimedOut, "started\n"),
+                output.text(),
+                String::from_utf8(bash.stdout).unwrap(),
                 "{script}"
             );
-            assert_eq!(
-                guest.shell.run("echo in step").await.unwrap().text(),
-                "in step\n"
-            );
+            assert_eq!(Some(output.status()), bash.status.code(), "{script}");
         }
     }
-}
-
-#[tokio::test]
-async fn time_out_before_the_command_is_even_sent() {
-    let mut guest = guest(BACKDOOR).await;
-    let none = Command::new("echo never").timeout(Duration::ZERO);
-    let output = guest.shell.run(none).await.unwrap();
-    assert_eq!((output.exit, output.text().as_str()), (Exit::TimedOut, ""));
-    assert_eq!(
-        guest.shell.run("echo in step").await.unwrap().text(),
-        "in step\n"
-    );
-}
-
-#[tokio::test]
-async fn time_out_of_a_flood() {
-    for backdoor in [BACKDOOR, AT_A_PORT] {
-        let mut guest = guest(backdoor).await;
-        let flood = Command::new("yes").timeout(Duration::from_millis(200));
-        let exit = guest
-            .shell
-            .run_into(flood, &mut tokio::io::sink())
-            .await
-            .unwrap();
-        assert_eq!(exit, Exit::TimedOut);
-        assert_eq!(
-            guest.shell.run("echo in step").await.unwrap().text(),
-            "in step\n"
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_detached_process_survives_its_command() {
-    let mut guest = guest(BACKDOOR).await;
-    let pid = guest
-        .shell
-        .run("sleep 1000 >&2 & echo $!")
-        .await
-        .unwrap()
-        .text();
-    let alive = guest.shell.run(format!("kill {pid}")).await.unwrap();
-    assert!(alive.success());
-}
-
-#[tokio::test]
-async fn an_abandoned_command_is_stopped_by_the_next() {
-    let mut guest = guest(BACKDOOR).await;
-    let marker = tempfile::NamedTempFile::new().unwrap();
-    let path = backdoor_shell::quote(marker.path().to_str().unwrap())
-        .unwrap()
-        .into_owned();
-    let abandoned = guest
-        .shell
-        .run(format!("echo noise; sleep 1; echo late >{path}"));
-    tokio::time::timeout(Duration::from_millis(100), abandoned)
-        .await
-        .unwrap_err();
-    assert_eq!(guest.shell.run("echo mine").await.unwrap().text(), "mine\n");
-    assert_eq!(
-        guest
-            .shell
-            .run(format!("sleep 1; cat {path}"))
-            .await
-            .unwrap()
-            .text(),
-        ""
-    );
-}
-
-#[tokio::test]
-async fn shell_closed_during_a_command() {
-    let mut guest = guest(BACKDOOR).await;
-    let killer = format!("echo some; kill -9 {} 0", guest.process.id().unwrap());
-    let error = guest.shell.run(killer).await.unwrap_err();
-    assert!(matches!(error, Error::Closed { .. }), "{error}");
-    assert!(error.to_string().contains("kill -9"), "{error}");
-}
-
-/// The process that reports its end is killed, too, so the end is only noticed at the time-out.
-#[tokio::test]
-async fn time_out_of_a_command_that_kills_all_of_itself() {
-    let mut guest = guest(BACKDOOR).await;
-    let suicide = Command::new("echo some; kill -9 0").timeout(Duration::from_millis(300));
-    let output = guest.shell.run(suicide).await.unwrap();
-    assert_eq!(output.exit, Exit::TimedOut);
-    assert_eq!(
-        guest.shell.run("echo in step").await.unwrap().text(),
-        "in step\n"
-    );
-}
-
-#[tokio::test]
-async fn shell_restarted_by_its_service() {
-    let mut guest = guest(RESPAWNING).await;
-    // Not `$$`, for which the command would get a new bash.
-    let inner = guest.shell.run("printf %s ${$#0}").await.unwrap().text();
-    // Kill the command's group, too, for it not to report the end.
-    let error = guest
-        .shell
-        .run(format!("kill -9 {inner} 0"))
-        .await
-        .unwrap_err();
-    assert!(matches!(error, Error::Restarted { .. }), "{error}");
-    assert!(matches!(
-        guest.shell.run("true").await,
-        Err(Error::NotConnected)
-    ));
-    guest.shell.connect(|_| ()).await.unwrap();
-    assert_eq!(guest.shell.run("echo back").await.unwrap().text(), "back\n");
-}
-
-/// The greeting of the new shell follows incomplete base64.
-#[tokio::test]
-async fn shell_restarted_during_output() {
-    let mut guest = guest(RESPAWNING).await;
-    let inner = guest.shell.run("printf %s ${$#0}").await.unwrap().text();
-    // More than a pipe's capacity, so that the encoder still runs.
-    let output = format!("head -c 200000 /dev/zero; kill -9 {inner} 0");
-    let error = guest.shell.run(output).await.unwrap_err();
-    assert!(matches!(error, Error::Restarted { .. }), "{error}");
-    guest.shell.connect(|_| ()).await.unwrap();
-    assert_eq!(guest.shell.run("echo back").await.unwrap().text(), "back\n");
 }
 
 #[tokio::test]

@@ -94,6 +94,12 @@ async fn agent(line: DuplexStream, scenarios: &[Scenario]) -> Option<()> {
                     .await
                     .ok()?;
             }
+            // After a time-out: which processes hold the output?
+            [_, "__vm_run", nonce, ..] if request.contains("__vm_holders") => {
+                answers.write_all(&std::mem::take(&mut late)).await.ok()?;
+                let end = format!("\n@e {nonce} 0 0\n");
+                answers.write_all(end.as_bytes()).await.ok()?;
+            }
             [_, "__vm_run", nonce, ..] => {
                 let scenario = scenarios.next()?;
                 answers.write_all(&std::mem::take(&mut late)).await.ok()?;
@@ -124,6 +130,7 @@ async fn agent(line: DuplexStream, scenarios: &[Scenario]) -> Option<()> {
 fn is_correct(result: &Result<backdoor_shell::Output, Error>, scenario: &Scenario) -> bool {
     match result {
         Ok(output) => match output.exit {
+            Exit::OutputHeld { .. } => false,
             Exit::Status(status) => {
                 status == i32::from(scenario.status) && output.stdout == scenario.output
             }
@@ -164,6 +171,6 @@ proptest! {
             prop_assert!(is_correct(result, scenario), "{result:?} of {scenario:?}");
         }
         let last = results.last().unwrap().as_ref().unwrap();
-        prop_assert_eq!(last.exit, Exit::Status(3));
+        prop_assert_eq!(&last.exit, &Exit::Status(3));
     }
 }

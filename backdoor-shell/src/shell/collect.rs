@@ -38,9 +38,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
 }
 
 /// Fails a write that would exceed `limit` bytes in total.
-struct Limited {
-    bytes: Vec<u8>,
-    limit: usize,
+pub(super) struct Limited {
+    pub(super) bytes: Vec<u8>,
+    pub(super) limit: usize,
 }
 
 impl AsyncWrite for Limited {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::Instant;
 
-use super::collect::MAX_OUTPUT;
+use super::collect::{Limited, MAX_OUTPUT};
 use super::link::before;
 use super::{InFlight, Shell, Stage};
 use crate::codec::Event;
@@ -17,6 +17,9 @@ const TERM_GRACE: Duration = Duration::from_secs(2);
 
 /// How long the guest may take to report a command's end after SIGKILL.
 const KILL_GRACE: Duration = Duration::from_secs(10);
+
+/// The longest list of processes that is accepted from the guest, in bytes.
+const MAX_HOLDERS: usize = 4096;
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     /// Runs `command` and collects its output in memory, at most [`MAX_OUTPUT`] bytes.
@@ -80,7 +83,30 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
             return Ok(Exit::Status(status));
         }
         self.stop(session, nonce, script, writer).await?;
-        Ok(Exit::TimedOut)
+        Ok(match self.output_holders(session).await {
+            Some(by) => Exit::OutputHeld { by },
+            None => Exit::TimedOut,
+        })
+    }
+
+    /// Asks which processes held the output of the command that was just stopped, if it had
+    /// exited before.
+    async fn output_holders(&mut self, session: Nonce) -> Option<String> {
+        let nonce = self.start_command();
+        let deadline = Some(Instant::now() + KILL_GRACE);
+        let script = r#"printf %s "${__vm_holders-}""#;
+        let request = Request::Run {
+            session,
+            nonce,
+            script,
+        };
+        let bytes = Vec::new();
+        let limit = MAX_HOLDERS;
+        let mut text = Limited { bytes, limit };
+        self.link.send(request, deadline, script).await.ok()?;
+        self.follow(nonce, script, deadline, &mut text).await.ok()?;
+        let text = String::from_utf8_lossy(&text.bytes);
+        (!text.is_empty()).then(|| text.into_owned())
     }
 
     /// Notes that a command is in flight, before any of it is sent.

@@ -121,7 +121,7 @@ pub enum ErrorKind {
         console: Vec<String>,
     },
     /// A command that should have succeeded failed.
-    #[error("command `{command}` failed ({})", CommandExit(*exit))]
+    #[error("command `{command}` failed ({})", CommandExit(exit))]
     CommandFailed {
         /// The command.
         command: String,
@@ -167,7 +167,7 @@ pub enum ErrorKind {
         condition: String,
     },
     /// systemd could not be queried.
-    #[error("`systemctl {query}` failed ({})", CommandExit(*exit))]
+    #[error("`systemctl {query}` failed ({})", CommandExit(exit))]
     Systemctl {
         /// The arguments of `systemctl`.
         query: String,

@@ -68,13 +68,19 @@ impl fmt::Display for Exited<'_> {
 }
 
 /// How a command ended.
-pub(super) struct CommandExit(pub(super) Exit);
+pub(super) struct CommandExit<'a>(pub(super) &'a Exit);
 
-impl fmt::Display for CommandExit {
+impl fmt::Display for CommandExit<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Exit::Status(status) => write!(f, "exit code {status}"),
             Exit::TimedOut => f.write_str("timed out; exit code 124"),
+            Exit::OutputHeld { by } => write!(
+                f,
+                "timed out; exit code 124: the command itself has exited, but its standard \
+                 output was held in the background by {by}; redirect it, as in \
+                 `server >/dev/null &`"
+            ),
         }
     }
 }

@@ -210,7 +210,7 @@ impl Guest {
         left: Duration,
     ) -> Result<Option<Output>> {
         let output = self.probe(script, left).await?;
-        Ok(output.filter(|output| output.exit != Exit::TimedOut))
+        Ok(output.filter(|output| !output.exit.is_timed_out()))
     }
 
     /// Waits until the function `probe` that `script` defines succeeds. It must be cheap.
@@ -261,7 +261,7 @@ impl Guest {
     pub(crate) fn command_failed(&self, command: &str, output: &Output) -> crate::error::Error {
         self.error(ErrorKind::CommandFailed {
             command: command.to_owned(),
-            exit: output.exit,
+            exit: output.exit.clone(),
             output: tail(&output.stdout),
         })
     }

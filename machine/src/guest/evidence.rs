@@ -3,8 +3,6 @@
 use std::mem::discriminant;
 use std::time::Duration;
 
-use backdoor_shell::Exit;
-
 use super::shell_gate::BUSY;
 use super::{Guest, Running};
 use crate::error::{Error, ErrorKind, Result};
@@ -59,7 +57,7 @@ impl Guest {
     pub(crate) async fn with_output(&self, error: Error, what: &str, script: &str) -> Error {
         // Conditions apply to the test's own steps only.
         let text = match self.unchecked().probe(script, LIMIT).await {
-            Ok(Some(output)) if output.exit == Exit::TimedOut => {
+            Ok(Some(output)) if output.exit.is_timed_out() => {
                 let text = output.text();
                 format!("{text}\n(cut short: the guest took longer than {LIMIT:?})")
             }

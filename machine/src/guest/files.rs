@@ -228,7 +228,7 @@ impl Guest {
         let (exit, output) = self.guest_half(left, script).await?;
         match exit {
             Exit::Status(0) => Ok(String::from_utf8_lossy(output.as_ref()).into_owned()),
-            Exit::TimedOut => {
+            Exit::TimedOut | Exit::OutputHeld { .. } => {
                 self.copy_timed_out(&format!("{from} to be copied to {to}"))
                     .await
             }

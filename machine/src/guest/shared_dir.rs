@@ -70,7 +70,9 @@ impl Guest {
         let (exit, output) = self.guest_half(&mut transfer.left, &script).await?;
         match exit {
             Exit::Status(0) => Ok(()),
-            Exit::TimedOut => self.copy_timed_out("the share to be mounted").await,
+            Exit::TimedOut | Exit::OutputHeld { .. } => {
+                self.copy_timed_out("the share to be mounted").await
+            }
             Exit::Status(_) => Err(self.error(ErrorKind::Share {
                 output: tail(output.as_ref()),
             })),

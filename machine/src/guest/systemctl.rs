@@ -35,7 +35,7 @@ impl Guest {
         }
         Err(self.error(ErrorKind::Systemctl {
             query: query.to_owned(),
-            exit: output.exit,
+            exit: output.exit.clone(),
             output: tail(&output.stdout),
         }))
     }

@@ -121,7 +121,7 @@ impl Guest {
             self.quoted(&unit)?
         );
         let output = self.systemctl(&query, unit.user()).await?;
-        let exit = output.exit;
+        let exit = output.exit.clone();
         let text = self.systemctl_output(&query, &output)?;
         properties(&text).remove(property).ok_or_else(|| {
             self.error(ErrorKind::Systemctl {

@@ -11,7 +11,7 @@ async fn times_out(command: &str) -> String {
     let vm = fresh("systemd").await;
     let output = vm.execute(Command::new(command).timeout(LIMIT)).await;
     let output = output.unwrap();
-    assert_eq!(output.exit, Exit::TimedOut, "{command}");
+    assert!(output.exit.is_timed_out(), "{command}: {output:?}");
     assert_eq!(vm.succeed("echo right").await.unwrap(), "right\n");
     // No process of it is left.
     vm.fail("grep -l 'sleep.76543' /proc/[0-9]*/cmdline")
@@ -32,8 +32,48 @@ async fn a_command_that_ignores_sigterm_is_killed() {
 }
 
 #[tokio::test]
-async fn a_command_that_stops_itself_is_killed() {
-    times_out("kill -STOP 0; sleep 76543").await;
+async fn a_command_that_stops_itself_times_out() {
+    for stop in [
+        "kill -STOP 0",
+        "kill -STOP $$",
+        "kill -STOP $PPID; sleep 76543",
+    ] {
+        assert_eq!(times_out(&format!("echo begun; {stop}")).await, "begun\n");
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_kills_its_own_processes_ends() {
+    let vm = fresh("systemd").await;
+    for kill in [
+        "kill -9 0",
+        "kill -9 $$",
+        "kill -9 $PPID",
+        "sh -c 'kill -9 $PPID'",
+    ] {
+        let output = vm.execute(format!("echo begun; {kill}")).await.unwrap();
+        assert_eq!(output.exit, Exit::Status(137), "{kill}");
+        assert_eq!(output.text(), "begun\n", "{kill}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_names_the_process_that_holds_the_output() {
+    let vm = fresh("systemd").await;
+    let held = Command::new("sleep 76543 & echo begun").timeout(LIMIT);
+    let error = vm.succeed(held).await.unwrap_err().to_string();
+    assert!(
+        error.contains("held in the background by sleep 76543 (process "),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_command_is_named_as_by_bash() {
+    let vm = fresh("systemd").await;
+    let error = vm.succeed("nosuchcommand").await.unwrap_err().to_string();
+    let expected = "\n    bash: line 1: nosuchcommand: command not found";
+    assert!(error.contains(expected), "{error}");
 }
 
 #[tokio::test]
