@@ -35,5 +35,5 @@ with subtest("the machine is repaired"):
     machine.send_console("systemctl default\n")
     machine.wait_for_unit("multi-user.target")
 
-log = machine.get_console_log()
-t.assertRegex(log, r"Dependency failed for .*/data")
+console = machine.get_console_log()
+t.assertRegex(console, r"Dependency failed for .*/data")

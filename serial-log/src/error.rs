@@ -22,7 +22,7 @@ pub enum Error {
 
     /// There was no match before the timeout. The next wait searches the same
     /// text again.
-    #[error("waited {timeout:?} for `{wanted}` on the console{}", Tail(last_lines))]
+    #[error("{} `{wanted}` on the console{}", Waited(*timeout), Tail(last_lines))]
     TimedOut {
         /// The regular expression, or the caller's description of the search.
         wanted: String,
@@ -107,6 +107,17 @@ pub(crate) fn shown(line: &str) -> String {
 }
 
 /// Formats the last lines for the end of a message.
+struct Waited(Duration);
+
+impl fmt::Display for Waited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Duration::ZERO => f.write_str("did not wait for"),
+            timeout => write!(f, "waited {timeout:?} for"),
+        }
+    }
+}
+
 struct Tail<'a>(&'a [String]);
 
 impl fmt::Display for Tail<'_> {
@@ -123,8 +134,26 @@ impl fmt::Display for Tail<'_> {
 mod tests {
     use std::io;
     use std::sync::Arc;
+    use std::time::Duration;
 
     use super::{Error, SHOWN_CHARS, shown};
+
+    #[test]
+    fn a_wait_without_time_is_described_in_words() {
+        let timed_out = |timeout| Error::TimedOut {
+            wanted: "x".to_owned(),
+            timeout,
+            last_lines: Vec::new(),
+        };
+        assert_eq!(
+            timed_out(Duration::ZERO).to_string(),
+            "did not wait for `x` on the console; it printed nothing"
+        );
+        assert_eq!(
+            timed_out(Duration::from_secs(3)).to_string(),
+            "waited 3s for `x` on the console; it printed nothing"
+        );
+    }
 
     #[test]
     fn each_text_appears_once_in_the_chain() {

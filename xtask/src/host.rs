@@ -45,8 +45,11 @@ pub(crate) const BROWSER: [Package; 2] = [
 /// To fetch the schema of JUnit reports, and check reports against it.
 const SCHEMA: [Package; 2] = [package("curl", "curl"), package("libxml2-utils", "xmllint")];
 
-/// To check shell scripts.
-pub(crate) const LINT: [Package; 1] = [package("shellcheck", "shellcheck")];
+/// To check shell scripts, and to install what checks Python.
+pub(crate) const LINT: [Package; 2] = [
+    package("shellcheck", "shellcheck"),
+    package("python3-pip", "pip3"),
+];
 
 /// To build and test the whole repository, without images and lints.
 pub(crate) fn all() -> Vec<Package> {

@@ -4,6 +4,7 @@ mod circles;
 mod features;
 mod floors;
 mod imports;
+mod python;
 mod shell;
 mod tables;
 
@@ -72,6 +73,8 @@ pub(crate) fn run_all() -> Result<()> {
     tables::faults()?;
     progress.step("shell scripts");
     shell::check()?;
+    progress.step("Python types");
+    python::check()?;
     progress.step("formatting");
     check(&["fmt", "--all", "--check"], "run `cargo fmt --all`")?;
     progress.step("features");

@@ -16,6 +16,7 @@ FAILED: int
 TIMED_OUT: int
 INTERRUPTED: int
 TERMINATED: int
+USAGE: int
 CLEAN_UP_SECONDS: int
 
 class Machine:

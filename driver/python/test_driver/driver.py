@@ -4,7 +4,7 @@ import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Tuple, Union
+from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Tuple, Union, overload
 
 import _vmwright
 from test_driver import symbols
@@ -250,6 +250,26 @@ class Driver:
             return
         for condition in list(self.polling_conditions):
             condition.maybe_raise()
+
+    @overload
+    def polling_condition(
+        self,
+        fun_: Callable[[], Any],
+        *,
+        seconds_interval: Optional[Duration] = None,
+        interval: Optional[Duration] = None,
+        description: Optional[str] = None,
+    ) -> Poll: ...
+
+    @overload
+    def polling_condition(
+        self,
+        fun_: None = None,
+        *,
+        seconds_interval: Optional[Duration] = None,
+        interval: Optional[Duration] = None,
+        description: Optional[str] = None,
+    ) -> Callable[[Callable[[], Any]], Poll]: ...
 
     def polling_condition(
         self,

@@ -5,7 +5,8 @@ from typing import Any, Callable, Optional
 
 import _vmwright
 from test_driver.duration import Duration, as_seconds, one_of
-from test_driver.errors import PollingConditionError, RequestedAssertionFailed
+from test_driver.errors import PollingConditionError as PollingConditionError
+from test_driver.errors import RequestedAssertionFailed
 from test_driver.failure import exception_text
 from test_driver.logger import rootlog
 

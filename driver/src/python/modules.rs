@@ -109,3 +109,39 @@ fn native(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     }
     Ok(module)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::FILES;
+
+    fn python_files(dir: &Path) -> Vec<String> {
+        let entries = dir.read_dir().unwrap().map(|entry| entry.unwrap().path());
+        entries
+            .flat_map(|path| match path.to_str().unwrap() {
+                _ if path.is_dir() => python_files(&path),
+                name => name
+                    .strip_suffix(".py")
+                    .map(str::to_owned)
+                    .into_iter()
+                    .collect(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn all_files_of_the_package_are_part_of_the_program() {
+        let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/test_driver");
+        let prefix = format!("{}/", package.display());
+        let files = python_files(&package);
+        let mut files: Vec<&str> = files
+            .iter()
+            .map(|file| file.strip_prefix(&prefix).unwrap())
+            .collect();
+        files.sort_unstable();
+        let mut known = FILES.map(|(path, _)| path);
+        known.sort_unstable();
+        assert_eq!(files, known);
+    }
+}

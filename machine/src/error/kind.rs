@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use backdoor_shell::Exit;
 
-use super::text::{CommandExit, Exited};
+use super::text::{CommandExit, Exited, Looked, Waited};
 use crate::trouble::Trouble;
 use crate::unit::Unit;
 
@@ -139,7 +139,7 @@ pub enum ErrorKind {
         output: Vec<String>,
     },
     /// A condition was not met in time.
-    #[error("waited {waited:?} for {what}, and looked {looks} times; last seen: {last_seen}")]
+    #[error("{} {what}{}; last seen: {last_seen}", Waited(*waited), Looked(*looks))]
     TimedOut {
         /// The condition.
         what: String,

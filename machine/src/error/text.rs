@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use backdoor_shell::Exit;
 
@@ -52,6 +53,31 @@ impl fmt::Display for Lines<'_> {
         }
         write!(f, "\n  {title}:")?;
         lines.iter().try_for_each(|line| write!(f, "\n    {line}"))
+    }
+}
+
+/// The beginning of a message that a wait for something timed out.
+pub(super) struct Waited(pub(super) Duration);
+
+impl fmt::Display for Waited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Duration::ZERO => f.write_str("did not wait for"),
+            limit => write!(f, "waited {limit:?} for"),
+        }
+    }
+}
+
+/// How often a wait has probed its condition.
+pub(super) struct Looked(pub(super) u32);
+
+impl fmt::Display for Looked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            1 => f.write_str(", and looked once"),
+            looks => write!(f, ", and looked {looks} times"),
+        }
     }
 }
 

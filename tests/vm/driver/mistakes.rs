@@ -155,3 +155,47 @@ fn environment_variables_are_split_into_words() {
     let named = Ended::of(run.command().args(args).arg(run.script("print(c.name)")));
     assert_eq!(named.passed(), "c\n");
 }
+
+#[test]
+fn a_wait_that_cannot_succeed_says_why_in_words() {
+    let script = "\
+import re
+for wait in [
+    lambda: machine.wait_for_text('x', timeout=0),
+    lambda: machine.wait_for_console_text('never', timeout=0),
+    lambda: machine.wait_for_console_text(b'x'),
+    lambda: machine.wait_for_text(re.compile(b'x')),
+    lambda: machine.wait_for_console_text('('),
+    lambda: machine.wait_until_tty_matches('1', '('),
+    lambda: machine.wait_for_qmp_event(lambda _: False, timeout=0),
+]:
+    try:
+        wait()
+    except Exception as error:
+        print(type(error).__name__, str(error).split('; last')[0])
+";
+    let output = Run::new(&[("machine", "minimal")]).run(script).passed();
+    let lines: Vec<&str> = output.lines().filter(|line| !line.starts_with(' ')).collect();
+    let [text, console, bytes, pattern, invalid, invalid_tty, event] = lines[..] else {
+        panic!("{output}");
+    };
+    assert_eq!(
+        text,
+        "TimedOut machine: did not wait for x to appear on screen, and looked once"
+    );
+    assert_eq!(
+        console,
+        "TimedOut machine: did not wait for `never` on the console"
+    );
+    let expected = "TypeError expected a regular expression as str or re.Pattern of str, not ";
+    assert_eq!(bytes, expected.to_owned() + "bytes");
+    assert_eq!(pattern, expected.to_owned() + "Pattern");
+    for error in [invalid, invalid_tty] {
+        let begin = "error '(' is not a regular expression: ";
+        assert!(error.starts_with(begin), "{error}");
+    }
+    assert_eq!(
+        event,
+        "TimedOut machine: did not wait for an event of QEMU's"
+    );
+}

@@ -1,5 +1,6 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::path::Path;
 use std::thread;
 
 use super::Run;
@@ -120,6 +121,43 @@ assert calls == [True]
     let passed = super::Ended::of(command.args(["--vlans", "7", "--"]).arg(script)).passed();
     let scope: Vec<&str> = SCOPE.split_whitespace().collect();
     assert_eq!(passed, scope.join(" ") + "\n");
+}
+
+/// The stubs of the native module, which type checkers read, describe what there is.
+#[test]
+fn the_stubs_match_the_native_module() {
+    let stubs =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../driver/python/_vmwright/__init__.pyi");
+    let script = format!(
+        "\
+import ast, inspect, pathlib
+import _vmwright
+
+def public(names):
+    return {{name for name in names if not name.startswith('_')}}
+
+def parameters(function):
+    return [part.arg for part in function.args.args if part.arg != 'self']
+
+def compare(stubs, native):
+    names = set()
+    for stub in stubs:
+        if isinstance(stub, ast.AnnAssign):
+            names.add(stub.target.id)
+        elif isinstance(stub, (ast.FunctionDef, ast.ClassDef)):
+            names.add(stub.name)
+            found = getattr(native, stub.name)
+            if isinstance(stub, ast.ClassDef):
+                compare(stub.body, found)
+            elif stub.name != '__init__':
+                there = [name for name in inspect.signature(found).parameters if name != 'self']
+                assert there == parameters(stub), (stub.name, there)
+    assert public(names) == public(dir(native)), public(names) ^ public(dir(native))
+
+compare(ast.parse(pathlib.Path({stubs:?}).read_text()).body, _vmwright)
+"
+    );
+    Run::new(&[]).run(&script).passed();
 }
 
 #[test]

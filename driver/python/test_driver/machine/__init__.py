@@ -12,8 +12,9 @@ from typing import Any, Callable, ContextManager, Dict, Iterable, List, Optional
 
 import _vmwright
 from test_driver.duration import Duration, as_seconds, one_of
-from test_driver.errors import MachineError, RequestedAssertionFailed  # noqa: F401, for scripts
-from test_driver.keys import CHAR_TO_KEY  # noqa: F401, for scripts
+from test_driver.errors import MachineError as MachineError
+from test_driver.errors import RequestedAssertionFailed as RequestedAssertionFailed
+from test_driver.keys import CHAR_TO_KEY as CHAR_TO_KEY
 from test_driver.logger import Logger, rootlog
 from test_driver.machine.console import Console
 from test_driver.machine.files import Files
@@ -21,11 +22,12 @@ from test_driver.machine.keyboard import Keyboard
 from test_driver.machine.lifecycle import Lifecycle
 from test_driver.machine.monitor import Monitors
 from test_driver.machine.network import Network
-from test_driver.machine.nspawn import NspawnMachine  # noqa: F401, for scripts
+from test_driver.machine.nspawn import NspawnMachine as NspawnMachine
 from test_driver.machine.screen import Screen
-from test_driver.machine.search import Regex  # noqa: F401, for scripts
+from test_driver.machine.search import Regex as Regex
 from test_driver.machine.shell import Commands
-from test_driver.machine.trouble import Signs, Trouble  # noqa: F401, for scripts
+from test_driver.machine.trouble import Signs
+from test_driver.machine.trouble import Trouble as Trouble
 from test_driver.machine.units import Units
 from test_driver.qemu import Lines, Monitor, Process, Shell  # noqa: F401, for scripts
 from test_driver.start_command import LegacyStartCommand, NixStartScript, StartCommand
