@@ -160,6 +160,7 @@ fn environment_variables_are_split_into_words() {
 fn a_wait_that_cannot_succeed_says_why_in_words() {
     let script = "\
 import re
+machine.start()
 for wait in [
     lambda: machine.wait_for_text('x', timeout=0),
     lambda: machine.wait_for_console_text('never', timeout=0),
