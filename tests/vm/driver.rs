@@ -4,6 +4,8 @@
 mod assertions;
 /// Time limits, delays and intervals.
 mod durations;
+/// The variables of EFI firmware.
+mod efi;
 /// The examples in `driver/examples`.
 mod examples;
 /// The report for CI systems.

@@ -36,6 +36,9 @@ pub(crate) const PYTHON: [Package; 2] = [
     package("python3-dev", "python3-config"),
 ];
 
+/// To test the variables of EFI firmware.
+const EFI: [Package; 1] = [package("ovmf", "/usr/share/OVMF/OVMF_VARS_4M.fd")];
+
 /// To test the trace page.
 pub(crate) const BROWSER: [Package; 2] = [
     package("chromium", "chromium"),
@@ -53,7 +56,7 @@ pub(crate) const LINT: [Package; 2] = [
 
 /// To build and test the whole repository, without images and lints.
 pub(crate) fn all() -> Vec<Package> {
-    [&RUN[..], &VLAN, &OCR, &PYTHON, &BROWSER, &SCHEMA].concat()
+    [&RUN[..], &VLAN, &OCR, &PYTHON, &BROWSER, &SCHEMA, &EFI].concat()
 }
 
 /// To build the crate `ocr`, and read screens.

@@ -15,7 +15,7 @@ macro_rules! files {
 }
 
 /// All files, each after those that it imports.
-const FILES: [(&str, &str); 31] = files![
+const FILES: [(&str, &str); 33] = files![
     "__init__",
     "assertions",
     "duration",
@@ -40,6 +40,8 @@ const FILES: [(&str, &str); 31] = files![
     "machine/ocr",
     "machine/nspawn",
     "machine/monitor",
+    "efi",
+    "machine/firmware",
     "machine/__init__",
     "qmp",
     "polling_condition",

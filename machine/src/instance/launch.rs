@@ -106,6 +106,7 @@ async fn spawn(
         ("SHARED_DIR", OsString::from(state.shared())),
         ("USE_TMPDIR", OsString::from("1")),
         ("VM_ACCEL", OsString::from(accelerator.name())),
+        ("NIX_EFI_VARS", state.efi_vars(guest.name()).into()),
     ];
     let env = env.map(|(name, value)| (OsString::from(name), value));
     let env = launch.env.iter().cloned().chain(env).collect();

@@ -1,6 +1,7 @@
 //! The text on the screen.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ocr::console::{VGA_TEXT_MEMORY, has_vga_text_size};
 use ocr::{Image, Interpretations, ReadError, Rect, Screen};
@@ -12,6 +13,9 @@ use crate::error::{ErrorKind, Result, chain};
 use crate::guest::waiting::Probe;
 use crate::host::blocking::blocking;
 use crate::trace::SCREEN;
+
+/// How long QEMU may take for a picture: even a wait without any time looks once.
+const LOOK_LIMIT: Duration = Duration::from_secs(10);
 
 /// # Text on the screen
 ///
@@ -145,8 +149,9 @@ impl Machine {
     }
 
     async fn take_screen(&self) -> Result<Screen> {
-        let image = self.take_picture().await?;
-        let memory = self.vga_memory(&image).await;
+        let vm = self.with_guest(self.guest.limited(self.limit().max(LOOK_LIMIT)));
+        let image = vm.take_picture().await?;
+        let memory = vm.vga_memory(&image).await;
         let reader = self.parts.reader.clone();
         Ok(blocking(move || Screen::new(image, memory.as_deref(), &reader)).await)
     }

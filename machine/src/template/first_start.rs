@@ -18,9 +18,9 @@ impl Builder {
     /// A machine boots instead, with a warning, if it can't be saved, if its state is
     /// [kept](Self::keep_vm_state), or it has an environment [variable](Self::env) or a
     /// disk already. A guest without the root shell does so after a wait of 15 minutes each
-    /// time. Of the environment, only `NIX_DISK_IMAGE`, `NIX_EFI_VARS`, `NIX_SWTPM_DIR`,
-    /// `QEMU_…`, `VM_NODES` and `VM_VLANS…`, and variables that a shell command names, make
-    /// a different template. The directory must belong to this user, and not be writable by
+    /// time. Of the environment, only `NIX_DISK_IMAGE`, `NIX_SWTPM_DIR`, `QEMU_…`,
+    /// `VM_NODES` and `VM_VLANS…`, and variables that a shell command names, make a
+    /// different template. The directory must belong to this user, and not be writable by
     /// others. Templates stay until they are [cleared](Template::clear).
     ///
     /// A [`Template`] can be prepared explicitly, too.

@@ -111,16 +111,21 @@ fn hash_file(hash: &mut Hash, path: &Path) {
 
 /// The environment variables that start scripts read, and those that the command names.
 fn read_variables(spec: &CommandSpec, vlans: &[u32]) -> BTreeMap<OsString, OsString> {
-    const BY_SCRIPTS: [&str; 6] = [
+    const BY_SCRIPTS: [&str; 5] = [
         "NIX_DISK_IMAGE",
-        "NIX_EFI_VARS",
         "NIX_SWTPM_DIR",
         "QEMU_",
         "VM_NODES",
         "VM_VLANS",
     ];
     // They differ between machines, or are in the key already.
-    const OURS: [&str; 4] = ["SHARED_DIR", "TMPDIR", "USE_TMPDIR", "VM_ACCEL"];
+    const OURS: [&str; 5] = [
+        "NIX_EFI_VARS",
+        "SHARED_DIR",
+        "TMPDIR",
+        "USE_TMPDIR",
+        "VM_ACCEL",
+    ];
     let words = spec.args.iter().map(|word| word.to_string_lossy());
     let named: HashSet<String> = words.flat_map(|word| named_in(&word)).collect();
     let is_read = |name: &OsString| {

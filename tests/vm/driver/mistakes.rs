@@ -162,7 +162,7 @@ fn a_wait_that_cannot_succeed_says_why_in_words() {
 import re
 machine.start()
 for wait in [
-    lambda: machine.wait_for_text('x', timeout=0),
+    lambda: machine.wait_for_text('no such text', timeout=0),
     lambda: machine.wait_for_console_text('never', timeout=0),
     lambda: machine.wait_for_console_text(b'x'),
     lambda: machine.wait_for_text(re.compile(b'x')),
@@ -176,13 +176,16 @@ for wait in [
         print(type(error).__name__, str(error).split('; last')[0])
 ";
     let output = Run::new(&[("machine", "minimal")]).run(script).passed();
-    let lines: Vec<&str> = output.lines().filter(|line| !line.starts_with(' ')).collect();
+    let lines: Vec<&str> = output
+        .lines()
+        .filter(|line| !line.starts_with(' '))
+        .collect();
     let [text, console, bytes, pattern, invalid, invalid_tty, event] = lines[..] else {
         panic!("{output}");
     };
     assert_eq!(
         text,
-        "TimedOut machine: did not wait for x to appear on screen, and looked once"
+        "TimedOut machine: did not wait for no such text to appear on screen, and looked once"
     );
     assert_eq!(
         console,

@@ -17,7 +17,9 @@ copy_from_host_via_shell(self, source, target)
 copy_from_machine(self, source, target_dir='')
 copy_from_vm(self, source, target_dir='')
 crash(self)
+create_efi_vars(self)
 create_startcommand(args)
+dump_efi_vars(self)
 dump_tty_contents(self, tty)
 execute(self, command, check_return=True, check_output=True, timeout=900)
 fail(self, *commands, timeout=None)
@@ -33,6 +35,7 @@ is_up(self)
 log(self, msg)
 log_serial(self, msg)
 nested(self, msg, attrs={})
+read_efi_vars(self)
 reboot(self)
 release(self)
 require_unit_state(self, unit, require_state='active')
@@ -70,10 +73,11 @@ wait_until_fails(self, command, timeout=900)
 wait_until_succeeds(self, command, timeout=900)
 wait_until_tty_matches(self, tty, regexp, timeout=900)
 watch_console(self, name, regex, ends=False)
+write_efi_vars(self, add)
 ";
 
 /// The other attributes of machines.
-const PROPERTIES: &str = "booted callbacks connected full_console_log keep_machine_state keep_vm_state \
+const PROPERTIES: &str = "booted callbacks connected efi_vars efi_vars_path full_console_log keep_machine_state keep_vm_state \
     last_lines logger monitor monitor_path name out_dir pid process qmp_client serial_thread shared_dir shell shell_path \
     start_command state_dir tmp_dir";
 

@@ -67,7 +67,7 @@ fn machines(script: &str) -> Vec<&str> {
 struct Mypy(PathBuf);
 
 impl Mypy {
-    /// Installs mypy from PyPI, unless it is installed.
+    /// Installs mypy by pip, unless it is installed.
     fn installed() -> Result<Self> {
         let dir = workspace().join("target").join(MYPY.replace("==", "-"));
         if !dir.is_dir() {

@@ -18,6 +18,7 @@ from test_driver.keys import CHAR_TO_KEY as CHAR_TO_KEY
 from test_driver.logger import Logger, rootlog
 from test_driver.machine.console import Console
 from test_driver.machine.files import Files
+from test_driver.machine.firmware import Firmware
 from test_driver.machine.keyboard import Keyboard
 from test_driver.machine.lifecycle import Lifecycle
 from test_driver.machine.monitor import Monitors
@@ -72,6 +73,7 @@ class Machine(
     Signs,
     Screen,
     Monitors,
+    Firmware,
 ):
     """A virtual machine.
 
