@@ -80,7 +80,7 @@ pub(crate) struct Cli {
 
     /// Starts each machine from a template in DIR, which is created on first use and kept
     /// until it is removed. The guest has then already booted, alone on its networks, and
-    /// its console log begins after the boot. Requires the root shell in the guest
+    /// its console log begins with that of this boot. Requires the root shell in the guest
     #[arg(long, value_name = "DIR", conflicts_with = "keep_vm_state")]
     pub(crate) templates: Option<PathBuf>,
 

@@ -93,14 +93,15 @@ impl Error {
         text.lines().next().unwrap_or_default().to_owned()
     }
 
-    /// Whether the guest's shell was replaced by another one.
+    /// Whether the guest's shell was replaced by another one, or the guest was reset.
     pub(crate) fn is_shell_restart(&self) -> bool {
         matches!(
             *self.kind,
-            ErrorKind::Shell {
-                source: backdoor_shell::Error::Restarted { .. },
-                ..
-            }
+            ErrorKind::GuestReset { .. }
+                | ErrorKind::Shell {
+                    source: backdoor_shell::Error::Restarted { .. },
+                    ..
+                }
         )
     }
 

@@ -1,4 +1,4 @@
-//! A running Linux guest, driven through its root shell. Knows nothing of QEMU.
+//! A running Linux guest, driven through its root shell, whatever runs it.
 
 mod commands;
 mod conditions;
@@ -99,6 +99,14 @@ impl Running {
             console: self.lifetime.last_console_lines(),
         }
     }
+
+    /// The error of an operation in the guest's shell that a reset has ended.
+    fn reset_error(&self, doing: &str) -> ErrorKind {
+        ErrorKind::GuestReset {
+            doing: doing.to_owned(),
+            console: self.lifetime.last_console_lines(),
+        }
+    }
 }
 
 impl Guest {
@@ -189,15 +197,15 @@ impl Guest {
         &self.shared.signs
     }
 
-    /// The process id of the guest's QEMU, if it runs.
+    /// The id of the process that runs the guest, if it runs.
     pub fn pid(&self) -> Option<u32> {
         let running = self.current()?;
         let lifetime = &running.lifetime;
         lifetime.exit_status().is_none().then(|| lifetime.pid())
     }
 
-    /// QEMU's exit status, if it was started and has exited; until the machine is
-    /// [released](crate::Machine::release).
+    /// The exit status of the process that ran the guest, if it was started and has exited;
+    /// until the machine is [released](crate::Machine::release).
     pub fn exit_status(&self) -> Option<ExitStatus> {
         self.current()?.lifetime.exit_status()
     }
@@ -267,12 +275,28 @@ impl Guest {
     }
 
     /// Probes until `what` has happened, for as long as this handle waits, or until the
-    /// guest dies. `probe` is passed the time that is left.
-    pub(crate) async fn wait<T, F>(&self, what: &str, probe: impl FnMut(Duration) -> F) -> Result<T>
+    /// guest dies. It may reboot meanwhile, if it is allowed to. `probe` is passed the time
+    /// that is left.
+    pub(crate) async fn wait<T, F>(
+        &self,
+        what: &str,
+        mut probe: impl FnMut(Duration) -> F,
+    ) -> Result<T>
     where
         F: Future<Output = Result<Probe<T>>>,
     {
         let running = self.running(what)?;
+        let probe = |left| {
+            let probed = probe(left);
+            async {
+                match probed.await {
+                    Err(error) if error.is_shell_restart() => {
+                        Ok(Probe::Pending(error.summary_line()))
+                    }
+                    probed => probed,
+                }
+            }
+        };
         // The errors of probes are complete; those of the guest's end are made here.
         let wait = Box::pin(async { Ok(waiting::wait(self.limit, probe).await) });
         match self.until_guest_end(&running, what, wait).await?? {

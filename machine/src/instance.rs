@@ -8,6 +8,7 @@ mod diagnosis;
 pub(crate) mod disks;
 mod event_watch;
 mod launch;
+mod liveness;
 mod migration;
 mod monitors;
 mod network_info;

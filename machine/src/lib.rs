@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 mod error;
+mod exit_reason;
 mod guest;
 mod host;
 mod instance;
@@ -18,6 +19,7 @@ mod unit;
 
 pub use backdoor_shell::{Command, DEFAULT_TIMEOUT, Exit, MAX_OUTPUT, Output, TerminalKind, quote};
 pub use error::{Error, ErrorKind, Evidence, INFRASTRUCTURE, Result};
+pub use exit_reason::ExitReason;
 pub use guest::{DEFAULT_LIMIT, Guest, PollingCondition};
 pub use host::accelerator::{Accelerator, accelerator};
 pub use host::tmp_dir::TmpDir;
@@ -26,7 +28,7 @@ pub use host::vlan::Vlan;
 pub use machine::Button;
 pub use machine::{Builder, DEFAULT_KEY_DELAY, Machine, Snapshot};
 pub use start::{LegacyStartCommand, QemuCommand, ShellCommand, StartCommand, StartScript};
-pub use template::{Template, TemplateBuilder};
+pub use template::{LazyTemplate, Template, TemplateBuilder};
 pub use time_scale::scaled;
 pub use trouble::{Meaning, Trouble};
 pub use unit::Unit;

@@ -4,6 +4,7 @@ mod cache;
 mod first_start;
 mod hash;
 mod key;
+mod lazy;
 mod make;
 mod prefetch;
 mod step;
@@ -11,6 +12,8 @@ mod step;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+pub use lazy::LazyTemplate;
 
 use self::cache::CacheEntry;
 use self::prefetch::Prefetch;
@@ -43,6 +46,8 @@ use crate::unit::Unit;
 /// Clones share the template's RAM and disks copy-on-write. Each has its own state
 /// directory, clock, random numbers, machine id, and hardware addresses on networks with
 /// other machines. Its console log starts empty, and a start after a shutdown boots.
+///
+/// [`LazyTemplate`] is a template in a `static`, for tests that share it.
 ///
 /// A machine that can't be saved is booted and prepared for each clone instead, with a
 /// warning.
@@ -131,13 +136,13 @@ impl Template {
     }
 
     /// The log of the serial console up to the saving; the file does not exist if
-    /// the machine [can't be saved](Self::cannot).
+    /// the machine [can't be saved](Self::unsupported_reason).
     pub fn console_log(&self) -> PathBuf {
         self.saved.console_log()
     }
 
     /// Why clones are booted, if that was known when this handle was made.
-    pub fn cannot(&self) -> Option<&str> {
+    pub fn unsupported_reason(&self) -> Option<&str> {
         self.saved.manifest.unsupported_reason.as_deref()
     }
 
@@ -155,7 +160,7 @@ impl Template {
         }
     }
 
-    /// The same with a name and directories of choice; never [made ahead](Self::ahead).
+    /// The same with a name and directories of choice; never [prefetched](Self::prefetch).
     ///
     /// # Errors
     /// As [`clone_machine`](Self::clone_machine).

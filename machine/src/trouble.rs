@@ -13,6 +13,9 @@ pub enum Meaning {
     Noted,
     /// The guest is dead: every operation that waits for it fails at once.
     Ends,
+    /// The guest is probably dead: every operation that waits for it fails, unless the
+    /// guest shows within five seconds that it is alive.
+    EndsIfSilent,
 }
 
 /// A sign of trouble that a machine has shown.
@@ -21,11 +24,12 @@ pub enum Meaning {
 pub struct Trouble {
     /// The kind of trouble, such as `out of memory`.
     pub name: String,
-    /// The first console line that shows it, safe to print; or QEMU's report.
+    /// The first console line that shows it, safe to print; or the report of whatever runs
+    /// the guest.
     pub line: String,
     /// How many times it was seen.
     pub count: u32,
-    /// Whether QEMU could not serve the guest, which is not the guest's fault.
+    /// Whether whatever runs the guest has failed, which is not the guest's fault.
     pub(crate) is_infrastructure: bool,
 }
 

@@ -56,7 +56,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         booted_work.as_secs_f64() / worked.as_secs_f64()
     );
 
-    let prefetching = template.ahead();
+    let prefetching = template.prefetch();
     let mut answering = Vec::new();
     let mut vm = prefetching.clone_machine().await?;
     for _ in 0..ROUNDS {

@@ -114,7 +114,7 @@ async fn a_deep_directory() {
     assert_eq!(vm.succeed("echo deep").await.unwrap(), "deep\n");
     let template = template("minimal").cache_dir(deep.join("templates"));
     let template = template.build().await.unwrap();
-    assert_eq!(template.cannot(), None);
+    assert_eq!(template.unsupported_reason(), None);
     let vm = template.clone_machine().await.unwrap();
     assert_eq!(vm.succeed("echo deep").await.unwrap(), "deep\n");
 }

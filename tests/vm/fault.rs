@@ -18,6 +18,8 @@ mod panics;
 mod qemu_dies;
 /// A stopped QEMU or guest.
 mod qemu_hangs;
+/// Reboots, allowed or not.
+mod reboots;
 
 use std::path::{Path, PathBuf};
 

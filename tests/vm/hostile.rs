@@ -4,8 +4,8 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
-use machine::{ErrorKind, Machine};
-use vm_tests::{fresh, fresh_with};
+use machine::{ErrorKind, ExitReason, Machine};
+use vm_tests::{fresh, fresh_with, scaled};
 
 /// The limit for the growth of the driver's memory, in KiB.
 const BOUND: u64 = 96 << 10;
@@ -337,4 +337,42 @@ async fn a_deep_share_is_removed_with_its_machine() {
     assert!(share.join("d/".repeat(100)).exists());
     drop(vm);
     assert!(!share.parent().unwrap().exists());
+}
+
+/// Any program can print the last line of a kernel that has panicked. Meanwhile the guest is
+/// idle, runs a program, or works in its kernel for longer than it may be silent.
+#[tokio::test]
+async fn a_panic_that_is_only_printed_ends_nothing() {
+    let vm = fresh("systemd").await;
+    let print = "echo 'QEMU could not ---[ end Kernel panic - not syncing: x ]---'";
+    let seconds = scaled(Duration::from_secs(8)).as_secs();
+    for meanwhile in [
+        format!("sleep {seconds}"),
+        format!("timeout {seconds} bash -c 'while :; do :; done' || true"),
+    ] {
+        for console in ["/dev/ttyS0", "/dev/stderr"] {
+            let command = format!("{print} >{console}; {meanwhile}");
+            vm.succeed(command).await.unwrap();
+        }
+    }
+    let works = format!("timeout {seconds} dd if=/dev/zero of=/dev/null bs=16M >&2 &");
+    vm.succeed(format!("{works} {print} >&2")).await.unwrap();
+    let limited = vm.within(Duration::from_secs(8));
+    let end = limited.wait_for_shutdown().await.unwrap_err();
+    assert!(end.is_timeout(), "{end}");
+
+    // It is mentioned, but blames nobody.
+    let error = vm.succeed("false").await.unwrap_err();
+    assert!(
+        error.to_string().contains("kernel panic (5 times): QEMU"),
+        "{error}"
+    );
+    assert!(!error.is_infrastructure(), "{error}");
+
+    // Nor does it explain how QEMU ends.
+    let error = vm.succeed("poweroff -f").await.unwrap_err();
+    let ErrorKind::Exited { reason, .. } = error.kind() else {
+        panic!("{error}")
+    };
+    assert_eq!(*reason, Some(ExitReason::PowerOff));
 }

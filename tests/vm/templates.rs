@@ -7,7 +7,7 @@ mod network;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use machine::{Machine, Template};
+use machine::{LazyTemplate, Machine, Template};
 use vm_tests::{SOON, systemd, template};
 
 pub(crate) const PREPARED: &str = "multi-user.target";
@@ -18,7 +18,7 @@ pub(crate) const SLEEPS: &str = "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep 
 #[tokio::test]
 async fn clones_are_independent() {
     let template = template("minimal").build().await.unwrap();
-    assert_eq!(template.cannot(), None);
+    assert_eq!(template.unsupported_reason(), None);
     let [one, other] = [
         template.clone_machine().await,
         template.clone_machine().await,
@@ -44,7 +44,7 @@ async fn clones_are_independent() {
 
 #[tokio::test]
 async fn clones_are_made_in_advance() {
-    let template = template("minimal").build().await.unwrap().ahead();
+    let template = template("minimal").build().await.unwrap().prefetch();
     let [one, other] = [
         template.clone_machine().await,
         template.clone_machine().await,
@@ -55,6 +55,56 @@ async fn clones_are_made_in_advance() {
     let uuid = "cat /proc/sys/kernel/random/uuid";
     let [of_one, of_other] = [one.succeed(uuid).await, other.succeed(uuid).await];
     assert_ne!(of_one.unwrap(), of_other.unwrap());
+}
+
+/// Runs `test` as `#[tokio::test]` does.
+fn on_a_runtime<T>(test: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().build().unwrap().block_on(test)
+}
+
+async fn check_guest(vm: &Machine) {
+    let output = vm.succeed("echo on the console >/dev/ttyS0; echo right");
+    assert_eq!(output.await.unwrap(), "right\n");
+    vm.wait_for_console_text("on the console").await.unwrap();
+    let status = vm.send_monitor_command("info status").await.unwrap();
+    assert!(status.contains("running"), "{status}");
+    vm.crash().await.unwrap();
+}
+
+/// A process that runs several tests has a runtime for each.
+#[test]
+fn a_prefetched_clone_outlives_the_runtime_of_a_test() {
+    let template = on_a_runtime(async {
+        let template = template("minimal").build().await.unwrap().prefetch();
+        check_guest(&template.clone_machine().await.unwrap()).await;
+        template
+    });
+    for _ in 0..2 {
+        on_a_runtime(async {
+            check_guest(&template.clone_machine().await.unwrap()).await;
+        });
+    }
+}
+
+#[test]
+fn tests_share_a_template_in_a_static() {
+    static MINIMAL: LazyTemplate = LazyTemplate::new(|| template("minimal"));
+    std::thread::scope(|tests| {
+        for _ in 0..2 {
+            tests.spawn(|| {
+                on_a_runtime(async {
+                    check_guest(&MINIMAL.clone_machine().await.unwrap()).await;
+                });
+            });
+        }
+    });
+    on_a_runtime(async {
+        let named = MINIMAL.clone_with(|builder| builder.name("another")).await;
+        let named = named.unwrap();
+        assert_eq!(named.name(), "another");
+        check_guest(&named).await;
+    });
 }
 
 #[tokio::test]
@@ -175,7 +225,7 @@ async fn a_template_of_a_clone() {
             .build()
     };
     let template = extended().await.unwrap();
-    assert_eq!(template.cannot(), None);
+    assert_eq!(template.unsupported_reason(), None);
     let vm = template.clone_machine().await.unwrap();
     let files = vm
         .succeed("cat /disk/base /disk/more /tmp/tools/tool")
@@ -202,11 +252,12 @@ fn dir_of(template: &Template) -> PathBuf {
     template.console_log().parent().unwrap().to_owned()
 }
 
-async fn has_booted(vm: &Machine) -> bool {
-    vm.get_console_log()
-        .await
+/// Whether it has booted, rather than continued from a template.
+fn has_booted(vm: &Machine) -> bool {
+    let arguments = std::fs::read(format!("/proc/{}/cmdline", vm.pid().unwrap())).unwrap();
+    !String::from_utf8(arguments)
         .unwrap()
-        .contains("Linux version")
+        .contains("\0-incoming\0")
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use backdoor_shell::Exit;
 
-use super::text::{CommandExit, Exited, Looked, Waited};
+use super::text::{Because, CommandExit, Exited, Looked, Waited};
+use crate::exit_reason::ExitReason;
 use crate::trouble::Trouble;
 use crate::unit::Unit;
 
@@ -94,13 +95,17 @@ pub enum ErrorKind {
         /// The last lines of its standard error.
         stderr: Vec<String>,
     },
-    /// QEMU, or its start command, exited during the operation.
-    #[error("{doing}: QEMU has ended ({status})")]
+    /// The process that ran the guest, or its start command, exited during the operation.
+    #[error("{doing}: {process} has ended ({status}){}", Because(reason))]
     Exited {
         /// The operation.
         doing: String,
+        /// What the process is: `QEMU`.
+        process: &'static str,
         /// The exit status.
         status: ExitStatus,
+        /// Why it has exited, if it has reported that.
+        reason: Option<ExitReason>,
         /// Whether it exited before it had connected to its monitors.
         starting: bool,
         /// The last lines of its standard error.
@@ -115,8 +120,17 @@ pub enum ErrorKind {
         doing: String,
         /// The cause.
         trouble: Trouble,
-        /// QEMU's exit status, if it has exited.
+        /// The exit status of the process that ran the guest, if it has exited.
         status: Option<ExitStatus>,
+        /// The last lines of the console.
+        console: Vec<String>,
+    },
+    /// The guest was reset during the operation, by a reboot, say. The next operation waits
+    /// for its new boot.
+    #[error("{doing}: the guest was reset, or has rebooted")]
+    GuestReset {
+        /// The operation.
+        doing: String,
         /// The last lines of the console.
         console: Vec<String>,
     },
@@ -318,6 +332,7 @@ impl ErrorKind {
                 stderr, console, ..
             } => vec![(STDERR, stderr), (CONSOLE, console)],
             Self::GuestEnded { console, .. }
+            | Self::GuestReset { console, .. }
             | Self::TimedOut { console, .. }
             | Self::Shell { console, .. } => vec![(CONSOLE, console)],
             Self::CommandFailed { output, .. }

@@ -33,6 +33,7 @@ fn has_source(kind: &ErrorKind) -> bool {
         | ErrorKind::NoConnection { .. }
         | ErrorKind::Exited { .. }
         | ErrorKind::GuestEnded { .. }
+        | ErrorKind::GuestReset { .. }
         | ErrorKind::CommandFailed { .. }
         | ErrorKind::CommandSucceeded { .. }
         | ErrorKind::TimedOut { .. }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use backdoor_shell::Exit;
 
+use crate::exit_reason::ExitReason;
+
 /// An error and all its sources, with `: ` between them.
 pub(super) struct Chain<'a>(pub(super) &'a dyn StdError);
 
@@ -81,13 +83,25 @@ impl fmt::Display for Looked {
     }
 }
 
-/// QEMU's exit status, if it has exited.
+/// The exit status of the process that ran the guest, if it has exited.
 pub(super) struct Exited<'a>(pub(super) &'a Option<ExitStatus>);
 
 impl fmt::Display for Exited<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(status) => write!(f, "; QEMU has ended ({status})"),
+            Some(status) => write!(f, "; the machine has ended ({status})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why it has exited, if that is known.
+pub(super) struct Because<'a>(pub(super) &'a Option<ExitReason>);
+
+impl fmt::Display for Because<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(reason) => write!(f, ": {reason}"),
             None => Ok(()),
         }
     }

@@ -85,7 +85,7 @@ impl Guest {
     /// Types on the serial console: `send_console("root\n")` logs in.
     ///
     /// # Errors
-    /// [`Console`](ErrorKind::Console) if QEMU does not read it.
+    /// [`Console`](ErrorKind::Console) if nothing reads it.
     ///
     /// # Cancellation
     /// Some of the characters may have been typed.
@@ -95,11 +95,8 @@ impl Guest {
         let lifetime = &running.lifetime;
         let sent = async {
             let sent = timeout(self.limit(), lifetime.console.send(chars.as_bytes())).await;
-            let timed_out = |_| {
-                let what = format!("QEMU to answer ({doing})");
-                lifetime.timed_out(self.limit(), &what, 1, "no answer")
-            };
-            sent.map_err(timed_out)?.map_err(ErrorKind::Console)
+            let sent = sent.map_err(|_| lifetime.no_answer(doing, self.limit()))?;
+            sent.map_err(ErrorKind::Console)
         };
         self.until_exit(&running, doing, sent).await
     }

@@ -2,6 +2,8 @@
 //! whatever runs it.
 
 mod signs;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -19,8 +21,10 @@ const MAX_KINDS: usize = 16;
 #[derive(Clone, Debug, PartialEq)]
 struct End {
     trouble: Trouble,
+    /// Not if only the console shows it: any program can print that.
+    is_certain: bool,
     /// Whether the guest's process goes on. After a kernel panic this is known only from
-    /// the kernel's last line: it may reboot instead, which ends QEMU.
+    /// the kernel's last line: it may reboot instead, which may end the process.
     stays: bool,
 }
 
@@ -28,15 +32,18 @@ struct End {
 #[derive(Debug)]
 pub(crate) struct ConsoleWatch {
     signs: Arc<Mutex<Signs>>,
+    /// Whether the guest can reboot without the end of its process.
+    may_reboot: bool,
     seen: Mutex<Vec<Trouble>>,
     /// Each kind once.
     ends: watch::Sender<Vec<End>>,
 }
 
 impl ConsoleWatch {
-    pub(crate) fn new(signs: Arc<Mutex<Signs>>) -> Self {
+    pub(crate) fn new(signs: Arc<Mutex<Signs>>, may_reboot: bool) -> Self {
         Self {
             signs,
+            may_reboot,
             seen: Mutex::default(),
             ends: watch::Sender::new(Vec::new()),
         }
@@ -47,27 +54,41 @@ impl ConsoleWatch {
         let seen = self.signs.lock().in_line(line);
         if let Some((name, meaning)) = seen {
             let trouble = self.count(&name, &serial_log::printable(line), false);
-            if meaning == Meaning::Ends {
-                self.end(trouble, true);
+            if meaning != Meaning::Noted {
+                let is_certain = meaning == Meaning::Ends;
+                let stays = true;
+                self.end(End {
+                    trouble,
+                    is_certain,
+                    stays,
+                });
             }
         }
     }
 
-    /// Records trouble that ends the guest, unless trouble of this kind is allowed.
-    /// `stays` says whether the guest's process is known to go on.
+    /// Records a report of whatever runs the guest that the guest is dead, unless trouble
+    /// of this kind is allowed. `stays` says whether the guest's process is known to go on.
     pub(crate) fn end_by(&self, name: &str, line: &str, stays: bool, is_infrastructure: bool) {
         if !self.signs.lock().allows(name) {
             let trouble = self.count(name, &serial_log::printable(line), is_infrastructure);
-            self.end(trouble, stays);
+            let is_certain = true;
+            self.end(End {
+                trouble,
+                is_certain,
+                stays,
+            });
         }
     }
 
-    fn end(&self, trouble: Trouble, stays: bool) {
+    fn end(&self, end: End) {
         self.ends.send_modify(|ends| {
-            let known = ends.iter_mut().find(|end| end.trouble.name == trouble.name);
-            match known {
-                Some(known) => known.stays |= stays,
-                None => ends.push(End { trouble, stays }),
+            let mut known = ends.iter_mut();
+            match known.find(|known| known.trouble.name == end.trouble.name) {
+                Some(known) => {
+                    known.is_certain |= end.is_certain;
+                    known.stays |= end.stays;
+                }
+                None => ends.push(end),
             }
         });
     }
@@ -105,12 +126,34 @@ impl ConsoleWatch {
 
     /// Waits for the guest to die of trouble that is not allowed.
     pub(crate) async fn ended(&self) -> Trouble {
-        self.end_that(|_| true).await
+        self.end_that(|end| self.is_final(end)).await
     }
 
     /// Waits for the guest to die while its process goes on.
     pub(crate) async fn stays(&self) -> Trouble {
-        self.end_that(|end| end.stays).await
+        self.end_that(|end| end.is_certain && end.stays).await
+    }
+
+    /// Waits until only the console shows that the guest is dead.
+    pub(crate) async fn claimed(&self) -> Trouble {
+        self.end_that(|end| !end.is_certain).await
+    }
+
+    /// The guest has shown no sign of life since it was claimed to be dead of `trouble`.
+    pub(crate) fn confirm(&self, trouble: &Trouble) {
+        self.ends.send_modify(|ends| {
+            let mut claims = ends.iter_mut();
+            if let Some(claim) = claims.find(|end| end.trouble.name == trouble.name) {
+                claim.is_certain = true;
+            }
+        });
+    }
+
+    /// The guest is alive, although it was claimed to be dead of `trouble`.
+    pub(crate) fn refute(&self, trouble: &Trouble) {
+        self.ends.send_modify(|ends| {
+            ends.retain(|end| end.is_certain || end.trouble.name != trouble.name);
+        });
     }
 
     async fn end_that(&self, counts: impl Fn(&End) -> bool) -> Trouble {
@@ -128,7 +171,11 @@ impl ConsoleWatch {
 
     /// What has ended the guest, if anything has.
     pub(crate) fn end_so_far(&self) -> Option<Trouble> {
-        self.first(&self.ends.borrow(), |_| true)
+        self.first(&self.ends.borrow(), |end| self.is_final(end))
+    }
+
+    fn is_final(&self, end: &End) -> bool {
+        end.is_certain && (end.stays || !self.may_reboot)
     }
 
     /// The first end that counts. Trouble may be allowed after it was recorded.
@@ -139,108 +186,14 @@ impl ConsoleWatch {
         Some(end.trouble.clone())
     }
 
+    /// Forgets what has ended the guest: it boots again.
+    pub(crate) fn restart(&self) {
+        self.ends.send_replace(Vec::new());
+    }
+
     /// Forgets everything: the guest was restored to an earlier state.
     pub(crate) fn forget(&self) {
         self.seen.lock().clear();
-        self.ends.send_replace(Vec::new());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_util::FutureExt as _;
-
-    use super::*;
-    use crate::trouble::PANIC;
-
-    fn watch() -> ConsoleWatch {
-        ConsoleWatch::new(Arc::default())
-    }
-
-    #[test]
-    fn trouble_seen_twice_is_listed_once() {
-        let watch = watch();
-        watch.see_line("init invoked oom-killer: gfp_mask=0x100cca");
-        watch.see_line("\u{1b}[31msh invoked oom-killer: gfp_mask=0x100cca");
-        let seen = watch.seen();
-        assert_eq!(seen.len(), 1, "{seen:?}");
-        assert_eq!(
-            seen[0].to_string(),
-            "out of memory (2 times): init invoked oom-killer: gfp_mask=0x100cca"
-        );
-        assert_eq!(watch.ended().now_or_never(), None);
-    }
-
-    #[test]
-    fn a_kernel_that_does_not_reboot_ends_the_guest() {
-        let watch = watch();
-        watch.see_line("[    1.0] Kernel panic - not syncing: it hurts");
-        // It may have begun to reboot.
-        assert_eq!(watch.ended().now_or_never(), None);
-        watch.see_line("[    1.1] ---[ end Kernel panic - not syncing: it hurts ]---");
-        let trouble = watch.ended().now_or_never().unwrap();
-        assert_eq!(
-            trouble.line,
-            "[    1.0] Kernel panic - not syncing: it hurts"
-        );
-        watch.forget();
-        assert_eq!(watch.ended().now_or_never(), None);
-        assert_eq!(watch.seen(), []);
-    }
-
-    #[test]
-    fn the_guests_process_may_go_on_or_not() {
-        let watch = watch();
-        watch.end_by(PANIC, "pvpanic", false, false);
-        assert_eq!(watch.ended().now_or_never().unwrap().name, PANIC);
-        // It may still reboot.
-        assert_eq!(watch.stays().now_or_never(), None);
-        watch.see_line("[    1.1] ---[ end Kernel panic - not syncing: it hurts ]---");
-        assert_eq!(watch.stays().now_or_never().unwrap().name, PANIC);
-    }
-
-    #[test]
-    fn allowed_trouble_is_not_listed() {
-        let watch = watch();
-        watch.see_line("traps: a[1] general protection fault");
-        watch.see_line("BUG: unable to handle page fault for address: 0");
-        watch.signs.lock().allow("kernel oops").unwrap();
-        assert_eq!(watch.seen(), []);
-        watch.signs.lock().allow(PANIC).unwrap();
-        watch.see_line("---[ end Kernel panic - not syncing: it hurts ]---");
-        watch.end_by(PANIC, "pvpanic", false, false);
-        assert_eq!(watch.ended().now_or_never(), None);
-    }
-
-    #[test]
-    fn trouble_allowed_afterwards_ends_nothing() {
-        let watch = watch();
-        watch.see_line("---[ end Kernel panic - not syncing: it hurts ]---");
-        watch.signs.lock().allow("disk error").unwrap();
-        assert_eq!(watch.ended().now_or_never().unwrap().name, PANIC);
-        watch.signs.lock().allow(PANIC).unwrap();
-        assert_eq!(watch.ended().now_or_never(), None);
-        // As if the line had been matched before it was allowed.
-        watch.end(watch.count(PANIC, "---[ end Kernel panic", false), true);
-        assert_eq!(watch.ended().now_or_never(), None);
-    }
-
-    #[test]
-    fn an_allowed_end_hides_no_other() {
-        let watch = watch();
-        watch.see_line("---[ end Kernel panic - not syncing: it hurts ]---");
-        watch.end_by("disk error", "No space left on device", true, true);
-        watch.signs.lock().allow(PANIC).unwrap();
-        assert_eq!(watch.ended().now_or_never().unwrap().name, "disk error");
-    }
-
-    #[test]
-    fn a_report_of_the_hosts_fault_replaces_its_symptom() {
-        let watch = watch();
-        watch.see_line("[    9.9] I/O error, dev vda, sector 2048 op 0x1:(WRITE)");
-        watch.end_by("disk error", "QEMU could not write", true, true);
-        let end = watch.ended().now_or_never().unwrap();
-        assert!(end.is_infrastructure);
-        assert_eq!(end.line, "QEMU could not write");
+        self.restart();
     }
 }

@@ -63,7 +63,7 @@ impl Guest {
             }
             Ok(Some(output)) => output.text(),
             Ok(None) => format!("({BUSY})"),
-            // Such as QEMU's exit, which the error says already.
+            // Such as the process's exit, which the error says already.
             Err(failure) if discriminant(failure.kind()) == discriminant(error.kind()) => {
                 return error;
             }

@@ -1,4 +1,4 @@
-//! The 9p shares that a guest has mounted: QEMU can't save a guest that has.
+//! The 9p shares that a guest has mounted: it can't be saved with them.
 
 use serde::{Deserialize, Serialize};
 

@@ -2,15 +2,16 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use backdoor_shell::{Command, Output, Shell};
+use backdoor_shell::{Command, Output, Session, Shell};
 use tokio::net::UnixStream;
 use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::time::timeout;
 
 use super::{Guest, Running};
 use crate::error::{ErrorKind, Result};
+use crate::sync::Mutex;
 use crate::trace;
 
 /// How often a guest that does not boot is mentioned.
@@ -28,48 +29,119 @@ pub(crate) type GuestShell = Shell<UnixStream>;
 #[derive(Debug)]
 pub(crate) struct ShellGate {
     shell: Arc<tokio::sync::Mutex<GuestShell>>,
+    state: Arc<State>,
+}
+
+#[derive(Debug)]
+struct State {
     /// Whether the shell was connected when its lock was last released.
     is_connected: watch::Sender<bool>,
+    /// When the shell last greeted or was connected. Times are those of the host's clock.
+    greeted: Mutex<SystemTime>,
+    /// When the guest was last reset, which ends its shell.
+    reset: watch::Sender<SystemTime>,
 }
 
 impl ShellGate {
     pub(crate) fn new(shell: GuestShell) -> Self {
         Self {
             shell: Arc::new(tokio::sync::Mutex::new(shell)),
-            is_connected: watch::Sender::new(false),
+            state: Arc::new(State {
+                is_connected: watch::Sender::new(false),
+                greeted: Mutex::new(UNIX_EPOCH),
+                reset: watch::Sender::new(UNIX_EPOCH),
+            }),
         }
     }
 
     pub(crate) fn is_connected(&self) -> bool {
-        *self.is_connected.borrow()
+        *self.state.is_connected.borrow()
     }
 
     /// Waits until another caller has connected the shell.
     async fn connected(&self) {
-        let mut news = self.is_connected.subscribe();
+        let mut news = self.state.is_connected.subscribe();
         // The sender is in `self`.
         let _ = news.wait_for(|is_connected| *is_connected).await;
     }
 
+    /// The guest was reset at this time. A shell that was connected later is that of the new
+    /// boot, even if this report comes last.
+    pub(crate) fn reset(&self, time: SystemTime) {
+        let State {
+            is_connected,
+            reset,
+            ..
+        } = &*self.state;
+        reset.send_replace(time);
+        if self.state.was_reset() {
+            is_connected.send_replace(false);
+        }
+    }
+
+    /// Waits until the guest was reset after this time.
+    pub(crate) async fn reset_after(&self, time: SystemTime) {
+        let mut reset = self.state.reset.subscribe();
+        // The sender is in `self`.
+        let _ = reset.wait_for(|reset| *reset > time).await;
+    }
+
     /// Locks the shell for as long as it takes.
     pub(crate) async fn lock(&self) -> ShellGuard {
-        ShellGuard {
+        let mut guard = ShellGuard {
             shell: Arc::clone(&self.shell).lock_owned().await,
-            is_connected: self.is_connected.clone(),
+            state: Arc::clone(&self.state),
+        };
+        if guard.state.was_reset() {
+            guard.shell.disconnect();
         }
+        guard
+    }
+}
+
+impl State {
+    fn greets(&self) {
+        *self.greeted.lock() = SystemTime::now();
+    }
+
+    /// Whether the guest was reset since its shell greeted.
+    fn was_reset(&self) -> bool {
+        *self.reset.borrow() > *self.greeted.lock()
+    }
+
+    /// Waits for that.
+    async fn until_reset(&self) {
+        let mut reset = self.reset.subscribe();
+        // The sender is in `self`.
+        let _ = reset.wait_for(|reset| *reset > *self.greeted.lock()).await;
     }
 }
 
 /// The locked shell.
 pub(crate) struct ShellGuard {
     pub(crate) shell: OwnedMutexGuard<GuestShell>,
-    is_connected: watch::Sender<bool>,
+    state: Arc<State>,
 }
 
 impl ShellGuard {
+    /// Resumes the shell of a guest that was restored.
+    pub(crate) fn rewind(&mut self, session: Session) {
+        self.shell.rewind(session);
+        self.state.greets();
+    }
+
+    /// Connects a shell that is not connected.
+    async fn connect(&mut self, on_line: impl FnMut(&str)) -> Result<(), backdoor_shell::Error> {
+        self.shell.connect(on_line).await?;
+        self.state.greets();
+        self.publish();
+        Ok(())
+    }
+
     /// Announces whether the shell is connected.
     fn publish(&self) {
-        self.is_connected.send_replace(self.shell.is_connected());
+        let is_connected = self.shell.is_connected() && !self.state.was_reset();
+        self.state.is_connected.send_replace(is_connected);
     }
 }
 
@@ -114,8 +186,8 @@ impl Guest {
         result
     }
 
-    /// Runs `operation` with a guest's shell, connected. The guest may not be the machine's
-    /// current one yet.
+    /// Runs `operation` with a guest's shell, connected; a reset of the guest ends it. The
+    /// guest may not be the machine's current one yet.
     pub(crate) async fn with_shell<T>(
         &self,
         running: &Running,
@@ -125,9 +197,18 @@ impl Guest {
         let lock = async { Ok(running.gate.lock().await) };
         let mut guard = self.until_guest_end(running, doing, lock).await?;
         self.connect_shell(running, &mut guard, doing).await?;
+        let state = Arc::clone(&guard.state);
         self.until_guest_end(running, doing, async {
-            let result = operation(&mut guard.shell).await;
-            result.map_err(|source| running.shell_error(source))
+            tokio::select! {
+                biased;
+                result = operation(&mut guard.shell) => {
+                    if matches!(result, Err(backdoor_shell::Error::Restarted { .. })) {
+                        state.greets();
+                    }
+                    result.map_err(|source| running.shell_error(source))
+                }
+                () = state.until_reset() => Err(running.reset_error(doing)),
+            }
         })
         .await
     }
@@ -165,17 +246,15 @@ impl Guest {
         if guard.shell.is_connected() {
             return Ok(());
         }
-        let greeting = self.wait_for_greeting(running, &mut guard.shell);
+        let greeting = self.wait_for_greeting(running, guard);
         let connected = self.until_guest_end(running, doing, greeting);
-        self.step(BOOTING, connected).await?;
-        guard.publish();
-        Ok(())
+        self.step(BOOTING, connected).await
     }
 
     async fn wait_for_greeting(
         &self,
         running: &Running,
-        shell: &mut GuestShell,
+        guard: &mut ShellGuard,
     ) -> Result<(), ErrorKind> {
         let on_line = |line: &str| {
             let line = serial_log::printable(line);
@@ -185,7 +264,7 @@ impl Guest {
         let mut reminders = 0;
         while start.elapsed() < self.limit {
             let left = self.limit.saturating_sub(start.elapsed());
-            if let Ok(connected) = timeout(BOOT_REMINDER.min(left), shell.connect(on_line)).await {
+            if let Ok(connected) = timeout(BOOT_REMINDER.min(left), guard.connect(on_line)).await {
                 return connected.map_err(|source| running.shell_error(source));
             }
             reminders += 1;

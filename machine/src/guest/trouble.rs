@@ -9,10 +9,13 @@ use crate::trouble::{Meaning, Trouble};
 /// The console is watched for signs of trouble: `kernel panic`, `kernel oops`, `lock-up`,
 /// `kernel bug`, `kernel warning`, `out of memory`, `emergency shell`, `ordering cycle`,
 /// `dropped to initramfs`, `disk error`, `crash of a program`, `broken boot loader`. The
-/// next error mentions what was seen. A kernel panic without a reboot, as the console or
-/// QEMU's `pvpanic` device shows it, ends every wait for the guest at once with
-/// [`ErrorKind::GuestEnded`](crate::ErrorKind::GuestEnded); so does a guest that QEMU has
-/// stopped because the host's disk is full.
+/// next error mentions what was seen.
+///
+/// A guest that is dead ends every wait for it with
+/// [`ErrorKind::GuestEnded`](crate::ErrorKind::GuestEnded): at once if whatever runs it
+/// reports a kernel panic, or has stopped it because the host's disk is full. If only the
+/// console shows a panic, which any program can print there, the guest has five seconds to
+/// show that it is alive.
 impl Guest {
     /// The trouble that the machine has shown since its last start, each kind once.
     pub fn trouble(&self) -> Vec<Trouble> {

@@ -45,6 +45,12 @@ pub(crate) fn connections(sockets: &Sockets, allow_reboot: bool) -> Vec<OsString
         .into(),
         "-device".into(),
         "virtio-rng-pci".into(),
+        // Reports a panic of the guest's kernel, which then reboots or halts, as it is
+        // configured.
+        "-device".into(),
+        "pvpanic-pci".into(),
+        "-action".into(),
+        "panic=none".into(),
         "-serial".into(),
         "stdio".into(),
         // Otherwise a clone's network cards announce themselves five times, which wakes the
@@ -143,7 +149,7 @@ mod tests {
              -device virtserialport,chardev=shell-port,name=org.vmwright.shell \
              -chardev socket,id=clone-agent,path=/s,,1/clone-agent \
              -device virtserialport,chardev=clone-agent,name=org.vmwright.clone-agent \
-             -device virtio-rng-pci -serial stdio \
+             -device virtio-rng-pci -device pvpanic-pci -action panic=none -serial stdio \
              -global virtio-net-device.guest_announce=off"
         );
     }

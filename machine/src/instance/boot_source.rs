@@ -33,6 +33,15 @@ pub(crate) enum BootSource {
 }
 
 impl BootSource {
+    /// The console log of the boot, if it counts as that of the machine: the caller does not
+    /// know that it continues from a template.
+    pub(crate) fn boot_log(&self) -> Option<PathBuf> {
+        match self {
+            Self::SavedSelf(saved) => Some(saved.console_log()),
+            _ => None,
+        }
+    }
+
     /// The saved state from which the guest continues.
     pub(crate) fn saved(&self) -> Option<&SavedState> {
         match self {

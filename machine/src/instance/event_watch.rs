@@ -1,28 +1,78 @@
-//! QEMU's events that mean that the guest is dead.
+//! QEMU's events that mean that the guest is dead, has rebooted, or ends QEMU.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::StreamExt as _;
-use qmp_mon::{Event, Events};
+use qmp_mon::{Event, Events, Qmp};
 
+use super::liveness;
+use crate::exit_reason::ExitReason;
+use crate::guest::Running;
 use crate::guest::console_watch::ConsoleWatch;
 use crate::trouble::PANIC;
 
-/// Records such events in `watch` until the monitor closes.
-pub(super) async fn follow(watch: Arc<ConsoleWatch>, mut events: Events, allows_reboot: bool) {
-    while let Some(event) = events.next().await {
-        // Lost events and the monitor's end are reported elsewhere.
-        if let Ok(event) = event {
-            see(&watch, &event, allows_reboot);
+/// Records such events, and checks whether the guest is dead if its console shows so, until
+/// the monitor closes.
+pub(super) async fn follow(running: Weak<Running>, qmp: Qmp, mut events: Events) {
+    let Some(watch) = running.upgrade().map(|it| Arc::clone(&it.lifetime.watch)) else {
+        return;
+    };
+    let see_events = async {
+        while let Some(event) = events.next().await {
+            // Lost events and the monitor's end are reported elsewhere.
+            if let (Ok(event), Some(running)) = (event, running.upgrade()) {
+                see(&running, &event);
+            }
         }
+    };
+    tokio::select! {
+        () = see_events => {}
+        () = liveness::check_claims(&watch, &running, &qmp) => {}
+    }
+    if let Some(running) = running.upgrade() {
+        running.lifetime.reports.end();
     }
 }
 
-fn see(watch: &ConsoleWatch, event: &Event, allows_reboot: bool) {
+fn see(running: &Running, event: &Event) {
+    let lifetime = &running.lifetime;
+    match event.name.as_str() {
+        "RESET" => {
+            lifetime.watch.restart();
+            running.gate.reset(time(event));
+        }
+        "SHUTDOWN" => {
+            if let Some(reason) = exit_reason(event) {
+                lifetime.reports.exits(reason);
+            }
+        }
+        _ => see_end(&lifetime.watch, event),
+    }
+}
+
+/// By the host's clock.
+fn time(event: &Event) -> SystemTime {
+    let known = event.timestamp.and_then(|it| UNIX_EPOCH.checked_add(it));
+    known.unwrap_or_else(SystemTime::now)
+}
+
+/// Why QEMU is about to exit (`ShutdownCause` in QEMU's `qapi/run-state.json`).
+fn exit_reason(event: &Event) -> Option<ExitReason> {
+    match event.data["reason"].as_str()? {
+        "guest-reset" => Some(ExitReason::Reboot),
+        "host-qmp-system-reset" => Some(ExitReason::Reset),
+        "guest-shutdown" => Some(ExitReason::PowerOff),
+        "guest-panic" => Some(ExitReason::Panic),
+        "host-qmp-quit" | "host-signal" | "host-ui" => Some(ExitReason::Host),
+        _ => None,
+    }
+}
+
+fn see_end(watch: &ConsoleWatch, event: &Event) {
     let data = &event.data;
     match event.name.as_str() {
-        // A guest that may reboot may do so after a panic.
-        "GUEST_PANICKED" if !allows_reboot => {
+        "GUEST_PANICKED" => {
             watch.end_by(PANIC, "reported by QEMU's pvpanic device", false, false);
         }
         "BLOCK_IO_ERROR" if data["action"] == "stop" => {
@@ -46,8 +96,8 @@ mod tests {
 
     use super::*;
 
-    fn watch() -> ConsoleWatch {
-        ConsoleWatch::new(Arc::default())
+    fn watch(may_reboot: bool) -> ConsoleWatch {
+        ConsoleWatch::new(Arc::default(), may_reboot)
     }
 
     fn event(name: &str, data: &serde_json::Value) -> Event {
@@ -60,11 +110,11 @@ mod tests {
     #[test]
     fn a_panic_ends_a_guest_that_may_not_reboot() {
         let panicked = event("GUEST_PANICKED", &json!({ "action": "run" }));
-        let may_reboot = watch();
-        see(&may_reboot, &panicked, true);
+        let may_reboot = watch(true);
+        see_end(&may_reboot, &panicked);
         assert_eq!(may_reboot.ended().now_or_never(), None);
-        let ends = watch();
-        see(&ends, &panicked, false);
+        let ends = watch(false);
+        see_end(&ends, &panicked);
         assert_eq!(ends.ended().now_or_never().unwrap().name, PANIC);
         assert_eq!(ends.stays().now_or_never(), None);
     }
@@ -76,8 +126,8 @@ mod tests {
             &json!({ "device": "virtio0", "node-name": "#block1", "operation": "write",
                     "action": "stop", "nospace": true, "reason": "No space left on device" }),
         );
-        let watch = watch();
-        see(&watch, &full, false);
+        let watch = watch(false);
+        see_end(&watch, &full);
         let trouble = watch.stays().now_or_never().unwrap();
         assert!(trouble.is_infrastructure);
         assert_eq!(
@@ -85,5 +135,18 @@ mod tests {
             "disk error: QEMU could not write virtio0 and has stopped the guest: \
              No space left on device"
         );
+    }
+
+    #[test]
+    fn qemus_reasons_to_exit() {
+        for (reason, expected) in [
+            ("guest-reset", Some(ExitReason::Reboot)),
+            ("host-qmp-system-reset", Some(ExitReason::Reset)),
+            ("host-qmp-quit", Some(ExitReason::Host)),
+            ("one of a later version", None),
+        ] {
+            let shutdown = event("SHUTDOWN", &json!({ "guest": true, "reason": reason }));
+            assert_eq!(exit_reason(&shutdown), expected, "{reason}");
+        }
     }
 }

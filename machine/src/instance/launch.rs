@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use backdoor_shell::Shell;
 use qmp_mon::{EventHistory, Hmp, Qmp};
+use tokio::fs::File;
 use tokio::io::BufReader;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
@@ -15,7 +16,7 @@ use super::boot_source::BootSource;
 use super::{Instance, arguments, clone_agent, diagnosis, event_watch, monitor_error};
 use crate::error::{ErrorKind, Result};
 use crate::guest::console_watch::ConsoleWatch;
-use crate::guest::lifetime::Lifetime;
+use crate::guest::lifetime::{Lifetime, Setup};
 use crate::guest::shell_gate::ShellGate;
 use crate::guest::{Guest, Running};
 use crate::host::accelerator::accelerator;
@@ -59,22 +60,23 @@ impl Instance {
             shell,
             agent,
         } = connected.map_err(explain_exit)?;
-        let watch = Arc::clone(&lifetime.watch);
-        tokio::spawn(event_watch::follow(
-            watch,
-            qmp.events(),
-            launch.allow_reboot,
-        ));
         let (pid, monitor) = (lifetime.pid(), qmp.clone());
         lifetime.set_diagnosis(Box::new(move || {
             Box::pin(diagnosis::diagnose(pid, monitor.clone()))
         }));
+        lifetime.reports.begin();
+        let running = Arc::new(Running {
+            lifetime,
+            gate: ShellGate::new(shell),
+        });
+        tokio::spawn(event_watch::follow(
+            Arc::downgrade(&running),
+            qmp.clone(),
+            qmp.events(),
+        ));
         Ok(Self {
             _guest: guest.clone(),
-            running: Arc::new(Running {
-                lifetime,
-                gate: ShellGate::new(shell),
-            }),
+            running,
             hmp,
             events: EventHistory::new(qmp.events()),
             qmp,
@@ -110,8 +112,21 @@ async fn spawn(
     ];
     let env = env.map(|(name, value)| (OsString::from(name), value));
     let env = launch.env.iter().cloned().chain(env).collect();
-    let watch = Arc::new(ConsoleWatch::new(Arc::clone(guest.signs())));
-    Lifetime::spawn(guest.name(), spec, state, env, guest.shows_serial(), watch)
+    let boot_log = match launch.source.boot_log() {
+        Some(log) => Some(File::open(&log).await.map_err(at(&log))?),
+        None => None,
+    };
+    let signs = Arc::clone(guest.signs());
+    Lifetime::spawn(Setup {
+        machine: guest.name(),
+        name: "QEMU",
+        spec,
+        state,
+        env,
+        shows_serial: guest.shows_serial(),
+        watch: Arc::new(ConsoleWatch::new(signs, launch.allow_reboot)),
+        boot_log,
+    })
 }
 
 /// The sockets to which QEMU connects.

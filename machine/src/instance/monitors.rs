@@ -1,12 +1,15 @@
 //! Requests to QEMU's monitors, with a time limit.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use tokio::time::timeout;
 
 use super::Instance;
 use crate::error::{ErrorKind, Result};
+
+/// How long QEMU may take to reset the guest after it has answered.
+const RESET_LIMIT: Duration = Duration::from_secs(2);
 
 /// An instance whose answers are awaited for a limited time.
 #[derive(Clone, Copy)]
@@ -20,7 +23,9 @@ impl Ask<'_> {
     pub(crate) async fn qmp(&self, command: &str, arguments: Value) -> Result<Value, ErrorKind> {
         let doing = format!("QMP command `{command}`");
         let answer = async {
+            let begin = SystemTime::now();
             let executed = self.instance.qmp.execute(command, arguments).await;
+            self.reset(command, begin).await;
             executed.map_err(|source| monitor_error(&doing, source))
         };
         self.answer(&doing, answer).await
@@ -29,10 +34,28 @@ impl Ask<'_> {
     /// Sends a command to the human monitor and returns its reply.
     pub(crate) async fn hmp(&self, doing: &str, command: &str) -> Result<String, ErrorKind> {
         let answer = async {
+            let begin = SystemTime::now();
             let reply = self.instance.hmp.command(command).await;
+            self.reset(command, begin).await;
             reply.map_err(|source| monitor_error(doing, source))
         };
         self.answer(doing, answer).await
+    }
+
+    /// Waits until a reset that `command` requested at `begin` has taken place, shortly after
+    /// QEMU has answered: the guest's next command belongs to the new boot.
+    async fn reset(&self, command: &str, begin: SystemTime) {
+        if command.trim() == "system_reset" {
+            let running = &self.instance.running;
+            let _ = timeout(RESET_LIMIT, async {
+                tokio::select! {
+                    () = running.gate.reset_after(begin) => {}
+                    // It may not reboot.
+                    _ = running.lifetime.exited() => {}
+                }
+            })
+            .await;
+        }
     }
 
     /// Waits for QEMU's answer to `doing`.
@@ -43,9 +66,8 @@ impl Ask<'_> {
     ) -> Result<T, ErrorKind> {
         let Self { instance, limit } = self;
         timeout(*limit, answer).await.unwrap_or_else(|_| {
-            let what = format!("QEMU to answer ({doing})");
             let lifetime = &instance.running.lifetime;
-            Err(lifetime.timed_out(*limit, &what, 1, "no answer"))
+            Err(lifetime.no_answer(doing, *limit))
         })
     }
 }

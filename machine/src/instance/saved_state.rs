@@ -149,7 +149,7 @@ impl SavedState {
             let opened = Self::open(&parent.dir, &parent.key);
             match opened.map_err(|reason| format!("its parent: {reason}"))? {
                 opened if opened.manifest.id == parent.id => Ok(Box::new(opened)),
-                _ => Err("its parent was made anew".to_owned()),
+                _ => Err("its parent was made again".to_owned()),
             }
         });
         let saved = Self {

@@ -170,11 +170,11 @@ impl Machine {
     ///
     /// # Errors
     /// [`TimedOut`](ErrorKind::TimedOut) with the last console lines;
-    /// [`GuestEnded`](ErrorKind::GuestEnded) if the guest is dead and QEMU goes on: at
-    /// once if the console shows that a kernel has panicked and halts, or trouble that
-    /// [ends the guest](crate::Guest::watch_console), or if QEMU has stopped it because
-    /// the disk is full. If only QEMU's `pvpanic` device reports a panic, the kernel has
-    /// 30 seconds to reboot, or as long as this handle waits.
+    /// [`GuestEnded`](ErrorKind::GuestEnded) if the guest is dead and QEMU goes on: trouble
+    /// that [ends the guest](crate::Guest::watch_console), a kernel that has panicked and
+    /// halts, or a guest that QEMU has stopped because the disk is full. If only QEMU's
+    /// `pvpanic` device reports a panic, the kernel has 30 seconds to reboot, or as long as
+    /// this handle waits.
     pub async fn wait_for_shutdown(&self) -> Result<Option<ExitStatus>> {
         let Some(running) = self.guest.current() else {
             return Ok(None);

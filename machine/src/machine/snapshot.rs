@@ -108,7 +108,7 @@ impl Machine {
             let (vm, snapshot) = (self.unchecked(), snapshot.clone());
             self.to_completion(async move {
                 let session = snapshot.session;
-                let rewind = || shell.shell.rewind(session);
+                let rewind = || shell.rewind(session);
                 let loaded = vm.on_instance(&instance, RESTORING, async |ask| {
                     ask.run_job("snapshot-load", &snapshot.nodes, rewind).await
                 });

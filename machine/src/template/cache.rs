@@ -272,8 +272,8 @@ mod tests {
         for dir in foreign.iter().chain([&left]) {
             fs::create_dir_all(cache.path().join(dir).join("files")).unwrap();
         }
-        let place = CacheEntry::new(cache.path(), "other", "0".repeat(64)).unwrap();
-        drop(place.staging_dir().unwrap());
+        let entry = CacheEntry::new(cache.path(), "other", "0".repeat(64)).unwrap();
+        drop(entry.staging_dir().unwrap());
         clear(cache.path()).unwrap();
         assert!(!cache.path().join(left).exists());
         let mut names = Vec::new();
@@ -290,9 +290,9 @@ mod tests {
     #[test]
     fn any_tree_of_a_guest_is_removed() {
         let cache = tempfile::tempdir().unwrap();
-        let place = CacheEntry::new(cache.path(), "vm", "0".repeat(64)).unwrap();
+        let entry = CacheEntry::new(cache.path(), "vm", "0".repeat(64)).unwrap();
         let left = cache.path().join("vm-0000000000000000.abcdefghijkl");
-        let made = place.staging_dir().unwrap();
+        let made = entry.staging_dir().unwrap();
         let made_at = made.path().to_owned();
         for dir in [&left, &made_at] {
             fs::create_dir_all(dir).unwrap();
@@ -302,7 +302,7 @@ mod tests {
         }
         drop(made);
         assert!(!made_at.exists());
-        drop(place.staging_dir().unwrap());
+        drop(entry.staging_dir().unwrap());
         assert!(!left.exists());
     }
 

@@ -13,7 +13,7 @@ impl Builder {
     /// Makes the first start continue from a template of the start command, kept in
     /// `cache_dir`. If there is none, it is made first, which takes a boot and up to half a
     /// minute. So the guest has booted already when it starts, alone on networks of the
-    /// same numbers, and its console log starts after the boot.
+    /// same numbers. Its console log begins with that of this boot.
     ///
     /// A machine boots instead, with a warning, if it can't be saved, if its state is
     /// [kept](Self::keep_vm_state), or it has an environment [variable](Self::env) or a

@@ -130,10 +130,10 @@ fn read_variables(spec: &CommandSpec, vlans: &[u32]) -> BTreeMap<OsString, OsStr
     let named: HashSet<String> = words.flat_map(|word| named_in(&word)).collect();
     let is_read = |name: &OsString| {
         let text = name.to_string_lossy();
-        let is_told = OURS.contains(&text.as_ref())
+        let is_ours = OURS.contains(&text.as_ref())
             || vlan::number(name).is_some_and(|number| vlans.contains(&number));
         let by_scripts = BY_SCRIPTS.iter().any(|begin| text.starts_with(begin));
-        !is_told && (by_scripts || named.contains(text.as_ref()))
+        !is_ours && (by_scripts || named.contains(text.as_ref()))
     };
     env::vars_os().filter(|(name, _)| is_read(name)).collect()
 }
@@ -141,8 +141,8 @@ fn read_variables(spec: &CommandSpec, vlans: &[u32]) -> BTreeMap<OsString, OsStr
 /// The variables in a shell command.
 fn named_in(word: &str) -> Vec<String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let behind_signs = word.split('$').skip(1);
-    let named = behind_signs.map(|text| text.strip_prefix('{').unwrap_or(text));
+    let after_dollars = word.split('$').skip(1);
+    let named = after_dollars.map(|text| text.strip_prefix('{').unwrap_or(text));
     named
         .map(|text| text.chars().take_while(|c| is_name(*c)).collect())
         .collect()

@@ -54,7 +54,7 @@ pub(super) async fn build(mut recipe: Recipe) -> Result<Template> {
     match entry.open() {
         Ok(Some(saved)) => return Ok(template(saved)),
         Ok(None) => {}
-        Err(reason) => tracing::warn!(machine = name, "its template is made anew: {reason}"),
+        Err(reason) => tracing::warn!(machine = name, "its template is made again: {reason}"),
     }
 
     let staging = blocking({
@@ -94,7 +94,7 @@ async fn hash(steps: &[Step]) -> io::Result<String> {
 
 /// The template that another one extends, made again if it was damaged.
 async fn intact(parent: Template) -> Result<Template> {
-    if parent.cannot().is_some() {
+    if parent.unsupported_reason().is_some() {
         return Ok(parent);
     }
     match parent.current() {
@@ -208,7 +208,7 @@ fn is_shortage(line: &str) -> bool {
 
 /// A clone of `parent` whose RAM is a copy in the file `ram`.
 async fn clone_into(parent: &Template, builder: Builder, ram: PathBuf) -> Result<Machine> {
-    if let Some(reason) = parent.cannot() {
+    if let Some(reason) = parent.unsupported_reason() {
         let vm = builder.build()?;
         return Err(vm.error(not_savable(format!("its parent can't be: {reason}"))));
     }

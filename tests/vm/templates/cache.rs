@@ -29,14 +29,14 @@ async fn a_damaged_template_is_rebuilt() {
     std::fs::write(dir.join("devices"), "nonsense").unwrap();
     let left = dir.with_extension("abcdefghijkl");
     std::fs::create_dir(&left).unwrap();
-    assert!(has_booted(&first.clone_machine().await.unwrap()).await);
+    assert!(has_booted(&first.clone_machine().await.unwrap()));
     assert!(!dir.join("template.json").exists());
     let rebuilt = build().await.unwrap();
     assert_ne!(dir, dir_of(&rebuilt));
     assert!(!left.exists());
     assert!(dir.exists(), "a template in use was removed");
     for template in [&rebuilt, &second] {
-        assert!(!has_booted(&template.clone_machine().await.unwrap()).await);
+        assert!(!has_booted(&template.clone_machine().await.unwrap()));
     }
 
     // Unused templates are removed.
@@ -74,7 +74,7 @@ async fn a_child_of_a_rebuilt_template_is_rebuilt() {
     let rebuilt_child = extend(&rebuilt).await.unwrap();
     assert_ne!(dir_of(&extended), dir_of(&rebuilt_child));
     let clone = rebuilt_child.clone_machine().await.unwrap();
-    assert!(!has_booted(&clone).await);
+    assert!(!has_booted(&clone));
     clone.succeed(is_whole).await.unwrap();
     // A running clone is not affected, and keeps its disks when it boots.
     vm.succeed(is_whole).await.unwrap();
@@ -90,9 +90,9 @@ async fn a_damaged_parent_is_rebuilt() {
     std::fs::write(dir_of(&base).join("devices"), "nonsense").unwrap();
     let extended = base.extend().succeed("echo kept >/tmp/file").build();
     let extended = extended.await.unwrap();
-    assert_eq!(extended.cannot(), None);
+    assert_eq!(extended.unsupported_reason(), None);
     let vm = extended.clone_machine().await.unwrap();
-    assert!(!has_booted(&vm).await);
+    assert!(!has_booted(&vm));
     assert_eq!(vm.succeed("cat /tmp/file").await.unwrap(), "kept\n");
 }
 
@@ -132,10 +132,10 @@ async fn a_clone_that_fails_to_start_leaves_the_template_intact() {
     let other = |builder: Builder| builder.env("QEMU_OPTS", "-device virtio-balloon-pci");
     let vm = template.clone_with(other).await.unwrap();
     assert!(
-        has_booted(&vm).await,
+        has_booted(&vm),
         "a clone with another device was not booted"
     );
-    assert!(!has_booted(&template.clone_machine().await.unwrap()).await);
+    assert!(!has_booted(&template.clone_machine().await.unwrap()));
 }
 
 #[tokio::test]
@@ -227,7 +227,7 @@ async fn a_build_killed_while_saving_leaves_no_files() {
         victim.wait().unwrap();
     }
     let template = extended_in(cache.path()).await;
-    assert!(!has_booted(&template.clone_machine().await.unwrap()).await);
+    assert!(!has_booted(&template.clone_machine().await.unwrap()));
     let kept = std::fs::read_dir(cache.path()).unwrap().flatten();
     let kept: Vec<_> = kept.filter(|entry| entry.path().is_dir()).collect();
     // The directory, and the link to it.
@@ -267,5 +267,8 @@ fn builder_process(cache: &Path) -> Child {
 #[ignore = "run by other tests in a process of its own"]
 async fn build_template() {
     let cache = std::env::var_os("MAKER_DIR").expect("run by another test");
-    assert_eq!(extended_in(Path::new(&cache)).await.cannot(), None);
+    assert_eq!(
+        extended_in(Path::new(&cache)).await.unsupported_reason(),
+        None
+    );
 }

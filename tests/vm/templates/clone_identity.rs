@@ -40,9 +40,9 @@ const IDENTITY: &str = r#"hostname
 async fn clone_of(booted: &Template, cache: &Path, preparation: &str) -> Machine {
     let template = booted.extend().cache_dir(cache).succeed(RECORD);
     let template = template.succeed(preparation).build().await.unwrap();
-    assert_eq!(template.cannot(), None);
+    assert_eq!(template.unsupported_reason(), None);
     let vm = template.host_name("other").clone_machine().await.unwrap();
-    assert!(!has_booted(&vm).await, "{preparation}");
+    assert!(!has_booted(&vm), "{preparation}");
     vm
 }
 
@@ -94,7 +94,7 @@ async fn clones_differ_in_a_guest_without_perl() {
     let booted = ready("systemd").build().await.unwrap();
     let template = booted.extend().cache_dir(cache.path()).succeed(HIDE_PERL);
     let template = template.build().await.unwrap();
-    assert_eq!(template.cannot(), None);
+    assert_eq!(template.unsupported_reason(), None);
     let one = template.clone_machine().await.unwrap();
     let other = template.host_name("other").clone_machine().await.unwrap();
     for command in [
@@ -106,7 +106,7 @@ async fn clones_differ_in_a_guest_without_perl() {
         assert_ne!(of_one.unwrap(), of_other.unwrap(), "{command}");
     }
     for vm in [&one, &other] {
-        assert!(!has_booted(vm).await);
+        assert!(!has_booted(vm));
         vm.fail("type -P perl").await.unwrap();
         vm.succeed("hostname >/tmp/shared/name").await.unwrap();
         assert!(vm.shared_dir().join("name").exists());
@@ -127,16 +127,16 @@ async fn a_guest_that_cannot_get_an_identity_boots() {
     };
     let first = build().await.unwrap();
     assert_eq!(
-        first.cannot(),
+        first.unsupported_reason(),
         None,
         "the template was refused before its first clone"
     );
-    assert!(has_booted(&first.clone_machine().await.unwrap()).await);
+    assert!(has_booted(&first.clone_machine().await.unwrap()));
     let known = build().await.unwrap();
-    let reason = known.cannot().unwrap();
+    let reason = known.unsupported_reason().unwrap();
     assert!(reason.contains("can't take another identity"), "{reason}");
     let extended = first.extend().cache_dir(cache.path()).build();
     let extended = extended.await.unwrap();
-    let reason = extended.cannot().unwrap();
+    let reason = extended.unsupported_reason().unwrap();
     assert!(reason.contains("its parent"), "{reason}");
 }

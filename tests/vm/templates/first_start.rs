@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use machine::{Builder, Machine, StartScript};
-use vm_tests::{show_steps, start_script, templates};
+use vm_tests::{SOON, show_steps, start_script, templates};
 
 use super::has_booted;
 
@@ -30,7 +30,23 @@ async fn the_first_start_is_a_clone() {
     let cache = tempfile::tempdir().unwrap();
     let warm = || minimal().templates(cache.path());
     let [one, other] = [started(warm()).await, started(warm()).await];
-    assert!(!has_booted(&one).await && !has_booted(&other).await);
+    assert!(!has_booted(&one) && !has_booted(&other));
+
+    // The boot's console is theirs.
+    for vm in [&one, &other] {
+        let limited = vm.within(SOON);
+        limited
+            .wait_for_console_text("Linux version")
+            .await
+            .unwrap();
+        vm.succeed("echo later >/dev/ttyS0").await.unwrap();
+        limited.wait_for_console_text("later").await.unwrap();
+        let log = vm.get_console_log().await.unwrap();
+        assert_eq!(log.matches("Linux version").count(), 1, "{log}");
+        assert!(log.trim_end().ends_with("later"), "{log}");
+        let file = fs::read_to_string(vm.state_dir().join("console.log")).unwrap();
+        assert!(file.contains("Linux version"), "{file}");
+    }
 
     // They have random values and disks of their own.
     let uuid = "cat /proc/sys/kernel/random/uuid";
@@ -41,7 +57,7 @@ async fn the_first_start_is_a_clone() {
 
     one.crash().await.unwrap();
     assert_eq!(one.succeed("cat /disk/file").await.unwrap(), "one\n");
-    assert!(has_booted(&one).await);
+    assert!(has_booted(&one));
 }
 
 #[tokio::test]
@@ -54,7 +70,7 @@ async fn a_machine_without_a_template_boots() {
     let unusable_cache = minimal().templates("/proc/no/templates");
     for description in [with_kept_state, with_variable, unusable_cache] {
         let vm = started(description).await;
-        assert!(has_booted(&vm).await);
+        assert!(has_booted(&vm));
     }
     assert!(!cache.exists());
 }
@@ -80,10 +96,10 @@ async fn a_machine_boots_if_its_template_cannot_be_loaded() {
     drop(started(warm()).await);
     damage_devices(cache.path());
     let vm = started(warm()).await;
-    assert!(has_booted(&vm).await);
+    assert!(has_booted(&vm));
     vm.succeed("echo >/disk/file").await.unwrap();
     // The template was rebuilt.
-    assert!(!has_booted(&started(warm()).await).await);
+    assert!(!has_booted(&started(warm()).await));
 }
 
 /// The user put the disk into the state directory.
@@ -97,7 +113,7 @@ async fn a_machine_boots_from_an_existing_disk() {
     let disk = |vm: &Machine| vm.state_dir().join("minimal.qcow2");
     fs::copy(disk(&other), disk(&vm)).unwrap();
     assert_eq!(vm.succeed("cat /disk/file").await.unwrap(), "own\n");
-    assert!(has_booted(&vm).await);
+    assert!(has_booted(&vm));
 }
 
 /// The command's shell is connected after the clone has its new identity, even if the clone
@@ -113,5 +129,5 @@ async fn commands_wait_for_the_new_identity() {
     started.unwrap();
     let seconds: u64 = seconds.unwrap().trim().parse().unwrap();
     assert!(seconds >= before.as_secs(), "{seconds} before {before:?}");
-    assert!(!has_booted(&vm).await);
+    assert!(!has_booted(&vm));
 }

@@ -44,9 +44,9 @@ async fn other_arguments_make_another_template() {
     let devices = "cat /sys/bus/virtio/devices/*/device | grep -c .";
     let mut counts = Vec::new();
     for template in [&plain, &other] {
-        assert_eq!(template.cannot(), None);
+        assert_eq!(template.unsupported_reason(), None);
         let vm = template.clone_machine().await.unwrap();
-        assert!(!has_booted(&vm).await);
+        assert!(!has_booted(&vm));
         counts.push(vm.succeed(devices).await.unwrap().trim().parse().unwrap());
     }
     let [without, with]: [u32; 2] = counts.try_into().unwrap();
@@ -59,9 +59,9 @@ async fn a_typed_command_is_cloned() {
     let template = of(minimal_typed(), cache.path());
     let template = template.succeed("echo kept >/tmp/file").build().await;
     let template = template.unwrap();
-    assert_eq!(template.cannot(), None);
+    assert_eq!(template.unsupported_reason(), None);
     let vm = template.clone_machine().await.unwrap();
-    assert!(!has_booted(&vm).await);
+    assert!(!has_booted(&vm));
     assert_eq!(vm.succeed("cat /tmp/file").await.unwrap(), "kept\n");
     // Each has a shared directory of its own.
     std::fs::write(vm.shared_dir().join("file"), "shared").unwrap();
@@ -71,9 +71,9 @@ async fn a_typed_command_is_cloned() {
 /// Checks that the machine can't be saved, for a reason that names `what`, and is booted.
 async fn assert_booted(template: TemplateBuilder, what: &str) {
     let template = template.build().await.unwrap();
-    let reason = template.cannot().unwrap();
+    let reason = template.unsupported_reason().unwrap();
     assert!(reason.contains(what), "{reason}");
-    assert!(has_booted(&template.clone_machine().await.unwrap()).await);
+    assert!(has_booted(&template.clone_machine().await.unwrap()));
 }
 
 /// QEMU removes its temporary disk when it exits.
@@ -119,10 +119,10 @@ async fn a_machine_that_cannot_be_saved_is_booted() {
             .build()
     };
     let template = build().await.unwrap();
-    let reason = template.cannot().unwrap();
+    let reason = template.unsupported_reason().unwrap();
     assert!(reason.contains("/tmp/shared"), "{reason}");
     assert_eq!(
-        build().await.unwrap().cannot(),
+        build().await.unwrap().unsupported_reason(),
         Some(reason),
         "saving was tried again"
     );

@@ -11,7 +11,7 @@ async fn clones_on_one_network_reach_each_other() {
     let cache = tempfile::tempdir().unwrap();
     let template = template("minimal").cache_dir(cache.path()).vlan(1);
     let template = template.build().await.unwrap();
-    assert_eq!(template.cannot(), None);
+    assert_eq!(template.unsupported_reason(), None);
     let dir = tempfile::tempdir().unwrap();
     let vlan = Vlan::start(1, dir.path()).await.unwrap();
     let clones = ["one", "other"].map(|name| {
@@ -20,7 +20,7 @@ async fn clones_on_one_network_reach_each_other() {
     });
     let clones = try_join_all(clones).await.unwrap();
     for (vm, number) in clones.iter().zip(1..) {
-        assert!(!has_booted(vm).await);
+        assert!(!has_booted(vm));
         // The template's clones have the same address.
         let address = format!(
             "ip address flush dev eth1; ip address add 192.168.1.{number}/24 dev eth1; \

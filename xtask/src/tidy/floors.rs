@@ -7,7 +7,14 @@ use super::imports::{Crate, Import};
 /// The top-level modules of `machine`, the lowest floor first. Modules on one floor do not
 /// import each other.
 const FLOORS: [&[&str]; 8] = [
-    &["sync", "time_scale", "trace", "trouble", "unit"],
+    &[
+        "exit_reason",
+        "sync",
+        "time_scale",
+        "trace",
+        "trouble",
+        "unit",
+    ],
     &["error"],
     &["host"],
     &["start"],

@@ -16,10 +16,10 @@ use crate::trouble::{Meaning, PANIC};
 /// `units/emergency.service.in`, `src/shared/sulogin-shell`), initramfs-tools'
 /// (whose prompt is not a whole line, but follows busybox's greeting) and dracut's.
 const KNOWN: [(&str, Meaning, &str); 13] = [
-    // The kernel's last line, if it does not reboot.
+    // The kernel's last line, if it does not reboot. Programs can print it, too.
     (
         PANIC,
-        Meaning::Ends,
+        Meaning::EndsIfSilent,
         r"---\[ end Kernel panic - not syncing",
     ),
     // It may reboot now, or start a crash kernel.
