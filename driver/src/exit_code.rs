@@ -45,7 +45,7 @@ pub(crate) const ALL: [Listed; 6] = [
     listed(
         TIMED_OUT,
         "TIMED_OUT",
-        "the run took longer than --global-timeout",
+        "the script took longer than --global-timeout (143 if Nix started the run)",
     ),
     listed(INTERRUPTED, "INTERRUPTED", "interrupted by Ctrl-C (SIGINT)"),
     listed(TERMINATED, "TERMINATED", "terminated by SIGTERM"),

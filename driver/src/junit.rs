@@ -7,6 +7,9 @@ use std::time::Duration;
 use machine::report::Failure;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
+/// The name of the case of a run without subtests.
+pub(crate) const MAIN: &str = "main";
+
 /// A part of a test, after its end.
 #[derive(Debug)]
 pub(crate) struct Case {

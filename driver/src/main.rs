@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod config;
 mod exit_code;
 #[cfg(feature = "python")]
 mod junit;
@@ -13,6 +14,7 @@ mod report;
 mod run;
 
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -21,7 +23,17 @@ use clap::{CommandFactory as _, Parser as _};
 use crate::cli::Cli;
 use crate::run::Run;
 
+/// Called by this name, the program writes the names of scripts to [`SYMBOLS`]: Nix's linter
+/// takes them for defined.
+const SYMBOLS_PROGRAM: &str = "generate-driver-symbols";
+
+const SYMBOLS: &str = "driver-symbols";
+
 fn main() -> ExitCode {
+    let program = std::env::args_os().next().map(PathBuf::from);
+    if program.is_some_and(|path| path.file_name() == Some(SYMBOLS_PROGRAM.as_ref())) {
+        return write_symbols();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.kind() == ErrorKind::ValueValidation => {
@@ -34,8 +46,10 @@ fn main() -> ExitCode {
         clap_complete::generate(shell, &mut Cli::command(), "driver", &mut io::stdout());
         return ExitCode::SUCCESS;
     }
-    let checked = cli.or_environment(|name| std::env::var_os(name));
-    match checked.and_then(|cli| Run::new(&cli)) {
+    let complete = cli
+        .or_config()
+        .and_then(|cli| cli.or_environment(|name| std::env::var_os(name)));
+    match complete.and_then(|cli| Run::new(&cli)) {
         Ok(run) => run_python(&run),
         Err(reason) => fail(&reason),
     }
@@ -58,8 +72,25 @@ fn run_python(run: &Run) -> ExitCode {
     }
 }
 
+#[cfg(feature = "python")]
+fn write_symbols() -> ExitCode {
+    python::begin();
+    let written = python::driver_symbols().and_then(|names| {
+        std::fs::write(SYMBOLS, names).map_err(|error| format!("{SYMBOLS}: {error}"))
+    });
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => fail(&reason),
+    }
+}
+
 #[cfg(not(feature = "python"))]
 fn run_python(_run: &Run) -> ExitCode {
+    write_symbols()
+}
+
+#[cfg(not(feature = "python"))]
+fn write_symbols() -> ExitCode {
     fail(&"this driver was built without Python, so it can't run scripts")
 }
 

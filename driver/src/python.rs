@@ -14,6 +14,8 @@ mod modules;
 mod picture;
 mod search;
 mod step;
+mod threads;
+mod time_up;
 mod tmp_dir;
 mod vlan;
 mod waiting;
@@ -22,7 +24,7 @@ use ::machine::report::{Failure, Outcome};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::exit_code;
+use self::errors::FailureFields;
 use crate::report::Report;
 use crate::run::Run;
 
@@ -32,33 +34,53 @@ pub(crate) fn begin() {
     locale::ensure_utf8();
 }
 
+/// The names that every script has, separated by commas.
+pub(crate) fn driver_symbols() -> Result<String, String> {
+    let names = Python::attach(|py| {
+        modules::add(py)?;
+        let function = py.import("test_driver.run")?.getattr("driver_symbols")?;
+        function.call0()?.extract()
+    });
+    names.map_err(|error: PyErr| error.to_string())
+}
+
+/// The end of a run, as Python returns it.
+#[derive(FromPyObject)]
+struct Ended {
+    /// None if the run could not start.
+    status: Option<u8>,
+    outcome: String,
+    failure: Option<FailureFields>,
+    /// A line for the end of the summary.
+    note: Option<String>,
+}
+
 /// Runs a script or a prompt; returns the exit code, or an error if it could not start.
 pub(crate) fn run(run: &Run, report: &Report) -> Result<u8, String> {
-    let _kill = run
-        .global_timeout
-        .map(|limit| waiting::end_after(limit, report.clone()));
-    let (status, failure) = call(run, report).unwrap_or_else(|error| {
-        let failure = Failure::new(error.to_string(), None, false);
-        (None, Some(failure))
-    });
-    let Some(status) = status else {
-        return Err(report_unstarted(report, failure));
+    threads::set_main();
+    let ended = match call(run, report) {
+        Ok(ended) => ended,
+        Err(error) => return Err(report_unstarted(report, error.to_string())),
     };
-    let outcome = match status {
-        exit_code::PASSED => Outcome::Passed,
-        exit_code::TIMED_OUT => Outcome::TimedOut,
-        exit_code::INTERRUPTED | exit_code::TERMINATED => Outcome::Cancelled,
+    let failure = ended.failure.map(errors::failure);
+    let Some(status) = ended.status else {
+        let message = failure.map_or_else(String::new, |failure| failure.message);
+        return Err(report_unstarted(report, message));
+    };
+    let outcome = match ended.outcome.as_str() {
+        "passed" => Outcome::Passed,
+        "cancelled" => Outcome::Cancelled,
+        "timed_out" => Outcome::TimedOut,
         _ => Outcome::Failed,
     };
-    report.end(outcome, failure);
+    report.end(outcome, failure, ended.note.as_deref());
     Ok(status)
 }
 
 /// Writes the reports of a run that could not start; returns what to print instead of a
 /// summary.
-fn report_unstarted(report: &Report, failure: Option<Failure>) -> String {
-    let failure = failure.unwrap_or_else(|| Failure::new("", None, false));
-    let message = failure.message.clone();
+fn report_unstarted(report: &Report, message: String) -> String {
+    let failure = Failure::new(message.clone(), None, false);
     let junit = report.write_junit(&failure).err();
     let trace = report.write(Outcome::Failed, Some(failure)).err();
     let trace = trace.map(|error| format!("no trace: {error}"));
@@ -69,26 +91,37 @@ fn report_unstarted(report: &Report, failure: Option<Failure>) -> String {
     lines.join("\n")
 }
 
-/// Calls `test_driver.run`. There is no exit code if the run could not start.
-fn call(run: &Run, report: &Report) -> PyResult<(Option<u8>, Option<Failure>)> {
+/// Calls `test_driver.run`.
+fn call(run: &Run, report: &Report) -> PyResult<Ended> {
     Python::attach(|py| {
         modules::add(py)?;
         log::set_report(report.clone());
-        let arguments = PyDict::new(py);
-        arguments.set_item("start_scripts", &run.start_scripts)?;
-        arguments.set_item("vlans", &run.vlans)?;
-        arguments.set_item("script", &run.script)?;
-        arguments.set_item("out_dir", &run.out_dir)?;
-        arguments.set_item("keep_vm_state", run.keep_vm_state)?;
-        arguments.set_item("templates", &run.templates)?;
-        arguments.set_item("interactive", run.interactive)?;
-        arguments.set_item("pause_on_failure", run.pause_on_failure)?;
-        let seconds = run.global_timeout.map(|limit| limit.as_secs_f64());
-        arguments.set_item("global_timeout", seconds)?;
-        arguments.set_item("junit_xml", &run.junit_xml)?;
-        arguments.set_item("name", run.name())?;
-        let run = py.import("test_driver.run")?.getattr("run")?;
-        let (status, failure) = run.call((), Some(&arguments))?.extract()?;
-        Ok((status, Option::map(failure, errors::failure)))
+        let function = py.import("test_driver.run")?.getattr("run")?;
+        function.call1((settings(py, run)?,))?.extract()
     })
+}
+
+/// The dictionary that `test_driver.config.Settings.of` takes.
+fn settings<'py>(py: Python<'py>, run: &Run) -> PyResult<Bound<'py, PyDict>> {
+    let settings = PyDict::new(py);
+    let machines = run.machines.iter();
+    let machines = machines.map(|machine| (&machine.name, &machine.start_script));
+    settings.set_item("machines", machines.collect::<Vec<_>>())?;
+    settings.set_item("vlans", &run.vlans)?;
+    settings.set_item("test_script", &run.script)?;
+    let seconds = run.global_timeout.map(|limit| limit.as_secs_f64());
+    settings.set_item("global_timeout", seconds)?;
+    settings.set_item("enable_ssh_backdoor", run.ssh_backdoor)?;
+    settings.set_item("name", run.name())?;
+    settings.set_item("out_dir", &run.out_dir)?;
+    settings.set_item("keep_machine_state", run.keep_vm_state)?;
+    settings.set_item("templates", &run.templates)?;
+    settings.set_item("interactive", run.interactive)?;
+    settings.set_item("pause_on_failure", run.pause_on_failure)?;
+    settings.set_item("timed_out_status", run.timed_out_code)?;
+    settings.set_item("log_level", run.log_level as u8)?;
+    settings.set_item("junit_xml", &run.junit_xml)?;
+    settings.set_item("debug_hook_attach", &run.debug_hook_attach)?;
+    settings.set_item("dump_vsocks", run.dump_vsocks)?;
+    Ok(settings)
 }

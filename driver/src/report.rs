@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use machine::report::{Failure, Outcome, Recorder, Terminal, XmlLog};
+use machine::serial_log::printable;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -87,7 +88,7 @@ impl Report {
         };
         let time = self.elapsed();
         let whole = Case {
-            name: self.name.clone(),
+            name: junit::MAIN.to_owned(),
             time,
             failure: Some(failure.clone()),
             output: self.log(Duration::ZERO, time),
@@ -95,11 +96,14 @@ impl Report {
         junit::write(path, &self.name, vec![whole])
     }
 
-    /// Writes the trace page and closes the XML log, then prints the summary and the path of
-    /// the page.
-    pub(crate) fn end(&self, outcome: Outcome, failure: Option<Failure>) {
+    /// Writes the trace page and closes the XML log, then prints the summary with a note,
+    /// and the path of the page.
+    pub(crate) fn end(&self, outcome: Outcome, failure: Option<Failure>, note: Option<&str>) {
         let written = self.write(outcome, failure);
         print(&self.recorder.summary().to_string());
+        if let Some(note) = note {
+            print(&format!("  {}", printable(note)));
+        }
         match written {
             Ok(()) => print(&format!("trace: {}", self.page.display())),
             Err(error) => print(&format!("no trace: {}: {error}", self.page.display())),

@@ -1,14 +1,15 @@
 //! The settings of a run, checked before anything starts.
 
-use std::collections::HashSet;
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+mod check;
+mod machines;
+
+use std::env;
 use std::path::{self, Path, PathBuf};
 use std::time::Duration;
 
-use machine::StartScript;
-
-use crate::cli::Cli;
+use self::machines::Machine;
+use crate::cli::{Cli, LogLevel};
+use crate::exit_code;
 
 /// The settings of a run.
 #[derive(Debug)]
@@ -16,8 +17,9 @@ use crate::cli::Cli;
     not(feature = "python"),
     expect(dead_code, reason = "scripts can't be run without Python")
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(crate) struct Run {
-    pub(crate) start_scripts: Vec<PathBuf>,
+    pub(crate) machines: Vec<Machine>,
     pub(crate) vlans: Vec<u32>,
     /// None for a prompt without a script.
     pub(crate) script: Option<PathBuf>,
@@ -26,8 +28,14 @@ pub(crate) struct Run {
     pub(crate) interactive: bool,
     pub(crate) pause_on_failure: bool,
     pub(crate) global_timeout: Option<Duration>,
+    /// The exit code if the time limit expires.
+    pub(crate) timed_out_code: u8,
+    pub(crate) log_level: LogLevel,
     pub(crate) templates: Option<PathBuf>,
     pub(crate) junit_xml: Option<PathBuf>,
+    pub(crate) debug_hook_attach: Option<String>,
+    pub(crate) dump_vsocks: u32,
+    pub(crate) ssh_backdoor: bool,
 }
 
 impl Run {
@@ -43,36 +51,44 @@ impl Run {
 
     /// Checks the command line. The error is one line.
     pub(crate) fn new(cli: &Cli) -> Result<Self, String> {
-        let start_scripts = cli.start_scripts.as_deref().unwrap_or_default();
-        for script in start_scripts {
-            check_start_script(script)?;
+        check::no_containers(cli)?;
+        let machines = machines::named(cli)?;
+        let vlans = cli.vlans.clone().unwrap_or_default();
+        if !vlans.is_empty() {
+            check::program("vde_switch", "networks need it (Debian's package vde2)")?;
         }
-        check_names(start_scripts)?;
         match &cli.test_script {
-            Some(script) => check_script(script)?,
+            Some(script) => check::readable(script)?,
             None if cli.interactive => {}
             None => return Err("a test script or --interactive is required".to_owned()),
         }
-        check_dir("output directory", &cli.output_directory)?;
+        check::writable("directory for temporary files", &env::temp_dir())?;
+        check::created("output directory", &cli.output_directory)?;
         let in_output = |file: &PathBuf| absolute(&cli.output_directory.join(file));
         let junit_xml = cli.junit_xml.as_ref().map(in_output).transpose()?;
         if let Some(dir) = junit_xml.as_ref().and_then(|file| file.parent()) {
-            check_dir("JUnit report's directory", dir)?;
+            check::writable("JUnit report's directory", dir)?;
         }
         Ok(Self {
-            start_scripts: start_scripts
-                .iter()
-                .map(absolute)
-                .collect::<Result<_, _>>()?,
-            vlans: cli.vlans.clone().unwrap_or_default(),
+            machines,
+            vlans,
             script: cli.test_script.as_ref().map(absolute).transpose()?,
             out_dir: absolute(&cli.output_directory)?,
             keep_vm_state: cli.keep_vm_state,
             interactive: cli.interactive,
             pause_on_failure: cli.pause_on_failure,
             global_timeout: cli.global_timeout,
+            timed_out_code: if cli.started_by_nix {
+                exit_code::TERMINATED
+            } else {
+                exit_code::TIMED_OUT
+            },
+            log_level: cli.log_level.unwrap_or(LogLevel::Info),
             templates: cli.templates.as_ref().map(absolute).transpose()?,
             junit_xml,
+            debug_hook_attach: cli.debug_hook_attach.clone(),
+            dump_vsocks: cli.dump_vsocks,
+            ssh_backdoor: cli.ssh_backdoor,
         })
     }
 }
@@ -80,43 +96,4 @@ impl Run {
 /// Resolves a path now, as a script may change the working directory.
 fn absolute(path: &PathBuf) -> Result<PathBuf, String> {
     path::absolute(path).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn check_start_script(path: &Path) -> Result<(), String> {
-    if StartScript::new(path).machine_name().is_none() {
-        return Err(format!(
-            "{}: the name of a start script must be run-NAME-vm",
-            path.display()
-        ));
-    }
-    let found = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    if !found.is_file() || found.permissions().mode() & 0o111 == 0 {
-        return Err(format!("{}: not an executable file", path.display()));
-    }
-    Ok(())
-}
-
-fn check_names(scripts: &[PathBuf]) -> Result<(), String> {
-    let mut names = HashSet::new();
-    let mut all = scripts
-        .iter()
-        .filter_map(|script| StartScript::new(script).machine_name());
-    match all.find(|name| !names.insert(name.clone())) {
-        Some(name) => Err(format!("two machines are named {name}")),
-        None => Ok(()),
-    }
-}
-
-fn check_script(path: &Path) -> Result<(), String> {
-    let text = fs::read(path);
-    text.map(drop)
-        .map_err(|error| format!("{}: {error}", path.display()))
-}
-
-/// Checks that files can be created in `dir`.
-fn check_dir(what: &str, dir: &Path) -> Result<(), String> {
-    let probe = tempfile::tempfile_in(dir);
-    probe
-        .map(drop)
-        .map_err(|error| format!("the {what} {}: {error}", dir.display()))
 }

@@ -2,6 +2,8 @@
 
 /// `assert` statements that fail.
 mod assertions;
+/// The debugger of scripts.
+mod debugger;
 /// Time limits, delays and intervals.
 mod durations;
 /// The variables of EFI firmware.
@@ -30,12 +32,16 @@ mod run;
 mod screen;
 /// Ctrl-C, SIGTERM, time-outs.
 mod signals;
+/// The ways to start the driver: configurations, options, variables.
+mod start;
 /// The state of machines, which scripts may read and assign.
 mod state;
 /// Machines that continue from a template.
 mod templates;
 /// Interactive sessions on a terminal.
 mod terminal;
+/// Threads of scripts.
+mod threads;
 /// Trouble on the console that a script allows or adds.
 mod trouble;
 

@@ -1,21 +1,27 @@
 """A run: its machines and networks, and the functions of scripts."""
 
 import os
+import signal
 import tempfile
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Tuple, Union, overload
 
 import _vmwright
-from test_driver import symbols
+from test_driver import symbols, threads
 from test_driver.assertions import compile_script
+from test_driver.config import DriverConfiguration, Settings  # noqa: F401, for scripts
+from test_driver.debug import Debug, DebugAbstract, DebugNop
 from test_driver.duration import Duration, as_seconds, one_of
 from test_driver.errors import MachineError, RequestedAssertionFailed
+from test_driver.failure import error_id, is_infrastructure
 from test_driver.logger import rootlog
-from test_driver.machine import Machine
+from test_driver.machine import Machine, NspawnMachine
 from test_driver.polling_condition import Poll, PollingCondition
+from test_driver.race_timer import RaceTimer
 from test_driver.start_command import NixStartScript, StartCommand
-from test_driver.symbols import AssertionTester, Debug, pythonize_name  # noqa: F401, for scripts
+from test_driver.symbols import AssertionTester, pythonize_name  # noqa: F401, for scripts
 from test_driver.vlan import VLan
 
 
@@ -43,76 +49,80 @@ class _ConditionCheck:
 class Driver:
     """The machines and networks of a run: `driver` in scripts."""
 
-    tests: str
     vlans: List[VLan]
     machines: List[Machine]
     machines_qemu: List[Machine]
+    machines_nspawn: List[NspawnMachine]
     polling_conditions: List[PollingCondition]
 
-    def __init__(
-        self,
-        start_scripts: List[str],
-        vlans: List[int],
-        tests: str,
-        out_dir: Path,
-        keep_vm_state: bool = False,
-        templates: Optional[Path] = None,
-    ):
-        self.tests = tests
+    def __init__(self, settings: Settings):
+        self.config = settings.config
+        self.interactive = settings.interactive
+        self.keep_machine_state = settings.keep_machine_state
         # The global variables of the script, once it has run.
         self.script_names: Dict[str, Any] = {}
         self.logger = rootlog
         # An absolute path, as a script may change the working directory.
-        self.out_dir = Path(out_dir).resolve()
+        self.out_dir = Path(settings.out_dir).resolve()
+        self.debug: DebugAbstract = DebugNop()
+        if settings.debug_hook_attach is not None:
+            self.debug = Debug(rootlog, settings.debug_hook_attach)
+        limit = self.config.global_timeout
+        self.race_timer = RaceTimer(limit, settings.timed_out_status)
+        # The SSH backdoor's daemon, which is not supported.
+        self.vhost_vsock = None
         self.vlans = []
         self.machines = self.machines_qemu = []
+        self.machines_nspawn = []
         self.polling_conditions = []
         self._checks_conditions = True
-        self._keep_vm_state = keep_vm_state
-        self._templates = templates
+        self._templates = settings.templates
+        self._vsocks = settings.dump_vsocks
         # The machines of `create_machine`.
         self._created: List[Machine] = []
-        tmp_dir = get_tmp_dir()
-        # The state is in a directory of this run, unless it is kept, or the working
-        # directory is for state: scripts then use paths such as
-        # `vm-state-machine/machine.qcow2`.
-        is_shared = keep_vm_state or tmp_dir.samefile(Path.cwd())
-        self._own_tmp_dir = None if is_shared else _vmwright.TmpDir()
-        self.tmp_dir = self._own_tmp_dir.path if self._own_tmp_dir else tmp_dir
+        self._own_tmp_dir: Any = None
 
-        commands = [NixStartScript(script) for script in start_scripts]
+    def __enter__(self) -> "Driver":
+        """Starts the networks and creates the machines."""
         try:
-            self._create_vlans(vlans)
-            self._create_machines(commands)
+            self._create_tmp_dir()
+            self._create_vlans()
+            self._create_machines()
         except BaseException:
             self.__exit__()
             raise
+        return self
 
-    def _create_vlans(self, vlans: List[int]) -> None:
-        if vlans:
+    def _create_tmp_dir(self) -> None:
+        self.tmp_dir = get_tmp_dir()
+        # The state is in a directory of this run, unless it is kept, or the working
+        # directory is for state: scripts then use paths such as
+        # `vm-state-machine/machine.qcow2`.
+        if not self.keep_machine_state and not self.tmp_dir.samefile(Path.cwd()):
+            self._own_tmp_dir = _vmwright.TmpDir()
+            self.tmp_dir = self._own_tmp_dir.path
+
+    def _create_vlans(self) -> None:
+        if self.config.vlans:
             with rootlog.nested("start all VLans"):
-                for nr in sorted(set(vlans)):
+                for nr in sorted(set(self.config.vlans)):
                     self.vlans.append(VLan(nr, self.tmp_dir))
 
-    def _create_machines(self, commands: List[NixStartScript]) -> None:
+    def _create_machines(self) -> None:
         # Start scripts number the machines by it and pass the names to the guests.
-        names = " ".join(sorted(command.machine_name for command in commands))
-        os.environ.setdefault("VM_NODES", names)
-        for command in commands:
+        os.environ.setdefault("VM_NODES", " ".join(sorted(self.config.vms)))
+        for name, vm in self.config.vms.items():
             self.machines.append(
                 Machine(
                     out_dir=self.out_dir,
                     tmp_dir=self.tmp_dir,
-                    start_command=command,
-                    name=command.machine_name,
-                    keep_vm_state=self._keep_vm_state,
+                    start_command=NixStartScript(str(vm.start_script)),
+                    name=name,
+                    keep_vm_state=self.keep_machine_state,
                     callbacks=[_ConditionCheck(self)],
                     templates=self._templates,
                 )
             )
-
-    def __enter__(self) -> "Driver":
-        return self
 
     def __exit__(self, *_: Any) -> None:
         with rootlog.nested("cleanup"):
@@ -125,6 +135,12 @@ class Driver:
                     machine._vm.cleanup_statedir()
             if self._own_tmp_dir is not None:
                 self._own_tmp_dir.cleanup()
+
+    @property
+    def tests(self) -> str:
+        """The text of the script."""
+        script = self.config.test_script
+        return script.read_text(encoding="utf-8") if script else ""
 
     def take_last_screenshots(self) -> None:
         """Takes a screenshot of each machine that runs, for the report of a failure."""
@@ -154,18 +170,41 @@ class Driver:
     def test_script(self) -> None:
         """Runs the script."""
         with rootlog.script():
-            path = Path(self.tests)
+            path = self.config.test_script
+            if path is None:
+                raise FileNotFoundError("this run has no test script")
+            # It is read again, as a user at the prompt may have changed it.
             code = compile_script(path)
             own = {"__name__": "__main__", "__file__": str(path)}
             self.script_names = {**own, **self.test_symbols()}
-            exec(code, self.script_names)
+            try:
+                exec(code, self.script_names)
+            except MachineError:
+                raise
+            except Exception as error:
+                self.debug.after_failure(error)
+                raise
 
     def run_tests(self) -> None:
-        """Runs the script, then syncs the disks of the guests."""
-        self.test_script()
-        for machine in self.machines:
-            if machine.is_up():
-                self._sync(machine)
+        """Runs the script within the time limit of the run, then syncs the disks of the
+        guests."""
+        self.race_timer.start()
+        try:
+            self.test_script()
+            # They might use the shells without end.
+            with threads.cancelled():
+                for machine in self.machines:
+                    if machine.is_up():
+                        self._sync(machine)
+        finally:
+            self.race_timer.cancel()
+
+    def terminate_test(self) -> None:
+        """Ends the run as the NixOS test driver does when its time is up."""
+        with rootlog.nested("timeout reached; test terminating..."):
+            for machine in self.machines:
+                machine.release()
+            os.kill(os.getpid(), signal.SIGTERM)
 
     @staticmethod
     def _sync(machine: Machine) -> None:
@@ -181,10 +220,15 @@ class Driver:
             rootlog.warning(f"{machine.name}: the disk may lack recent writes: {reason}")
 
     def start_all(self) -> None:
-        """Starts all machines."""
-        with rootlog.nested("start all VMs"):
-            for machine in self.machines:
-                machine.start()
+        """Starts all machines, at the same time. Raises a MachineError that has the reasons
+        of all that can't start."""
+        with rootlog.nested("start all VMs") as step:
+            starts = [partial(step.run, machine.start) for machine in self.machines]
+            failures = threads.run_all(starts)
+            if len(failures) == 1:
+                raise failures[0]
+            if failures:
+                raise _all_of("Failed to start the following machines:", failures)
 
     def join_all(self) -> None:
         """Waits until all machines are off."""
@@ -235,6 +279,22 @@ class Driver:
             if is_same and machine._vm.pid is None:
                 machine.release()
                 machine._vm.cleanup_statedir()
+
+    def dump_machine_ssh(self) -> None:
+        """Prints how to reach the machines by SSH, if their backdoor is enabled."""
+        if self.config.enable_ssh_backdoor:
+            rootlog.warning("the configuration's SSH backdoor is not supported")
+        if not self._vsocks:
+            return
+        print("SSH backdoor enabled, the machines can be accessed like this:")
+        print(
+            "Note: this requires systemd-ssh-proxy(1) to be enabled (default on NixOS 25.05"
+            " and newer)."
+        )
+        width = max((len(machine.name) for machine in self.machines), default=0)
+        for cid, machine in enumerate(self.machines, start=self._vsocks + 1):
+            name = f"{machine.name}:".ljust(width + 2)
+            print(f"    {name} ssh -o User=root vsock/{cid}", flush=True)
 
     def serial_stdout_on(self) -> None:
         """Shows the lines of all consoles in the log."""
@@ -289,6 +349,15 @@ class Driver:
             return Poll(self, PollingCondition(fun, seconds, description))
 
         return poll if fun_ is None else poll(fun_)
+
+
+def _all_of(summary: str, failures: List[Exception]) -> MachineError:
+    """One error for several."""
+    error = MachineError("\n".join([summary, *map(str, failures)]))
+    error.infrastructure = any(map(is_infrastructure, failures))
+    # In the reports, the first is the reason.
+    vars(error)["_vmwright_error_id"] = error_id(failures[0])
+    return error
 
 
 def _from_dictionary(args: Dict[str, Any]) -> Tuple[StartCommand, str]:

@@ -43,6 +43,10 @@ class Terminated(BaseException):
     """The driver received SIGTERM."""
 
 
+class Cancelled(BaseException):
+    """The script has ended while another thread used a machine."""
+
+
 # Tracebacks then show the names without a module, as they appear in scripts.
 for _error in (
     MachineError,
@@ -53,5 +57,6 @@ for _error in (
     PollingConditionError,
     GlobalTimeout,
     Terminated,
+    Cancelled,
 ):
     _error.__module__ = "builtins"

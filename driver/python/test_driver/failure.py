@@ -96,11 +96,12 @@ def script_stack(frame: Optional[FrameType]) -> str:
     """The stack down to `frame`, with frames of the script only."""
     frames = list(traceback.walk_stack(frame))[::-1]
     stack = traceback.StackSummary.extract(iter(frames))
-    kept = [line for (at, _), line in zip(frames, stack) if _is_script_frame(at)]
+    kept = [line for (at, _), line in zip(frames, stack) if is_script_frame(at)]
     return printable("".join(traceback.StackSummary.from_list(kept).format()).rstrip())
 
 
-def _is_script_frame(frame: FrameType) -> bool:
+def is_script_frame(frame: FrameType) -> bool:
+    """Whether it is neither of this package nor of unittest."""
     # Unittest marks its modules by this variable to hide them from tracebacks.
     is_unittest = "__unittest" in frame.f_globals
     return not is_unittest and not frame.f_code.co_filename.startswith(OWN_FILES)
@@ -112,7 +113,7 @@ def _keep_script_frames(
     if summary is None or error is None:
         return
     frames = zip(traceback.walk_tb(error.__traceback__), summary.stack)
-    kept = [line for (frame, _), line in frames if _is_script_frame(frame)]
+    kept = [line for (frame, _), line in frames if is_script_frame(frame)]
     summary.stack = traceback.StackSummary.from_list(kept)
     _keep_script_frames(summary.__cause__, error.__cause__)
     _keep_script_frames(summary.__context__, error.__context__)

@@ -3,10 +3,10 @@
 import sys
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import _vmwright
-from test_driver.errors import Terminated
+from test_driver.errors import Cancelled, Terminated
 from test_driver.failure import Failure, exception_text, script_traceback, utf8
 
 
@@ -69,10 +69,10 @@ class Logger:
         _vmwright.show_serial(enable)
 
     @contextmanager
-    def nested(self, message: str, attributes: Dict[str, str] = {}) -> Iterator[None]:
+    def nested(self, message: str, attributes: Dict[str, str] = {}) -> Iterator[Any]:
         """Logs the start and end of a group of steps, with its duration."""
-        with self._step(message, attributes, "nested", exception_text):
-            yield
+        with self._step(message, attributes, "nested", exception_text) as step:
+            yield step
 
     @contextmanager
     def script(self) -> Iterator[None]:
@@ -102,11 +102,11 @@ class Logger:
         attributes: Dict[str, str],
         kind: str,
         describe: Callable[[BaseException], str],
-    ) -> Iterator[None]:
+    ) -> Iterator[Any]:
         step = _vmwright.Step(utf8(what), kind, attributes.get("machine"))
         step.enter()
         try:
-            yield
+            yield step
         except BaseException as error:
             outcome = _outcome(error)
             is_ok = outcome == "ok"
@@ -124,7 +124,7 @@ def _script_failure(error: BaseException) -> str:
 def _outcome(error: BaseException) -> str:
     if isinstance(error, SystemExit) and error.code in (None, 0):
         return "ok"
-    if isinstance(error, (KeyboardInterrupt, Terminated, GeneratorExit)):
+    if isinstance(error, (KeyboardInterrupt, Terminated, Cancelled, GeneratorExit)):
         return "cancelled"
     return "failed"
 

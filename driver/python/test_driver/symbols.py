@@ -2,19 +2,12 @@
 
 import os
 import re
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 from unittest import TestCase
 
 from test_driver.errors import RequestedAssertionFailed
 from test_driver.logger import rootlog
-from test_driver.machine import Machine, retry
-
-
-class Debug:
-    """`debug` in scripts. In the NixOS test driver, it can pause a script."""
-
-    def breakpoint(self, host: str = "127.0.0.1", port: int = 4444) -> None:
-        """Does nothing, as in a NixOS test driver without its option for debugging."""
+from test_driver.machine import Machine, NspawnMachine, retry
 
 
 class AssertionTester(TestCase):
@@ -31,13 +24,37 @@ def pythonize_name(name: str) -> str:
 
 def test_symbols(driver: Any) -> Dict[str, Any]:
     """All names that are defined in a script."""
-    symbols: Dict[str, Any] = dict(
+    symbols = _common(driver)
+    symbols.update({f"vlan{vlan.nr}": vlan for vlan in driver.vlans})
+    if len(driver.machines) == 1:
+        symbols["machine"] = driver.machines[0]
+    symbols.update({pythonize_name(vm.name): vm for vm in driver.machines})
+    return symbols
+
+
+def conflict(driver: Any) -> Optional[str]:
+    """Why the names of machines can't be variables of a script that differ from all others."""
+    owners = dict.fromkeys(_common(driver), "a name of the test driver")
+    owners.update({f"vlan{nr}": "a network" for nr in driver.config.vlans})
+    for machine in driver.config.vms:
+        variable = pythonize_name(machine)
+        if variable in owners:
+            owner = owners[variable]
+            return f"the machine {machine} can't be the variable {variable}: this is {owner}"
+        owners[variable] = f"the machine {machine}"
+    return None
+
+
+def _common(driver: Any) -> Dict[str, Any]:
+    """The names that are defined whatever the machines and networks."""
+    return dict(
         start_all=driver.start_all,
         join_all=driver.join_all,
         run_tests=driver.run_tests,
         test_script=driver.test_script,
         machines=driver.machines,
         machines_qemu=driver.machines,
+        machines_nspawn=driver.machines_nspawn,
         vlans=driver.vlans,
         driver=driver,
         log=rootlog,
@@ -48,14 +65,11 @@ def test_symbols(driver: Any) -> Dict[str, Any]:
         serial_stdout_on=driver.serial_stdout_on,
         serial_stdout_off=driver.serial_stdout_off,
         polling_condition=driver.polling_condition,
+        dump_machine_ssh=driver.dump_machine_ssh,
         Machine=Machine,
         BaseMachine=Machine,
         QemuMachine=Machine,
-        debug=Debug(),
+        NspawnMachine=NspawnMachine,
+        debug=driver.debug,
         t=AssertionTester(),
     )
-    symbols.update({f"vlan{vlan.nr}": vlan for vlan in driver.vlans})
-    if len(driver.machines) == 1:
-        symbols["machine"] = driver.machines[0]
-    symbols.update({pythonize_name(vm.name): vm for vm in driver.machines})
-    return symbols

@@ -22,6 +22,11 @@ pub(super) fn set_report(report: Report) {
     REPORT.get_or_init(|| report);
 }
 
+/// The report that scripts write to.
+pub(super) fn report() -> Option<&'static Report> {
+    REPORT.get()
+}
+
 /// Logs a message, under the name of a machine if one is given.
 #[pyfunction]
 pub(super) fn log(level: &str, message: &str, machine: Option<&str>) {
@@ -60,7 +65,7 @@ pub(super) fn next_error_id() -> u64 {
     trace::next_error_id()
 }
 
-/// Writes the outcome of a run. For each part: its name, its start and end in seconds since
+/// Writes the outcome of the run `name`. For each part: its name, its start and end in seconds since
 /// the start of the run, and its failure.
 #[pyfunction]
 #[expect(clippy::needless_pass_by_value, reason = "pyo3 passes values")]

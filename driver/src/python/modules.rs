@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use crate::exit_code;
+use crate::junit;
 
 /// Files of the package `test_driver`, with their contents.
 macro_rules! files {
@@ -15,7 +16,7 @@ macro_rules! files {
 }
 
 /// All files, each after those that it imports.
-const FILES: [(&str, &str); 33] = files![
+const FILES: &[(&str, &str)] = &files![
     "__init__",
     "assertions",
     "duration",
@@ -45,7 +46,13 @@ const FILES: [(&str, &str); 33] = files![
     "machine/__init__",
     "qmp",
     "polling_condition",
+    "config",
+    "debug",
+    "race_timer",
+    "signals",
+    "threads",
     "symbols",
+    "subtests",
     "driver",
     "prompt",
     "run",
@@ -59,7 +66,7 @@ pub(super) fn add(py: Python<'_>) -> PyResult<()> {
         .cast_into::<PyDict>()?;
     modules.set_item("_vmwright", native(py)?)?;
 
-    for (path, text) in FILES {
+    for &(path, text) in FILES {
         let path = format!("test_driver/{path}");
         let name = path.trim_end_matches("/__init__").replace('/', ".");
         let module = load(py, &name, &format!("<{path}.py>"), text)?;
@@ -105,7 +112,11 @@ fn native(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     module.add_function(wrap_pyfunction!(super::duration::scaled, &module)?)?;
     module.add_function(wrap_pyfunction!(super::picture::read_picture, &module)?)?;
     module.add_function(wrap_pyfunction!(super::waiting::wakeup_fd, &module)?)?;
-    module.add("CLEAN_UP_SECONDS", super::waiting::CLEAN_UP.as_secs())?;
+    module.add_function(wrap_pyfunction!(super::threads::cancel_threads, &module)?)?;
+    module.add_function(wrap_pyfunction!(super::time_up::end_after, &module)?)?;
+    module.add_function(wrap_pyfunction!(super::time_up::cancel_end, &module)?)?;
+    module.add("CLEAN_UP_SECONDS", super::time_up::CLEAN_UP.as_secs())?;
+    module.add("MAIN", junit::MAIN)?;
     for listed in exit_code::ALL {
         module.add(listed.name, listed.code)?;
     }

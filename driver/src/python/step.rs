@@ -35,6 +35,13 @@ impl Step {
             .with_subscriber(|(id, subscriber)| subscriber.enter(id));
     }
 
+    /// Calls a function on another thread than that of the step. Its steps are nested in
+    /// this one.
+    fn run(&self, function: &Bound<'_, PyAny>) -> PyResult<()> {
+        let _entered = self.span.enter();
+        function.call0().map(drop)
+    }
+
     /// Ends the step and records its outcome.
     fn exit(&self, outcome: &str, failure: Option<FailureFields>) {
         let (error, error_id, infrastructure) = failure.unwrap_or_default();

@@ -7,22 +7,13 @@ use std::pin::pin;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use machine::report::{Failure, Outcome};
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use super::errors::exception;
-use crate::exit_code;
-use crate::report::Report;
-
-/// Time limit for cleaning up after `--global-timeout` has expired.
-pub(super) const CLEAN_UP: Duration = Duration::from_secs(30);
-
-/// Time limit for printing the stacks of Python's threads if the clean-up takes too long.
-const STACK_DUMP: Duration = Duration::from_secs(10);
+use super::threads;
 
 /// The runtime of all asynchronous operations, from its first use to the end of the process.
 pub(super) fn runtime() -> &'static Runtime {
@@ -34,8 +25,8 @@ pub(super) fn runtime() -> &'static Runtime {
 }
 
 /// Runs an operation of a machine without holding the GIL, so that other threads of the
-/// script continue. If a signal handler in Python raises an exception, the operation is
-/// cancelled.
+/// script continue. The operation is cancelled if a signal handler in Python raises an
+/// exception, and in other threads than Python's main thread when the script ends.
 pub(super) fn wait<T: Send>(
     py: Python<'_>,
     work: impl AsyncFnOnce() -> machine::Result<T> + Send,
@@ -46,9 +37,11 @@ pub(super) fn wait<T: Send>(
     let result = py.detach(move || {
         runtime().block_on(async move {
             let mut work = pin!(work());
+            let mut cancelled = pin!(threads::cancelled());
             loop {
                 tokio::select! {
                     result = &mut work => return Ok(result),
+                    () = &mut cancelled => return Err(threads::exception()),
                     _ = signals.changed() => check_signals()?,
                 }
             }
@@ -129,23 +122,5 @@ fn wake_main_thread(signal: u8) -> PyResult<()> {
         let main = py.import("threading")?.call_method0("main_thread")?;
         let kill = py.import("signal")?.getattr("pthread_kill")?;
         kill.call1((main.getattr("ident")?, signal)).map(drop)
-    })
-}
-
-/// Ends the process if a script continues after its time limit, for instance because it
-/// catches all exceptions or calls a library function that never returns.
-pub(super) fn end_after(limit: Duration, report: Report) -> JoinHandle<()> {
-    runtime().spawn(async move {
-        let never = std::future::pending::<()>();
-        let limit = limit.saturating_add(CLEAN_UP).saturating_add(STACK_DUMP);
-        let _ = tokio::time::timeout(limit, never).await;
-        let message = "the script did not end after its time limit";
-        tracing::error!("{message}");
-        let failure = Failure::new(message, None, false);
-        if let Err(error) = report.write_junit(&failure) {
-            tracing::error!("{error}");
-        }
-        report.end(Outcome::TimedOut, Some(failure));
-        std::process::exit(exit_code::TIMED_OUT.into());
     })
 }

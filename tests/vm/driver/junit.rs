@@ -23,7 +23,7 @@ fn subtests_are_reported() {
     Ended::of(run.command().arg("--junit-xml").arg(&report).arg(script)).failed(1);
     let report = std::fs::read_to_string(report).unwrap();
     for part in [
-        r#"<testsuite name="script" tests="3" skipped="0" errors="0" failures="2">"#,
+        r#"<testsuite name="script" tests="2" skipped="0" errors="0" failures="1">"#,
         r#"<testcase name="that passes" classname="script""#,
         r#"message="RequestedAssertionFailed: "#,
         "<system-out>subtest: that passes\nno character: \u{fffd}\n(finished: subtest: that passes, in ",
@@ -31,6 +31,84 @@ fn subtests_are_reported() {
     ] {
         assert!(report.contains(part), "no {part} in {report}");
     }
+}
+
+/// The report and the log of a script that ends with `status`.
+fn report_of(script: &str, status: i32) -> (String, String) {
+    let run = Run::new(&[]);
+    let (script, report) = (run.script(script), run.out().join("junit.xml"));
+    let ended = Ended::of(run.command().arg("--junit-xml").arg(&report).arg(script));
+    let log = ended.stderr.clone();
+    assert_eq!(ended.status, Some(status), "{log}");
+    (std::fs::read_to_string(report).unwrap(), log)
+}
+
+#[test]
+fn a_run_without_subtests_is_one_case() {
+    let (report, _) = report_of("log.info('an info')\n", 0);
+    assert!(
+        report.contains(r#"tests="1" skipped="0" errors="0" failures="0""#),
+        "{report}"
+    );
+    assert!(report.contains(r#"<testcase name="main""#), "{report}");
+    let (report, _) = report_of("1 / 0\n", 1);
+    assert!(
+        report.contains(r#"tests="1" skipped="0" errors="0" failures="1""#),
+        "{report}"
+    );
+}
+
+/// Otherwise the report of a run that failed would have no failure.
+#[test]
+fn a_failure_outside_of_subtests_is_a_case_of_its_own() {
+    let (report, _) = report_of("with subtest('passes'):\n    pass\n1 / 0\n", 1);
+    assert!(
+        report.contains(r#"tests="2" skipped="0" errors="0" failures="1""#),
+        "{report}"
+    );
+    assert!(report.contains(r#"<testcase name="main""#), "{report}");
+}
+
+#[test]
+fn subtests_of_one_name_are_told_apart() {
+    let script = "\
+for name in 'same', 'same (2)', 'same', 'same':
+    with subtest(name):
+        pass
+";
+    let (report, _) = report_of(script, 0);
+    for name in ["same", "same (2)", "same (3)", "same (4)"] {
+        let case = format!(r#"<testcase name="{name}""#);
+        assert_eq!(report.matches(&case).count(), 1, "{name}: {report}");
+    }
+}
+
+/// A failed subtest ends the script. The summary names those after it.
+#[test]
+fn subtests_that_did_not_run_are_named() {
+    let script = "\
+def later():
+    with driver.subtest('the third'):
+        pass
+
+with subtest('the first'):
+    pass
+with subtest('the second'):
+    t.assertEqual(1, 2)
+later()
+with subtest(f'the {3 + 1}th'):
+    pass
+with subtest('the fifth'):
+    t.assertEqual(1, 2)
+";
+    let (report, log) = report_of(script, 1);
+    let counts = r#"tests="2" skipped="0" errors="0" failures="1""#;
+    assert!(report.contains(counts), "{report}");
+    let (_, summary) = log.rsplit_once("\nscript failed in ").unwrap();
+    let note = "\n  subtests that did not run: 'the third', 'the fifth'\n";
+    assert!(summary.contains(note), "{summary}");
+    let (_, log) = report_of("with subtest('passes'):\n    pass\n", 0);
+    assert!(!log.contains("did not run"), "{log}");
 }
 
 /// Like the run itself. A relative path is relative to the output directory.
@@ -42,7 +120,7 @@ fn a_subtest_that_exits_passes() {
     let report = run.out().join("junit.xml");
     let report = std::fs::read_to_string(report).unwrap();
     for part in [
-        r#"tests="2" skipped="0" errors="0" failures="0""#,
+        r#"tests="1" skipped="0" errors="0" failures="0""#,
         r#"<testcase name="odd: \udcff" classname="script""#,
     ] {
         assert!(report.contains(part), "no {part} in {report}");

@@ -26,8 +26,9 @@ fn a_syntax_error_is_one_line() {
     let stderr = refused(&run, &[], "start_all()\nif True\n    pass\n");
     let stderr = one_line(&stderr);
     assert!(stderr.ends_with("script.py:2: expected ':'"), "{stderr}");
-    let stderr = refused(&run, &[], "x = '\0'");
-    assert!(one_line(&stderr).contains("null bytes"), "{stderr}");
+    let stderr = refused(&run, &[], "x = 1\ny = '\0'");
+    let expected = "script.py:2: the script contains a NUL character";
+    assert!(one_line(&stderr).ends_with(expected), "{stderr}");
 }
 
 #[test]
@@ -51,10 +52,11 @@ fn missing_files_are_errors() {
     let stderr = Ended::of(run.command().arg("/no/such/script.py")).failed(2);
     let missing = "/no/such/script.py: No such file or directory (os error 2)";
     assert_eq!(one_line(&stderr), format!("error: {missing}"));
-    let stderr = refused(&run, &["-o", "/no/such/dir"], "");
-    assert!(one_line(&stderr).contains("/no/such/dir"), "{stderr}");
-    let stderr = refused(&run, &["-o", "/proc"], "");
-    assert!(one_line(&stderr).contains("/proc"), "{stderr}");
+    for dir in ["/proc", "/proc/no/such"] {
+        let stderr = refused(&run, &["-o", dir], "");
+        let expected = format!("error: the output directory {dir}: ");
+        assert!(one_line(&stderr).starts_with(&expected), "{stderr}");
+    }
     let stderr = refused(&run, &["--start-scripts", "/no/such/run-a-vm", "-K"], "");
     assert!(one_line(&stderr).contains("/no/such/run-a-vm"), "{stderr}");
     let stderr = Ended::of(&mut run.command()).failed(2);
@@ -64,12 +66,6 @@ fn missing_files_are_errors() {
 #[test]
 fn invalid_start_scripts_are_refused() {
     let run = Run::booting(&[("machine", "minimal")]);
-    let named_otherwise = run.out().join("machine.sh");
-    fs::copy(&run.start_scripts[0], &named_otherwise).unwrap();
-    let args = ["--start-scripts", named_otherwise.to_str().unwrap(), "-K"];
-    let stderr = refused(&run, &args, "");
-    assert!(one_line(&stderr).contains("run-NAME-vm"), "{stderr}");
-
     let not_executable = run.out().join("run-other-vm");
     fs::write(&not_executable, "#!/bin/sh\n").unwrap();
     let args = ["--start-scripts", not_executable.to_str().unwrap(), "-K"];
@@ -111,7 +107,7 @@ fn invalid_numbers_are_refused() {
 
 #[test]
 fn unknown_options_are_refused() {
-    let stderr = Ended::of(Command::new(driver()).arg("--vlan")).failed(2);
+    let stderr = Ended::of(Command::new(driver()).arg("--vlam")).failed(2);
     assert!(
         stderr.contains("'--vlans'") && stderr.contains("Usage:"),
         "{stderr}"
@@ -202,4 +198,84 @@ for wait in [
         event,
         "TimedOut machine: did not wait for an event of QEMU's"
     );
+}
+
+#[test]
+fn a_directory_for_temporary_files_that_is_missing_is_named() {
+    let run = Run::booting(&[]);
+    let script = run.script("");
+    let ended = Ended::of(run.command().arg(script).env("TMPDIR", "/no/such/dir"));
+    let stderr = ended.failed(2);
+    let expected = "error: the directory for temporary files /no/such/dir: ";
+    assert!(one_line(&stderr).starts_with(expected), "{stderr}");
+}
+
+#[test]
+fn a_network_without_vde_switch_is_refused() {
+    let run = Run::booting(&[]);
+    let script = run.script("");
+    let mut command = run.command();
+    command.args(["--vlans", "1", "--"]).arg(script);
+    let stderr = Ended::of(command.env("PATH", "/no/such/dir")).failed(2);
+    let expected = "error: vde_switch is not in PATH: networks need it";
+    assert!(one_line(&stderr).starts_with(expected), "{stderr}");
+}
+
+#[test]
+fn names_that_a_script_can_not_have_are_refused() {
+    for (names, reason) in [
+        (vec!["machines"], "the variable machines: this is a name of"),
+        (vec!["log"], "the machine log can't be the variable log"),
+        (vec!["t"], "the machine t can't be the variable t"),
+        (vec!["vlan1"], "the variable vlan1: this is a network"),
+        (
+            vec!["a-b", "a_b"],
+            "the machine a_b can't be the variable a_b: this is the machine a-b",
+        ),
+    ] {
+        let machines: Vec<_> = names.iter().map(|name| (*name, "minimal")).collect();
+        let run = Run::booting(&machines);
+        let stderr = refused(&run, &["--vlans", "1", "--"], "");
+        assert!(
+            one_line(&stderr).contains(reason),
+            "no {reason} in {stderr}"
+        );
+    }
+    for name in ["", "-rf", "x/y", "x y"] {
+        let run = Run::booting(&[("machine", "minimal")]);
+        let stderr = refused(&run, &[&format!("--vm-names={name}"), "-K"], "");
+        assert!(
+            one_line(&stderr).contains("can't be a machine's name"),
+            "{stderr}"
+        );
+    }
+}
+
+#[test]
+fn as_many_names_as_start_scripts_are_required() {
+    let run = Run::booting(&[("a", "minimal"), ("b", "minimal")]);
+    let stderr = refused(&run, &["--vm-names", "a", "-K"], "");
+    let expected = "error: there are 1 names of machines, but 2 start scripts";
+    assert_eq!(one_line(&stderr), expected);
+}
+
+#[test]
+fn containers_are_refused() {
+    let run = Run::booting(&[("machine", "minimal")]);
+    for variable in ["containerNames", "containerStartScripts"] {
+        let script = run.script("");
+        let stderr = Ended::of(run.command().arg(script).env(variable, "a b")).failed(2);
+        let expected = "error: containers are not supported, and this test has one: a";
+        assert_eq!(one_line(&stderr), expected);
+    }
+}
+
+#[test]
+fn a_log_level_that_does_not_exist_is_refused() {
+    let run = Run::booting(&[]);
+    let stderr = refused(&run, &["--log-level", "loud"], "");
+    assert!(one_line(&stderr).contains("'loud'"), "{stderr}");
+    let script = run.script("");
+    let stderr = Ended::of(run.command().arg(script).env("logLevel", "loud")).failed(2);
+    assert!(one_line(&stderr).contains("\"loud\""), "{stderr}");
 }

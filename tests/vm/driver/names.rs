@@ -82,8 +82,8 @@ const PROPERTIES: &str = "booted callbacks connected efi_vars efi_vars_path full
     start_command state_dir tmp_dir";
 
 /// The globals of scripts.
-const SCOPE: &str = "BaseMachine Machine QemuMachine a_machine create_machine debug driver \
-    join_all log machine machines machines_qemu os polling_condition retry run_tests serial_stdout_off serial_stdout_on start_all subtest t \
+const SCOPE: &str = "BaseMachine Machine NspawnMachine QemuMachine a_machine create_machine debug \
+    driver dump_machine_ssh join_all log machine machines machines_nspawn machines_qemu os polling_condition retry run_tests serial_stdout_off serial_stdout_on start_all subtest t \
     test_script vlan7 vlans";
 
 #[test]
@@ -112,6 +112,15 @@ for name in '{PROPERTIES}'.split():
 assert machine is a_machine and machine.name == 'a-machine'
 assert machine.pid is None and machine.process is None and not machine.booted
 assert machines_qemu is machines is driver.machines and driver.logger is log
+assert machines_nspawn is driver.machines_nspawn and machines_nspawn == []
+assert not driver.interactive and not driver.keep_machine_state and driver.debug is debug
+assert list(driver.config.vms) == ['a-machine'] and driver.config.vlans == [7]
+assert driver.vhost_vsock is None and driver.race_timer and driver.tests.startswith('known')
+from test_driver.driver import DriverConfiguration
+from test_driver.debug import DebugAbstract, DebugNop
+from test_driver.logger import AbstractLogger, CompositeLogger
+from test_driver.machine import NspawnMachine as imported
+def annotated(m: NspawnMachine, l: AbstractLogger) -> DebugAbstract: ...
 debug.breakpoint()
 from test_driver.machine import CHAR_TO_KEY, QemuMachine
 assert CHAR_TO_KEY['_'] == 'shift-0x0C' and CHAR_TO_KEY['A'] == 'shift-a'

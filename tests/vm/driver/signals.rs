@@ -197,14 +197,66 @@ while True:
     assert!(log.contains("did not end after its time limit"), "{log}");
 }
 
+/// The limit is that of a script, not of a user.
 #[test]
-fn the_global_timeout_ends_a_prompt() {
-    let ended = run_with_timeout(
-        "10",
-        &["-I"],
-        "import threading\nthreading.Event().wait()\nprint(1)\n",
-    );
-    assert!(!ended.stdout.contains('1'), "{}", ended.stdout);
+fn the_global_timeout_does_not_end_a_prompt() {
+    let lines = "\
+import signal
+print(signal.getitimer(signal.ITIMER_REAL))
+";
+    let ended = run_with_timeout("1", &["-I"], lines);
+    assert!(ended.stdout.contains("(0.0, 0.0)"), "{}", ended.stdout);
+    ended.passed();
+    // Not even the one after a failure.
+    let run = Run::new(&[]);
+    let script =
+        run.script("import signal\nassert signal.getitimer(signal.ITIMER_REAL)[0] > 0\n1 / 0\n");
+    let lines = run.out().join("lines");
+    std::fs::write(&lines, "print(signal.getitimer(signal.ITIMER_REAL))\n").unwrap();
+    let mut command = run.command();
+    command.arg("--pause-on-failure").arg(script);
+    let ended = Ended::of(command.stdin(File::open(lines).unwrap()));
+    assert!(ended.stdout.contains("(0.0, 0.0)"), "{}", ended.stdout);
+    ended.failed(1);
+}
+
+#[test]
+fn the_global_timeout_ends_a_script_at_the_prompt() {
+    let run = Run::new(&[]);
+    let script = run.script("import threading\nthreading.Event().wait()\n");
+    let lines = run.out().join("lines");
+    std::fs::write(&lines, "run_tests()\nprint('after')\n").unwrap();
+    let mut command = run.command();
+    command.args(["-I", "--global-timeout", "5"]).arg(script);
+    command.env("XDG_STATE_HOME", run.out());
+    let ended = Ended::of(command.stdin(File::open(lines).unwrap()));
+    assert!(!ended.stdout.contains("after"), "{}", ended.stdout);
     let log = ended.failed(124);
-    assert!(log.contains("the run took longer than 10 seconds"), "{log}");
+    assert!(log.contains("the run took longer than 5 seconds"), "{log}");
+}
+
+/// With the words and the exit status of the NixOS test driver.
+#[test]
+fn the_global_timeout_of_nix_ends_like_sigterm() {
+    let run = Run::new(&[]);
+    let script = run.script("import threading\nthreading.Event().wait()\n");
+    let mut command = Command::new(vm_tests::driver());
+    command.current_dir(run.out()).env("globalTimeout", "5");
+    let log = Ended::of(command.env("testScript", script)).failed(143);
+    assert!(
+        log.contains("timeout reached; test terminating..."),
+        "{log}"
+    );
+    assert!(log.contains("script ran out of time in "), "{log}");
+}
+
+#[test]
+fn a_script_can_end_the_run_as_its_time_limit_does() {
+    let log = Run::new(&[])
+        .run("driver.terminate_test()\nwhile True: pass\n")
+        .failed(143);
+    assert!(
+        log.contains("timeout reached; test terminating..."),
+        "{log}"
+    );
 }

@@ -1,0 +1,58 @@
+//! Checks of files, directories and programs.
+
+use std::env;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use crate::cli::Cli;
+
+/// Refuses containers, which are not supported.
+pub(super) fn no_containers(cli: &Cli) -> Result<(), String> {
+    let names = cli.container_names.iter().flatten();
+    let scripts = cli.container_start_scripts.iter().flatten();
+    match names.chain(scripts).next() {
+        Some(container) => Err(format!(
+            "containers are not supported, and this test has one: {container}"
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Checks that a file can be read.
+pub(super) fn readable(path: &Path) -> Result<(), String> {
+    let text = fs::read(path);
+    text.map(drop)
+        .map_err(|error| format!("{}: {error}", path.display()))
+}
+
+pub(super) fn executable(path: &Path) -> Result<(), String> {
+    let found = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    if !found.is_file() || found.permissions().mode() & 0o111 == 0 {
+        return Err(format!("{}: not an executable file", path.display()));
+    }
+    Ok(())
+}
+
+/// Creates `dir` if it is missing, and checks that files can be created in it.
+pub(super) fn created(what: &str, dir: &Path) -> Result<(), String> {
+    fs::create_dir_all(dir).map_err(|error| format!("the {what} {}: {error}", dir.display()))?;
+    writable(what, dir)
+}
+
+/// Checks that files can be created in `dir`.
+pub(super) fn writable(what: &str, dir: &Path) -> Result<(), String> {
+    let probe = tempfile::tempfile_in(dir);
+    probe
+        .map(drop)
+        .map_err(|error| format!("the {what} {}: {error}", dir.display()))
+}
+
+/// Checks that a program is in `PATH`.
+pub(super) fn program(name: &str, purpose: &str) -> Result<(), String> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    if env::split_paths(&path).any(|dir| executable(&dir.join(name)).is_ok()) {
+        return Ok(());
+    }
+    Err(format!("{name} is not in PATH: {purpose}"))
+}

@@ -1,0 +1,107 @@
+//! The machines of a run: their names and start scripts.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use super::{absolute, check};
+use crate::cli::Cli;
+
+/// The name of a machine whose start script's name has another form than run-NAME-vm.
+const DEFAULT_NAME: &str = "machine";
+
+/// A machine of the run.
+#[derive(Debug)]
+#[cfg_attr(
+    not(feature = "python"),
+    expect(dead_code, reason = "scripts can't be run without Python")
+)]
+pub(crate) struct Machine {
+    pub(crate) name: String,
+    pub(crate) start_script: PathBuf,
+}
+
+/// The machines that the command line describes.
+pub(super) fn named(cli: &Cli) -> Result<Vec<Machine>, String> {
+    let scripts = cli.start_scripts.as_deref().unwrap_or_default();
+    for script in scripts {
+        check::executable(script)?;
+    }
+    let names = match cli.vm_names.as_deref() {
+        None | Some([]) => scripts.iter().map(|script| name(script)).collect(),
+        Some(names) if names.len() == scripts.len() => names.to_vec(),
+        Some(names) => {
+            return Err(format!(
+                "there are {} names of machines, but {} start scripts",
+                names.len(),
+                scripts.len()
+            ));
+        }
+    };
+    let mut seen = HashSet::new();
+    for name in &names {
+        check_name(name)?;
+        if !seen.insert(name) {
+            return Err(format!("two machines are named {name}"));
+        }
+    }
+    let machines = names.into_iter().zip(scripts).map(|(name, script)| {
+        Ok(Machine {
+            name,
+            start_script: absolute(script)?,
+        })
+    });
+    machines.collect()
+}
+
+/// NAME if the file name ends with run-NAME-vm.
+fn name(script: &Path) -> String {
+    let file = script.file_name().unwrap_or_default().to_string_lossy();
+    let name = file
+        .strip_suffix("-vm")
+        .and_then(|start| start.split_once("run-"))
+        .map(|(_, name)| name)
+        .filter(|name| !name.is_empty());
+    name.unwrap_or(DEFAULT_NAME).to_owned()
+}
+
+/// Checks that a directory, an option and a list of words can contain a name.
+fn check_name(name: &str) -> Result<(), String> {
+    let is_valid = |c: char| !c.is_whitespace() && !c.is_control() && c != '/';
+    if !name.is_empty() && !name.starts_with(['-', '.']) && name.chars().all(is_valid) {
+        return Ok(());
+    }
+    Err(format!(
+        "{name:?} can't be a machine's name: it is empty, begins with - or ., or contains a \
+         blank, a control character or /"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_is_named_by_its_start_script() {
+        for (script, expected) in [
+            ("/nix/store/x-vm/bin/run-server-1-vm", "server-1"),
+            ("/nix/store/8sd9-run-vm-vm", "vm"),
+            ("run-run-x-vm", "run-x"),
+            ("run--vm", "machine"),
+            ("/run-a-vm/start.sh", "machine"),
+            ("start.sh", "machine"),
+        ] {
+            assert_eq!(name(Path::new(script)), expected, "{script}");
+        }
+    }
+
+    #[test]
+    fn a_name_fits_into_a_directory_and_a_list() {
+        for name in ["a", "server-1", "é", "a_b.c"] {
+            check_name(name).unwrap();
+        }
+        for name in ["", "-rf", ".", "..", "a/b", "x y", "a\n", "\u{1b}[2J"] {
+            let error = check_name(name).unwrap_err();
+            assert!(!error.contains(['\n', '\u{1b}']), "{error}");
+        }
+    }
+}
