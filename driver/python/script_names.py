@@ -17,10 +17,11 @@ from typing import (
 )
 from unittest import TestCase
 
+from test_driver.debug import DebugAbstract, DebugNop
 from test_driver.driver import Driver
 from test_driver.logger import AbstractLogger, CompositeLogger, Logger
 from test_driver.machine import BaseMachine, Machine, NspawnMachine, QemuMachine, retry
-from test_driver.symbols import AssertionTester, Debug
+from test_driver.symbols import AssertionTester
 from test_driver.vlan import VLan
 
 driver: Driver
@@ -30,7 +31,7 @@ machines_nspawn: List[NspawnMachine]
 vlans = driver.vlans
 log: Logger
 t: AssertionTester
-debug: Debug
+debug: DebugAbstract
 start_all = driver.start_all
 join_all = driver.join_all
 run_tests = driver.run_tests
@@ -40,3 +41,4 @@ subtest = driver.subtest
 polling_condition = driver.polling_condition
 serial_stdout_on = driver.serial_stdout_on
 serial_stdout_off = driver.serial_stdout_off
+dump_machine_ssh = driver.dump_machine_ssh

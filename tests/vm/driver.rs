@@ -20,6 +20,8 @@ mod mistakes;
 mod names;
 /// Names, arguments and exceptions of newer NixOS test drivers.
 mod newer;
+/// The Nix files.
+mod nix;
 /// The same script with the reference driver.
 mod parity;
 /// The interactive prompt.

@@ -83,10 +83,10 @@ class _Session(pdb.Pdb):
             connection, _ = server.accept()
         with connection:
             # One file for both would drop what was typed ahead.
-            files = connection.makefile("r"), connection.makefile("w")
+            typed, shown = connection.makefile("r"), connection.makefile("w")
         super().__init__(
-            None,
-            *files,
+            stdin=typed,
+            stdout=shown,
             skip=["test_driver*"],
             nosigint=True,
             readrc=False,

@@ -25,9 +25,10 @@ def write_junit(path: Path, suite: str, failure: Optional[Failure]) -> None:
 def note_on_others(script: Path) -> Optional[str]:
     """Names the subtests that did not run, if the names are constants of the script."""
     try:
-        calls = [node for node in ast.walk(ast.parse(script.read_bytes())) if _is_subtest(node)]
+        nodes: List[Any] = list(ast.walk(ast.parse(script.read_bytes())))
     except (OSError, ValueError, SyntaxError):
         return None  # The script has changed meanwhile.
+    calls = [node for node in nodes if _is_subtest(node)]
     calls.sort(key=lambda call: call.lineno)
     ended = {name for name, *_ in rootlog.ended}
     names = [repr(call.args[0].value) for call in calls if call.args[0].value not in ended]

@@ -13,6 +13,7 @@ use crate::util::{sources, workspace};
 const REFERENCE_DRIVER: &str = "needs VM_REFERENCE_DRIVER";
 const SCHEMA: &str = "needs the JUnit schema";
 const MOUNT: &str = "needs to mount file systems";
+const NIX: &str = "needs nix-instantiate";
 
 /// Other reasons begin with this: a test starts the ignored one, in a process of its own.
 const RUN_BY: &str = "run by ";
@@ -33,6 +34,13 @@ pub(super) fn excluded(tests: &Tests<'_>, has_schema: bool) -> Result<Vec<String
         ),
         (SCHEMA, has_schema),
         (MOUNT, can_mount()?),
+        (
+            NIX,
+            Command::new("nix-instantiate")
+                .arg("--version")
+                .output()
+                .is_ok(),
+        ),
     ]);
     let mut excluded = Vec::new();
     for Ignored { test, reason } in all()? {
@@ -133,7 +141,7 @@ fn three() {}
     #[test]
     fn every_reason_is_known() {
         for it in all().unwrap() {
-            let is_need = [REFERENCE_DRIVER, SCHEMA, MOUNT].contains(&it.reason.as_str());
+            let is_need = [REFERENCE_DRIVER, SCHEMA, MOUNT, NIX].contains(&it.reason.as_str());
             assert!(is_need || it.reason.starts_with(RUN_BY), "{it:?}");
         }
     }

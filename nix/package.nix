@@ -1,0 +1,85 @@
+# The test driver with all programs that it runs. Its arguments are those of nixpkgs'
+# `nixos-test-driver`, which the test framework overrides.
+{
+  lib,
+  rustPlatform,
+  makeWrapper,
+  pkg-config,
+  coreutils,
+  leptonica,
+  python3,
+  qemu_test,
+  tesseract,
+  vde2,
+
+  qemu_pkg ? qemu_test,
+  extraPythonPackages ? (_: [ ]),
+
+  # Text is always read from screens, and containers are not supported.
+  enableOCR ? false,
+  enableNspawn ? false,
+  enableRuntimeDeps ? true,
+}:
+
+let
+  sources = lib.cleanSourceWith {
+    src = ../.;
+    filter = path: _: baseNameOf path != "target" && lib.cleanSourceFilter path _;
+  };
+in
+rustPlatform.buildRustPackage {
+  pname = "vmwright-driver";
+  version = (lib.importTOML ../Cargo.toml).workspace.package.version;
+  src = sources;
+  cargoLock.lockFile = ../Cargo.lock;
+  buildAndTestSubdir = "driver";
+
+  nativeBuildInputs = [
+    makeWrapper
+    pkg-config
+    rustPlatform.bindgenHook
+  ];
+  buildInputs = [
+    leptonica
+    python3
+    tesseract
+  ];
+  env.PYO3_PYTHON = lib.getExe python3;
+
+  # They need guest images.
+  doCheck = false;
+
+  # For mypy, which checks the scripts of tests.
+  propagatedBuildInputs = [ python3 ];
+
+  # By the names of nixpkgs' driver. Python's own files are found by the interpreter in PATH.
+  postInstall = ''
+    mv $out/bin/driver $out/bin/nixos-test-driver
+    wrapProgram $out/bin/nixos-test-driver \
+      --prefix PATH : ${
+        lib.makeBinPath [
+          coreutils
+          python3
+          qemu_pkg
+          vde2
+        ]
+      } \
+      --prefix PYTHONPATH : "${python3.pkgs.makePythonPath (extraPythonPackages python3.pkgs)}" \
+      --set-default TESSDATA_PREFIX ${tesseract}/share/tessdata
+    makeWrapper $out/bin/.nixos-test-driver-wrapped $out/bin/generate-driver-symbols \
+      --argv0 generate-driver-symbols \
+      --prefix PATH : ${lib.makeBinPath [ python3 ]}
+    mkdir -p $out/${python3.sitePackages}
+    cp -r driver/python/{test_driver,_vmwright} $out/${python3.sitePackages}
+  '';
+
+  meta = {
+    description = "Runs the NixOS test driver's Python test scripts on virtual machines";
+    license = [
+      lib.licenses.mit
+      lib.licenses.asl20
+    ];
+    platforms = lib.platforms.linux;
+    mainProgram = "nixos-test-driver";
+  };
+}
