@@ -153,7 +153,7 @@ mod tests {
             .map(|file| file.strip_prefix(&prefix).unwrap())
             .collect();
         files.sort_unstable();
-        let mut known = FILES.map(|(path, _)| path);
+        let mut known: Vec<&str> = FILES.iter().map(|(path, _)| *path).collect();
         known.sort_unstable();
         assert_eq!(files, known);
     }
