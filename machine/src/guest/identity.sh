@@ -10,8 +10,16 @@ for ((i = 0; i < ${#dirs[@]}; i++)); do
     [[ $(</proc/mounts) == *" ${dirs[i]} 9p "* ]] ||
         mount -t 9p -o "${options[i]}" "${sources[i]}" "${dirs[i]}"
 done
-# The kernel takes this into account when it next reseeds itself.
-printf %s "$seed" >/dev/urandom
+# What is only written is taken into account when the kernel next reseeds itself. With Perl,
+# it does so at once: RNDADDENTROPY and RNDRESEEDCRNG.
+if perl=$(type -P perl); then
+    # shellcheck disable=SC2016 # Perl's variables
+    "$perl" -e 'open my $random, ">", "/dev/urandom" or exit; my $none = 0;
+        ioctl $random, 0x40085203, pack "i2 a*", 256, length $ARGV[0], $ARGV[0];
+        ioctl $random, 0x5207, $none' "$seed"
+else
+    printf %s "$seed" >/dev/urandom
+fi
 if [[ $machine_id ]]; then
     # Files are written over, not truncated: ext4 writes a replacement to the disk at once.
     saved=/var/lib/systemd/random-seed

@@ -11,6 +11,9 @@ use super::saved_state::SavedState;
 use crate::host::qemu_option::doubled_commas;
 use crate::host::state_dir::Sockets;
 
+/// The generation id of templates, any fixed one.
+const GENERATION: &str = "5d1c62a7-2d0e-4c53-9f5b-64a3a0f1f9b1";
+
 /// The connections to QEMU and the guest: monitors, root shell, serial console.
 pub(crate) fn connections(sockets: &Sockets, allow_reboot: bool) -> Vec<OsString> {
     let mut args: Vec<OsString> = vec![
@@ -70,7 +73,7 @@ pub(crate) fn boot_source(source: &BootSource) -> Vec<OsString> {
     match source {
         BootSource::Boot => Vec::new(),
         BootSource::Paused => vec!["-S".into()],
-        BootSource::BootInto(ram) => memory(&ram.path, ram.size, "on"),
+        BootSource::BootInto(ram) => memory(&ram.path, ram.size, "on", GENERATION),
         // A private mapping: pages are copied when the guest writes to them.
         BootSource::Saved(saved) | BootSource::SavedSelf(saved) => {
             incoming(saved, &saved.ram(), "off")
@@ -81,12 +84,16 @@ pub(crate) fn boot_source(source: &BootSource) -> Vec<OsString> {
 
 fn incoming(saved: &SavedState, ram: &Path, share: &str) -> Vec<OsString> {
     let size = saved.vm().map_or(0, |vm| vm.ram_size);
-    let mut args = memory(ram, size, share);
+    // A new generation makes the guest's kernel reseed its random number generator and log
+    // that. An agent, which waits in guests with Perl, reseeds it with less code.
+    let has_agent = saved.vm().is_some_and(|vm| vm.agent.is_some());
+    let generation = if has_agent { GENERATION } else { "auto" };
+    let mut args = memory(ram, size, share, generation);
     args.extend(["-incoming".into(), "defer".into()]);
     args
 }
 
-fn memory(file: &Path, size: u64, share: &str) -> Vec<OsString> {
+fn memory(file: &Path, size: u64, share: &str, generation: &str) -> Vec<OsString> {
     let mut object = OsString::from("memory-backend-file,id=vm-ram,mem-path=");
     object.push(doubled_commas(file.as_os_str()));
     object.push(format!(",size={size},share={share}"));
@@ -95,9 +102,9 @@ fn memory(file: &Path, size: u64, share: &str) -> Vec<OsString> {
         object,
         "-machine".into(),
         "memory-backend=vm-ram".into(),
-        // Notifies the guest's kernel that it was cloned.
+        // Notifies the guest's kernel of another generation.
         "-device".into(),
-        "vmgenid,guid=auto".into(),
+        format!("vmgenid,guid={generation}").into(),
     ]
 }
 
