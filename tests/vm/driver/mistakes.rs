@@ -169,7 +169,7 @@ for wait in [
     try:
         wait()
     except Exception as error:
-        print(type(error).__name__, str(error).split('; last')[0])
+        print(type(error).__name__, str(error).split(';')[0])
 ";
     let output = Run::new(&[("machine", "minimal")]).run(script).passed();
     let lines: Vec<&str> = output
