@@ -24,6 +24,7 @@ mod windows;
 use std::ffi::OsString;
 use std::fmt;
 use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,6 +84,8 @@ pub struct Machine {
 /// What all handles of a machine share, besides its guest.
 struct Parts {
     start: Mutex<StartCommand>,
+    /// Where the start command runs, if not in the state directory.
+    start_dir: Mutex<Option<PathBuf>>,
     /// Environment variables for the start command, besides this process's.
     env: Vec<(OsString, OsString)>,
     /// QEMU as it was last started.

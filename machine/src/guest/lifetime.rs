@@ -6,6 +6,7 @@ mod reports;
 
 use std::ffi::OsString;
 use std::fmt;
+use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -61,6 +62,8 @@ pub(crate) struct Setup<'a> {
     /// What the process is, in messages.
     pub(crate) name: &'static str,
     pub(crate) spec: CommandSpec,
+    /// Where the process runs.
+    pub(crate) dir: &'a Path,
     pub(crate) state: &'a StateDir,
     pub(crate) env: Vec<(OsString, OsString)>,
     pub(crate) shows_serial: Arc<AtomicBool>,
@@ -70,11 +73,11 @@ pub(crate) struct Setup<'a> {
 }
 
 impl Lifetime {
-    /// Starts the process in the state directory.
+    /// Starts the process.
     pub(crate) fn spawn(setup: Setup<'_>) -> Result<Self, ErrorKind> {
         let Setup { name, state, .. } = setup;
         let spool = Spool::create(state.console_log()).map_err(at(&state.console_log()))?;
-        let (process, streams) = Process::spawn(setup.spec, state.path(), setup.env)?;
+        let (process, streams) = Process::spawn(setup.spec, setup.dir, setup.env)?;
         let machine = setup.machine.to_owned();
         let watching = Arc::clone(&setup.watch);
         let console = SerialLog::builder()

@@ -146,11 +146,6 @@ impl StateDir {
     pub(crate) fn console_log(&self) -> PathBuf {
         self.path.join("console.log")
     }
-
-    /// The file for the variables of the machine's EFI firmware, if it has one.
-    pub(crate) fn efi_vars(&self, name: &str) -> PathBuf {
-        self.path.join(format!("{name}-efi-vars.fd"))
-    }
 }
 
 impl Drop for StateDir {

@@ -31,6 +31,8 @@ const CONNECT_LIMIT: Duration = Duration::from_mins(1);
 /// How a QEMU is to be started.
 pub(crate) struct Launch<'a> {
     pub(crate) start: StartCommand,
+    /// Where the start command runs.
+    pub(crate) dir: &'a Path,
     pub(crate) env: &'a [(OsString, OsString)],
     pub(crate) source: &'a BootSource,
     pub(crate) allow_reboot: bool,
@@ -103,12 +105,13 @@ async fn spawn(
         spec.args.extend(arguments::qemu_opts());
     }
     spec.args.extend(arguments::display());
+    let efi_vars = format!("{}-efi-vars.fd", guest.name());
     let env = [
-        ("TMPDIR", OsString::from(state.path())),
+        ("TMPDIR", OsString::from(launch.dir)),
         ("SHARED_DIR", OsString::from(state.shared())),
         ("USE_TMPDIR", OsString::from("1")),
         ("VM_ACCEL", OsString::from(accelerator.name())),
-        ("NIX_EFI_VARS", state.efi_vars(guest.name()).into()),
+        ("NIX_EFI_VARS", launch.dir.join(efi_vars).into()),
     ];
     let env = env.map(|(name, value)| (OsString::from(name), value));
     let env = launch.env.iter().cloned().chain(env).collect();
@@ -121,6 +124,7 @@ async fn spawn(
         machine: guest.name(),
         name: "QEMU",
         spec,
+        dir: launch.dir,
         state,
         env,
         shows_serial: guest.shows_serial(),

@@ -43,6 +43,11 @@ impl Default for Next {
 }
 
 impl Machine {
+    /// Makes the next start boot, whatever was configured.
+    pub(super) fn boot_next(&self) {
+        self.parts.boot.lock().next = Next::default();
+    }
+
     /// Starts QEMU from what was configured; a second start boots.
     pub(super) async fn start_next(&self, allow_reboot: bool) -> Result<()> {
         let next = self.parts.boot.lock().next.clone();

@@ -126,6 +126,7 @@ impl Builder {
         let guest = Guest::new(name, state, self.out_dir);
         let parts = Arc::new(Parts {
             start: Mutex::new(self.start),
+            start_dir: Mutex::default(),
             env: self.env,
             instance: Mutex::default(),
             starting: tokio::sync::Mutex::new(()),

@@ -1,6 +1,7 @@
 //! A machine's power: start, shutdown, crash, reboot, release.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +53,14 @@ impl Machine {
         *self.parts.start.lock() = start.into();
     }
 
+    /// Runs the start command in another directory than the [state
+    /// directory](crate::Guest::state_dir) from the next start on, which boots. The disk
+    /// and other files of start scripts are there then.
+    pub fn set_start_dir(&self, dir: impl Into<PathBuf>) {
+        *self.parts.start_dir.lock() = Some(dir.into());
+        self.boot_next();
+    }
+
     pub(crate) fn start_command(&self) -> StartCommand {
         self.parts.start.lock().clone()
     }
@@ -75,8 +84,10 @@ impl Machine {
             if let Some(saved) = source.saved() {
                 self.create_disks(saved).await?;
             }
+            let start_dir = self.parts.start_dir.lock().clone();
             let launch = Launch {
                 start: self.start_command(),
+                dir: start_dir.as_deref().unwrap_or(self.state_dir()),
                 env: &self.parts.env,
                 source,
                 allow_reboot,

@@ -249,3 +249,59 @@ fn state_is_kept_on_request() {
         ]
     );
 }
+
+#[test]
+fn an_assigned_state_directory_is_used() {
+    let run = Run::new(&[("machine", "minimal")]);
+    let script = "\
+import os
+first = machine.state_dir
+chosen = driver.tmp_dir / 'chosen' / 'directory'
+machine.state_dir = chosen
+assert machine.state_dir == chosen
+machine.create_efi_vars()
+machine.succeed('echo kept >/disk/kept; sync')
+with open(f'/proc/{machine.pid}/environ') as file:
+    environment = dict(line.split('=', 1) for line in file.read().split('\\0') if line)
+assert environment['TMPDIR'] == str(chosen) == os.readlink(f'/proc/{machine.pid}/cwd')
+assert environment['NIX_EFI_VARS'] == str(machine.efi_vars_path)
+assert os.listdir(chosen) and not list(first.glob('*.qcow2'))
+machine.crash()
+assert machine.succeed('cat /disk/kept') == 'kept\\n'
+machine.crash()
+machine.state_dir = first
+machine.fail('cat /disk/kept')
+";
+    run.run(script).passed();
+}
+
+/// The guest loads its own kernel again and jumps to it, as kexec(8) does.
+#[test]
+fn a_script_connects_again_after_kexec() {
+    let script = r#"
+machine.wait_for_unit("multi-user.target")
+with open(f"/proc/{machine.pid}/cmdline") as file:
+    words = file.read().split("\0")
+for option in "-kernel", "-initrd":
+    machine.copy_from_host(words[words.index(option) + 1], f"/root/{option}")
+machine.succeed("""perl -e '
+    open my $kernel, "<", "/root/-kernel" or die $!;
+    open my $initrd, "<", "/root/-initrd" or die $!;
+    open my $file, "<", "/proc/cmdline" or die $!;
+    chomp(my $line = <$file>);
+    $line .= " again\\0";
+    # kexec_file_load(2)
+    syscall(320, fileno($kernel), fileno($initrd), length $line, $line, 0) == 0 or die $!;
+'""")
+# reboot(2) with LINUX_REBOOT_CMD_KEXEC
+jump = "perl -e 'syscall(169, 0xfee1dead, 672274793, 0x45584543, 0)' >&2 &"
+machine.execute(jump, check_return=False)
+machine.connected = False
+assert not machine.connected and machine.booted
+machine.connect()
+assert machine.connected
+machine.wait_for_unit("multi-user.target")
+assert machine.succeed("cat /proc/cmdline").split()[-1] == "again"
+"#;
+    Run::new(&[("machine", "systemd")]).run(script).passed();
+}

@@ -85,7 +85,6 @@ class Machine(
     out_dir: Path
     tmp_dir: Path
     shared_dir: Path
-    state_dir: Path
     monitor_path: Path
     qmp_path: Path
     shell_path: Path
@@ -137,7 +136,7 @@ class Machine(
             self.run_callbacks,
         )
         self.shared_dir = self._vm.shared_dir
-        self.state_dir = self._vm.state_dir
+        self._state_dir = self._vm.state_dir
         self.monitor_path = self.state_dir / "monitor"
         self.qmp_path = self.state_dir / "qmp"
         self.shell_path = self.state_dir / "shell"

@@ -15,12 +15,25 @@ class Lifecycle:
     """The state of a machine, and the operations that start and stop it."""
 
     name: str
-    state_dir: Path
     _vm: _vmwright.Machine
+    _state_dir: Path
     # The QEMU that was started last.
     _process: Optional[Process]
     # Values of properties that a script assigned since that start.
     _overrides: Dict[str, Any]
+
+    @property
+    def state_dir(self) -> Path:
+        """The directory in which the start command runs, and has its disk. A script may
+        assign another, for the next start; it is created, and not removed at the end."""
+        return self._state_dir
+
+    @state_dir.setter
+    def state_dir(self, directory: Path) -> None:
+        directory = Path(directory).absolute()
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._vm.set_start_dir(directory)
+        self._state_dir = directory
 
     @property
     def pid(self) -> Optional[int]:

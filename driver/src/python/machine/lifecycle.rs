@@ -31,6 +31,11 @@ impl Machine {
         Ok(self.vm()?.state_dir().to_owned())
     }
 
+    fn set_start_dir(&self, dir: PathBuf) -> PyResult<()> {
+        self.vm()?.set_start_dir(dir);
+        Ok(())
+    }
+
     #[getter]
     fn shared_dir(&self) -> PyResult<PathBuf> {
         Ok(self.vm()?.shared_dir().to_owned())
