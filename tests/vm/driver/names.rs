@@ -48,6 +48,7 @@ send_monitor_command(self, command)
 shell_interact(self, address=None)
 shutdown(self)
 sleep(self, secs=None, duration=None)
+ssh_backdoor_command(self)
 start(self, allow_reboot=False)
 start_job(self, jobname, user=None)
 stop_job(self, jobname, user=None)
@@ -79,7 +80,7 @@ write_efi_vars(self, add)
 /// The other attributes of machines.
 const PROPERTIES: &str = "booted callbacks connected efi_vars efi_vars_path full_console_log keep_machine_state keep_vm_state \
     last_lines logger monitor monitor_path name out_dir pid process qmp_client serial_thread shared_dir shell shell_path \
-    start_command state_dir tmp_dir";
+    start_command state_dir tmp_dir vsock_guest vsock_host";
 
 /// The globals of scripts.
 const SCOPE: &str = "BaseMachine Machine NspawnMachine QemuMachine a_machine create_machine debug \

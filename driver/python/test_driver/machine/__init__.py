@@ -89,6 +89,9 @@ class Machine(
     qmp_path: Path
     shell_path: Path
 
+    vsock_guest: Optional[Path]
+    vsock_host: Optional[Path]
+
     start_command: StartCommand
     keep_vm_state: bool
 
@@ -107,12 +110,17 @@ class Machine(
         name: Optional[str] = None,
         keep_machine_state: bool = False,
         callbacks: Optional[List[Callable[[], None]]] = None,
+        vsock_guest: Optional[Path] = None,
+        vsock_host: Optional[Path] = None,
         *,
         keep_vm_state: bool = False,
         templates: Optional[Path] = None,
     ) -> None:
         if not isinstance(start_command, StartCommand):
             start_command = NixStartScript(start_command)
+        if vsock_guest is not None:
+            raise MachineError("the SSH backdoor is not supported: pass no vsock_guest")
+        self.vsock_guest, self.vsock_host = vsock_guest, vsock_host
         keep_vm_state = keep_vm_state or keep_machine_state
         name = name or start_command.machine_name
         self.out_dir = Path(out_dir)

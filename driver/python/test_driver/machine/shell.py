@@ -10,6 +10,7 @@ from test_driver.errors import MachineError
 class Commands:
     """The root shell of a machine."""
 
+    name: str
     _vm: _vmwright.Machine
     connect: Callable[[], None]
 
@@ -69,6 +70,13 @@ class Commands:
         if duration is None:
             raise TypeError("sleep() needs a duration")
         self._vm.sleep(duration)
+
+    def ssh_backdoor_command(self) -> str:
+        """Fails: there is no SSH backdoor through a virtual socket."""
+        raise MachineError(
+            f"{self.name}: the SSH backdoor is not supported, as it needs the daemon"
+            " vhost-device-vsock. Use shell_interact() instead"
+        )
 
     def shell_interact(self, address: Optional[str] = None) -> None:
         """Connects this terminal to a root shell, for interactive use; or the program that
