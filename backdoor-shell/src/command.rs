@@ -126,6 +126,10 @@ impl Exit {
 
 /// The result of a command: how it ended and its standard output.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "callers construct it, and a command has no other result"
+)]
 pub struct Output {
     /// How the command ended.
     pub exit: Exit,

@@ -2,6 +2,10 @@
 
 /// A rectangle of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "callers construct it, and a rectangle is a position and a size"
+)]
 pub struct Rect {
     /// Distance of the left column from the picture's left edge, in pixels.
     pub x: u32,

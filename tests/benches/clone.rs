@@ -8,7 +8,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
-use machine::Machine;
+use machine::{Machine, Template};
 use tracing::Level;
 use vm_tests::{builder, template};
 
@@ -24,16 +24,30 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     tracing_subscriber::fmt().with_max_level(Level::WARN).init();
-    let start = Instant::now();
-    let vm = builder(IMAGE).build()?;
-    vm.succeed("true").await?;
-    let booted = start.elapsed();
-    let booted_work = work(&vm);
-    drop(vm);
-
+    let (booted, booted_work) = boot().await?;
     let start = Instant::now();
     let template = template(IMAGE).wait_for_unit(READY).build().await?;
     println!("the template, taken or made: {:.1?}", start.elapsed());
+    clone_one_by_one(&template, booted, booted_work).await?;
+    clone_in_advance(&template, booted).await?;
+    snapshot(template.clone_machine().await?).await?;
+    clone_many(&template).await
+}
+
+/// The time to the first command's result of a machine that boots, and its QEMU's processor
+/// time.
+async fn boot() -> machine::Result<(Duration, Duration)> {
+    let start = Instant::now();
+    let vm = builder(IMAGE).build()?;
+    vm.succeed("true").await?;
+    Ok((start.elapsed(), work(&vm)))
+}
+
+async fn clone_one_by_one(
+    template: &Template,
+    booted: Duration,
+    booted_work: Duration,
+) -> machine::Result<()> {
     let (mut answering, mut running, mut working) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let start = Instant::now();
@@ -55,7 +69,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
          cloned {worked:.2?}, {:.0} times less",
         booted_work.as_secs_f64() / worked.as_secs_f64()
     );
+    Ok(())
+}
 
+async fn clone_in_advance(template: &Template, booted: Duration) -> machine::Result<()> {
     let prefetching = template.prefetch();
     let mut answering = Vec::new();
     let mut vm = prefetching.clone_machine().await?;
@@ -72,19 +89,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "  cloned in advance {answering:.2?}, {:.0} times as fast",
         booted.as_secs_f64() / answering.as_secs_f64()
     );
-    drop(prefetching);
+    Ok(())
+}
 
+async fn snapshot(vm: Machine) -> machine::Result<()> {
     let start = Instant::now();
     let snapshot = vm.snapshot().await?;
     let taken = start.elapsed();
     let start = Instant::now();
     vm.restore(&snapshot).await?;
     println!(
-        "a snapshot of it taken in {taken:.2?}, restored in {:.2?}",
+        "a snapshot of a clone taken in {taken:.2?}, restored in {:.2?}",
         start.elapsed()
     );
-    drop(vm);
+    Ok(())
+}
 
+async fn clone_many(template: &Template) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let clones = try_join_all((0..MANY).map(|_| template.clone_machine())).await?;
     let started = start.elapsed();

@@ -17,6 +17,10 @@ use crate::{Error, Nonce, Request};
 
 /// The properties of the host's terminal that the guest's takes over.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "callers construct it with a few of its fields"
+)]
 pub struct TerminalKind {
     /// The terminal's name in terminfo, for `$TERM`.
     pub term: String,

@@ -2,6 +2,10 @@
 
 /// The size of a cell or of a glyph, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "callers construct it, and a size is a width and a height"
+)]
 pub struct CellSize {
     /// In pixels.
     pub width: u32,

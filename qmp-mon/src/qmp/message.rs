@@ -11,6 +11,10 @@ use crate::ErrorClass;
 
 /// A command for QEMU.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "callers construct it, and the protocol defines its fields"
+)]
 pub struct QmpCommand {
     /// The command's name, such as `query-status`.
     #[serde(rename = "execute")]

@@ -8,10 +8,8 @@ fn run_unscaled(script: &str) -> String {
     Ended::of(command.arg(run.script(script))).passed()
 }
 
-/// In every operation that has a time limit, a delay, an interval or a duration.
-#[test]
-fn a_timedelta_is_accepted_everywhere() {
-    let script = "\
+/// Every operation that has a time limit, a delay, an interval or a duration.
+const EVERY_DURATION: &str = "\
 from datetime import timedelta
 import subprocess
 
@@ -83,7 +81,12 @@ for name, wait in limited.items():
 machine.shutdown()
 machine.wait_for_shutdown(timeout=second)
 ";
-    Run::new(&[("machine", "minimal")]).run(script).passed();
+
+#[test]
+fn a_timedelta_is_accepted_everywhere() {
+    Run::new(&[("machine", "minimal")])
+        .run(EVERY_DURATION)
+        .passed();
 }
 
 #[test]
