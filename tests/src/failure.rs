@@ -176,7 +176,7 @@ fn write_evidence(
 ) -> io::Result<()> {
     fs::create_dir_all(dir)?;
     fs::write(dir.join("test"), test)?;
-    fs::write(dir.join("story.txt"), message)?;
+    fs::write(dir.join("message.txt"), message)?;
     let is_infrastructure = infrastructure::is_cause_of(message);
     if is_infrastructure {
         fs::write(dir.join(INFRASTRUCTURE), "")?;

@@ -103,7 +103,7 @@ fn a_failed_test_leaves_its_files() {
 
     let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
     assert_eq!(read("test"), "failure::fails");
-    assert!(read("story.txt").contains("the reason"), "{stderr}");
+    assert!(read("message.txt").contains("the reason"), "{stderr}");
     assert!(read("trace.html").contains("the reason"));
     assert!(read("systemd/console.log").contains("the last line"));
     assert!(read("systemd/qemu-command-line").contains("-accel tcg"));
@@ -172,7 +172,7 @@ fn a_terminated_test_leaves_its_files() {
     assert_eq!(victim.wait().unwrap().code(), Some(143));
     let dir = failures.path().join("failure.hangs");
     let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
-    assert!(read("story.txt").contains("SIGTERM"));
+    assert!(read("message.txt").contains("SIGTERM"));
     assert!(read("trace.html").contains("never printed"));
     assert!(dir.join("systemd/screen.png").exists());
 }

@@ -108,7 +108,7 @@ fn all() -> Result<Vec<Failure>> {
 /// Reads what a test has left, which is incomplete if the test was killed meanwhile.
 fn read(dir: PathBuf) -> Option<Failure> {
     let test = fs::read_to_string(dir.join("test")).ok()?;
-    let message = fs::read_to_string(dir.join("story.txt")).unwrap_or_default();
+    let message = fs::read_to_string(dir.join("message.txt")).unwrap_or_default();
     let is_infrastructure = dir.join("infrastructure").exists();
     Some(Failure {
         dir,
@@ -128,7 +128,7 @@ mod tests {
         let read = || read(dir.path().to_owned());
         assert!(read().is_none(), "no test's directory");
         fs::write(dir.path().join("test"), "shell::fails").unwrap();
-        fs::write(dir.path().join("story.txt"), machine::INFRASTRUCTURE).unwrap();
+        fs::write(dir.path().join("message.txt"), machine::INFRASTRUCTURE).unwrap();
         assert!(!read().unwrap().is_infrastructure);
         fs::write(dir.path().join("infrastructure"), "").unwrap();
         assert!(read().unwrap().is_infrastructure);
