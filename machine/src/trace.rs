@@ -10,7 +10,7 @@
 //! | [`SCREEN`] | event, TRACE: a screenshot | `machine`, `png`, `path`, `text`, `words` |
 //!
 //! Every field is optional. Other events have a target below `machine`, a `message`, and a
-//! `machine` if they concern one.
+//! `machine` if they concern one. That of a QEMU that has started also has its `command_line`.
 //!
 //! Fields are text except for:
 //!
@@ -24,7 +24,7 @@
 //!
 //! # Steps
 //!
-//! `outcome` is `ok`, `failed` or `cancelled`; a step that is closed without one counts as
+//! `outcome` is [`OK`], [`FAILED`] or [`CANCELLED`]; a step that is closed without one counts as
 //! cancelled. `error` is the message of the failure. If a step and the step around it record
 //! the same `error_id`, the inner step's failure caused that of the outer one.
 //!
@@ -42,6 +42,9 @@ use std::time::Instant;
 use tracing::Span;
 use tracing::field::Empty;
 
+/// What the targets of all spans and events of machines begin with.
+pub const PREFIX: &str = "machine::";
+
 /// The target of spans: an operation, with its outcome.
 pub const STEP: &str = "machine::step";
 
@@ -53,6 +56,16 @@ pub const OUTPUT: &str = "machine::output";
 
 /// The target of events: a screenshot and the text recognized in it.
 pub const SCREEN: &str = "machine::screen";
+
+/// The `outcome` of a step that succeeded.
+pub const OK: &str = "ok";
+
+/// The `outcome` of a step that failed.
+pub const FAILED: &str = "failed";
+
+/// The `outcome` of a step that was interrupted, or that was running when the step around it
+/// ended.
+pub const CANCELLED: &str = "cancelled";
 
 /// Returns a new identifier of a failure, unique within the process; the first is 1.
 ///
@@ -96,7 +109,7 @@ impl StepOutcome {
     /// Records that the step succeeded.
     pub(crate) fn ok(mut self) {
         self.is_recorded = true;
-        self.span.record("outcome", "ok");
+        self.span.record("outcome", OK);
     }
 
     /// Records that the step failed, and why.
@@ -110,7 +123,7 @@ impl StepOutcome {
         let error = tracing::field::display(error);
         tracing::record_all!(
             self.span,
-            outcome = "failed",
+            outcome = FAILED,
             error = error,
             error_id = error_id,
             infrastructure = infrastructure,
@@ -121,7 +134,7 @@ impl StepOutcome {
 impl Drop for StepOutcome {
     fn drop(&mut self) {
         if !self.is_recorded {
-            self.span.record("outcome", "cancelled");
+            self.span.record("outcome", CANCELLED);
         }
     }
 }

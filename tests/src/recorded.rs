@@ -25,10 +25,16 @@ pub fn record(title: &str, work: impl FnOnce()) -> Recorder {
 pub fn failing_run() -> Recorder {
     let recorder = record("web", || {
         group("subtest: the server is up", None, || {
-            step("server", "waiting for unit nginx.service", "ok", "", || {
-                console("server", "Started nginx.service");
-                output("server", "systemctl is-active nginx", 0, "active\n");
-            });
+            step(
+                "server",
+                "waiting for unit nginx.service",
+                trace::OK,
+                "",
+                || {
+                    console("server", "Started nginx.service");
+                    output("server", "systemctl is-active nginx", 0, "active\n");
+                },
+            );
             picture("server");
         });
         let error = Some("Exception: client: command `curl` failed");
@@ -36,7 +42,7 @@ pub fn failing_run() -> Recorder {
             console("client", "the network is up");
             output("client", "ip route", 0, HOSTILE);
             let error = "client: command `curl` failed\n  its output:\n    (7)";
-            step("client", "must succeed: curl", "failed", error, || {
+            step("client", "must succeed: curl", trace::FAILED, error, || {
                 console("client", HOSTILE);
                 output("client", "curl", 7, "curl: (7) no route\n");
                 picture("client");
@@ -52,14 +58,20 @@ pub fn failing_run() -> Recorder {
 /// A run with one step, whose output of 1 000 005 characters is truncated on the page.
 pub fn flooded_run() -> Recorder {
     record("flood", || {
-        step("server", "must succeed: yes", "failed", "it broke", || {
-            output(
-                "server",
-                "yes",
-                1,
-                &format!("begin{}", "y".repeat(1_000_000)),
-            );
-        });
+        step(
+            "server",
+            "must succeed: yes",
+            trace::FAILED,
+            "it broke",
+            || {
+                output(
+                    "server",
+                    "yes",
+                    1,
+                    &format!("begin{}", "y".repeat(1_000_000)),
+                );
+            },
+        );
     })
 }
 
@@ -69,7 +81,7 @@ pub fn long_run(steps: usize, lines: usize) -> Recorder {
         for number in 0..steps {
             let machine = ["one", "other", "third"][number % 3];
             let is_failure = number + 2 == steps;
-            let outcome = if is_failure { "failed" } else { "ok" };
+            let outcome = if is_failure { trace::FAILED } else { trace::OK };
             let error = if is_failure { "it broke" } else { "" };
             step(
                 machine,
@@ -98,14 +110,18 @@ fn conclude(recorder: &Recorder, message: &str) {
 }
 
 fn end(span: &Span, outcome: &str, error: &str) {
-    let error_id = (outcome == "failed").then_some(FAILURE);
+    let error_id = (outcome == trace::FAILED).then_some(FAILURE);
     tracing::record_all!(span, outcome = outcome, error = error, error_id = error_id);
 }
 
 fn group(what: &str, error: Option<&str>, inside: impl FnOnce()) {
     let span = trace::step(None, None, what);
     span.in_scope(inside);
-    let outcome = if error.is_some() { "failed" } else { "ok" };
+    let outcome = if error.is_some() {
+        trace::FAILED
+    } else {
+        trace::OK
+    };
     end(&span, outcome, error.unwrap_or_default());
 }
 

@@ -129,6 +129,7 @@ mod tests {
 
     use crate::report::tests::{FAILURE, fail, failing_steps, step};
     use crate::report::{Failure, Outcome, Recorder};
+    use crate::trace;
 
     /// The page of a recorded run, and its data.
     fn page(work: impl FnOnce(), message: &str) -> (String, Value) {
@@ -182,7 +183,7 @@ mod tests {
             let wait = step(Some("a"), "waiting");
             wait.in_scope(|| {
                 for status in [1, 1, 1, 0] {
-                    tracing::debug!(target: "machine::output", machine = "a", command = "x", status);
+                    tracing::debug!(target: trace::OUTPUT, machine = "a", command = "x", status);
                 }
             });
         };
@@ -200,7 +201,7 @@ mod tests {
         let attempts = || {
             for end in ["x", "x", "y"] {
                 let (command, output) = ("x", "x".repeat(100_000) + end + &"x".repeat(100_000));
-                tracing::debug!(target: "machine::output", machine = "a", command, output);
+                tracing::debug!(target: trace::OUTPUT, machine = "a", command, output);
             }
         };
         let (_, data) = page(|| step(Some("a"), "waiting").in_scope(attempts), "");
@@ -217,7 +218,7 @@ mod tests {
                 let step = step(Some("a"), &format!("{number} {long}"));
                 step.in_scope(|| {
                     let (command, output) = (&*long, format!("{number} {long}"));
-                    tracing::debug!(target: "machine::output", machine = "a", command, output);
+                    tracing::debug!(target: trace::OUTPUT, machine = "a", command, output);
                 });
                 fail(&step, &format!("{number} {long}"), None);
             }
@@ -242,13 +243,13 @@ mod tests {
             step(Some("a"), "much").in_scope(|| {
                 for number in 0..600 {
                     let output = number.to_string() + &"x".repeat(60_000);
-                    tracing::debug!(target: "machine::output", machine = "a", output);
+                    tracing::debug!(target: trace::OUTPUT, machine = "a", output);
                 }
             });
             let group = step(None, "group");
             group.in_scope(|| {
                 fail(&step(Some("a"), "in it"), &inner, Some(FAILURE));
-                step(Some("a"), "afterwards").record("outcome", "ok");
+                step(Some("a"), "afterwards").record("outcome", trace::OK);
             });
             fail(&group, &outer, Some(FAILURE));
         };
@@ -265,13 +266,13 @@ mod tests {
             step(Some("a"), "much").in_scope(|| {
                 for number in 0..400 {
                     let output = number.to_string() + &"<".repeat(60_000);
-                    tracing::debug!(target: "machine::output", machine = "a", output);
+                    tracing::debug!(target: trace::OUTPUT, machine = "a", output);
                 }
             });
             for number in 0..8 {
                 let (machine, line) = (format!("m{number}"), "<".repeat(1_000));
                 (0..1_500).for_each(|_| {
-                    tracing::debug!(target: "machine::console", machine, "{line}");
+                    tracing::debug!(target: trace::CONSOLE, machine, "{line}");
                 });
             }
         };
@@ -293,7 +294,7 @@ mod tests {
         let many = || {
             for _ in 0..60_000 {
                 tracing::info!("a note");
-                step(Some("a"), "passes").record("outcome", "ok");
+                step(Some("a"), "passes").record("outcome", trace::OK);
             }
             let group = step(None, "group");
             group.in_scope(|| fail(&step(Some("a"), "in it"), "no luck", Some(FAILURE)));

@@ -16,7 +16,7 @@ use super::step::Step;
 use super::subscriber::Report;
 use super::timestamp::Timestamp;
 use super::truncated::{escaped, json_len};
-use crate::trace::{CONSOLE, OUTPUT};
+use crate::trace::{CONSOLE, FAILED, OK, OUTPUT};
 
 /// The maximum number of steps.
 const MAX_STEPS: usize = 50_000;
@@ -227,8 +227,8 @@ impl Report for Record {
             return;
         };
         let outcome = match fields.outcome.as_str() {
-            "ok" => Outcome::Passed,
-            "failed" => Outcome::Failed,
+            OK => Outcome::Passed,
+            FAILED => Outcome::Failed,
             _ => Outcome::Cancelled,
         };
         self.steps[step].end = Some(now);

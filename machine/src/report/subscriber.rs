@@ -12,7 +12,7 @@ use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use super::fields::{FieldVisitor, Fields};
 use super::files::Files;
-use crate::trace::STEP;
+use crate::trace::{PREFIX, STEP};
 
 /// A report, which receives steps and the events within them.
 pub(super) trait Report: Send + 'static {
@@ -79,7 +79,7 @@ impl<R: Report> ReportLayer<R> {
 
 fn filter(max_level: Level) -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
     filter_fn(move |metadata| {
-        let limit = if metadata.target().starts_with("machine::") {
+        let limit = if metadata.target().starts_with(PREFIX) {
             max_level
         } else {
             Level::INFO

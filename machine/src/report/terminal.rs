@@ -13,7 +13,7 @@ use tracing_subscriber::registry::LookupSpan;
 use super::fields::Fields;
 use super::subscriber::{Report, ReportLayer};
 use super::truncated::escaped;
-use crate::trace::CONSOLE;
+use crate::trace::{CONSOLE, FAILED, OK};
 
 /// The colours of machines' names. Red and yellow mark errors and warnings.
 const COLOURS: [u8; 8] = [36, 32, 35, 34, 96, 92, 95, 94];
@@ -120,8 +120,8 @@ where
             return;
         };
         let (outcome, style) = match fields.outcome.as_str() {
-            "ok" => ("finished", "2"),
-            "failed" => ("failed", "31"),
+            OK => ("finished", "2"),
+            FAILED => ("failed", "31"),
             _ => ("cancelled", "33"),
         };
         let seconds = ended.start.elapsed().as_secs_f64();

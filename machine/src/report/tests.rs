@@ -45,7 +45,12 @@ pub(super) fn step(machine: Option<&str>, what: &str) -> Span {
 
 /// Ends a step with a failure.
 pub(super) fn fail(step: &Span, error: &str, error_id: Option<u64>) {
-    tracing::record_all!(step, outcome = "failed", error = error, error_id = error_id);
+    tracing::record_all!(
+        step,
+        outcome = trace::FAILED,
+        error = error,
+        error_id = error_id
+    );
 }
 
 /// A group with a step that fails, and a step that passes.
@@ -55,9 +60,9 @@ pub(super) fn failing_steps() {
         tracing::info!("a word");
         let inner = step(Some("server"), "must succeed: false");
         inner.in_scope(|| {
-            tracing::debug!(target: "machine::console", machine = "server", "a line");
+            tracing::debug!(target: trace::CONSOLE, machine = "server", "a line");
             let (command, status, output) = ("false", 1, "<\x1b>");
-            tracing::debug!(target: "machine::output", machine = "server", command, status, output);
+            tracing::debug!(target: trace::OUTPUT, machine = "server", command, status, output);
         });
         let error = "command `false` failed\n  its output:\n    <";
         fail(&inner, error, Some(FAILURE));
@@ -65,5 +70,5 @@ pub(super) fn failing_steps() {
     let error = "Exception: command `false` failed\n  its output:\n    <";
     fail(&group, error, Some(FAILURE));
     let last = step(Some("server"), "waiting");
-    last.record("outcome", "ok");
+    last.record("outcome", trace::OK);
 }

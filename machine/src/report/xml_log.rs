@@ -15,7 +15,7 @@ use tracing_subscriber::registry::LookupSpan;
 use super::fields::Fields;
 use super::subscriber::{Report, ReportLayer};
 use super::truncated::escaped;
-use crate::trace::CONSOLE;
+use crate::trace::{CONSOLE, FAILED, OK};
 
 /// Writes a live log in the XML format of the NixOS test driver: a step is a `nest` with a
 /// `head`, a message or console line is a `line`.
@@ -145,8 +145,8 @@ impl Report for Log {
         nest.has_ended = true;
         let machine = nest.machine.clone();
         let line = nest.end_line(match fields.outcome.as_str() {
-            "ok" => "finished",
-            "failed" => "failed",
+            OK => "finished",
+            FAILED => "failed",
             _ => "cancelled",
         });
         self.line(&machine, None, &line);
@@ -235,7 +235,7 @@ mod tests {
     fn overlapping_steps_are_nested() {
         let text = log(|| {
             let (one, other) = (step(Some("a"), "one"), step(Some("b"), "other"));
-            one.record("outcome", "ok");
+            one.record("outcome", OK);
             tracing::info!("between");
             drop(other);
         });
