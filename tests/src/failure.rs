@@ -177,7 +177,7 @@ fn write_evidence(
     fs::create_dir_all(dir)?;
     fs::write(dir.join("test"), test)?;
     fs::write(dir.join("message.txt"), message)?;
-    let is_infrastructure = infrastructure::is_cause_of(message);
+    let is_infrastructure = infrastructure::is_cause();
     if is_infrastructure {
         fs::write(dir.join(INFRASTRUCTURE), "")?;
     }

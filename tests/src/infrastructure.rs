@@ -1,11 +1,12 @@
 //! Decides whether the host, QEMU or an image made a test fail. A panic has only a message, so
-//! the errors of recorded steps and the driver's report decide.
+//! the outcome of the last recorded step and the driver's report decide.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt::Debug;
 use std::fs;
 use std::path::Path;
 
+use machine::trace;
 use tracing::Subscriber;
 use tracing::field::{Field, Visit};
 use tracing::span::{Id, Record};
@@ -13,23 +14,16 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
 thread_local! {
-    /// The message of the last infrastructure error of a step.
-    static LAST_ERROR: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// Whether the last outermost step that ended was failed by the infrastructure.
+    static STEP_FAILED: Cell<bool> = const { Cell::new(false) };
     /// A driver that this test needs to pass failed because of the infrastructure.
     static DRIVER_FAILED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether a panic with this message is an infrastructure failure: `unwrap` or `expect` of
-/// such an error, after which the error's message ends the panic's.
-pub(crate) fn is_cause_of(message: &str) -> bool {
-    DRIVER_FAILED.get()
-        || LAST_ERROR.with_borrow(|error| {
-            error.as_ref().is_some_and(|error| {
-                message
-                    .strip_suffix(error.as_str())
-                    .is_some_and(|rest| rest.ends_with(": "))
-            })
-        })
+/// Whether a panic of this thread is an infrastructure failure: the last step ended with one,
+/// or a driver did.
+pub(crate) fn is_cause() -> bool {
+    STEP_FAILED.get() || DRIVER_FAILED.get()
 }
 
 /// Reads the JUnit report of a driver that failed although the test needs it to pass.
@@ -41,65 +35,73 @@ pub fn read_driver_report(report: &Path) {
     }
 }
 
-/// Remembers the last infrastructure error on this thread.
+/// Remembers how the last step on this thread ended.
 pub(crate) struct ErrorLayer;
 
 impl<S: Subscriber> Layer<S> for ErrorLayer {
     fn on_record(&self, _: &Id, values: &Record<'_>, _: Context<'_, S>) {
-        let mut step = Step::default();
-        values.record(&mut step);
-        if step.is_infrastructure {
-            LAST_ERROR.set(Some(step.error));
+        let mut ended = Ended::default();
+        values.record(&mut ended);
+        // A failure cancels other steps, as in `try_join!`, after it was recorded.
+        if ended.outcome == trace::OK || ended.outcome == trace::FAILED {
+            STEP_FAILED.set(ended.is_infrastructure);
         }
     }
 }
 
-/// The fields that a step records when it fails.
+/// The fields that a step records when it ends. A step ends after those within it.
 #[derive(Default)]
-struct Step {
-    error: String,
+struct Ended {
+    outcome: String,
     is_infrastructure: bool,
 }
 
-impl Visit for Step {
+impl Visit for Ended {
     fn record_bool(&mut self, field: &Field, value: bool) {
         if field.name() == "infrastructure" {
             self.is_infrastructure = value;
         }
     }
 
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if field.name() == "error" {
-            self.error = format!("{value:?}");
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "outcome" {
+            value.clone_into(&mut self.outcome);
         }
     }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
 }
 
 #[cfg(test)]
 mod tests {
     use machine::INFRASTRUCTURE;
-    use tracing::info_span;
     use tracing_subscriber::layer::SubscriberExt as _;
     use tracing_subscriber::registry;
     use tracing_subscriber::util::SubscriberInitExt as _;
 
     use super::*;
 
-    fn fail(error: &str, infrastructure: bool) {
+    fn end(outcome: &str, error: &str, infrastructure: bool) {
         let _guard = registry().with(ErrorLayer).set_default();
-        let empty = tracing::field::Empty;
-        let span = info_span!("step", error = empty, infrastructure = empty);
-        let error = tracing::field::display(error);
-        tracing::record_all!(span, error = error, infrastructure = infrastructure);
+        let step = trace::step(None, None, "a step");
+        tracing::record_all!(
+            step,
+            outcome = outcome,
+            error = error,
+            infrastructure = infrastructure
+        );
     }
 
     #[test]
-    fn the_field_decides_and_not_the_message() {
-        fail(INFRASTRUCTURE, false);
-        assert!(!is_cause_of(&format!("a machine: {INFRASTRUCTURE}")));
-        fail("vm: no QEMU", true);
-        assert!(is_cause_of("a machine: vm: no QEMU"));
-        assert!(!is_cause_of("assertion failed"));
+    fn the_last_step_decides_and_not_its_message() {
+        end(trace::FAILED, INFRASTRUCTURE, false);
+        assert!(!is_cause());
+        end(trace::FAILED, "no QEMU", true);
+        assert!(is_cause());
+        end(trace::CANCELLED, "", false);
+        assert!(is_cause());
+        end(trace::OK, "", false);
+        assert!(!is_cause());
     }
 
     #[test]
@@ -110,7 +112,7 @@ mod tests {
             let text = format!("<{element} message=\"m\">&lt;error </{element}>");
             fs::write(&report, text).expect("a report");
             read_driver_report(&report);
-            assert_eq!(is_cause_of("a driver failed"), is_error);
+            assert_eq!(is_cause(), is_error);
         }
     }
 }

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Barrier;
 
+use machine::{Machine, StartScript};
 use rustix::process::{Pid, Signal, kill_process};
-use vm_tests::{fresh, other_test, show_steps};
+use vm_tests::{fresh, other_test, show_steps, start_script};
 
 use crate::driver::Run;
 
@@ -19,6 +20,18 @@ async fn fails() {
     vm.succeed("echo the last line >/dev/ttyS0").await.unwrap();
     vm.wait_for_console_text("the last line").await.unwrap();
     vm.succeed("echo the reason; false").await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "run by others, in a process of its own"]
+async fn fails_to_start() {
+    if std::env::var_os("VICTIM").is_none() {
+        return;
+    }
+    start_script("minimal");
+    show_steps();
+    let vm = Machine::builder(StartScript::new("/no/such/script")).build();
+    vm.unwrap().start().await.unwrap();
 }
 
 #[tokio::test]
@@ -109,6 +122,16 @@ fn a_failed_test_leaves_its_files() {
     assert!(read("systemd/qemu-command-line").contains("-accel tcg"));
     let screen = fs::read(dir.join("systemd/screen.png")).unwrap();
     assert!(screen.starts_with(b"\x89PNG"));
+    assert!(!dir.join("infrastructure").exists());
+}
+
+#[test]
+fn a_failure_of_the_host_is_marked() {
+    let failures = tempfile::tempdir().unwrap();
+    let status = victim("failure::fails_to_start", failures.path()).status();
+    assert!(!status.unwrap().success());
+    let dir = failures.path().join("failure.fails_to_start");
+    assert!(dir.join("infrastructure").exists());
 }
 
 /// `cargo test` runs tests in threads of one process.
