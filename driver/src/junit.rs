@@ -51,7 +51,7 @@ fn non_success(failure: &Failure) -> TestCaseStatus {
     };
     let mut status = TestCaseStatus::non_success(kind);
     status
-        .set_message(for_xml(summary_line(&failure.message)))
+        .set_message(for_xml(&failure.summary))
         .set_description(for_xml(&failure.message));
     status
 }
@@ -61,15 +61,6 @@ fn non_success(failure: &Failure) -> TestCaseStatus {
 fn for_xml(text: &str) -> String {
     text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
         .replace('\t', "    ")
-}
-
-/// The line of a traceback that names the exception: the first one after the last frame.
-fn summary_line(message: &str) -> &str {
-    let lines: Vec<&str> = message.lines().collect();
-    let last_frame = lines.iter().rposition(|line| line.starts_with("  File "));
-    let after = &lines[last_frame.map_or(0, |frame| frame + 1)..];
-    let summary = after.iter().find(|line| !line.starts_with(' '));
-    summary.copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -100,7 +91,7 @@ mod tests {
     #[test]
     fn written_reports_can_be_parsed() {
         let message = "Traceback (most recent call last):\n  File \"x\"\nException: <&\u{1b}[1m\n  its output:";
-        let failure = Failure::new(message, None, false);
+        let failure = Failure::new(message, None, false).with_summary("Exception: <&\u{1b}[1m");
         let (text, report) = written(vec![case("part", None), case("test", Some(failure))]);
         assert_eq!((report.tests, report.failures), (2, 1));
         assert!(text.contains("<system-out>server # &lt;b&gt;"), "{text}");

@@ -4,7 +4,7 @@
 //!
 //! | target | span or event | fields |
 //! |---|---|---|
-//! | [`STEP`] | span, INFO: an operation | `machine`, `kind`, `what`; recorded when it ends: `outcome`, `error`, `error_id`, `infrastructure` |
+//! | [`STEP`] | span, INFO: an operation | `machine`, `kind`, `what`; recorded when it ends: `outcome`, `error`, `summary`, `error_id`, `infrastructure` |
 //! | [`CONSOLE`] | event, DEBUG: a line of the serial console | `machine`, `message` |
 //! | [`OUTPUT`] | event, DEBUG: the result of a guest command or a monitor command | `machine`, `command`, `status`, `output`, `seconds`, `error` |
 //! | [`SCREEN`] | event, TRACE: a screenshot | `machine`, `png`, `path`, `text`, `words` |
@@ -25,7 +25,8 @@
 //! # Steps
 //!
 //! `outcome` is [`OK`], [`FAILED`] or [`CANCELLED`]; a step that is closed without one counts as
-//! cancelled. `error` is the message of the failure. If a step and the step around it record
+//! cancelled. `error` is the message of the failure, and `summary` the line of it for a log, by
+//! default the first one. If a step and the step around it record
 //! the same `error_id`, the inner step's failure caused that of the outer one.
 //!
 //! Record these fields together (`tracing::record_all!`): a report ends a step when it sees
@@ -86,6 +87,7 @@ pub fn step(machine: Option<&str>, kind: Option<&str>, what: &str) -> Span {
         what,
         outcome = Empty,
         error = Empty,
+        summary = Empty,
         error_id = Empty,
         infrastructure = Empty,
     )

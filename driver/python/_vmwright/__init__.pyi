@@ -6,8 +6,8 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from test_driver.duration import Duration
 
-# Message, error id, infrastructure.
-_Failure = Tuple[str, Optional[int], bool]
+# Message, error id, infrastructure, summary.
+_Failure = Tuple[str, Optional[int], bool, str]
 _Span = Optional[Tuple[int, int]]
 _Path = Union[str, PathLike[str]]
 

@@ -25,10 +25,21 @@ class Failure(NamedTuple):
     error_id: Optional[int] = None
     # Whether the host, QEMU or the image caused it.
     infrastructure: bool = False
+    # The line for logs; if empty, the first line of the message.
+    summary: str = ""
 
     @classmethod
     def of(cls, error: BaseException, message: str) -> "Failure":
-        return cls(message, error_id(error), is_infrastructure(error))
+        return cls(message, error_id(error), is_infrastructure(error), _summary(error))
+
+
+def _summary(error: BaseException) -> str:
+    """The line that names an exception. For a SyntaxError, its place comes before. A call of
+    sys.exit has a message of its own."""
+    if isinstance(error, SystemExit):
+        return ""
+    lines = printable(exception_text(error)).splitlines()
+    return next((line for line in lines if not line.startswith(" ")), "")
 
 
 def error_id(error: BaseException) -> int:

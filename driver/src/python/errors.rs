@@ -6,12 +6,16 @@ use machine::{Error, ErrorKind, serial_log};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
-/// A `test_driver.failure.Failure`: message, error id, infrastructure.
-pub(super) type FailureFields = (String, Option<u64>, bool);
+/// A `test_driver.failure.Failure`: message, error id, infrastructure, summary.
+pub(super) type FailureFields = (String, Option<u64>, bool, String);
 
 /// Converts a failure that Python describes.
-pub(super) fn failure((message, error_id, infrastructure): FailureFields) -> Failure {
-    Failure::new(message, error_id, infrastructure)
+pub(super) fn failure((message, error_id, infrastructure, summary): FailureFields) -> Failure {
+    let failure = Failure::new(message, error_id, infrastructure);
+    if summary.is_empty() {
+        return failure;
+    }
+    failure.with_summary(summary)
 }
 
 /// The exception of `test_driver.errors` for `error`.

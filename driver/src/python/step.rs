@@ -44,12 +44,13 @@ impl Step {
 
     /// Ends the step and records its outcome.
     fn exit(&self, outcome: &str, failure: Option<FailureFields>) {
-        let (error, error_id, infrastructure) = failure.unwrap_or_default();
+        let (error, error_id, infrastructure, summary) = failure.unwrap_or_default();
         // All at once, as subscribers consider the step ended when its outcome is recorded.
         tracing::record_all!(
             self.span,
             outcome = outcome,
             error = error,
+            summary = summary,
             error_id = error_id,
             infrastructure = infrastructure,
         );

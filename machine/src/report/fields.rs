@@ -16,6 +16,7 @@ pub(super) struct Fields {
     pub(super) kind: String,
     pub(super) outcome: String,
     pub(super) error: String,
+    pub(super) summary: String,
     pub(super) error_id: Option<u64>,
     pub(super) infrastructure: bool,
     pub(super) command: String,
@@ -37,6 +38,14 @@ pub(super) struct FieldVisitor<'a> {
 }
 
 impl Fields {
+    /// The line of the failure's message for a log.
+    pub(super) fn summary(&self) -> &str {
+        if self.summary.is_empty() {
+            return self.error.lines().next().unwrap_or_default();
+        }
+        &self.summary
+    }
+
     /// The text field of that name.
     fn text(&mut self, name: &str) -> Option<&mut String> {
         Some(match name {
@@ -46,6 +55,7 @@ impl Fields {
             "kind" => &mut self.kind,
             "outcome" => &mut self.outcome,
             "error" => &mut self.error,
+            "summary" => &mut self.summary,
             "command" => &mut self.command,
             "command_line" => &mut self.command_line,
             "path" => &mut self.path,

@@ -23,6 +23,8 @@ pub enum Outcome {
 pub struct Failure {
     /// The message: a panic's, or a traceback.
     pub message: String,
+    /// The line of the message for a log: by default, the first one.
+    pub summary: String,
     /// The `error_id` that the failed steps recorded, if known. See
     /// [`next_error_id`](crate::trace::next_error_id).
     pub error_id: Option<u64>,
@@ -33,10 +35,19 @@ pub struct Failure {
 impl Failure {
     /// A failure with these fields.
     pub fn new(message: impl Into<String>, error_id: Option<u64>, infrastructure: bool) -> Self {
+        let message = message.into();
         Self {
-            message: message.into(),
+            summary: message.lines().next().unwrap_or_default().to_owned(),
+            message,
             error_id,
             infrastructure,
         }
+    }
+
+    /// Sets the summary: that of a traceback is not its first line.
+    #[must_use]
+    pub fn with_summary(mut self, summary: impl Into<String>) -> Self {
+        self.summary = summary.into();
+        self
     }
 }

@@ -46,6 +46,7 @@ impl Recorder {
     pub fn conclude(&self, outcome: Outcome, failure: Option<Failure>) {
         let failure = failure.map(|mut failure| {
             failure.message = Truncated::new(&failure.message, MAX_MESSAGE).into_text();
+            failure.summary = Truncated::new(&failure.summary, MAX_MESSAGE).into_text();
             failure
         });
         self.record

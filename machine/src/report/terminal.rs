@@ -128,7 +128,7 @@ where
         let mut line = format!("({outcome}: {}, in {seconds:.2} seconds)", ended.what);
         // The caller gets the whole message. The log has one line of it, at the innermost step.
         if fields.error_id.is_none() || fields.error_id != ended.logged_failure {
-            line = format!("{line} {}", summary_line(&fields.error));
+            line = format!("{line} {}", fields.summary());
         }
         self.write(&ended.machine, ": ", style, line.trim_end());
         if let Some(parent) = ended.parent.and_then(|id| self.running.get_mut(&id)) {
@@ -165,23 +165,12 @@ impl<W> fmt::Debug for Terminal<W> {
     }
 }
 
-/// The line of a message that states the error: of a traceback, the last one that is not
-/// indented.
-fn summary_line(message: &str) -> &str {
-    let mut lines = message.lines();
-    let first = lines.next().unwrap_or_default();
-    if first.starts_with("Traceback ") {
-        return lines.rfind(|line| !line.starts_with(' ')).unwrap_or(first);
-    }
-    first
-}
-
 #[cfg(test)]
 mod tests {
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
-    use crate::report::tests::{Sink, failing_steps};
+    use crate::report::tests::{Sink, failing_steps, step};
 
     fn log(colours: bool) -> String {
         let sink = Sink::default();
@@ -214,6 +203,22 @@ mod tests {
         let name = format!("\x1b[{}mserver\x1b[0m: ", colour("server"));
         assert_eq!(log.matches(&name).count(), 4, "{log:?}");
         assert!(log.contains("\x1b[31m(failed: must succeed"), "{log:?}");
+    }
+
+    #[test]
+    fn a_failure_is_logged_by_its_summary() {
+        let sink = Sink::default();
+        let subscriber = tracing_subscriber::registry().with(Terminal::new(sink.clone()).layer());
+        tracing::subscriber::with_default(subscriber, || {
+            let (error, summary) = ("Traceback:\n  line 7\nException: it broke", "it broke");
+            let (outcome, script) = (FAILED, step(None, "script"));
+            tracing::record_all!(script, outcome = outcome, error = error, summary = summary);
+        });
+        assert!(
+            sink.text().ends_with(" seconds) it broke\n"),
+            "{}",
+            sink.text()
+        );
     }
 
     #[test]
