@@ -22,6 +22,8 @@ use crate::instance::save::{not_savable, template_error};
 use crate::instance::saved_state::{self, SavedState, SavedVm};
 use crate::machine::{Builder, Machine};
 
+const READING: &str = "reading what a template is made from";
+
 pub(super) async fn build(mut recipe: Recipe) -> Result<Template> {
     if let Some(parent) = recipe.parent.take() {
         recipe.parent = Some(intact(parent).await?);
@@ -32,8 +34,7 @@ pub(super) async fn build(mut recipe: Recipe) -> Result<Template> {
         let name = name.clone();
         move |error: io::Error| failure(&name, doing, &error)
     };
-    let reading = "reading what a template is made from";
-    let steps = hash(&recipe.steps).await.map_err(fails(reading))?;
+    let steps = hash(&recipe.steps).await.map_err(fails(READING))?;
     let key = key(&recipe, &steps).await;
     let entry = CacheEntry::new(&recipe.cache_dir, &name, key);
     let entry = entry.map_err(fails("making the templates' directory"))?;
@@ -62,15 +63,7 @@ pub(super) async fn build(mut recipe: Recipe) -> Result<Template> {
         move || entry.staging_dir()
     });
     let staging = staging.await.map_err(fails("making a template"))?;
-    let made = async {
-        let made = make(&recipe, staging.path()).await;
-        if hash(&recipe.steps).await.map_err(fails(reading))? != steps {
-            let changed = "a file that it copies has changed meanwhile; try again";
-            return Err(fails("making a template")(io::Error::other(changed)));
-        }
-        made
-    };
-    let made = match made.await {
+    let made = match make_unchanged(&recipe, staging.path(), &steps, &name).await {
         Ok(vm) => Ok(vm),
         Err(error) => {
             let ErrorKind::NotSavable { reason } = error.kind() else {
@@ -84,6 +77,18 @@ pub(super) async fn build(mut recipe: Recipe) -> Result<Template> {
     let kept = blocking(move || publish(&entry, staging, parent.as_ref(), made));
     let kept = kept.await.map_err(fails("keeping a template"))?;
     Ok(template(kept))
+}
+
+/// Makes a template, unless a file that its steps copy changes meanwhile.
+async fn make_unchanged(recipe: &Recipe, dir: &Path, steps: &str, name: &str) -> Result<SavedVm> {
+    let made = make(recipe, dir).await;
+    let reread = hash(&recipe.steps).await;
+    if reread.map_err(|error| failure(name, READING, &error))? != steps {
+        let changed = "a file that it copies has changed meanwhile; try again";
+        let error = io::Error::other(changed);
+        return Err(failure(name, "making a template", &error));
+    }
+    made
 }
 
 /// The key of the steps; reads every file that they copy.
