@@ -49,7 +49,9 @@ impl CacheEntry {
             return Err(io::Error::other(reason));
         }
         if metadata.mode() & 0o002 != 0 {
-            let reason = format!("everybody may write to {dir}: `chmod o-w` it, or take another");
+            let reason = format!(
+                "{dir} is world-writable; run `chmod o-w {dir}` or choose another directory"
+            );
             return Err(io::Error::other(reason));
         }
         Ok(Self {
@@ -311,6 +313,6 @@ mod tests {
         let cache = tempfile::tempdir().unwrap();
         fs::set_permissions(cache.path(), Permissions::from_mode(0o777)).unwrap();
         let error = CacheEntry::new(cache.path(), "vm", "0".repeat(64)).unwrap_err();
-        assert!(error.to_string().contains("everybody may write"), "{error}");
+        assert!(error.to_string().contains("is world-writable"), "{error}");
     }
 }
