@@ -338,8 +338,8 @@ impl ErrorKind {
             Self::CommandFailed { output, .. }
             | Self::CommandSucceeded { output, .. }
             | Self::Systemctl { output, .. } => vec![(OUTPUT, output)],
-            Self::GuestCopy { output, .. } => vec![("cp says", output)],
-            Self::Share { output } => vec![("mount says", output)],
+            Self::GuestCopy { output, .. } => vec![("output of cp", output)],
+            Self::Share { output } => vec![("output of mount", output)],
             _ => Vec::new(),
         }
     }

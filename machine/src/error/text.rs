@@ -77,8 +77,8 @@ impl fmt::Display for Looked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             0 => Ok(()),
-            1 => f.write_str(", and looked once"),
-            looks => write!(f, ", and looked {looks} times"),
+            1 => f.write_str(", after one attempt"),
+            looks => write!(f, ", after {looks} attempts"),
         }
     }
 }

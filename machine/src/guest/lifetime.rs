@@ -97,7 +97,7 @@ impl Lifetime {
         let machine = setup.machine.to_owned();
         let stderr = SerialLog::builder()
             .on_line(move |line| {
-                tracing::warn!(machine, "{name} says: {}", serial_log::printable(line));
+                tracing::warn!(machine, "{name} printed: {}", serial_log::printable(line));
             })
             .start(streams.stderr);
         Ok(Self {

@@ -258,7 +258,7 @@ impl Guest {
     ) -> Result<(), ErrorKind> {
         let on_line = |line: &str| {
             let line = serial_log::printable(line);
-            tracing::info!(machine = self.name(), "Guest shell says: {line}");
+            tracing::info!(machine = self.name(), "Guest shell printed: {line}");
         };
         let start = Instant::now();
         let mut reminders = 0;

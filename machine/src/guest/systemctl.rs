@@ -42,7 +42,7 @@ impl Guest {
 
     /// A unit's name, quoted.
     pub(super) fn quoted(&self, unit: &Unit) -> Result<String> {
-        let doing = "asking systemd about a unit";
+        let doing = "querying a unit";
         if unit.name().is_empty() {
             return Err(self.bad_argument(doing, "the unit's name is empty"));
         }
@@ -54,7 +54,7 @@ impl Guest {
             return Ok(format!("systemctl {query}"));
         };
         let script = format!("XDG_RUNTIME_DIR=/run/user/`id -u` systemctl --user {query}");
-        let doing = "asking a user's systemd";
+        let doing = "querying a user's systemd";
         Ok(format!(
             "su -l --shell /bin/sh -c {} -- {}",
             self.quote(doing, &script)?,

@@ -14,7 +14,7 @@ const QUERY_LIMIT: Duration = Duration::from_secs(1);
 pub(super) async fn diagnose(pid: u32, qmp: Qmp) -> Option<String> {
     if is_stopped(pid) {
         return Some(format!(
-            "QEMU is stopped by a signal (`kill -CONT {pid}` lets it go on)"
+            "QEMU is stopped by a signal (`kill -CONT {pid}` continues it)"
         ));
     }
     let status = qmp.execute("query-status", Value::Null);
@@ -22,7 +22,7 @@ pub(super) async fn diagnose(pid: u32, qmp: Qmp) -> Option<String> {
         Ok(Ok(status)) if status["running"] == true => None,
         Ok(Ok(status)) => {
             let status = status["status"].as_str().unwrap_or("not running");
-            Some(format!("QEMU says that the guest stands still: {status}"))
+            Some(format!("QEMU reports guest state `{status}`"))
         }
         Ok(Err(_)) => Some("QEMU's monitor is closed".to_owned()),
         Err(_) => Some(format!(

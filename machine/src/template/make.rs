@@ -199,7 +199,7 @@ fn explain(vm: &Machine, error: Error) -> Error {
                 && !stderr.is_empty()
                 && !stderr.iter().any(|line| is_shortage(line)) =>
         {
-            vm.error(not_savable(format!("QEMU says: {}", stderr.join("; "))))
+            vm.error(not_savable(format!("QEMU printed: {}", stderr.join("; "))))
         }
         _ => error,
     }

@@ -181,7 +181,7 @@ for wait in [
     };
     assert_eq!(
         text,
-        "TimedOut machine: did not wait for no such text to appear on screen, and looked once"
+        "TimedOut machine: did not wait for no such text to appear on screen, after one attempt"
     );
     assert_eq!(
         console,

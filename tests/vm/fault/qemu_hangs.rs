@@ -22,7 +22,7 @@ async fn a_stopped_cpu_times_out() {
     let message = error.to_string();
     assert!(matches!(error.kind(), ErrorKind::Shell { .. }), "{message}");
     assert!(
-        message.contains("the guest stands still: paused"),
+        message.contains("QEMU reports guest state `paused`"),
         "{message}"
     );
     let error = vm.within(LIMIT).wait_for_file("/x").await.unwrap_err();
