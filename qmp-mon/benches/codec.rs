@@ -33,32 +33,32 @@ fn hmp_session(bencher: Bencher<'_, '_>, piece: usize) {
 #[divan::bench(args = [64, 4096, 65536])]
 fn hmp_long_reply(bencher: Bencher<'_, '_>, piece: usize) {
     let line = b"0000000000000000: 0x00 0x00 0x00 0x00 0x00 0x00 0x00 0x00\r\n";
-    let mut said = b"QEMU 7.2.22 monitor - type 'help' for more information\r\n".to_vec();
-    said.extend(b"(qemu) x\x1b[K\r\n");
-    said.extend(line.repeat(10_000_000 / line.len()));
-    bencher.counter(BytesCount::of_slice(&said)).bench(|| {
+    let mut bytes = b"QEMU 7.2.22 monitor - type 'help' for more information\r\n".to_vec();
+    bytes.extend(b"(qemu) x\x1b[K\r\n");
+    bytes.extend(line.repeat(10_000_000 / line.len()));
+    bencher.counter(BytesCount::of_slice(&bytes)).bench(|| {
         let mut codec = HmpCodec::new(1);
         let command = HmpCommand::new("x").expect("the command is valid");
         codec
             .encode(command, &mut BytesMut::new())
             .expect("the codec never fails");
-        decode(codec, &said, piece)
+        decode(codec, &bytes, piece)
     });
 }
 
 /// Decodes a recorded session a hundred times, in pieces of `piece` bytes.
 #[divan::bench(args = [1, 64, 4096])]
 fn qmp_session(bencher: Bencher<'_, '_>, piece: usize) {
-    let said = QMP.repeat(100);
+    let bytes = QMP.repeat(100);
     bencher
-        .counter(BytesCount::of_slice(&said))
-        .bench(|| decode(QmpCodec::default(), &said, piece));
+        .counter(BytesCount::of_slice(&bytes))
+        .bench(|| decode(QmpCodec::default(), &bytes, piece));
 }
 
-fn decode<C: Decoder<Error = std::io::Error>>(mut codec: C, said: &[u8], piece: usize) -> usize {
+fn decode<C: Decoder<Error = std::io::Error>>(mut codec: C, bytes: &[u8], piece: usize) -> usize {
     let mut buffer = BytesMut::new();
     let mut events = 0;
-    for piece in said.chunks(piece) {
+    for piece in bytes.chunks(piece) {
         buffer.extend_from_slice(piece);
         while codec
             .decode(&mut buffer)

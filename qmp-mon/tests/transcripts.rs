@@ -27,8 +27,8 @@ fn hmp() -> Vec<HmpEvent> {
     for command in commands() {
         codec.encode(command, &mut BytesMut::new()).unwrap();
     }
-    let mut said = BytesMut::from(HMP);
-    std::iter::from_fn(|| codec.decode(&mut said).unwrap()).collect()
+    let mut bytes = BytesMut::from(HMP);
+    std::iter::from_fn(|| codec.decode(&mut bytes).unwrap()).collect()
 }
 
 #[test]
@@ -84,16 +84,16 @@ fn hmp_session() {
 fn the_readline_of_the_tests_prints_the_same_as_qemu() {
     let mut codec = HmpCodec::new(1);
     let mut readline = Readline::default();
-    let mut said = format!("{GREETING}{PROMPT}").into_bytes();
+    let mut bytes = format!("{GREETING}{PROMPT}").into_bytes();
     for (command, event) in commands().zip(&hmp()[1..]) {
         let mut typed = BytesMut::new();
         codec.encode(command, &mut typed).unwrap();
         for byte in typed {
             let (echo, line) = readline.typed(byte);
-            said.extend(echo);
+            bytes.extend(echo);
             if line.is_some() {
                 readline.reads_password = *event == HmpEvent::PasswordPrompt;
-                said.extend(match event {
+                bytes.extend(match event {
                     HmpEvent::Reply { text } => (printed(text) + PROMPT).into_bytes(),
                     _ => b"Password: ".to_vec(),
                 });
@@ -101,7 +101,7 @@ fn the_readline_of_the_tests_prints_the_same_as_qemu() {
         }
     }
     assert_eq!(
-        said.escape_ascii().to_string(),
+        bytes.escape_ascii().to_string(),
         HMP.escape_ascii().to_string()
     );
 }
@@ -109,8 +109,8 @@ fn the_readline_of_the_tests_prints_the_same_as_qemu() {
 #[test]
 fn qmp_session() {
     let mut codec = QmpCodec::default();
-    let mut said = BytesMut::from(QMP);
-    let mut messages = std::iter::from_fn(|| codec.decode(&mut said).unwrap());
+    let mut bytes = BytesMut::from(QMP);
+    let mut messages = std::iter::from_fn(|| codec.decode(&mut bytes).unwrap());
 
     let Some(QmpMessage::Greeting(greeting)) = messages.next() else {
         panic!("a greeting")

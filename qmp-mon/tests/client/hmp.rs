@@ -13,7 +13,7 @@ struct Qemu {
 }
 
 impl Qemu {
-    async fn says(&mut self, bytes: impl AsRef<[u8]>) {
+    async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
@@ -21,7 +21,7 @@ impl Qemu {
     async fn typed(&mut self) -> (u8, Option<String>) {
         let byte = self.stream.read_u8().await.unwrap();
         let (echo, line) = self.readline.typed(byte);
-        self.says(echo).await;
+        self.send(echo).await;
         (byte, line)
     }
 
@@ -36,7 +36,7 @@ impl Qemu {
 
     /// Replies to it, and reads the bytes typed ahead.
     async fn replies(&mut self, text: &str) {
-        self.says(printed(text) + PROMPT).await;
+        self.send(printed(text) + PROMPT).await;
         self.reads_ahead().await;
     }
 
@@ -51,7 +51,7 @@ async fn connected() -> (Hmp, Qemu) {
         stream,
         readline: Readline::default(),
     };
-    let greeting = qemu.says(format!("{GREETING}{PROMPT}"));
+    let greeting = qemu.send(format!("{GREETING}{PROMPT}"));
     let (hmp, ()) = tokio::join!(Hmp::connect(ours), greeting);
     (hmp.unwrap(), qemu)
 }
@@ -97,7 +97,7 @@ async fn a_dropped_command_does_not_affect_the_next_one() {
     let (hmp, mut qemu) = connected().await;
     let dropped = started(hmp.command("dropped in mid-reply")).await;
     assert_eq!(qemu.command().await, "dropped in mid-reply");
-    qemu.says("half of ").await;
+    qemu.send("half of ").await;
     drop(dropped);
     let (reply, ()) = tokio::join!(hmp.command("next"), async {
         qemu.replies("its reply").await;
@@ -127,7 +127,7 @@ async fn closing_during_a_reply_ends_every_command() {
     let (hmp, mut qemu) = connected().await;
     let (cut, waiting, ()) = tokio::join!(hmp.command("cut"), hmp.command("waiting"), async {
         assert_eq!(qemu.command().await, "cut");
-        qemu.says("half a re").await;
+        qemu.send("half a re").await;
         drop(qemu);
     });
     let Err(Error::Closed { doing, seen }) = cut else {
@@ -165,7 +165,7 @@ async fn a_password_is_not_typed_by_mistake() {
         async {
             assert_eq!(qemu.command().await, "change vnc password");
             qemu.readline.reads_password = true;
-            qemu.says("Password: ").await;
+            qemu.send("Password: ").await;
             qemu.reads_ahead().await;
             assert_eq!(qemu.command().await, "", "the password");
             qemu.readline.reads_password = false;
@@ -199,8 +199,8 @@ async fn an_invalid_line_is_not_sent() {
 #[tokio::test]
 async fn a_peer_that_is_not_a_human_monitor() {
     let (ours, mut theirs) = tokio::io::duplex(NARROW);
-    let says = theirs.write_all(b"{\"QMP\": {}}\r\n");
-    let (hmp, _) = tokio::join!(Hmp::connect(ours), says);
+    let greeting = theirs.write_all(b"{\"QMP\": {}}\r\n");
+    let (hmp, _) = tokio::join!(Hmp::connect(ours), greeting);
     let Err(Error::Protocol { seen, .. }) = hmp else {
         panic!("{hmp:?}")
     };

@@ -14,7 +14,7 @@ use super::{NARROW, started};
 pub(super) struct Qemu(BufReader<DuplexStream>);
 
 impl Qemu {
-    async fn says(&mut self, line: &Value) {
+    async fn send(&mut self, line: &Value) {
         self.0
             .write_all(format!("{line}\r\n").as_bytes())
             .await
@@ -23,12 +23,12 @@ impl Qemu {
 
     pub(super) async fn event(&mut self, name: &str, data: Value) {
         let timestamp = json!({"seconds": 1, "microseconds": 2});
-        self.says(&json!({"event": name, "data": data, "timestamp": timestamp}))
+        self.send(&json!({"event": name, "data": data, "timestamp": timestamp}))
             .await;
     }
 
     async fn returns(&mut self, id: &Value, value: Value) {
-        self.says(&json!({"return": value, "id": id})).await;
+        self.send(&json!({"return": value, "id": id})).await;
     }
 
     /// Reads the next command: its name, arguments and id.
@@ -46,7 +46,7 @@ pub(super) async fn connected() -> (Qmp, Qemu) {
     let mut qemu = Qemu(BufReader::new(theirs));
     let (qmp, ()) = tokio::join!(Qmp::connect(ours), async {
         let version = json!({"qemu": {"major": 7, "minor": 2, "micro": 22}, "package": ""});
-        qemu.says(&json!({"QMP": {"version": version, "capabilities": ["oob"]}}))
+        qemu.send(&json!({"QMP": {"version": version, "capabilities": ["oob"]}}))
             .await;
         let (command, arguments, id) = qemu.command().await;
         assert_eq!((&command[..], arguments), ("qmp_capabilities", Value::Null));
@@ -80,7 +80,7 @@ async fn a_failure_is_a_typed_error() {
     let (failed, ()) = tokio::join!(qmp.execute("device_del", Value::Null), async {
         let (_, _, id) = qemu.command().await;
         let error = json!({"class": "DeviceNotFound", "desc": "Device 'x' not found"});
-        qemu.says(&json!({"id": id, "error": error})).await;
+        qemu.send(&json!({"id": id, "error": error})).await;
     });
     let Err(Error::Qmp {
         command,
@@ -213,7 +213,7 @@ async fn invalid_qmp_closes_the_connection_with_an_error() {
         let (qmp, mut qemu) = connected().await;
         let (failed, ()) = tokio::join!(qmp.execute("x", Value::Null), async {
             qemu.command().await;
-            qemu.says(&line).await;
+            qemu.send(&line).await;
         });
         assert!(matches!(failed, Err(Error::Protocol { .. })), "{failed:?}");
     }
@@ -239,8 +239,8 @@ async fn invalid_arguments_are_not_sent() {
 #[tokio::test]
 async fn a_peer_that_does_not_speak_qmp() {
     let (ours, mut theirs) = tokio::io::duplex(NARROW);
-    let says = theirs.write_all(GREETING.as_bytes());
-    let (qmp, _) = tokio::join!(Qmp::connect(ours), says);
+    let greeting = theirs.write_all(GREETING.as_bytes());
+    let (qmp, _) = tokio::join!(Qmp::connect(ours), greeting);
     assert!(matches!(qmp, Err(Error::Protocol { .. })), "{qmp:?}");
 }
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::support::settle;
-use super::{MINUTE, NOW, console, say};
+use super::{MINUTE, NOW, console, print};
 
 #[tokio::test]
 async fn text_before_the_wait() {
     let (mut guest, log) = console();
-    say(&mut guest, "one\ntwo\n").await;
+    print(&mut guest, "one\ntwo\n").await;
     let found = log.wait_for("t.o", NOW).await.unwrap();
     assert_eq!((found.text.as_str(), found.line), ("two", 2));
 }
@@ -21,9 +21,9 @@ async fn later_text_without_delay() {
     let start = Instant::now();
     let wait = tokio::spawn(async move { log.wait_for("ready", MINUTE).await });
     settle().await;
-    say(&mut guest, "not yet\nrea").await;
+    print(&mut guest, "not yet\nrea").await;
     assert!(!wait.is_finished());
-    say(&mut guest, "dy").await;
+    print(&mut guest, "dy").await;
     assert_eq!(wait.await.unwrap().unwrap().text, "ready");
     assert_eq!(start.elapsed(), Duration::ZERO);
 }
@@ -31,7 +31,7 @@ async fn later_text_without_delay() {
 #[tokio::test]
 async fn a_prompt() {
     let (mut guest, log) = console();
-    say(&mut guest, "\r\nvm login: ").await;
+    print(&mut guest, "\r\nvm login: ").await;
     let found = log.wait_for("login: ", NOW).await.unwrap();
     assert_eq!(found.line, 2);
 }
@@ -39,7 +39,7 @@ async fn a_prompt() {
 #[tokio::test]
 async fn text_over_several_lines() {
     let (mut guest, log) = console();
-    say(&mut guest, "Call Trace:\r\n <TASK>\r\n foo+0x1\r\nafter").await;
+    print(&mut guest, "Call Trace:\r\n <TASK>\r\n foo+0x1\r\nafter").await;
     let found = log.wait_for(r"Trace:\n.*\n foo\S+$", NOW).await.unwrap();
     assert_eq!(found.text, "Trace:\n <TASK>\n foo+0x1");
 }
@@ -47,18 +47,18 @@ async fn text_over_several_lines() {
 #[tokio::test]
 async fn no_end_of_an_unfinished_line() {
     let (mut guest, log) = console();
-    say(&mut guest, "disk1").await;
+    print(&mut guest, "disk1").await;
     for pattern in ["disk1$", r"disk1\b", r"disk1\z"] {
         assert!(log.wait_for(pattern, NOW).await.is_err(), "{pattern}");
     }
-    say(&mut guest, "2\ndisk1\n").await;
+    print(&mut guest, "2\ndisk1\n").await;
     assert_eq!(log.wait_for("disk1$", NOW).await.unwrap().line, 2);
 }
 
 #[tokio::test]
 async fn each_match_once() {
     let (mut guest, log) = console();
-    say(&mut guest, "job done, job done\njob done\n").await;
+    print(&mut guest, "job done, job done\njob done\n").await;
     let mut lines = Vec::new();
     while let Ok(found) = log.wait_for("job done", NOW).await {
         lines.push(found.line);
@@ -72,8 +72,8 @@ async fn the_same_text_in_concurrent_waits() {
     let (one, two) = tokio::join!(log.wait_for("b", MINUTE), async {
         let two = log.wait_for("a\nb", MINUTE);
         let feed = async {
-            say(&mut guest, "a\n").await;
-            say(&mut guest, "b\nc").await;
+            print(&mut guest, "a\n").await;
+            print(&mut guest, "b\nc").await;
         };
         tokio::join!(two, feed).0
     });
@@ -96,9 +96,9 @@ async fn with_a_closure() {
     });
     let feed = async {
         settle().await;
-        say(&mut guest, "begin\n").await;
-        say(&mut guest, "the end").await;
-        say(&mut guest, "\nmore").await;
+        print(&mut guest, "begin\n").await;
+        print(&mut guest, "the end").await;
+        print(&mut guest, "\nmore").await;
     };
     let found = tokio::join!(wait, feed).0.unwrap();
     assert_eq!((found.text.as_str(), found.line), ("end", 2));

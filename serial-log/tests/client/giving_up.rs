@@ -8,7 +8,7 @@ use serial_log::{Ending, Error, SerialLog};
 use tokio::io::{AsyncRead, AsyncWriteExt as _, ReadBuf, duplex};
 use tokio::time::Instant;
 
-use super::{MINUTE, NOW, console, say};
+use super::{MINUTE, NOW, console, print};
 
 #[tokio::test]
 async fn immediately_on_an_invalid_pattern() {
@@ -21,7 +21,7 @@ async fn immediately_on_an_invalid_pattern() {
 #[tokio::test(start_paused = true)]
 async fn on_timeout_without_moving_the_cursor() {
     let (mut guest, log) = console();
-    say(&mut guest, "first\n\x1b[31mlogin: ").await;
+    print(&mut guest, "first\n\x1b[31mlogin: ").await;
     let start = Instant::now();
     let error = log.wait_for("never", MINUTE).await.unwrap_err();
     assert_eq!(start.elapsed().as_secs(), 60);
@@ -95,9 +95,9 @@ async fn a_dropped_wait_does_not_move_the_cursor() {
         tokio::select! {
             biased;
             _ = &mut wait => panic!("there is no match yet"),
-            () = say(&mut guest, "one\n") => {}
+            () = print(&mut guest, "one\n") => {}
         }
-        say(&mut guest, "two\n").await;
+        print(&mut guest, "two\n").await;
     }
     log.wait_for("one\ntwo", NOW).await.unwrap();
 }

@@ -3,7 +3,7 @@
 use serial_log::{MAX_LINE, SerialLog, Spool};
 use tokio::io::{AsyncWriteExt as _, duplex};
 
-use super::{MINUTE, console, say};
+use super::{MINUTE, console, print};
 
 #[tokio::test]
 async fn disk_keeps_everything() {
@@ -85,7 +85,7 @@ async fn a_slow_search_does_not_block_the_log() {
 #[tokio::test]
 async fn last_lines_include_the_unfinished_one() {
     let (mut guest, log) = console();
-    say(&mut guest, "one\r\ntwo\r\n$ ").await;
+    print(&mut guest, "one\r\ntwo\r\n$ ").await;
     assert_eq!(log.last_lines(2), ["two", "$ "]);
 }
 

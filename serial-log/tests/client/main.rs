@@ -24,7 +24,7 @@ fn console() -> (DuplexStream, SerialLog) {
     (guest, SerialLog::new(console))
 }
 
-async fn say(guest: &mut DuplexStream, text: impl AsRef<[u8]>) {
+async fn print(guest: &mut DuplexStream, text: impl AsRef<[u8]>) {
     guest.write_all(text.as_ref()).await.unwrap();
     settle().await;
 }

@@ -6,7 +6,7 @@ use serial_log::{Error, SerialLog};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 use tokio_stream::StreamExt;
 
-use super::{console, say};
+use super::{console, print};
 
 #[tokio::test]
 async fn on_line_is_called_before_a_wait_finds_the_line() {
@@ -60,11 +60,11 @@ async fn the_console_is_read_without_a_handle() {
 #[tokio::test]
 async fn a_follower_gets_the_text_from_then_on() {
     let (mut guest, log) = console();
-    say(&mut guest, "before\n").await;
+    print(&mut guest, "before\n").await;
     let mut follow = log.follow();
-    say(&mut guest, "one\nt").await;
+    print(&mut guest, "one\nt").await;
     assert_eq!(follow.next().await.as_deref(), Some("one\nt"));
-    say(&mut guest, "wo\n").await;
+    print(&mut guest, "wo\n").await;
     drop(guest);
     log.closed().await;
     assert_eq!(StreamExt::next(&mut follow).await.as_deref(), Some("wo\n"));
