@@ -5,8 +5,9 @@
 #
 # Arguments: the path of a virtio port, and a token. A request is a line, `TOKEN ID SIZE`,
 # and SIZE bytes, which are fields with NULs between them: time, random bytes, more of them
-# for the file, machine id and host name, which may be empty, then source, directory and options of each share. The
-# reply is `ID done`, or `ID` and an error. System call numbers are those of x86-64.
+# for the file, machine id and host name, which may be empty, then source, directory and
+# options of each share. The reply is `ID done`, or `ID` and an error. System call numbers are
+# those of x86-64.
 
 my ($path, $token) = @ARGV;
 my %flags = (

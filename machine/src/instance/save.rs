@@ -11,7 +11,7 @@ use super::{Ask, migration, refusal};
 use crate::error::{ErrorKind, Result, chain};
 
 /// The operation of loading, in errors.
-pub(crate) const LOADING: &str = "going on from a template";
+pub(crate) const LOADING: &str = "continuing from a template";
 
 impl Ask<'_> {
     /// The size of the guest's RAM in bytes.

@@ -19,7 +19,10 @@ impl Machine {
     pub async fn forward_port(&self, host_port: u16, guest_port: u16) -> Result<()> {
         if host_port == 0 || guest_port == 0 {
             let doing = "forwarding a port";
-            return Err(self.bad_argument(doing, "port 0 is no port one can connect to"));
+            return Err(self.bad_argument(
+                doing,
+                "port 0 is reserved; connect to a port from 1 to 65535",
+            ));
         }
         let command = format!("hostfwd_add tcp:127.0.0.1:{host_port}-:{guest_port}");
         let reply = self.send_monitor_command(&command).await?;

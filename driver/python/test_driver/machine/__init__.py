@@ -77,8 +77,9 @@ class Machine(
 ):
     """A virtual machine.
 
-    A timeout is a `timedelta` or a number of seconds; None is no limit. An operation raises RequestedAssertionFailed
-    if an assertion of the script does not hold, and MachineError for all other failures.
+    A timeout is a `timedelta` or a number of seconds; None is no limit. An operation raises
+    RequestedAssertionFailed if an assertion of the script does not hold, and MachineError for
+    all other failures.
     """
 
     name: str
