@@ -181,23 +181,23 @@ fn a_killed_driver_restores_the_terminal() {
     user.types("echo $((6 * 7)) is seen\r");
     user.sees("42 is seen\r\n");
     assert!(user.is_raw());
-    let guard = terminal_guard(user.driver.id());
+    let restorer = terminal_restorer(user.driver.id());
     assert_eq!(user.signals(Signal::KILL).code(), None);
-    wait_until_gone(guard);
+    wait_until_gone(restorer);
     assert!(user.is_normal());
 }
 
 /// The PID of the child that restores the terminal if the driver is killed.
-fn terminal_guard(driver: u32) -> u32 {
+fn terminal_restorer(driver: u32) -> u32 {
     let children = fs::read_dir(format!("/proc/{driver}/task")).unwrap();
     let children =
         children.map(|thread| fs::read_to_string(thread.unwrap().path().join("children")));
     // Threads may end meanwhile.
     let children: String = children.filter_map(Result::ok).collect();
-    let is_guard = |pid: &&str| {
+    let is_restorer = |pid: &&str| {
         let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         line.contains("stty")
     };
-    let guard = children.split_whitespace().find(is_guard).unwrap();
-    guard.parse().unwrap()
+    let restorer = children.split_whitespace().find(is_restorer).unwrap();
+    restorer.parse().unwrap()
 }
