@@ -12,6 +12,8 @@ mod python;
 #[cfg(feature = "python")]
 mod report;
 mod run;
+#[cfg(feature = "python")]
+mod sync;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;

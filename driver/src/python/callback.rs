@@ -1,10 +1,11 @@
 //! Calls of Python functions within operations of machines.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 
 use super::waiting::call;
+use crate::sync::Mutex;
 
 /// The exception that a callback raised.
 ///
@@ -26,6 +27,6 @@ impl Raised {
     }
 
     fn slot(&self) -> std::sync::MutexGuard<'_, Option<PyErr>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

@@ -1,6 +1,5 @@
 //! Steps of scripts, which contain the steps of machines.
 
-use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 
 use machine::trace;
@@ -8,6 +7,7 @@ use pyo3::prelude::*;
 use tracing::Span;
 
 use super::errors::FailureFields;
+use crate::sync::Mutex;
 
 /// A step of a script, on the thread that runs it.
 #[pyclass(frozen, module = "_vmwright")]
@@ -29,7 +29,7 @@ impl Step {
 
     /// Begins the step. Later steps of this thread are nested in it.
     fn enter(&self) {
-        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut thread = self.thread.lock();
         *thread = Some(thread::current().id());
         self.span
             .with_subscriber(|(id, subscriber)| subscriber.enter(id));
@@ -54,7 +54,7 @@ impl Step {
             error_id = error_id,
             infrastructure = infrastructure,
         );
-        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut thread = self.thread.lock();
         // Python may close a generator on a thread that did not enter it.
         if thread.take() == Some(thread::current().id()) {
             self.span
