@@ -190,7 +190,7 @@ fn noise_does_no_harm() {
 }
 
 #[test]
-#[ignore = "takes most of a gigabyte, for the image alone"]
+#[ignore = "needs 4 GiB of memory; run by `cargo xtask test`"]
 fn a_huge_image_does_no_harm() {
     assert_eq!(
         read(&image(16384, 16384, |_| [0; 3])).text(),

@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use super::runner::Tests;
+use crate::host::is_root;
 use crate::util::{sources, workspace};
 
 /// What a test may need, as in `#[ignore = "needs …"]`.
@@ -14,6 +15,7 @@ const REFERENCE_DRIVER: &str = "needs VM_REFERENCE_DRIVER";
 const SCHEMA: &str = "needs the JUnit schema";
 const MOUNT: &str = "needs to mount file systems";
 const NIX: &str = "needs nix-instantiate";
+const NAMESPACES: &str = "needs mount namespaces";
 
 /// Other reasons begin with this: a test starts the ignored one, in a process of its own.
 const RUN_BY: &str = "run by ";
@@ -41,6 +43,7 @@ pub(super) fn excluded(tests: &Tests<'_>, has_schema: bool) -> Result<Vec<String
                 .output()
                 .is_ok(),
         ),
+        (NAMESPACES, has_mount_namespaces()),
     ]);
     let mut excluded = Vec::new();
     for Ignored { test, reason } in all()? {
@@ -107,6 +110,16 @@ fn can_mount() -> Result<bool> {
     Ok(is_mounted)
 }
 
+/// Whether a program can have a mount namespace of its own, as an ordinary user in one of users.
+fn has_mount_namespaces() -> bool {
+    let mut unshare = Command::new("unshare");
+    if !is_root() {
+        unshare.args(["--user", "--map-root-user"]);
+    }
+    unshare.args(["--mount", "true"]);
+    unshare.output().is_ok_and(|output| output.status.success())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,7 +154,8 @@ fn three() {}
     #[test]
     fn every_reason_is_known() {
         for it in all().unwrap() {
-            let is_need = [REFERENCE_DRIVER, SCHEMA, MOUNT, NIX].contains(&it.reason.as_str());
+            let needs = [REFERENCE_DRIVER, SCHEMA, MOUNT, NIX, NAMESPACES];
+            let is_need = needs.contains(&it.reason.as_str());
             assert!(is_need || it.reason.starts_with(RUN_BY), "{it:?}");
         }
     }
