@@ -2,7 +2,6 @@
 
 use std::future::pending;
 use std::process;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use machine::report::{Failure, Outcome};
@@ -12,6 +11,7 @@ use tokio::time::timeout;
 
 use super::log;
 use super::waiting::runtime;
+use crate::sync::Mutex;
 
 /// Time limit for cleaning up after the time limit has expired.
 pub(super) const CLEAN_UP: Duration = Duration::from_secs(30);
@@ -42,7 +42,7 @@ pub(super) fn cancel_end() {
 }
 
 fn replace(task: Option<AbortHandle>) {
-    let mut current = END.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut current = END.lock();
     if let Some(earlier) = std::mem::replace(&mut *current, task) {
         earlier.abort();
     }

@@ -3,9 +3,8 @@ use super::Run;
 const CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 const VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 
-#[test]
-fn efi_variables_are_read_and_written() {
-    let script = "\
+/// Creates, reads and writes variables, before the machine runs, meanwhile and afterwards.
+const SCRIPT: &str = "\
 import uuid
 from test_driver.efi import EfiGuid, EfiVariable
 from test_driver.errors import RequestedAssertionFailed
@@ -65,7 +64,10 @@ for damaged in b'', bytes(1000), machine.efi_vars_path.read_bytes()[:100]:
     else:
         raise Exception('read a damaged file')
 ";
-    let output = Run::booting(&[("machine", "minimal")]).run(script).passed();
+
+#[test]
+fn efi_variables_are_read_and_written() {
+    let output = Run::booting(&[("machine", "minimal")]).run(SCRIPT).passed();
     assert_eq!(
         output,
         "\
