@@ -18,6 +18,9 @@ INTERRUPTED: int
 TERMINATED: int
 USAGE: int
 CLEAN_UP_SECONDS: int
+STEP_OK: str
+STEP_FAILED: str
+STEP_CANCELLED: str
 MAIN: str
 
 class Machine:

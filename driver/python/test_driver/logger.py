@@ -89,7 +89,7 @@ class Logger:
             with self._step(f"subtest: {name}", attributes, "subtest", exception_text):
                 yield
         except BaseException as error:
-            if _outcome(error) != "ok":
+            if _outcome(error) != _vmwright.STEP_OK:
                 failure = Failure.of(error, exception_text(error))
             raise
         finally:
@@ -109,10 +109,10 @@ class Logger:
             yield step
         except BaseException as error:
             outcome = _outcome(error)
-            is_ok = outcome == "ok"
+            is_ok = outcome == _vmwright.STEP_OK
             step.exit(outcome, None if is_ok else Failure.of(error, describe(error)))
             raise
-        step.exit("ok", None)
+        step.exit(_vmwright.STEP_OK, None)
 
 
 def _script_failure(error: BaseException) -> str:
@@ -123,10 +123,10 @@ def _script_failure(error: BaseException) -> str:
 
 def _outcome(error: BaseException) -> str:
     if isinstance(error, SystemExit) and error.code in (None, 0):
-        return "ok"
+        return _vmwright.STEP_OK
     if isinstance(error, (KeyboardInterrupt, Terminated, Cancelled, GeneratorExit)):
-        return "cancelled"
-    return "failed"
+        return _vmwright.STEP_CANCELLED
+    return _vmwright.STEP_FAILED
 
 
 rootlog = Logger()

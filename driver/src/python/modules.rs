@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 
+use machine::trace;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
@@ -117,6 +118,9 @@ fn native(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     module.add_function(wrap_pyfunction!(super::time_up::cancel_end, &module)?)?;
     module.add("CLEAN_UP_SECONDS", super::time_up::CLEAN_UP.as_secs())?;
     module.add("MAIN", junit::MAIN)?;
+    module.add("STEP_OK", trace::OK)?;
+    module.add("STEP_FAILED", trace::FAILED)?;
+    module.add("STEP_CANCELLED", trace::CANCELLED)?;
     for listed in exit_code::ALL {
         module.add(listed.name, listed.code)?;
     }
