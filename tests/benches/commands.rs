@@ -7,14 +7,14 @@
     reason = "a benchmark prints its figures, and panics on errors"
 )]
 
-use std::path::Path;
-use std::process::Stdio;
+mod reference;
+
 use std::time::{Duration, Instant};
 
 use machine::{Machine, StartScript};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{UnixListener, UnixStream};
 use vm_tests::start_script;
+
+use self::reference::{Reference, idle};
 
 const COMMANDS: u32 = 50;
 
@@ -58,82 +58,18 @@ async fn ours(image: &str) -> Duration {
 
 /// Waits for the end of the boot, which would slow commands down.
 async fn wait_for_idle(vm: &Machine) {
-    vm.connect().await.unwrap();
-    vm.execute("systemctl is-system-running --wait")
-        .await
-        .unwrap();
+    vm.execute(idle()).await.unwrap();
 }
 
-/// The NixOS test driver's way: two round trips for each command, and `timeout`, `bash` and
-/// `base64` started.
 async fn reference(image: &str) -> Duration {
-    let dir = tempfile::tempdir().unwrap();
-    let shell = UnixListener::bind(dir.path().join("shell")).unwrap();
-    let mut qemu = start_by_hand(image, dir.path());
-    let (line, _) = shell.accept().await.unwrap();
-    let mut line = BufReader::new(line);
-    while !answer(&mut line)
-        .await
-        .contains("Spawning backdoor root shell...")
-    {}
-    execute(&mut line, "systemctl is-system-running --wait >&2 || true").await;
-
+    let mut vm = Reference::start(image).await;
     let start = Instant::now();
     for _ in 0..COMMANDS {
-        execute(&mut line, "true").await;
+        assert_eq!(vm.execute("true").await, 0);
     }
     let mean = start.elapsed() / COMMANDS;
-    qemu.kill().await.unwrap();
+    vm.stop().await;
     mean
-}
-
-async fn execute(line: &mut BufReader<UnixStream>, command: &str) {
-    let run = format!("timeout 900 bash -c 'set -euo pipefail; {command}' | (base64 -w 0; echo)\n");
-    line.write_all(run.as_bytes()).await.unwrap();
-    answer(line).await;
-    line.write_all(b"echo ${PIPESTATUS[0]}\n").await.unwrap();
-    assert_eq!(answer(line).await, "0\n");
-}
-
-async fn answer(line: &mut BufReader<UnixStream>) -> String {
-    let mut answer = String::new();
-    assert_ne!(
-        line.read_line(&mut answer).await.unwrap(),
-        0,
-        "the shell was closed"
-    );
-    answer
-}
-
-fn start_by_hand(image: &str, dir: &Path) -> tokio::process::Child {
-    tokio::process::Command::new(start_script(image))
-        .arg("-chardev")
-        .arg(format!(
-            "socket,id=shell,path={}",
-            dir.join("shell").display()
-        ))
-        .args([
-            "-device",
-            "virtio-serial",
-            "-device",
-            "virtconsole,chardev=shell",
-        ])
-        .args([
-            "-device",
-            "virtio-rng-pci",
-            "-serial",
-            "null",
-            "-monitor",
-            "none",
-            "-nographic",
-        ])
-        .current_dir(dir)
-        .env("SHARED_DIR", dir)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap()
 }
 
 /// The processor time that this process uses during three concurrent waits.

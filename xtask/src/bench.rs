@@ -23,6 +23,7 @@ pub(crate) fn run(bench: Bench, yes: bool) -> Result<()> {
         Bench::Ocr => ("ocr", "corpus", &[]),
         Bench::SerialLog => ("serial-log", "throughput", &[]),
         Bench::Trace => ("vm-tests", "trace", &[]),
+        Bench::Waits => ("vm-tests", "waits", &[Image::Systemd, Image::Desktop]),
     };
     host::ensure(&packages(bench), yes)?;
     image::ensure(images, yes)?;
@@ -37,7 +38,9 @@ pub(crate) fn run(bench: Bench, yes: bool) -> Result<()> {
 
 fn packages(bench: Bench) -> Vec<Package> {
     match bench {
-        Bench::Clone | Bench::Commands | Bench::Faults => [&host::RUN[..], &host::OCR].concat(),
+        Bench::Clone | Bench::Commands | Bench::Faults | Bench::Waits => {
+            [&host::RUN[..], &host::OCR].concat()
+        }
         Bench::Ocr => [&host::OCR[..], &host::OTHER_OCR].concat(),
         Bench::SerialLog => Vec::new(),
         Bench::Trace => [&host::OCR[..], &host::BROWSER].concat(),

@@ -132,6 +132,9 @@ pub(crate) enum Bench {
     Suite,
     /// The size of a long run's trace page, and the time in which a browser shows it
     Trace,
+    /// How soon waits end after their events, and what they cost the guest, beside the
+    /// reference driver's way
+    Waits,
 }
 
 #[derive(Debug, Args)]
