@@ -279,6 +279,33 @@ assert machine.process.returncode == 0
 }
 
 #[test]
+fn a_condition_is_checked_during_operations() {
+    let script = "\
+@polling_condition(seconds_interval=1)
+def up():
+    machine.succeed('test -e /tmp/up')
+
+for operation in [
+    lambda: machine.wait_for_console_text('never', timeout=600),
+    lambda: machine.wait_for_file('/never'),
+    lambda: machine.wait_until_succeeds('false'),
+    lambda: machine.sleep(600),
+    lambda: machine.succeed('sleep 6'),
+]:
+    machine.succeed('touch /tmp/up; (sleep 2; rm /tmp/up) >&2 &')
+    try:
+        with up:
+            operation()
+    except AssertionError as error:
+        assert 'does not hold: up' in str(error), error
+    else:
+        raise AssertionError('it has ended')
+machine.succeed('true')
+";
+    Run::new(&[("machine", "minimal")]).run(script).passed();
+}
+
+#[test]
 fn waits_check_conditions_only_if_there_are_any() {
     let script = "\
 check = type(machine.callbacks[0])

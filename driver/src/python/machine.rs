@@ -1,6 +1,7 @@
 //! The class `Machine` of the module `_vmwright`, to which the class `Machine` of scripts
 //! delegates.
 
+mod callbacks;
 mod console;
 mod files;
 mod keyboard;
@@ -14,15 +15,12 @@ mod trouble;
 mod units;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use machine::PollingCondition;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
-use super::callback::Raised;
+use self::callbacks::Callbacks;
 use super::errors::exception;
 use super::waiting::{runtime, wait};
 
@@ -31,27 +29,16 @@ use super::waiting::{runtime, wait};
 pub(super) struct Machine {
     name: String,
     /// None once its state directory was removed.
-    parts: Mutex<Option<Parts>>,
+    vm: Mutex<Option<machine::Machine>>,
     /// Returns the start command, which a script may have changed.
     start_command: Py<PyAny>,
-    /// Returns whether there are callbacks.
-    has_callbacks: Py<PyAny>,
-    /// Its last answer, so that the many checks within a wait need not attach to Python.
-    calls_back: Arc<AtomicBool>,
-    /// The exception of a callback, which ends the operation.
-    raised: Raised,
-}
-
-struct Parts {
-    vm: machine::Machine,
-    /// Calls Python before each command.
-    _callbacks: PollingCondition,
+    callbacks: Callbacks,
 }
 
 #[pymethods]
 impl Machine {
     /// If `has_callbacks` returns true, `run_callbacks` is called before each command, key
-    /// press and reading of the screen, also within waits.
+    /// press and reading of the screen, and during waits and commands.
     #[new]
     #[expect(
         clippy::too_many_arguments,
@@ -78,37 +65,32 @@ impl Machine {
             vm = vm.templates(cache_dir);
         }
         let vm = vm.build().map_err(|error| exception(py, &error))?;
-        let calls_back = Arc::new(AtomicBool::new(false));
-        let raised = Raised::default();
-        let callbacks = call_back(&vm, &calls_back, &raised, run_callbacks);
         Ok(Self {
             name: name.to_owned(),
-            parts: Mutex::new(Some(Parts {
-                vm,
-                _callbacks: callbacks,
-            })),
+            vm: Mutex::new(Some(vm)),
             start_command,
-            has_callbacks,
-            calls_back,
-            raised,
+            callbacks: Callbacks::new(has_callbacks, run_callbacks),
         })
     }
 
     /// Calls `has_callbacks` again, also on behalf of operations that already run in other
     /// threads.
     fn update_callbacks(&self, py: Python<'_>) -> PyResult<()> {
-        let calls_back = self.has_callbacks.call0(py)?.is_truthy(py)?;
-        self.calls_back.store(calls_back, Ordering::Relaxed);
-        Ok(())
+        match self.vm() {
+            Ok(vm) => self.callbacks.update(py, &vm),
+            // It was released.
+            Err(_) => Ok(()),
+        }
     }
 
     /// Kills QEMU and removes the state directory.
     fn cleanup_statedir(&self, py: Python<'_>) {
-        let parts = lock(&self.parts).take();
+        let vm = lock(&self.vm).take();
+        self.callbacks.clear();
         py.detach(|| {
-            if let Some(parts) = parts {
-                parts.vm.release();
-                drop(parts);
+            if let Some(vm) = vm {
+                vm.release();
+                drop(vm);
             }
         });
     }
@@ -116,8 +98,7 @@ impl Machine {
 
 impl Machine {
     fn vm(&self) -> PyResult<machine::Machine> {
-        let parts = lock(&self.parts);
-        let vm = parts.as_ref().map(|parts| parts.vm.clone());
+        let vm = lock(&self.vm).clone();
         vm.ok_or_else(|| {
             PyRuntimeError::new_err(format!("{}: its state directory was removed", self.name))
         })
@@ -129,35 +110,17 @@ impl Machine {
         py: Python<'_>,
         operation: impl AsyncFnOnce(&machine::Machine) -> machine::Result<T> + Send,
     ) -> PyResult<T> {
-        let vm = self.vm()?;
-        self.update_callbacks(py)?;
+        let vm = callbacks::handle(self.vm()?);
+        self.callbacks.update(py, &vm)?;
         if vm.pid().is_none() {
             vm.set_start_command(start::command(py, &self.start_command)?);
         }
         let result = wait(py, async move || operation(&vm).await);
-        match self.raised.take() {
+        match self.callbacks.take_raised() {
             Some(raised) if result.is_err() => Err(raised),
             _ => result,
         }
     }
-}
-
-/// Calls `run_callbacks` before each command of `vm` while `calls_back` is set.
-fn call_back(
-    vm: &machine::Machine,
-    calls_back: &Arc<AtomicBool>,
-    raised: &Raised,
-    run_callbacks: Py<PyAny>,
-) -> PollingCondition {
-    let (calls_back, raised) = (Arc::clone(calls_back), raised.clone());
-    let check = move || {
-        !calls_back.load(Ordering::Relaxed) || raised.call(|py| run_callbacks.call0(py)).is_some()
-    };
-    let check = Arc::new(check);
-    vm.polling_condition("of the script", Duration::ZERO, move |_| {
-        let check = Arc::clone(&check);
-        async move { Ok(check()) }
-    })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -33,7 +33,9 @@ from test_driver.machine.units import Units
 from test_driver.qemu import Lines, Monitor, Process, Shell  # noqa: F401, for scripts
 from test_driver.start_command import LegacyStartCommand, NixStartScript, StartCommand
 
-# The longest pause between two calls in `retry`, in seconds.
+# The pauses between two calls in `retry`, in seconds: four times as long as the call took, so
+# that calls take a fifth of the time.
+SHORTEST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
 
 
@@ -52,12 +54,12 @@ def retry(
     timeout = one_of("retry", "timeout timeout_seconds", timeout, timeout_seconds)
     seconds = as_seconds(900 if timeout is None else timeout)
     deadline = time.monotonic() + _vmwright.scaled(seconds)
-    pause = 0.05
-    while (left := deadline - time.monotonic()) > 0:
+    while (start := time.monotonic()) < deadline:
         if fn(False):
             return
-        time.sleep(min(pause, left))
-        pause = min(pause * 1.5, LONGEST_PAUSE)
+        now = time.monotonic()
+        pause = min(max(4 * (now - start), SHORTEST_PAUSE), LONGEST_PAUSE)
+        time.sleep(max(min(pause, deadline - now), 0))
     if not fn(True):
         raise RequestedAssertionFailed(f"action timed out after {seconds:g} seconds")
 
