@@ -13,6 +13,7 @@ mod last_bytes;
 pub(crate) mod lifetime;
 pub(crate) mod mounts;
 pub(crate) mod parse;
+pub(crate) mod poll;
 mod ports;
 pub(crate) mod script;
 mod shared_dir;
@@ -20,6 +21,7 @@ pub(crate) mod shell_gate;
 mod step;
 mod systemctl;
 mod trouble;
+mod unit_wait;
 mod units;
 pub(crate) mod waiting;
 
@@ -251,15 +253,20 @@ impl Guest {
         self.running(doing)
     }
 
-    /// Runs `operation`, which the guest's death ends, as does its process's exit.
+    /// Runs `operation`, which the guest's death ends, as do its process's exit and a polling
+    /// condition that is no longer true.
     pub(crate) async fn until_guest_end<T>(
         &self,
         running: &Running,
         doing: &str,
         operation: impl Future<Output = Result<T, ErrorKind>>,
     ) -> Result<T> {
-        let lifetime = &running.lifetime;
-        let result = lifetime.until_guest_end(doing, operation).await;
+        let result = tokio::select! {
+            biased;
+            result = running.lifetime.until_guest_end(doing, operation) => result,
+            // Boxed: it is rarely needed, and operations are nested.
+            error = Box::pin(self.broken_condition()) => return Err(error),
+        };
         self.with_diagnosis(running, result).await
     }
 
@@ -277,8 +284,17 @@ impl Guest {
     /// Probes until `what` has happened, for as long as this handle waits, or until the
     /// guest dies. It may reboot meanwhile, if it is allowed to. `probe` is passed the time
     /// that is left.
-    pub(crate) async fn wait<T, F>(
+    pub(crate) async fn wait<T, F>(&self, what: &str, probe: impl FnMut(Duration) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<Probe<T>>>,
+    {
+        self.wait_pausing(waiting::LONGEST_PAUSE, what, probe).await
+    }
+
+    /// The same with another longest pause between two probes.
+    pub(crate) async fn wait_pausing<T, F>(
         &self,
+        longest_pause: Duration,
         what: &str,
         mut probe: impl FnMut(Duration) -> F,
     ) -> Result<T>
@@ -290,15 +306,17 @@ impl Guest {
             let probed = probe(left);
             async {
                 match probed.await {
-                    Err(error) if error.is_shell_restart() => {
-                        Ok(Probe::Pending(error.summary_line()))
-                    }
+                    Err(error) if error.is_shell_restart() => Ok(Probe::Polled {
+                        seen: error.summary_line(),
+                        looks: 1,
+                        cost: Duration::ZERO,
+                    }),
                     probed => probed,
                 }
             }
         };
         // The errors of probes are complete; those of the guest's end are made here.
-        let wait = Box::pin(async { Ok(waiting::wait(self.limit, probe).await) });
+        let wait = Box::pin(async { Ok(waiting::wait(self.limit, longest_pause, probe).await) });
         match self.until_guest_end(&running, what, wait).await?? {
             Waited::Ready(value) => Ok(value),
             Waited::TimedOut { looks, last_seen } => {

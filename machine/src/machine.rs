@@ -137,8 +137,10 @@ impl Machine {
         self.guest.polling_condition(description, interval, check)
     }
 
-    /// A handle whose operations check no polling conditions.
-    fn unchecked(&self) -> Self {
+    /// A handle whose operations check no polling conditions, like the one that the check of
+    /// a [`polling_condition`](Self::polling_condition) is passed.
+    #[must_use]
+    pub fn unchecked(&self) -> Self {
         self.with_guest(self.guest.unchecked())
     }
 

@@ -126,6 +126,96 @@ async fn a_condition_has_an_interval_and_can_be_waited_for() {
     assert_eq!(checks.load(Ordering::Relaxed), 4);
 }
 
+/// Makes the condition false after a moment, and runs `operation`, which it must end.
+async fn ends(vm: &Machine, operation: impl Future<Output = machine::Result<()>>) {
+    vm.unchecked()
+        .succeed("touch /run/up; (sleep 2; rm /run/up) >&2 &")
+        .await
+        .unwrap();
+    let error = operation.await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::Condition { .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_condition_is_checked_during_operations() {
+    let vm = fresh("systemd").await;
+    vm.succeed("systemd-run --no-block --unit=never -p Type=notify sleep 1d")
+        .await
+        .unwrap();
+    vm.succeed("touch /run/up").await.unwrap();
+    let _up = vm.polling_condition("the file is there", Duration::from_secs(1), async |vm| {
+        Ok(vm.execute("test -e /run/up").await?.success())
+    });
+    ends(&vm, async {
+        vm.wait_for_console_text("not shown").await.map(drop)
+    })
+    .await;
+    ends(&vm, async {
+        vm.wait_for_qmp_event(|_| false).await.map(drop)
+    })
+    .await;
+    ends(&vm, vm.sleep(Duration::from_hours(1))).await;
+    ends(&vm, vm.wait_for_file("/never")).await;
+    ends(&vm, vm.wait_for_unit("never")).await;
+    ends(&vm, vm.wait_until_tty_matches("1", "never")).await;
+    ends(&vm, async {
+        vm.wait_until_succeeds("false").await.map(drop)
+    })
+    .await;
+    ends(&vm, async { vm.retry("never", async || Ok(false)).await }).await;
+    // While a command keeps the shell, the condition can't be checked.
+    ends(&vm, async { vm.succeed("sleep 6").await.map(drop) }).await;
+}
+
+#[tokio::test]
+async fn a_condition_that_needs_no_shell_ends_commands() {
+    let vm = fresh("systemd").await;
+    vm.connect().await.unwrap();
+    let holds = Arc::new(AtomicBool::new(true));
+    let shared = Arc::clone(&holds);
+    let _condition = vm.polling_condition("it holds", Duration::ZERO, move |_| {
+        let holds = shared.load(Ordering::Relaxed);
+        async move { Ok(holds) }
+    });
+    let command = vm.succeed("echo begun >/dev/ttyS0; sleep 1000");
+    let breaks = async {
+        vm.wait_for_console_text("begun").await.unwrap();
+        holds.store(false, Ordering::Relaxed);
+    };
+    let (ran, ()) = tokio::join!(command, breaks);
+    let error = ran.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::Condition { .. }),
+        "{error}"
+    );
+    holds.store(true, Ordering::Relaxed);
+    vm.fail("pgrep -f 'sleep 100[0]'").await.unwrap();
+}
+
+#[tokio::test]
+async fn the_guest_sleeps_while_conditions_are_checked() {
+    let vm = fresh("systemd").await;
+    let _up = vm.polling_condition("it runs", Duration::from_secs(1), async |vm| {
+        Ok(vm.execute("true").await?.success())
+    });
+    let uptime = "cut -d' ' -f1 /proc/uptime";
+    let seconds = async || {
+        vm.succeed(uptime)
+            .await
+            .unwrap()
+            .trim()
+            .parse::<f64>()
+            .unwrap()
+    };
+    let before = seconds().await;
+    vm.sleep(Duration::from_secs(4)).await.unwrap();
+    let slept = seconds().await - before;
+    assert!(slept > 3.98, "{slept}");
+}
+
 #[tokio::test]
 async fn retry_waits_for_any_condition() {
     let vm = fresh("systemd").await;

@@ -3,7 +3,7 @@ use std::time::Duration;
 use machine::{Command, ErrorKind, Exit};
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
-use vm_tests::{booted_and_cloned, fresh};
+use vm_tests::{SOON, booted_and_cloned, fresh};
 
 #[tokio::test]
 async fn status_and_output() {
@@ -231,6 +231,61 @@ async fn waits_end_when_their_condition_holds() {
 }
 
 #[tokio::test]
+async fn a_try_that_hangs_is_ended_and_repeated() {
+    let vm = fresh("systemd").await;
+    let hangs_once = |then: &str| {
+        let script = format!(
+            "if [ -e /run/second ]; then echo second; {then}; else touch /run/second; sleep 1000; fi"
+        );
+        Command::new(script).timeout(Duration::from_secs(10))
+    };
+    let output = vm.wait_until_succeeds(hangs_once("true")).await.unwrap();
+    assert_eq!(output, "second\n");
+    vm.succeed("rm /run/second").await.unwrap();
+    let output = vm.wait_until_fails(hangs_once("false")).await.unwrap();
+    assert_eq!(output, "second\n");
+    vm.fail("pgrep -f 'sleep 100[0]'").await.unwrap();
+
+    // It has no time left, and one more try.
+    vm.succeed("rm /run/second").await.unwrap();
+    let quick = hangs_once("true").timeout(Duration::from_millis(500));
+    let output = vm.wait_until_succeeds(quick).await.unwrap();
+    assert_eq!(output, "second\n");
+}
+
+#[tokio::test]
+async fn a_try_runs_like_a_command() {
+    let vm = fresh("systemd").await;
+    let script = "false | true || printf '%s' \"$0 $# ${-//[^eu]} $SHELLOPTS \" | grep -o pipefail
+        { read -r line || echo no input; }
+        (sleep 0.1; printf 'a\\n\\n')
+        compgen -A function probe || :";
+    let run = vm.succeed(script).await.unwrap();
+    assert_eq!(run, vm.wait_until_succeeds(script).await.unwrap());
+    assert!(run.ends_with("no input\na\n\n"), "{run:?}");
+    for fails in ["false; true", "false | true", "echo $unset_variable"] {
+        vm.wait_until_fails(fails).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_wait_gives_the_shell_to_commands() {
+    let vm = fresh("systemd").await;
+    let patient = vm.within(SOON);
+    let wait = patient.wait_for_file("/run/there");
+    let commands = async {
+        for _ in 0..3 {
+            vm.succeed("true").await.unwrap();
+        }
+        vm.succeed("touch /run/there").await.unwrap();
+    };
+    let other = patient.wait_for_file("/run/there");
+    let (waited, other, ()) = tokio::join!(wait, other, commands);
+    waited.unwrap();
+    other.unwrap();
+}
+
+#[tokio::test]
 async fn a_wait_that_times_out_shows_the_last_result() {
     let vm = fresh("systemd").await;
     let never = Command::new("echo still nothing; exit 5").timeout(Duration::from_secs(10));
@@ -248,7 +303,7 @@ async fn a_wait_that_times_out_shows_the_last_result() {
         results.iter().any(|result| last_seen.starts_with(result)),
         "{error}"
     );
-    // A command that exceeds the time limit counts as failed.
+    // A command that exceeds the time limit twice counts as failed.
     let stuck = Command::new("sleep 1000").timeout(Duration::from_millis(300));
     vm.wait_until_succeeds(stuck.clone()).await.unwrap_err();
     vm.wait_until_fails(stuck).await.unwrap();

@@ -20,10 +20,10 @@ async fn text_on_a_terminal() {
     assert!(rows.iter().all(|row| row.chars().count() == 80), "{text:?}");
     assert_eq!(rows[0].trim_end(), "café → x");
     assert_eq!(rows[1].trim_end(), " second row");
-    // `^` and `$` match at the ends of a row.
-    vm.wait_until_tty_matches("1", "^ second row *$")
-        .await
-        .unwrap();
+    // `^` and `$` match at the ends of a row, with and without the blanks that fill it.
+    for pattern in ["^ second row$", "^ second row +$", "x\n second row\n"] {
+        vm.wait_until_tty_matches("1", pattern).await.unwrap();
+    }
 
     vm.dump_tty_contents("1").await.unwrap();
     vm.wait_until_succeeds("journalctl | grep 'second row'")
@@ -40,6 +40,7 @@ async fn text_on_a_terminal() {
         error.to_string().contains("second row"),
         "the text of the terminal is missing: {error}"
     );
+    assert!(!error.to_string().contains("row "), "{error}");
 }
 
 #[tokio::test]

@@ -157,7 +157,103 @@ async fn unit_names_are_quoted() {
         .get_unit_property("dbus.service", "No")
         .await
         .unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::BadArgument { .. }),
+        "{error}"
+    );
     assert!(error.to_string().contains("no property \"No\""), "{error}");
+}
+
+#[tokio::test]
+async fn a_wait_goes_on_while_the_manager_restarts() {
+    let vm = fresh("systemd").await;
+    vm.succeed("for i in {1..6}; do systemctl daemon-reexec; done >&2 &")
+        .await
+        .unwrap();
+    for _ in 0..15 {
+        vm.within(SOON)
+            .wait_for_unit("multi-user.target")
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_unit_that_may_still_be_started_is_waited_for() {
+    let vm = fresh("systemd").await;
+    // By a login.
+    vm.succeed("(sleep 2; loginctl enable-linger alice) >&2 &")
+        .await
+        .unwrap();
+    let patient = vm.within(SOON);
+    patient
+        .wait_for_unit(format!("user@{ALICE}.service"))
+        .await
+        .unwrap();
+    // By a unit that triggers it.
+    vm.succeed(
+        "cd /run/systemd/system
+for by in timer path socket; do
+    printf '[Service]\nExecStart=sleep 1d\n' >by-$by.service
+done
+printf '[Timer]\nOnActiveSec=3\n' >by-timer.timer
+printf '[Path]\nPathExists=/run/go\n' >by-path.path
+printf '[Socket]\nListenStream=/run/by-socket\n' >by-socket.socket
+systemctl daemon-reload
+systemctl start by-timer.timer by-path.path
+(sleep 5; touch /run/go) >&2 &",
+    )
+    .await
+    .unwrap();
+    patient.wait_for_unit("by-timer").await.unwrap();
+    patient.wait_for_unit("by-path").await.unwrap();
+    // But not by one that is inactive.
+    let error = vm.wait_for_unit("by-socket").await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::UnitState { .. }),
+        "{error}"
+    );
+    assert!(
+        error.to_string().contains("nothing active triggers it"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_unit_that_will_not_start_is_explained() {
+    let vm = fresh("systemd").await;
+    vm.succeed(
+        "cd /run/systemd/system
+printf '[Service]\nType=oneshot\nExecStart=sleep 3\n' >once.service
+systemctl mask --runtime masked.service
+systemctl daemon-reload
+systemctl start --no-block once",
+    )
+    .await
+    .unwrap();
+    let expected = [
+        ("once", "it ran, succeeded, and ended "),
+        ("once", "RemainAfterExit=yes"),
+        ("masked", "masked"),
+    ];
+    for (unit, text) in expected {
+        let error = vm.wait_for_unit(unit).await.unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::UnitState { .. }),
+            "{error}"
+        );
+        assert!(error.to_string().contains(text), "{error}");
+    }
+    let of_nobody = Unit::of_user("nobody-here", "default.target");
+    let error = vm.wait_for_unit(of_nobody).await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::BadArgument { .. }),
+        "{error}"
+    );
+    assert!(
+        error.to_string().contains("no user \"nobody-here\""),
+        "{error}"
+    );
 }
 
 #[tokio::test]

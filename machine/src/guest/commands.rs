@@ -1,5 +1,6 @@
 //! Commands in the guest's root shell.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use backdoor_shell::{Command, Exit, Output};
@@ -8,23 +9,21 @@ use tokio::io::AsyncWrite;
 use tokio::time::timeout;
 
 use super::Guest;
+use super::poll::{BUSY_LIMIT, Polling, SHORTEST_TRY, result_line};
 use super::script::Script;
-use super::shell_gate::BUSY;
 use super::waiting::Probe;
 use crate::error::{ErrorKind, Result, tail};
 use crate::time_scale::scaled;
 
-/// The least time for the last try of a wait: with less, it could only time out.
-const SHORTEST_TRY: Duration = Duration::from_secs(1);
-
-/// How much longer a try may take if the shell does not answer, or is in use.
-const BUSY_LIMIT: Duration = Duration::from_secs(20);
-
 /// How long to wait for the standard error of a command that has failed.
 const STDERR_DELAY: Duration = Duration::from_millis(100);
 
-/// Polls the function `probe` in the guest for a second.
-const POLL: &str = include_str!("poll.sh");
+/// Runs a command as a probe.
+const REPEAT: &str = include_str!("repeat.sh");
+
+/// Prints when to wake up, by the guest's clock; and waits until then.
+const WAKE_UP_TIME: &str = include_str!("wake_up_time.sh");
+const CLOCK: &str = include_str!("clock.sh");
 
 /// # Commands
 ///
@@ -52,9 +51,8 @@ impl Guest {
 
     /// Runs a command whose time limit is scaled already.
     async fn run(&self, command: Command) -> Result<Output> {
-        let doing = format!("running `{}`", command.script());
-        let running = self.started(&doing).await?;
-        self.in_shell(&running, command, async |shell, command| {
+        let running = self.started(&running_command(&command)).await?;
+        self.in_traced_shell(&running, command, async |shell, command| {
             shell.run(command).await
         })
         .await
@@ -84,9 +82,8 @@ impl Guest {
         W: AsyncWrite + Unpin,
     {
         let mut took = Duration::ZERO;
-        let doing = format!("running `{}`", command.script());
-        let running = self.started(&doing).await?;
-        let ran = self.in_shell(&running, command, async |shell, command| {
+        let running = self.started(&running_command(&command)).await?;
+        let ran = self.in_traced_shell(&running, command, async |shell, command| {
             let start = Instant::now();
             let exit = shell.run_into(command, writer).await?;
             took = start.elapsed();
@@ -109,7 +106,7 @@ impl Guest {
         self.step(&step, async {
             let running = self.started(&step).await?;
             let console = running.lifetime.console.follow();
-            let run = self.in_shell(&running, command, async |shell, command| {
+            let run = self.in_traced_shell(&running, command, async |shell, command| {
                 shell.run(command).await
             });
             let output = run.await?;
@@ -144,49 +141,59 @@ impl Guest {
         .await
     }
 
-    /// Repeats a command until it succeeds and returns its output. The command's
-    /// time-out is that of the whole wait.
+    /// Repeats a command until it succeeds and returns its output, without NUL bytes. The
+    /// command's time-out is that of the whole wait.
+    ///
+    /// A try that takes longer than half of that time is ended, and the command is tried
+    /// again.
     ///
     /// # Errors
     /// [`TimedOut`](ErrorKind::TimedOut) with the result of the last try.
     pub async fn wait_until_succeeds(&self, command: impl Into<Command>) -> Result<String> {
-        self.repeat("success", command.into(), Output::success)
-            .await
+        self.repeat(command.into(), true).await
     }
 
-    /// Repeats a command until it fails and returns its output. The command's
-    /// time-out is that of the whole wait.
+    /// Repeats a command until it fails and returns its output, without NUL bytes. The
+    /// command's time-out is that of the whole wait.
+    ///
+    /// A try that takes longer than half of that time is ended, and the command is tried
+    /// again. It has failed if that happens twice.
     ///
     /// # Errors
     /// [`TimedOut`](ErrorKind::TimedOut) with the result of the last try.
     pub async fn wait_until_fails(&self, command: impl Into<Command>) -> Result<String> {
-        self.repeat("failure", command.into(), |output| !output.success())
-            .await
+        self.repeat(command.into(), false).await
     }
 
-    async fn repeat(
-        &self,
-        wanted: &str,
-        command: Command,
-        is_wanted: impl Fn(&Output) -> bool,
-    ) -> Result<String> {
+    async fn repeat(&self, command: Command, success: bool) -> Result<String> {
+        let wanted = if success { "success" } else { "failure" };
         let what = format!("{wanted} of `{}`", command.script());
         let command = command.map_timeout(scaled).default_timeout(self.limit);
-        let limit = command.time_limit().unwrap_or(Duration::MAX);
+        let handle = &self.limited(command.time_limit().unwrap_or(Duration::MAX));
+        let script = self
+            .script("running a command")
+            .set("__vm_command", command.script())?
+            .set("__vm_wanted", wanted)?;
+        let polling = &Polling::of_command(script.append(REPEAT), command.script());
+        let has_hung = &AtomicBool::new(false);
         self.step(&format!("waiting for {what}"), async {
             self.connect().await?;
-            let (command, is_wanted) = (&command, &is_wanted);
             let probe = |left| async move {
-                let Some(output) = self.probe(command.script(), left).await? else {
-                    return Ok(Probe::Pending(BUSY.to_owned()));
-                };
-                Ok(if is_wanted(&output) {
-                    Probe::Ready(output.text())
-                } else {
-                    Probe::Pending(result_line(&output))
+                let probe = handle.poll(polling, left, async |found| {
+                    Ok(if found.is_ready {
+                        Probe::Ready(found.output.text())
+                    } else {
+                        Probe::Pending(result_line(&found.output))
+                    })
+                });
+                Ok(match probe.await? {
+                    Probe::Hung(_) if !success && has_hung.swap(true, Ordering::Relaxed) => {
+                        Probe::Ready(String::new())
+                    }
+                    probe => probe,
                 })
             };
-            self.limited(limit).wait(&what, probe).await
+            handle.wait(&what, probe).await
         })
         .await
     }
@@ -213,26 +220,24 @@ impl Guest {
         Ok(output.filter(|output| !output.exit.is_timed_out()))
     }
 
-    /// Waits until the function `probe` that `script` defines succeeds. It must be cheap.
-    ///
-    /// The guest polls it twenty times a second for a second, without starting a process:
-    /// so the change is noticed at once.
+    /// Waits until the function `probe` that `script` defines succeeds: see
+    /// [`poll`](Self::poll). `seen` describes the state until then.
     pub(super) async fn wait_in_guest(
         &self,
         what: &str,
         script: Script<'_>,
         seen: &str,
     ) -> Result<()> {
-        let script = script.append(POLL).into_text();
+        let polling = &Polling::new(script);
         self.step(&format!("waiting for {what}"), async {
             self.connect().await?;
-            let script = script.as_str();
-            let probe = |left| async move {
-                Ok(match self.probe(script, left).await? {
-                    Some(output) if output.success() => Probe::Ready(()),
-                    Some(output) if output.status() == 1 => Probe::StillPending(seen.to_owned()),
-                    Some(output) => Probe::Pending(format!("{seen} ({})", result_line(&output))),
-                    None => Probe::Pending(BUSY.to_owned()),
+            let probe = |left| {
+                self.poll(polling, left, async |found| {
+                    Ok(if found.is_ready {
+                        Probe::Ready(())
+                    } else {
+                        Probe::Pending(seen.to_owned())
+                    })
                 })
             };
             self.wait(what, probe).await
@@ -272,10 +277,29 @@ impl Guest {
     /// # Errors
     /// As [`succeed`](Self::succeed).
     pub async fn sleep(&self, duration: Duration) -> Result<()> {
-        let script = format!("sleep {}", duration.as_secs_f64());
+        let seconds = duration.as_secs_f64();
         let handle = self.limited(duration.saturating_add(self.limit));
-        handle.succeed(script).await.map(drop)
+        if self.conditions_interval().is_none() {
+            return handle.succeed(format!("sleep {seconds}")).await.map(drop);
+        }
+        // A wait gives the shell to the conditions.
+        let script = self
+            .script("sleeping")
+            .set("seconds", &seconds.to_string())?
+            .append(WAKE_UP_TIME);
+        let running = self.started("sleeping").await?;
+        let wake_up = self.run_untraced(&running, script.into_text()).await?;
+        let script = self
+            .script("sleeping")
+            .set("wake_up", wake_up.trim_end())?
+            .append(CLOCK);
+        let what = format!("{seconds} seconds to pass in the guest");
+        handle.wait_in_guest(&what, script, "not yet").await
     }
+}
+
+fn running_command(command: &Command) -> String {
+    format!("running `{}`", command.script())
 }
 
 /// What the console has shown: a command's standard error, which may arrive shortly
@@ -289,13 +313,4 @@ async fn rest(mut console: Follow) -> String {
     };
     let _ = timeout(STDERR_DELAY, read).await;
     text
-}
-
-/// The result of a try, in a line.
-fn result_line(output: &Output) -> String {
-    let status = output.status();
-    match tail(&output.stdout).as_slice() {
-        [] => format!("exit code {status}, no output"),
-        lines => format!("exit code {status}, output: {}", lines.join("\n    ")),
-    }
 }

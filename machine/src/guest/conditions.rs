@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Guest;
-use super::waiting::Probe;
-use crate::error::{ErrorKind, Result};
+use super::waiting::{Probe, pause};
+use crate::error::{Error, ErrorKind, Result};
 use crate::sync::Mutex;
 
 type Check = dyn Fn(Guest) -> Pin<Box<dyn Future<Output = Result<bool>> + Send>> + Send + Sync;
@@ -22,11 +22,20 @@ pub struct PollingCondition {
     condition: Arc<Condition>,
 }
 
+/// How often conditions are checked during an operation, at most.
+const LEAST_INTERVAL: Duration = Duration::from_millis(500);
+
+/// After how long a command they are checked at its end, too.
+const LONG_COMMAND: Duration = Duration::from_secs(1);
+
 struct Condition {
     description: String,
     interval: Duration,
     check: Box<Check>,
+    /// When it was last found to hold.
     checked: Mutex<Option<Instant>>,
+    /// Locked during a check.
+    checking: tokio::sync::Mutex<()>,
 }
 
 /// The conditions of a guest whose [`PollingCondition`] lives.
@@ -70,10 +79,12 @@ impl Guest {
 
     /// Makes `check` a condition that must be true for as long as the returned value
     /// lives. It is checked before each command, monitor command, key, click and
-    /// screenshot, also those of waits, unless that was done within the last `interval`.
-    /// If it is false, the operation fails with [`ErrorKind::Condition`].
+    /// screenshot, unless that was done within the last `interval`; and at that interval, but at
+    /// most twice a second, during each command and wait. If it is false, the operation
+    /// fails with [`ErrorKind::Condition`].
     ///
-    /// `check` is passed a handle whose own operations check no conditions.
+    /// `check` is passed a handle whose own operations check no conditions. While a command
+    /// runs in the guest's shell, a check that needs it, too, waits for the command's end.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -102,6 +113,7 @@ impl Guest {
             interval,
             check: Box::new(move |guest| Box::pin(check(guest))),
             checked: Mutex::new(None),
+            checking: tokio::sync::Mutex::default(),
         });
         self.shared.conditions.add(&condition);
         PollingCondition {
@@ -110,18 +122,57 @@ impl Guest {
         }
     }
 
-    /// Checks the conditions that are due.
+    /// Checks the conditions that were not checked within their interval.
     pub(crate) async fn check_conditions(&self) -> Result<()> {
+        self.check_due(Duration::ZERO).await
+    }
+
+    /// Checks the conditions at their intervals until one is false, and returns the error.
+    pub(super) async fn broken_condition(&self) -> Error {
+        loop {
+            pause(LEAST_INTERVAL).await;
+            if let Err(error) = self.check_due(LEAST_INTERVAL).await {
+                return error;
+            }
+        }
+    }
+
+    /// Checks the conditions after a command that was begun at `start`: those that need
+    /// the shell could not be checked meanwhile.
+    pub(super) async fn check_conditions_after(&self, start: Instant) -> Result<()> {
+        if start.elapsed() < LONG_COMMAND {
+            return Ok(());
+        }
+        self.check_due(LEAST_INTERVAL).await
+    }
+
+    async fn check_due(&self, least_interval: Duration) -> Result<()> {
         if !self.checks_conditions {
             return Ok(());
         }
-        for condition in self.shared.conditions.due() {
+        for condition in self.shared.conditions.alive() {
+            if !condition.is_due(least_interval) {
+                continue;
+            }
+            // An operation in progress may be checking it.
+            let Ok(_checking) = condition.checking.try_lock() else {
+                continue;
+            };
             if !self.holds(&condition).await? {
                 let condition = condition.description.clone();
                 return Err(self.error(ErrorKind::Condition { condition }));
             }
+            *condition.checked.lock() = Some(Instant::now());
         }
         Ok(())
+    }
+
+    /// The shortest interval at which operations of this handle check conditions. `None` if
+    /// there are none.
+    pub(super) fn conditions_interval(&self) -> Option<Duration> {
+        let interval = self.shared.conditions.interval();
+        let interval = interval.filter(|_| self.checks_conditions);
+        interval.map(|interval| interval.max(LEAST_INTERVAL))
     }
 
     async fn holds(&self, condition: &Condition) -> Result<bool> {
@@ -131,6 +182,7 @@ impl Guest {
 
 impl PollingCondition {
     /// Waits until the condition is true, for as long as the handle waits that made it.
+    /// Checks it as often as [`Guest::retry`] does.
     ///
     /// # Errors
     /// As [`Guest::retry`].
@@ -150,23 +202,24 @@ impl Conditions {
         conditions.push(Arc::downgrade(condition));
     }
 
-    /// The conditions that are due; they count as checked from now on.
-    fn due(&self) -> Vec<Arc<Condition>> {
+    /// The shortest interval.
+    fn interval(&self) -> Option<Duration> {
+        let alive = self.alive().into_iter();
+        alive.map(|condition| condition.interval).min()
+    }
+
+    fn alive(&self) -> Vec<Arc<Condition>> {
         let mut conditions = self.0.lock();
         conditions.retain(|condition| condition.strong_count() > 0);
-        let alive = conditions.iter().filter_map(Weak::upgrade);
-        alive.filter(|condition| condition.is_due()).collect()
+        conditions.iter().filter_map(Weak::upgrade).collect()
     }
 }
 
 impl Condition {
-    fn is_due(&self) -> bool {
-        let mut checked = self.checked.lock();
-        let is_due = checked.is_none_or(|checked| checked.elapsed() >= self.interval);
-        if is_due {
-            *checked = Some(Instant::now());
-        }
-        is_due
+    fn is_due(&self, least_interval: Duration) -> bool {
+        let interval = self.interval.max(least_interval);
+        let checked = *self.checked.lock();
+        checked.is_none_or(|checked| checked.elapsed() >= interval)
     }
 }
 

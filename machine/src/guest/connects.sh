@@ -5,7 +5,7 @@
 # shellcheck disable=SC2154 # assigned by the caller
 connects_to() {
     local open
-    exec {tried}< <(exec 2>/dev/null; exec 3<>"/dev/tcp/$1/$port"; echo)
+    exec {tried}< <(exec 2>/dev/null; exec 3<>"/dev/tcp/$1/$port" && echo)
     if read -rt 10 -u "$tried"; then open=1; else open=; fi
     kill $! 2>/dev/null || :
     exec {tried}<&-

@@ -1,9 +1,80 @@
 # shellcheck shell=bash
-# Polls the function `probe` twenty times in a second; fails if it never succeeds.
-# `read` with a time limit sleeps without starting a process.
-exec {pause}<> <(:)
-for ((look = 0; look < 20; look++)); do
-    if probe; then exit 0; fi
-    read -rt 0.05 -u "$pause" || :
+# Calls `probe` until it succeeds, or for $__vm_turn hundredths of a second. Then prints
+# $__vm_output, which `probe` may set, and a line of numbers: the processor time taken in
+# hundredths of a second, the number of probes, the status of the last one, and
+# $__vm_status, which `probe` may set.
+#
+# The loop takes a fifth of a processor at most. $__vm_hint may be a file that changes
+# whenever a probe might find something else. Then a change is followed by a probe at once:
+# of ten seconds, two are taken in advance. While the file stays the same, probes take a
+# twentieth: a change that comes just before a probe ends goes unnoticed.
+#
+# $look is the number of the probe within the present second, from 0. The other names have a
+# prefix because `probe` may run a command of a test.
+# shellcheck disable=SC2154 # some variables are assigned by the caller
+set +euo pipefail
+__vm_output=
+__vm_status=0
+__vm_looks=0
+__vm_second=
+__vm_pause=
+
+__vm_now() {
+    read -r __vm_now _ </proc/uptime
+    __vm_now=$((10#${__vm_now/./}))
+}
+
+# The processor time of this shell and of the processes that it has waited for (proc(5)).
+__vm_used() {
+    local stat
+    read -r -a stat </proc/self/stat
+    __vm_used=$((stat[13] + stat[14] + stat[15] + stat[16]))
+}
+
+# Sleeps so many seconds without starting a process.
+__vm_sleep() {
+    if [[ ! $__vm_pause ]]; then exec {__vm_pause}<> <(:); fi
+    read -rt "$1" -u "$__vm_pause"
+}
+
+__vm_read_hint() {
+    __vm_hint_now=
+    [[ ${__vm_hint-} ]] && read -r __vm_hint_now <"$__vm_hint"
+} 2>/dev/null
+
+# Whether it is time for the next probe.
+__vm_is_due() {
+    local took=$((__vm_now - __vm_begin))
+    if [[ ! $__vm_hint_before ]]; then
+        ((took >= 5 * __vm_used))
+    elif __vm_read_hint && [[ $__vm_hint_now != "$__vm_hint_before" ]]; then
+        __vm_calm=10
+        ((took + 200 >= 6 * __vm_used))
+    else
+        ((took >= __vm_calm * __vm_used)) && __vm_calm=20
+    fi
+}
+
+__vm_now
+__vm_begin=$__vm_now
+__vm_calm=10
+while :; do
+    if ((__vm_now / 100 == __vm_second)); then ((++look)); else look=0; fi
+    __vm_second=$((__vm_now / 100))
+    probe # not in a condition, where `set -e` would have no effect in it
+    __vm_found=$?
+    ((++__vm_looks))
+    __vm_used
+    if ((__vm_found == 0)); then break; fi
+    # What the probe itself changes comes first.
+    __vm_sleep 0.02
+    __vm_read_hint
+    __vm_hint_before=$__vm_hint_now
+    while
+        __vm_sleep 0.05
+        __vm_now
+        if ((__vm_now - __vm_begin >= __vm_turn)); then break 2; fi
+        ! __vm_is_due
+    do :; done
 done
-exit 1
+printf '%s\n%d %d %d %d' "$__vm_output" "$__vm_used" "$__vm_looks" "$__vm_found" "$__vm_status"

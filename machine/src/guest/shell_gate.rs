@@ -30,6 +30,10 @@ pub(crate) type GuestShell = Shell<UnixStream>;
 pub(crate) struct ShellGate {
     shell: Arc<tokio::sync::Mutex<GuestShell>>,
     state: Arc<State>,
+    /// How many callers queue for the lock.
+    queue: watch::Sender<usize>,
+    /// When a caller last had to queue.
+    needed: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug)]
@@ -51,6 +55,8 @@ impl ShellGate {
                 greeted: Mutex::new(UNIX_EPOCH),
                 reset: watch::Sender::new(UNIX_EPOCH),
             }),
+            queue: watch::Sender::new(0),
+            needed: Mutex::new(None),
         }
     }
 
@@ -86,10 +92,30 @@ impl ShellGate {
         let _ = reset.wait_for(|reset| *reset > time).await;
     }
 
+    /// Waits until a caller queues for the lock.
+    pub(super) async fn is_needed(&self) {
+        let mut queue = self.queue.subscribe();
+        // The sender is in `self`.
+        let _ = queue.wait_for(|length| *length > 0).await;
+    }
+
+    /// Whether a caller had to queue within this time.
+    pub(super) fn was_needed_within(&self, time: Duration) -> bool {
+        let needed = *self.needed.lock();
+        needed.is_some_and(|needed| needed.elapsed() < time)
+    }
+
     /// Locks the shell for as long as it takes.
     pub(crate) async fn lock(&self) -> ShellGuard {
+        let shell = if let Ok(shell) = Arc::clone(&self.shell).try_lock_owned() {
+            shell
+        } else {
+            *self.needed.lock() = Some(Instant::now());
+            let _place = Place::in_queue(&self.queue);
+            Arc::clone(&self.shell).lock_owned().await
+        };
         let mut guard = ShellGuard {
-            shell: Arc::clone(&self.shell).lock_owned().await,
+            shell,
             state: Arc::clone(&self.state),
         };
         if guard.state.was_reset() {
@@ -114,6 +140,22 @@ impl State {
         let mut reset = self.reset.subscribe();
         // The sender is in `self`.
         let _ = reset.wait_for(|reset| *reset > *self.greeted.lock()).await;
+    }
+}
+
+/// A caller's place in the queue.
+struct Place<'a>(&'a watch::Sender<usize>);
+
+impl<'a> Place<'a> {
+    fn in_queue(queue: &'a watch::Sender<usize>) -> Self {
+        queue.send_modify(|length| *length += 1);
+        Self(queue)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|length| *length -= 1);
     }
 }
 
@@ -163,27 +205,41 @@ impl Running {
 }
 
 impl Guest {
-    /// Runs a command of a test in the guest's root shell, whose time limit is scaled
-    /// already. Checks the polling conditions first, connects the shell, and emits the
-    /// result.
-    pub(super) async fn in_shell(
+    /// Runs a command of a test in the guest's root shell, as [`in_shell`](Self::in_shell)
+    /// does, and emits the result.
+    pub(super) async fn in_traced_shell(
         &self,
         running: &Running,
         command: Command,
         run: impl AsyncFnOnce(&mut GuestShell, Command) -> Result<Output, backdoor_shell::Error>,
     ) -> Result<Output> {
         let (script, start) = (command.script().to_owned(), Instant::now());
-        let command = command.default_timeout(self.limit);
-        self.check_conditions().await?;
         let doing = format!("running `{script}`");
-        let ran = self.with_shell(running, &doing, async |shell| run(shell, command).await);
-        let result = Box::pin(ran).await;
+        let result = self.in_shell(running, &doing, command, run).await;
         let traced = match &result {
             Ok(output) => Ok((output.status(), &*output.stdout)),
             Err(error) => Err(error as &dyn Display),
         };
         trace::ran(self.name(), &script, start, traced);
         result
+    }
+
+    /// Runs a command in the guest's root shell, whose time limit is scaled already. Checks
+    /// the polling conditions first, and connects the shell.
+    pub(super) async fn in_shell(
+        &self,
+        running: &Running,
+        doing: &str,
+        command: Command,
+        run: impl AsyncFnOnce(&mut GuestShell, Command) -> Result<Output, backdoor_shell::Error>,
+    ) -> Result<Output> {
+        let command = command.default_timeout(self.limit);
+        self.check_conditions().await?;
+        let start = tokio::time::Instant::now();
+        let ran = self.with_shell(running, doing, async |shell| run(shell, command).await);
+        let output = Box::pin(ran).await?;
+        self.check_conditions_after(start).await?;
+        Ok(output)
     }
 
     /// Runs `operation` with a guest's shell, connected; a reset of the guest ends it. The

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// The pause after the first probe; each is half as long again as the last.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// A wait spends at most one part in so many of its time on probes: each pause is in
+/// proportion to what the last probe cost.
+const SHARE: u32 = 5;
 
-/// The longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// The shortest pause between two probes.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The longest pause, after a probe that took half a second or more.
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// What a probe of a condition found.
 pub(crate) enum Probe<T> {
@@ -16,10 +20,16 @@ pub(crate) enum Probe<T> {
     Ready(T),
     /// It is not met; the text describes the present state.
     Pending(String),
-    /// The same, of a probe that itself waited for the condition: probe again at once.
-    StillPending(String),
+    /// The same, after several looks in the guest that took `cost` of its processor's time.
+    Polled {
+        seen: String,
+        looks: u32,
+        cost: Duration,
+    },
     /// Nothing was found out, for this reason: the state seen before is the last one.
     Unknown(String),
+    /// The probe took too long and was ended. At least one more is made after it.
+    Hung(String),
 }
 
 /// How a wait ended.
@@ -33,34 +43,42 @@ pub(crate) enum Waited<T> {
 /// passed the time that is left.
 pub(crate) async fn wait<T, E, F>(
     limit: Duration,
+    longest_pause: Duration,
     mut probe: impl FnMut(Duration) -> F,
 ) -> Result<Waited<T>, E>
 where
     F: Future<Output = Result<Probe<T>, E>>,
 {
     let start = Instant::now();
-    let mut pause = FIRST_PAUSE;
     let mut last_seen = None;
     let mut looks = 0;
+    let mut has_hung = false;
     loop {
-        looks += 1;
-        let (seen, has_waited) = match probe(limit.saturating_sub(start.elapsed())).await? {
+        let begin = Instant::now();
+        let found = probe(limit.saturating_sub(start.elapsed())).await?;
+        let took = begin.elapsed();
+        let (seen, new_looks, cost, hung) = match found {
             Probe::Ready(value) => return Ok(Waited::Ready(value)),
-            Probe::Pending(seen) => (seen, false),
-            Probe::StillPending(seen) => (seen, true),
-            Probe::Unknown(reason) => (last_seen.take().unwrap_or(reason), false),
+            Probe::Pending(seen) => (seen, 1, took, false),
+            Probe::Polled { seen, looks, cost } => (seen, looks, cost, false),
+            Probe::Unknown(reason) => {
+                let seen = last_seen.take().unwrap_or(reason);
+                (seen, 1, Duration::ZERO, false)
+            }
+            Probe::Hung(reason) => (reason, 1, Duration::ZERO, true),
         };
+        looks += new_looks;
         let left = limit.saturating_sub(start.elapsed());
-        if left.is_zero() {
+        let needs_another = hung && !has_hung;
+        if left.is_zero() && !needs_another {
             let last_seen = seen;
             return Ok(Waited::TimedOut { looks, last_seen });
         }
+        has_hung |= hung;
         last_seen = Some(seen);
-        if !has_waited {
-            #[expect(clippy::disallowed_methods, reason = "this is the one wait loop")]
-            sleep(pause.min(left)).await;
-            pause = (pause * 3 / 2).min(LONGEST_PAUSE);
-        }
+        let pause = (cost * SHARE).saturating_sub(took);
+        #[expect(clippy::disallowed_methods, reason = "this is the one wait loop")]
+        sleep(pause.max(SHORTEST_PAUSE).min(longest_pause).min(left)).await;
     }
 }
 
@@ -89,7 +107,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn probes_until_the_condition_is_met() {
         let mut looks = 0;
-        let found = wait(Duration::from_secs(10), |_| {
+        let found = wait(Duration::from_secs(10), LONGEST_PAUSE, |_| {
             looks += 1;
             ready(Ok::<_, Infallible>(if looks == 5 {
                 Probe::Ready("it")
@@ -105,7 +123,7 @@ mod tests {
     async fn gives_up_at_the_limit() {
         let start = Instant::now();
         let limit = Duration::from_secs(30);
-        let found = wait(limit, |left| {
+        let found = wait(limit, LONGEST_PAUSE, |left| {
             ready(Ok::<_, Infallible>(Probe::<()>::Pending(format!(
                 "{left:?}"
             ))))
@@ -118,14 +136,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_last_known_state_is_kept() {
         let mut looks = ["no", "still no"].into_iter();
-        let found = wait(Duration::from_secs(1), |_| {
+        let found = wait(Duration::from_secs(1), LONGEST_PAUSE, |_| {
             ready(Ok::<_, Infallible>(match looks.next() {
                 Some(seen) => Probe::<()>::Pending(seen.to_owned()),
                 None => Probe::Unknown("too slow".to_owned()),
             }))
         });
         assert_eq!(found.await.unwrap().timed_out().1, "still no");
-        let never = wait(Duration::from_secs(1), |_| {
+        let never = wait(Duration::from_secs(1), LONGEST_PAUSE, |_| {
             ready(Ok::<_, Infallible>(Probe::<()>::Unknown("busy".to_owned())))
         });
         assert_eq!(never.await.unwrap().timed_out().1, "busy");
@@ -134,11 +152,82 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn probes_once_without_any_time() {
         let mut looks = 0;
-        let found = wait(Duration::ZERO, |_| {
+        let found = wait(Duration::ZERO, LONGEST_PAUSE, |_| {
             looks += 1;
             ready(Ok::<_, Infallible>(Probe::<()>::Pending(String::new())))
         });
         found.await.unwrap().timed_out();
         assert_eq!(looks, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_are_in_proportion_to_the_cost() {
+        for (cost, longest, paused) in [
+            (0, 2000, 50),
+            (100, 2000, 400),
+            (100, 80, 80),
+            (9000, 2000, 2000),
+        ] {
+            let mut begins = Vec::new();
+            let longest = Duration::from_millis(longest);
+            let found = wait(Duration::from_hours(1), longest, |_| {
+                begins.push(Instant::now());
+                let is_last = begins.len() == 2;
+                async move {
+                    pause(Duration::from_millis(cost)).await;
+                    Ok::<_, Infallible>(if is_last {
+                        Probe::Ready(())
+                    } else {
+                        Probe::Pending(String::new())
+                    })
+                }
+            });
+            found.await.unwrap();
+            let period = begins[1] - begins[0];
+            assert_eq!(period.as_millis(), u128::from(cost + paused));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_guest_that_polled_has_paused_itself() {
+        let mut begins = Vec::new();
+        let found = wait(Duration::from_secs(30), LONGEST_PAUSE, |_| {
+            begins.push(Instant::now());
+            async move {
+                pause(Duration::from_secs(10)).await;
+                Ok::<_, Infallible>(Probe::<()>::Polled {
+                    seen: "nothing".to_owned(),
+                    looks: 100,
+                    cost: Duration::from_secs(1),
+                })
+            }
+        });
+        let (looks, _) = found.await.unwrap().timed_out();
+        assert_eq!(looks, 300);
+        assert_eq!((begins[1] - begins[0]).as_millis(), 10_050);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_that_hangs_is_followed_by_another() {
+        let mut tries = 0;
+        let found = wait(Duration::from_secs(10), LONGEST_PAUSE, |left| {
+            tries += 1;
+            let is_last = tries == 2;
+            async move {
+                if is_last {
+                    return Ok::<_, Infallible>(Probe::Ready("it"));
+                }
+                pause(left).await;
+                Ok(Probe::Hung("it was ended".to_owned()))
+            }
+        });
+        assert!(matches!(found.await.unwrap(), Waited::Ready("it")));
+
+        let always = wait(Duration::from_secs(10), LONGEST_PAUSE, |left| async move {
+            pause(left).await;
+            Ok::<_, Infallible>(Probe::<()>::Hung("it was ended".to_owned()))
+        });
+        let (looks, last_seen) = always.await.unwrap().timed_out();
+        assert_eq!((looks, last_seen.as_str()), (2, "it was ended"));
     }
 }

@@ -1,7 +1,18 @@
 # shellcheck shell=bash
-# Fails with 10 if no user has a graphical session, with 11 if the X server has no socket.
-# A user's manager logs the target; grep reads all of it, since journalctl must not fail at
-# a closed pipe.
-journalctl -b SYSLOG_IDENTIFIER=systemd --no-pager |
-    grep 'Reached target.*Current graphical' >/dev/null || exit 10
-[ -e /tmp/.X11-unix/X0 ] || exit 11
+# Defines `probe`, which succeeds if a user has a graphical session and the X server has a
+# socket. A user's service manager logs that it has reached the target.
+# shellcheck disable=SC2034 # read by poll.sh
+exec {journal}< <(
+    exec journalctl -b -f --no-tail -o cat -g 'Reached target.*Current graphical' \
+        SYSLOG_IDENTIFIER=systemd
+) 2>/dev/null
+follower=$!
+trap 'kill "$follower" 2>/dev/null' EXIT
+session=
+probe() {
+    if read -rt 0.01 -u "$journal"; then session=1; fi
+    __vm_status=10
+    if [[ ! $session ]]; then return 1; fi
+    __vm_status=11
+    [[ -e /tmp/.X11-unix/X0 ]]
+}

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::guest::Running;
 use crate::guest::console_watch::ConsoleWatch;
-use crate::guest::waiting::{Probe, Waited, wait};
+use crate::guest::waiting::{LONGEST_PAUSE, Probe, Waited, wait};
 use crate::time_scale::scaled;
 
 /// How long a guest that is alive may show no sign of it.
@@ -29,14 +29,18 @@ pub(super) async fn check_claims(watch: &ConsoleWatch, running: &Weak<Running>, 
 
 /// Whether the guest shows a sign of life: by what its processors do, or by its shell.
 async fn is_alive(running: &Weak<Running>, qmp: &Qmp) -> bool {
-    let processors = wait(scaled(SILENCE), async |_| -> Result<_, qmp_mon::Error> {
-        let arguments = json!({ "command-line": "info registers -a" });
-        let registers = qmp.execute("human-monitor-command", arguments).await?;
-        Ok(match registers.as_str().map(Processors::parse) {
-            Some(Processors::Stuck) => Probe::Pending(String::new()),
-            Some(Processors::Alive | Processors::Unknown) | None => Probe::Ready(()),
-        })
-    });
+    let processors = wait(
+        scaled(SILENCE),
+        LONGEST_PAUSE,
+        async |_| -> Result<_, qmp_mon::Error> {
+            let arguments = json!({ "command-line": "info registers -a" });
+            let registers = qmp.execute("human-monitor-command", arguments).await?;
+            Ok(match registers.as_str().map(Processors::parse) {
+                Some(Processors::Stuck) => Probe::Pending(String::new()),
+                Some(Processors::Alive | Processors::Unknown) | None => Probe::Ready(()),
+            })
+        },
+    );
     tokio::select! {
         // Nothing is known if the monitor fails.
         found = processors => !matches!(found, Ok(Waited::TimedOut { .. })),

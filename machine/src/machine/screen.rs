@@ -20,6 +20,9 @@ use crate::trace::SCREEN;
 /// The size of the largest screen that is read, with its header: the guest chooses it.
 const MAX_DUMP: u64 = (3 << 26) + 64;
 
+/// The longest pause between two looks at the screen.
+pub(super) const SCREEN_PAUSE: Duration = Duration::from_millis(80);
+
 /// # The screen
 impl Machine {
     /// Takes a screenshot and returns its path: a PNG file `name` in the
@@ -54,7 +57,7 @@ impl Machine {
         let last = Mutex::new(None::<(Image, Instant)>);
         let last = &last;
         self.step(&format!("waiting for {what}"), async {
-            let waited = self.wait(what, |_| async move {
+            let waited = self.wait_pausing(SCREEN_PAUSE, what, |_| async move {
                 let picture = self.take_picture().await?;
                 let mut last = last.lock();
                 Ok(match &*last {

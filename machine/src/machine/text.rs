@@ -9,6 +9,7 @@ use serde_json::json;
 use tracing::Level;
 
 use super::Machine;
+use super::screen::SCREEN_PAUSE;
 use crate::error::{ErrorKind, Result, chain};
 use crate::guest::waiting::Probe;
 use crate::host::blocking::blocking;
@@ -71,7 +72,7 @@ impl Machine {
         let what = format!("{wanted} to appear on screen");
         let matches = Arc::new(matches);
         self.step(&format!("waiting for {what}"), async {
-            let found = self.wait(&what, |_| async {
+            let found = self.wait_pausing(SCREEN_PAUSE, &what, |_| async {
                 let matches = Arc::clone(&matches);
                 let found = self.read(move |screen| screen.matches(&*matches)).await?;
                 Ok(if found {

@@ -1,16 +1,27 @@
 //! The text on virtual terminals.
 
-use backdoor_shell::Output;
+use std::time::Duration;
+
 use regex::Regex;
 
 use super::Machine;
 use crate::error::{Result, indented};
 use crate::guest::parse::virtual_terminal::{Cells, Size, text};
-use crate::guest::shell_gate::BUSY;
+use crate::guest::poll::{Found, Polling};
 use crate::guest::waiting::Probe;
+use crate::sync::Mutex;
 
 /// The greatest number of a terminal in Linux (`MAX_NR_CONSOLES`).
 const LAST_TTY: u8 = 63;
+
+/// Prints a terminal.
+const DUMP_TERMINAL: &str = include_str!("../guest/dump_terminal.sh");
+
+/// Prints it when it has changed.
+const TERMINAL_CHANGES: &str = include_str!("../guest/terminal_changes.sh");
+
+/// What the scripts are for.
+const READING: &str = "reading a virtual terminal";
 
 /// # Virtual terminals
 ///
@@ -24,15 +35,19 @@ impl Machine {
     /// [`CommandFailed`](crate::ErrorKind::CommandFailed) if the guest has no such
     /// terminal, or it was not used yet.
     pub async fn get_tty_text(&self, tty: &str) -> Result<String> {
-        let script = self.dump_script(tty)?;
-        let output = self.execute(script.as_str()).await?;
-        screen_text(&output)
-            .ok_or_else(|| self.command_failed(&format!("cat /dev/vcs{tty}"), &output))
+        let script = self
+            .script(READING)
+            .set("number", &self.tty_number(tty)?)?
+            .append(DUMP_TERMINAL)
+            .append("dump_terminal");
+        let output = self.execute(script.into_text()).await?;
+        let text = screen_text(&output.stdout).filter(|_| output.success());
+        text.ok_or_else(|| self.command_failed(&format!("cat /dev/vcs{tty}"), &output))
     }
 
     /// Waits until the regular expression `pattern` matches the text on a
-    /// virtual terminal; `^` and `$` also match at the ends of rows. The terminal may
-    /// not exist yet.
+    /// virtual terminal, with or without the blanks that fill its rows; `^` and `$` also
+    /// match at the ends of rows. The terminal may not exist yet.
     ///
     /// # Errors
     /// [`BadArgument`](crate::ErrorKind::BadArgument);
@@ -55,22 +70,59 @@ impl Machine {
         matches: impl Fn(&str) -> bool,
     ) -> Result<()> {
         let what = &format!("{wanted} to appear on tty {tty}");
-        let script = self.dump_script(tty)?;
+        let number = self.tty_number(tty)?;
+        let (seen, matches) = (Mutex::new(String::new()), &matches);
         self.step(&format!("waiting for {what}"), async {
             self.connect().await?;
-            let (script, matches) = (script.as_str(), &matches);
-            self.wait(what, |left| async move {
-                let Some(output) = self.probe_to_the_end(script, left).await? else {
-                    return Ok(Probe::Unknown(BUSY.to_owned()));
-                };
-                Ok(match screen_text(&output) {
-                    Some(text) if matches(&text) => Probe::Ready(()),
-                    Some(text) => Probe::Pending(indented("other text", &text)),
-                    // The kernel creates it when it is first opened.
-                    None => Probe::Pending(indented("no terminal to read", &output.text())),
-                })
+            self.wait(what, |left| {
+                self.probe_terminal(&number, &seen, matches, left)
             })
             .await
+        })
+        .await
+    }
+
+    /// Waits until the characters of a terminal are not `seen`, which it updates, or for a
+    /// turn.
+    async fn probe_terminal(
+        &self,
+        number: &str,
+        seen: &Mutex<String>,
+        matches: &impl Fn(&str) -> bool,
+        left: Duration,
+    ) -> Result<Probe<()>> {
+        let last_seen = seen.lock().clone();
+        let script = self
+            .script(READING)
+            .set("number", number)?
+            .set("last_seen", &last_seen)?
+            .append(DUMP_TERMINAL)
+            .append(TERMINAL_CHANGES);
+        self.poll(&Polling::new(script), left, async |found: Found| {
+            let stdout = &found.output.stdout;
+            if !found.is_ready {
+                let reason = found.output.text();
+                return Ok(if last_seen.is_empty() {
+                    // The kernel creates it when it is first opened.
+                    Probe::Pending(indented("no terminal to read", &reason))
+                } else {
+                    Probe::Unknown("the same text".to_owned())
+                });
+            }
+            let end = stdout.iter().position(|&byte| byte == b'\n');
+            let (characters, dump) = stdout.split_at(end.map_or(0, |end| end + 1));
+            let Some(text) = screen_text(dump) else {
+                let reason = String::from_utf8_lossy(dump);
+                return Ok(Probe::Pending(indented("no terminal to read", &reason)));
+            };
+            let characters = String::from_utf8_lossy(characters);
+            characters.trim_end().clone_into(&mut seen.lock());
+            let stripped = stripped(&text);
+            Ok(if matches(&stripped) || matches(&text) {
+                Probe::Ready(())
+            } else {
+                Probe::Pending(indented("other text", &stripped))
+            })
         })
         .await
     }
@@ -92,28 +144,22 @@ impl Machine {
         regex.map_err(|error| self.bad_argument(&format!("waiting for {doing}"), error.to_string()))
     }
 
-    /// A script that prints a terminal's size (two bytes), one byte for the kind of cells,
-    /// and the cells.
-    fn dump_script(&self, tty: &str) -> Result<String> {
+    /// The number of a terminal, without leading zeros.
+    fn tty_number(&self, tty: &str) -> Result<String> {
         let is_number = tty.bytes().all(|byte| byte.is_ascii_digit());
         let number = tty.parse::<u8>().ok().filter(|_| is_number);
-        let Some(number) = number.filter(|number| (1..=LAST_TTY).contains(number)) else {
+        let number = number.filter(|number| (1..=LAST_TTY).contains(number));
+        number.map(|number| number.to_string()).ok_or_else(|| {
             let reason =
                 format!("{tty:?} is not the number of a virtual terminal, 1 to {LAST_TTY}");
-            return Err(self.bad_argument("reading a virtual terminal", reason));
-        };
-        let script = self
-            .script("reading a virtual terminal")
-            .set("number", &number.to_string())?;
-        Ok(script
-            .append(include_str!("../guest/dump_terminal.sh"))
-            .into_text())
+            self.bad_argument(READING, reason)
+        })
     }
 }
 
-/// The text in the output of such a script; `None` if there is no such terminal.
-fn screen_text(output: &Output) -> Option<String> {
-    let [rows, columns, kind, cells @ ..] = output.stdout.as_slice() else {
+/// The text in the output of [`DUMP_TERMINAL`]; `None` if there is no such terminal.
+fn screen_text(dump: &[u8]) -> Option<String> {
+    let [rows, columns, kind, cells @ ..] = dump else {
         return None;
     };
     let size = Size {
@@ -125,5 +171,12 @@ fn screen_text(output: &Output) -> Option<String> {
         b'b' => Cells::Bytes(cells),
         _ => return None,
     };
-    output.success().then(|| text(size, cells))
+    Some(text(size, cells))
+}
+
+/// The text without the blanks at the ends of rows.
+fn stripped(text: &str) -> String {
+    text.lines()
+        .flat_map(|row| [row.trim_end(), "\n"])
+        .collect()
 }

@@ -1,10 +1,13 @@
 //! X11: the server and its windows.
 
+use std::time::Duration;
+
 use super::Machine;
 use crate::error::{Result, tail};
 use crate::guest::parse::xwininfo::window_names;
-use crate::guest::shell_gate::BUSY;
+use crate::guest::poll::{Found, Polling};
 use crate::guest::waiting::Probe;
+use crate::sync::Mutex;
 
 /// Lists the windows on display `:0`.
 const LIST_WINDOWS: &str = "xwininfo -root -tree 2>&1";
@@ -24,22 +27,18 @@ impl Machine {
     /// [`TimedOut`](crate::ErrorKind::TimedOut), with which of the two is missing, and the
     /// screen.
     pub async fn wait_for_x(&self) -> Result<()> {
-        let script = self
-            .script("waiting for X")
-            .append(include_str!("../guest/x_session.sh"));
-        let script = &*script.into_text();
+        let script = self.script("waiting for X");
+        let polling = &Polling::new(script.append(include_str!("../guest/x_session.sh")));
         let what = "the X11 server";
         self.step(&format!("waiting for {what}"), async {
             self.connect().await?;
-            let waited = self.wait(what, |left| async move {
-                let Some(output) = self.probe_to_the_end(script, left).await? else {
-                    return Ok(Probe::Unknown(BUSY.to_owned()));
-                };
-                Ok(match output.status() {
-                    0 => Probe::Ready(()),
-                    10 => Probe::Pending("no user has reached their graphical session".to_owned()),
-                    11 => Probe::Pending("there is no socket /tmp/.X11-unix/X0".to_owned()),
-                    status => Probe::Pending(format!("looking failed (exit code {status})")),
+            let waited = self.wait(what, |left| {
+                self.poll(polling, left, async |found: Found| {
+                    Ok(match found.output.status() {
+                        _ if found.is_ready => Probe::Ready(()),
+                        10 => Probe::Pending("no user has reached a graphical session".to_owned()),
+                        _ => Probe::Pending("there is no socket /tmp/.X11-unix/X0".to_owned()),
+                    })
                 })
             });
             let waited = waited.await;
@@ -90,24 +89,10 @@ impl Machine {
         matches: impl Fn(&str) -> bool,
     ) -> Result<()> {
         let what = &format!("a window named {wanted}");
-        let matches = &matches;
+        let (seen, matches) = (Mutex::new(String::new()), &matches);
         self.step(&format!("waiting for {what}"), async {
             self.connect().await?;
-            let wait = self.wait(what, |left| async move {
-                let Some(output) = self.probe_to_the_end(LIST_WINDOWS, left).await? else {
-                    return Ok(Probe::Unknown(BUSY.to_owned()));
-                };
-                if !output.success() {
-                    let said = tail(&output.stdout).join(" ");
-                    return Ok(Probe::Pending(format!("no windows can be listed: {said}")));
-                }
-                let names = window_names(&output.text());
-                Ok(if names.iter().any(|name| matches(name)) {
-                    Probe::Ready(())
-                } else {
-                    Probe::Pending(format!("windows {names:?}"))
-                })
-            });
+            let wait = self.wait(what, |left| self.probe_windows(&seen, matches, left));
             let outcome = match wait.await {
                 // Perhaps no probe was completed.
                 Err(error) if error.is_timeout() => {
@@ -119,6 +104,36 @@ impl Machine {
             #[cfg(feature = "screen")]
             let outcome = self.with_screen(outcome).await;
             outcome
+        })
+        .await
+    }
+
+    /// Waits until the list of windows is not `seen`, which it updates, or for a turn.
+    async fn probe_windows(
+        &self,
+        seen: &Mutex<String>,
+        matches: &impl Fn(&str) -> bool,
+        left: Duration,
+    ) -> Result<Probe<()>> {
+        let last_seen = seen.lock().clone();
+        let script = self
+            .script("listing windows")
+            .set("list_windows", LIST_WINDOWS)?
+            .set("last_seen", &last_seen)?
+            .append(include_str!("../guest/windows.sh"));
+        self.poll(&Polling::new(script), left, async |found: Found| {
+            let text = found.output.text();
+            let names = window_names(&text);
+            *seen.lock() = text;
+            if !found.output.success() {
+                let said = tail(&found.output.stdout).join(" ");
+                return Ok(Probe::Pending(format!("no windows can be listed: {said}")));
+            }
+            Ok(if names.iter().any(|name| matches(name)) {
+                Probe::Ready(())
+            } else {
+                Probe::Pending(format!("windows {names:?}"))
+            })
         })
         .await
     }

@@ -1,0 +1,224 @@
+//! Polling in the guest: a loop in one running command, so that a probe costs no round trip.
+
+use std::time::{Duration, Instant};
+
+use backdoor_shell::{Command, Exit, Output};
+use tokio::time::timeout;
+
+use super::script::Script;
+use super::shell_gate::BUSY;
+use super::waiting::{Probe, pause};
+use super::{Guest, Running};
+use crate::error::{Result, tail};
+use crate::trace;
+
+/// The loop.
+const POLL: &str = include_str!("poll.sh");
+
+/// How long the loop runs at a time, unless another caller needs the shell.
+const TURN: Duration = Duration::from_secs(10);
+
+/// How long a command of a test is repeated at a time: it can't be interrupted.
+const COMMAND_TURN: Duration = Duration::from_secs(2);
+
+/// How long the loop runs, without an interruption, while several callers need the shell:
+/// each must be able to find something out.
+const SHARED_TURN: Duration = Duration::from_secs(1);
+
+/// For how long the turns are short after a caller had to queue for the shell.
+const SHARED: Duration = Duration::from_secs(3);
+
+/// How long it runs although another caller needs the shell.
+const LEAST_TURN: Duration = Duration::from_millis(250);
+
+/// The least time for a try: with less, it could only time out.
+pub(super) const SHORTEST_TRY: Duration = Duration::from_secs(1);
+
+/// How much longer a try may take if the shell does not answer, or is in use.
+pub(super) const BUSY_LIMIT: Duration = Duration::from_secs(20);
+
+/// The unit of processor times in `/proc`.
+const TICK: Duration = Duration::from_millis(10);
+
+/// A loop in the guest.
+pub(crate) struct Polling {
+    /// A script that defines the function `probe`.
+    script: String,
+    /// The command that is traced, with the output and the status of its last run.
+    traced: Option<String>,
+    /// Whether the loop can be ended at any time.
+    is_interruptible: bool,
+}
+
+/// What the last probe of a loop has found.
+pub(crate) struct Found {
+    /// Whether it has succeeded.
+    pub(crate) is_ready: bool,
+    /// Its output, and the status that it has set.
+    pub(crate) output: Output,
+    looks: u32,
+    cost: Duration,
+}
+
+impl Polling {
+    /// A loop over the function `probe` that `script` defines, which has no effects.
+    pub(crate) fn new(script: Script<'_>) -> Self {
+        Self {
+            script: script.append(POLL).into_text(),
+            traced: None,
+            is_interruptible: true,
+        }
+    }
+
+    /// The same for a `probe` that runs a command of a test: it is not interrupted.
+    pub(super) fn of_command(script: Script<'_>, command: &str) -> Self {
+        Self {
+            script: script.append(POLL).into_text(),
+            traced: Some(command.to_owned()),
+            is_interruptible: false,
+        }
+    }
+}
+
+impl Guest {
+    /// Polls in the guest until a probe succeeds, or for a while: until another caller needs
+    /// the shell, such as a polling condition. `read` is passed what the last probe has
+    /// found.
+    pub(crate) async fn poll<T>(
+        &self,
+        polling: &Polling,
+        left: Duration,
+        read: impl AsyncFnOnce(Found) -> Result<Probe<T>>,
+    ) -> Result<Probe<T>> {
+        let running = self.started("polling").await?;
+        let is_shared = running.gate.was_needed_within(SHARED);
+        let turn = match polling.is_interruptible {
+            true if is_shared => SHARED_TURN,
+            true => TURN,
+            false => self
+                .conditions_interval()
+                .map_or(COMMAND_TURN, |it| it.min(COMMAND_TURN)),
+        };
+        let turn = turn.min(left);
+        let is_interruptible = polling.is_interruptible && !is_shared;
+        // A try that hangs must not use up the wait.
+        let longest_try = (self.limit / 2).min(left).max(SHORTEST_TRY);
+        let script = format!("__vm_turn={}\n{}", turn.as_millis() / 10, polling.script);
+        let command = Command::new(script).timeout(turn.saturating_add(longest_try));
+        let Some(output) = self
+            .run_turn(polling, &running, is_interruptible, command)
+            .await?
+        else {
+            return Ok(Probe::Unknown(BUSY.to_owned()));
+        };
+        if !matches!(output.exit, Exit::Status(_)) {
+            let reason = format!("it did not end within {longest_try:?}, and was ended");
+            return Ok(Probe::Hung(reason));
+        }
+        let Some(found) = Found::parse(&output.stdout) else {
+            return Ok(Probe::Pending(result_line(&output)));
+        };
+        let (looks, cost) = (found.looks, found.cost);
+        Ok(match read(found).await? {
+            Probe::Pending(seen) => Probe::Polled { seen, looks, cost },
+            other => other,
+        })
+    }
+
+    /// Runs the loop. `None` if the shell is not available, or is needed by another caller.
+    async fn run_turn(
+        &self,
+        polling: &Polling,
+        running: &Running,
+        is_interruptible: bool,
+        command: Command,
+    ) -> Result<Option<Output>> {
+        let limit = command.time_limit().unwrap_or(Duration::MAX);
+        let start = Instant::now();
+        let doing = match &polling.traced {
+            Some(command) => format!("running `{command}`"),
+            None => "polling".to_owned(),
+        };
+        let ran = self.in_shell(running, &doing, command, async |shell, command| {
+            shell.run(command).await
+        });
+        let ran = timeout(limit.saturating_add(BUSY_LIMIT), ran);
+        let interrupted = async {
+            if !is_interruptible {
+                std::future::pending::<()>().await;
+            }
+            pause(LEAST_TURN).await;
+            running.gate.is_needed().await;
+        };
+        tokio::select! {
+            biased;
+            ran = ran => {
+                let Ok(output) = ran else { return Ok(None) };
+                let output = output?;
+                if let Some(command) = &polling.traced {
+                    let shown = Found::parse(&output.stdout);
+                    let shown = shown.as_ref().map_or(&output, |found| &found.output);
+                    trace::ran(self.name(), command, start, Ok((shown.status(), &shown.stdout)));
+                }
+                Ok(Some(output))
+            }
+            () = interrupted => Ok(None),
+        }
+    }
+}
+
+impl Found {
+    /// Parses what the loop has printed.
+    fn parse(stdout: &[u8]) -> Option<Self> {
+        let end = stdout.iter().rposition(|&byte| byte == b'\n')?;
+        let (output, line) = stdout.split_at(end);
+        let line = std::str::from_utf8(line).ok()?;
+        let numbers: Vec<u32> = line
+            .split_whitespace()
+            .map(str::parse)
+            .collect::<Result<_, _>>()
+            .ok()?;
+        let &[used, looks, found, status] = numbers.as_slice() else {
+            return None;
+        };
+        Some(Self {
+            is_ready: found == 0,
+            output: Output {
+                exit: Exit::Status(status.try_into().ok()?),
+                stdout: output.to_vec(),
+            },
+            looks,
+            cost: TICK * used,
+        })
+    }
+}
+
+/// The result of a try, in a line.
+pub(super) fn result_line(output: &Output) -> String {
+    let status = output.status();
+    match tail(&output.stdout).as_slice() {
+        [] => format!("exit code {status}, no output"),
+        lines => format!("exit code {status}, output: {}", lines.join("\n    ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_output_of_the_last_probe_is_kept_exactly() {
+        let found = Found::parse(b"two\nlines\n\n12 3 1 5").unwrap();
+        assert_eq!(found.output.stdout, b"two\nlines\n");
+        assert_eq!(found.output.status(), 5);
+        assert_eq!((found.is_ready, found.looks), (false, 3));
+        assert_eq!(found.cost, Duration::from_millis(120));
+    }
+
+    #[test]
+    fn the_end_of_a_loop_that_was_killed_is_missing() {
+        for text in ["", "\n", "output\n", "1 2 3\n", "\n1 2 3", "\n1 2 3 -4"] {
+            assert!(Found::parse(text.as_bytes()).is_none(), "{text:?}");
+        }
+    }
+}

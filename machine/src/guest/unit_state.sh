@@ -1,0 +1,51 @@
+# shellcheck shell=bash
+# Defines `probe`, which reads the state of a unit and succeeds if it is not $last_seen, or if it
+# can't be read although the service manager answers; then $__vm_status is not 0. $show,
+# $count_jobs and $ask_manager are commands. $user is empty for the system's units.
+#
+# A service manager that does not answer may be restarting, or about to start.
+#
+# A unit changes its state only when its manager runs, which shows in the manager's
+# scheduling statistics.
+# shellcheck disable=SC2154,SC2034 # assigned by the caller; read by poll.sh
+if [[ ! $user ]]; then
+    __vm_hint=/proc/1/schedstat
+elif ! uid=$(id -u -- "$user" 2>&1); then
+    printf '%s\n0 1 0 255' "$uid"
+    exit
+elif read -r pid <"/sys/fs/cgroup/user.slice/user-$uid.slice/user@$uid.service/init.scope/cgroup.procs"; then
+    __vm_hint=/proc/$pid/schedstat
+fi 2>/dev/null
+
+show_unit() {
+    local try
+    for try in 1 2 3; do
+        __vm_output=$(eval "exec $show")
+        __vm_status=$?
+        if ((__vm_status == 0)); then return; fi
+        if ((__vm_status != 127)) && ! eval "$ask_manager" &>/dev/null; then return 1; fi
+    done
+    return 2
+}
+
+# Whether the unit is inactive, or no unit has the name, and it has no job.
+has_stopped() {
+    [[ $'\n'$__vm_output != *$'\nActiveState='* || $__vm_output == *ActiveState=inactive* ]] &&
+        [[ $'\n'$__vm_output != *$'\nJob='[1-9]* ]]
+}
+
+probe() {
+    show_unit
+    case $? in 1) return 1 ;; 2) return 0 ;; esac
+    if has_stopped; then
+        if [[ $(eval "exec $count_jobs") != NJobs=0 ]]; then
+            # They may still start it, or even create it.
+            __vm_output+=$'\nOtherJobs=yes'
+        else
+            # A job may have ended just now.
+            show_unit
+            case $? in 1) return 1 ;; 2) return 0 ;; esac
+        fi
+    fi
+    [[ $__vm_output != "$last_seen" ]]
+}
