@@ -3,9 +3,10 @@
 
 use crate::Image;
 use crate::color::{Color, distance};
+use crate::disjoint_sets::DisjointSets;
 
 /// Neighbours whose colours differ by at most this belong to the same area.
-const MAX_DIFFERENCE: u8 = 6;
+const MAX_DIFFERENCE: u8 = 10;
 
 /// In pixels. Backgrounds have rows with such a long run between or beside their
 /// text, …
@@ -28,7 +29,9 @@ pub(crate) struct Run {
     /// Exclusive.
     pub(crate) end: usize,
     pub(crate) color: Color,
-    /// Whether it is part of a flat area.
+    /// The number of the connected pixels of similar colours that it is part of.
+    pub(crate) area: usize,
+    /// Whether they are a flat area.
     pub(crate) is_background: bool,
 }
 
@@ -67,6 +70,7 @@ impl Areas {
                     start,
                     end,
                     color: same[0],
+                    area: 0,
                     is_background: false,
                 });
                 start = end;
@@ -116,7 +120,8 @@ impl Areas {
         }
         let mut flat_pixels = 0;
         for (index, run) in self.runs.iter_mut().enumerate() {
-            run.is_background = shapes[sets.find(index)].is_background();
+            run.area = sets.find(index);
+            run.is_background = shapes[run.area].is_background();
             if run.is_background {
                 flat_pixels += run.end - run.start;
             }
@@ -153,30 +158,5 @@ impl Shape {
         self.long_runs >= MIN_LONG_RUNS
             && (self.pixels >= LARGE
                 || self.pixels >= SMALL && self.pixels * 5 >= bounding_rect * 3)
-    }
-}
-
-/// A union–find structure over the indices of runs.
-struct DisjointSets(Vec<usize>);
-
-impl DisjointSets {
-    fn new(len: usize) -> Self {
-        Self((0..len).collect())
-    }
-
-    /// The representative of the set that contains `index`.
-    fn find(&mut self, mut index: usize) -> usize {
-        while self.0[index] != index {
-            self.0[index] = self.0[self.0[index]];
-            index = self.0[index];
-        }
-        index
-    }
-
-    fn unite(&mut self, a: usize, b: usize) {
-        let (a, b) = (self.find(a), self.find(b));
-        // The lowest index is the representative: the result does not depend on the order
-        // of calls.
-        self.0[a.max(b)] = a.min(b);
     }
 }

@@ -18,8 +18,7 @@ const BLOCK: usize = 16;
 
 /// The text of a screen, dark on white, 8 bits per pixel; `None` if the screen is not
 /// flat.
-pub(crate) fn flatten(image: &Image) -> Option<Vec<u8>> {
-    let areas = Areas::find(image)?;
+pub(crate) fn flatten(image: &Image, areas: &Areas) -> Option<Vec<u8>> {
     let width = image.width() as usize;
     let mut pixels = vec![0; image.pixels().len()];
     // Rows without any background use the one of a row above.
@@ -108,11 +107,15 @@ mod tests {
         Image::new(120, 40, pixels.collect())
     }
 
+    fn flat(image: &Image) -> Option<Vec<u8>> {
+        flatten(image, &Areas::find(image)?)
+    }
+
     #[test]
     fn all_text_becomes_black_on_white() {
         let [white, black, red] = [[255; 3], [0; 3], [200, 0, 0]];
         let grey = [100; 3];
-        let pixels = flatten(&picture([black, red, white, grey])).unwrap();
+        let pixels = flat(&picture([black, red, white, grey])).unwrap();
         for (index, pixel) in pixels.iter().enumerate() {
             let text = matches!(index % 120, 20..24 | 80..84) && (20..24).contains(&(index / 120));
             assert_eq!(*pixel, if text { 0 } else { 255 }, "{index}");
@@ -123,14 +126,14 @@ mod tests {
     fn a_negative_gives_the_same_result() {
         let colors = [[3, 7, 90], [200, 200, 10], [240; 3], [90, 0, 0]];
         let negative = colors.map(|color| color.map(|sample: u8| 255 - sample));
-        assert_eq!(flatten(&picture(colors)), flatten(&picture(negative)));
+        assert_eq!(flat(&picture(colors)), flat(&picture(negative)));
     }
 
     #[test]
     fn noise_is_not_flat() {
         let pixels = (0_u32..10_000).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes());
         let image = Image::new(100, 100, pixels.map(|[a, b, c, _]| [a, b, c]).collect());
-        assert_eq!(flatten(&image), None);
-        assert_eq!(flatten(&Image::new(1, 1, vec![[0; 3]])), None);
+        assert_eq!(flat(&image), None);
+        assert_eq!(flat(&Image::new(1, 1, vec![[0; 3]])), None);
     }
 }

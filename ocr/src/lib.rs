@@ -2,13 +2,16 @@
 #![deny(unsafe_code)]
 
 mod areas;
+mod blobs;
 mod color;
 pub mod console;
+mod disjoint_sets;
 mod error;
 mod flatten;
 mod image;
 mod lines;
 mod mutex;
+mod page;
 mod passes;
 mod png;
 mod pool;
@@ -18,6 +21,8 @@ mod reader;
 mod rect;
 mod screen;
 mod setup;
+mod strips;
+mod terminal;
 mod tesseract;
 mod tsv;
 mod variant;

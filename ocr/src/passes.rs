@@ -4,10 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, MutexGuard, OnceLock};
 
 use crate::mutex::{self, Mutex};
-use crate::preprocess::Prepared;
+use crate::page::{self, Block};
+use crate::preprocess::{Grey, Prepared};
 use crate::setup::Setup;
-use crate::tesseract::{Engines, Polarity};
-use crate::{Engine, Image, ReadError, Variant, tsv};
+use crate::tesseract::{Content, Engines};
+use crate::{Engine, Image, Picture, ReadError, Variant, lines, strips, terminal, tsv};
 
 /// The number of pictures that each engine reads.
 const PICTURES: usize = 3;
@@ -184,23 +185,31 @@ impl Passes {
         let pictures = prepared.pictures();
         let picture = *pictures.get(rank % PICTURES)?;
         // In the last picture, the screen's background is dark.
-        let polarity = if pictures.last() == Some(&picture) {
-            Polarity::Any
+        let content = if pictures.last() == Some(&picture) {
+            Content::Any
         } else {
-            Polarity::DarkOnLight
+            Content::DarkOnLight
         };
-        let rendered = prepared.render(picture);
-        match engines.read(&setup.source, engine, &rendered, polarity) {
+        let mut read =
+            |picture: &Grey, content| engines.read(&setup.source, engine, picture, content);
+        let blocks = match picture {
+            Picture::Processed => read_parts(prepared, &mut read),
+            Picture::Raw | Picture::Negated => read_whole(prepared, picture, content, &mut read),
+        };
+        match blocks {
             Ok(None) => {
                 setup.mark_missing(engine);
                 None
             }
-            Ok(Some(recognized)) => Some(Ok(Arc::new(Variant {
-                words: tsv::words(&recognized.tsv, &prepared.geometry()),
-                text: recognized.text,
-                picture,
-                engine,
-            }))),
+            Ok(Some(blocks)) => {
+                let (text, words) = page::assemble(blocks);
+                Some(Ok(Arc::new(Variant {
+                    text,
+                    words,
+                    picture,
+                    engine,
+                })))
+            }
             Err(error) => Some(Err(error)),
         }
     }
@@ -216,6 +225,47 @@ impl Passes {
         }
         progress
     }
+}
+
+/// What reading with an engine gives; `None` without the engine.
+type Read<T> = Result<Option<T>, ReadError>;
+
+/// Reads with an engine.
+type ReadPicture<'a> = dyn FnMut(&Grey, Content) -> Read<String> + 'a;
+
+/// Reads a picture of the whole screen.
+fn read_whole(
+    prepared: &Prepared,
+    picture: Picture,
+    content: Content,
+    read: &mut ReadPicture<'_>,
+) -> Read<Vec<Block>> {
+    let table = read(&prepared.render(picture), content)?;
+    let lines = table.map(|table| tsv::lines(&table, &prepared.geometry()));
+    Ok(lines.map(page::blocks))
+}
+
+/// Reads monospaced text by its glyphs, and other text line by line.
+fn read_parts(prepared: &Prepared, read: &mut ReadPicture<'_>) -> Read<Vec<Block>> {
+    if !prepared.has_parts() {
+        return read_whole(prepared, Picture::Processed, Content::DarkOnLight, read);
+    }
+    let mut read_line = |line: &Grey| read(line, Content::Line);
+    let mut lines = Vec::new();
+    for (flat, strip) in prepared.strips() {
+        let Some(words) = strips::read(strip, flat, &mut read_line)? else {
+            return Ok(None);
+        };
+        lines.push(words);
+    }
+    let mut blocks = page::blocks(lines::join(lines));
+    for cells in prepared.terminals() {
+        let Some(text) = terminal::read::read(cells, &mut read_line)? else {
+            return Ok(None);
+        };
+        blocks.extend(text);
+    }
+    Ok(Some(blocks))
 }
 
 /// Turns a panic into an error: otherwise, waiting for the result would never end.

@@ -5,8 +5,12 @@
 //! of three pictures shows each pixel's distance from the background around it. The
 //! other two, for screens that are not flat, are the screen in grey and its negative.
 
+use crate::areas::Areas;
 use crate::flatten::flatten;
+use crate::strips::Strip;
+use crate::terminal::cells::Cells;
 use crate::{Image, Picture};
+use crate::{blobs, strips, terminal};
 
 /// The largest picture given to Tesseract.
 const MAX_PIXELS: u64 = 1 << 24;
@@ -18,12 +22,22 @@ const MAX_SIDE: u32 = 16_000;
 /// picture is read badly.
 const MARGIN: u32 = 8;
 
+/// A screen of 1920×1080 pixels, full of text, has half as many.
+const MAX_BLOBS: usize = 20_000;
+
+/// Each takes some milliseconds.
+const MAX_STRIPS: usize = 1000;
+
 /// A screen from which the pictures are rendered.
 pub(crate) struct Prepared {
     /// The screen in grey, reduced if it is huge.
     screen: Grey,
     /// The distances from the background, if the screen is flat.
     flat: Option<Grey>,
+    /// Monospaced text, which is not in `flat`.
+    terminals: Vec<Cells>,
+    /// Other text.
+    strips: Vec<Strip>,
     geometry: Geometry,
 }
 
@@ -64,9 +78,20 @@ impl Prepared {
         };
         let mut brightness: Vec<u8> = reduced.pixels().iter().map(|&p| luma(p)).collect();
         stretch(&mut brightness);
+        let areas = Areas::find(reduced);
+        let flat = areas
+            .as_ref()
+            .and_then(|areas| flatten(reduced, areas))
+            .map(grey);
+        let (terminals, strips) = match &areas {
+            Some(areas) if shrink == 1 => parts(reduced, areas),
+            _ => (Vec::new(), Vec::new()),
+        };
         Self {
             screen: grey(brightness),
-            flat: flatten(reduced).map(grey),
+            flat,
+            terminals,
+            strips,
             geometry: Geometry {
                 width: image.width(),
                 height: image.height(),
@@ -75,6 +100,21 @@ impl Prepared {
                 margin: MARGIN * scale,
             },
         }
+    }
+
+    pub(crate) fn terminals(&self) -> &[Cells] {
+        &self.terminals
+    }
+
+    /// Whether any text was found.
+    pub(crate) fn has_parts(&self) -> bool {
+        !(self.terminals.is_empty() && self.strips.is_empty())
+    }
+
+    /// Other text than monospaced, and the picture of it.
+    pub(crate) fn strips(&self) -> impl Iterator<Item = (&Grey, &Strip)> {
+        let flat = self.flat.iter();
+        flat.flat_map(|flat| self.strips.iter().map(move |strip| (flat, strip)))
     }
 
     pub(crate) fn geometry(&self) -> Geometry {
@@ -108,6 +148,23 @@ impl Prepared {
         }
         grey
     }
+}
+
+/// The monospaced text, and the lines of other text; nothing of a screen that has too many
+/// blobs for text.
+fn parts(image: &Image, areas: &Areas) -> (Vec<Cells>, Vec<Strip>) {
+    let mut blobs = blobs::find(areas);
+    if blobs.len() > MAX_BLOBS {
+        return (Vec::new(), Vec::new());
+    }
+    let grids = terminal::grid::find(&blobs).into_iter();
+    let cells: Vec<Cells> = grids.filter_map(|grid| Cells::new(image, grid)).collect();
+    blobs.retain(|blob| !cells.iter().any(|cells| cells.grid.contains(blob)));
+    let strips = strips::find(&blobs);
+    if strips.len() > MAX_STRIPS {
+        return (Vec::new(), Vec::new());
+    }
+    (cells, strips)
 }
 
 fn shrink_factor(width: u32, height: u32) -> u32 {
@@ -149,38 +206,30 @@ fn stretch(pixels: &mut [u8]) {
 }
 
 impl Grey {
-    /// Enlarged by `scale`, which is 1 or 2, with linear interpolation.
-    fn enlarged(&self, scale: usize) -> Self {
+    /// Enlarged by `scale`, with linear interpolation.
+    pub(crate) fn enlarged(&self, scale: usize) -> Self {
         if scale == 1 {
             return self.clone();
         }
-        let rows: Vec<Vec<u8>> = self.pixels.chunks_exact(self.width).map(double).collect();
-        let mut pixels = Vec::with_capacity(self.pixels.len() * 4);
-        for (y, row) in rows.iter().enumerate() {
-            let (above, below) = (
-                &rows[y.saturating_sub(1)],
-                &rows[(y + 1).min(rows.len() - 1)],
-            );
-            pixels.extend(
-                row.iter()
-                    .zip(above)
-                    .map(|(&near, &far)| between(near, far)),
-            );
-            pixels.extend(
-                row.iter()
-                    .zip(below)
-                    .map(|(&near, &far)| between(near, far)),
-            );
+        let rows = self.pixels.chunks_exact(self.width);
+        let wide: Vec<u8> = rows.flat_map(|row| enlarge(row, scale)).collect();
+        let width = self.width * scale;
+        let row = |y: usize| &wide[y * width..(y + 1) * width];
+        let mut pixels = Vec::with_capacity(wide.len() * scale);
+        for y in 0..self.height * scale {
+            let (first, second, part) = between(y, self.height, scale);
+            let pairs = row(first).iter().zip(row(second));
+            pixels.extend(pairs.map(|(&a, &b)| mix(a, b, part, scale)));
         }
         Self {
-            width: self.width * 2,
-            height: self.height * 2,
+            width,
+            height: self.height * scale,
             pixels,
         }
     }
 
     /// With a margin of the most frequent grey on each side.
-    fn framed(&self, margin: usize) -> Self {
+    pub(crate) fn framed(&self, margin: usize) -> Self {
         let width = self.width + 2 * margin;
         let mut counts = [0_usize; 256];
         for &pixel in &self.pixels {
@@ -203,23 +252,29 @@ impl Grey {
     }
 }
 
-/// A row with twice as many pixels, interpolated.
-fn double(row: &[u8]) -> Vec<u8> {
-    let at = |x: usize| row[x.min(row.len() - 1)];
-    (0..row.len())
-        .flat_map(|x| {
-            [
-                between(row[x], at(x.saturating_sub(1))),
-                between(row[x], at(x + 1)),
-            ]
-        })
-        .collect()
+/// A row with `scale` times as many pixels, interpolated.
+fn enlarge(row: &[u8], scale: usize) -> impl Iterator<Item = u8> {
+    (0..row.len() * scale).map(move |x| {
+        let (first, second, part) = between(x, row.len(), scale);
+        mix(row[first], row[second], part, scale)
+    })
 }
 
-/// A quarter of the way from `near` to `far`, rounded.
-fn between(near: u8, far: u8) -> u8 {
-    let sum = u16::from(near) * 3 + u16::from(far) + 2;
-    u8::try_from(sum / 4).unwrap_or(u8::MAX)
+/// The pixels between whose middles the middle of an enlarged pixel is, and how far from
+/// the first, in parts of `2 * scale`.
+fn between(enlarged: usize, size: usize, scale: usize) -> (usize, usize, usize) {
+    let place = 2 * enlarged + 1 + scale;
+    let second = place / (2 * scale);
+    (
+        second.saturating_sub(1),
+        second.min(size - 1),
+        place % (2 * scale),
+    )
+}
+
+fn mix(first: u8, second: u8, part: usize, scale: usize) -> u8 {
+    let sum = usize::from(first) * (2 * scale - part) + usize::from(second) * part + scale;
+    u8::try_from(sum / (2 * scale)).unwrap_or(u8::MAX)
 }
 
 #[cfg(test)]

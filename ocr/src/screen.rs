@@ -113,8 +113,8 @@ impl Screen {
 
     /// Whether `matches` returns true for an interpretation of the text. The first such
     /// interpretation ends the work; a text console that was read completely has no
-    /// other. Tesseract's are tried in two forms, with lines split at wide gaps and with
-    /// whole lines.
+    /// other. Tesseract's are tried in three forms: with lines split at wide gaps, with
+    /// whole lines, and with all words at the same height in one line.
     ///
     /// Fails only if nothing could be read.
     pub fn matches(&self, matches: impl Fn(&str) -> bool) -> Result<bool, ReadError> {
@@ -131,7 +131,10 @@ impl Screen {
                 Ok(variant) => {
                     has_read = true;
                     let lines: Vec<String> = variant.lines().collect();
-                    if matches(&variant.text) || matches(&lines.join("\n")) {
+                    if matches(&variant.text)
+                        || matches(&lines.join("\n"))
+                        || matches(&variant.rows().join("\n"))
+                    {
                         return Ok(true);
                     }
                 }

@@ -5,6 +5,9 @@
 
 use std::path::PathBuf;
 
+use crate::ReadError;
+use crate::preprocess::Grey;
+
 #[cfg(not(feature = "tesseract"))]
 mod disabled;
 #[cfg(feature = "tesseract")]
@@ -27,18 +30,16 @@ pub(crate) struct Source {
     pub(crate) directory: Option<PathBuf>,
 }
 
-/// What an engine reads in a picture.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Recognized {
-    pub(crate) text: String,
-    pub(crate) tsv: String,
-}
-
 /// What text to expect in a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Polarity {
-    /// All text is darker than its background.
+pub(crate) enum Content {
+    /// One line, darker than its background.
+    Line,
+    /// Text anywhere, darker than its background.
     DarkOnLight,
-    /// Some text may be lighter: this takes twice as long.
+    /// Text anywhere, some of which may be lighter: this takes twice as long.
     Any,
 }
+
+/// Reads a picture of one line; returns `None` without the engine.
+pub(crate) type ReadLine<'a> = dyn FnMut(&Grey) -> Result<Option<String>, ReadError> + 'a;

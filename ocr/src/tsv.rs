@@ -4,18 +4,13 @@ use crate::lines;
 use crate::preprocess::Geometry;
 use crate::{Rect, Word};
 
-/// The words of the table, line by line. Rows that do not parse are skipped.
-pub(crate) fn words(table: &str, geometry: &Geometry) -> Vec<Word> {
+/// The lines of words of the table. Rows that do not parse are skipped.
+pub(crate) fn lines(table: &str, geometry: &Geometry) -> Vec<Vec<Word>> {
     let rows = table.lines().filter_map(|row| parse_row(row, geometry));
     let rows: Vec<_> = rows.collect();
     let pieces = rows.chunk_by(|(a, _), (b, _)| a == b);
     let pieces = pieces.map(|words| words.iter().map(|(_, word)| word.clone()).collect());
-    let numbered = lines::join(pieces.collect()).into_iter().enumerate();
-    let words = numbered.flat_map(|(line, words)| {
-        let words = words.into_iter();
-        words.map(move |word| Word { line, ..word })
-    });
-    words.collect()
+    lines::join(pieces.collect())
 }
 
 /// The numbers of page, block, paragraph and line, and the word, if the row describes
@@ -73,6 +68,7 @@ mod tests {
     use regex::Regex;
 
     use super::*;
+    use crate::page;
     use crate::word::find;
 
     const GEOMETRY: Geometry = Geometry {
@@ -99,9 +95,14 @@ mod tests {
         }
     }
 
+    /// The words of the table, numbered.
+    fn words() -> Vec<Word> {
+        page::assemble(page::blocks(lines(TABLE, &GEOMETRY))).1
+    }
+
     #[test]
     fn a_table_becomes_words_on_the_screen() {
-        let words = words(TABLE, &GEOMETRY);
+        let words = words();
         let read: Vec<_> = words
             .iter()
             .map(|word| (&*word.text, word.place, word.confidence, word.line))
@@ -118,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_match_covers_the_words_it_overlaps() {
-        let words = words(TABLE, &GEOMETRY);
+        let words = words();
         let found = |pattern| find(&words, &Regex::new(pattern).unwrap());
         assert_eq!(found("oot fail"), [rect(0, 0, 23, 6)]);
         assert_eq!(found("^failed"), []);

@@ -9,8 +9,8 @@ use crate::word::line_text;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Variant {
-    /// The lines, without surrounding white space; paragraphs are separated by an empty
-    /// line. Empty if there is no text.
+    /// The lines, each on a line of its own; blocks of lines, such as windows, are separated
+    /// by an empty line. Monospaced text keeps its spaces. Empty if there is no text.
     pub text: String,
     /// The words of the same text, line by line.
     pub words: Vec<Word>,
@@ -21,12 +21,30 @@ pub struct Variant {
 }
 
 impl Variant {
-    /// The lines of the screen, their words separated by one space. In
-    /// [`text`](Self::text), lines are split where Tesseract takes a gap for the space
-    /// between columns; here they are whole.
+    /// The lines of the screen, their words separated by one space.
     pub fn lines(&self) -> impl Iterator<Item = String> {
         let lines = self.words.chunk_by(|a, b| a.line == b.line);
         lines.map(line_text)
+    }
+
+    /// The text of all words at the same height, however far apart they are, separated by
+    /// one space.
+    pub(crate) fn rows(&self) -> Vec<String> {
+        let lines = self.words.chunk_by(|a, b| a.line == b.line);
+        let mut rows: Vec<Vec<Word>> = Vec::new();
+        for line in lines {
+            match rows
+                .iter_mut()
+                .find(|row| row.iter().any(|word| word.is_beside(&line[0])))
+            {
+                Some(row) => row.extend_from_slice(line),
+                None => rows.push(line.to_vec()),
+            }
+        }
+        for row in &mut rows {
+            row.sort_by_key(|word| word.place.x);
+        }
+        rows.iter().map(|row| line_text(row)).collect()
     }
 }
 
@@ -35,7 +53,8 @@ impl Variant {
 #[non_exhaustive]
 pub enum Picture {
     /// All text dark on white, whatever its colour and its background's. Only made of
-    /// screens with flat backgrounds.
+    /// screens with flat backgrounds. Text is found and read line by line, monospaced text by
+    /// its glyphs.
     Processed,
     /// In grey, stretched to the range from black to white.
     Raw,
@@ -68,5 +87,39 @@ impl fmt::Display for Engine {
             Self::Lstm => "LSTM",
             Self::Both => "legacy and LSTM",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Rect;
+
+    #[test]
+    fn rows_have_all_words_at_the_same_height() {
+        let word = |text: &str, x, y, line| Word {
+            text: text.to_owned(),
+            place: Rect {
+                x,
+                y,
+                width: 40,
+                height: 10,
+            },
+            confidence: 90.0,
+            line,
+        };
+        let variant = Variant {
+            text: String::new(),
+            words: vec![
+                word("Disk", 10, 3, 0),
+                word("full", 900, 1, 1),
+                word("is", 400, 4, 2),
+                word("below", 10, 14, 3),
+            ],
+            picture: Picture::Raw,
+            engine: Engine::Lstm,
+        };
+        assert_eq!(variant.rows(), ["Disk is full", "below"]);
+        assert_eq!(variant.lines().count(), 4);
     }
 }

@@ -19,6 +19,15 @@ pub struct Word {
     pub line: usize,
 }
 
+impl Word {
+    /// Whether both are at the same height: one overlaps the other by more than a half.
+    pub(crate) fn is_beside(&self, other: &Self) -> bool {
+        let (a, b) = (self.place, other.place);
+        let bottom = (a.y + a.height).min(b.y + b.height);
+        bottom.saturating_sub(a.y.max(b.y)) * 2 > a.height.min(b.height)
+    }
+}
+
 /// The words, separated by one space.
 pub(crate) fn line_text(words: &[Word]) -> String {
     let words: Vec<_> = words.iter().map(|word| &*word.text).collect();

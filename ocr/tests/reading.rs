@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use ocr::{Engine, Image, Picture, ReadError, Reader, Reading, Rect};
+use ocr::{Engine, Image, Picture, ReadError, Reader, Reading, Rect, Screen};
 use regex::Regex;
 
 /// QEMU's firmware: 720×400 pixels, grey on black.
@@ -13,6 +13,12 @@ const NETWORK_BOOT: &[u8] = include_bytes!("../corpus/firmware/ipxe.png");
 
 /// A drawing: 800×600 pixels, dark and light windows, coloured text.
 const DESKTOP: &[u8] = include_bytes!("screens/desktop.png");
+
+/// Six xterms in an X server: 1024×768 pixels.
+const TERMINALS: &[u8] = include_bytes!("screens/terminals.png");
+
+/// Five xterms in an X server: 1024×768 pixels.
+const LONE: &[u8] = include_bytes!("screens/characters.png");
 
 fn screen(png: &[u8]) -> Image {
     Image::from_png(png).unwrap()
@@ -62,6 +68,35 @@ fn light_dark_and_coloured_text_is_read_in_one_pass() {
     ] {
         assert!(text.contains(line), "{line:?} in {text}");
     }
+}
+
+/// Six xterms, each with one line, in fonts of different sizes and colours.
+#[test]
+fn text_in_small_windows_is_found() {
+    let screen = Screen::new(screen(TERMINALS), None, &Reader::new());
+    for line in [
+        "disk is 93% full",
+        "Ready: 17 users",
+        "login as root",
+        "Password for bob",
+        "ERROR 404",
+        "small font works",
+    ] {
+        assert_eq!(
+            screen.matches(|text| text.contains(line)),
+            Ok(true),
+            "{line}"
+        );
+    }
+}
+
+/// Five xterms with one character each.
+#[test]
+fn a_lone_character_is_read() {
+    let text = read(&screen(LONE)).text().unwrap();
+    let mut lines: Vec<&str> = text.split_whitespace().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["#", "7", "A", "q", "x"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Takes the place of `engines` in a build without the feature `tesseract`.
 
-use super::{Polarity, Recognized, Source};
+use super::{Content, Source};
 use crate::preprocess::Grey;
 use crate::{Engine, ReadError};
 
@@ -17,8 +17,8 @@ impl Engines {
         _: &Source,
         _: Engine,
         _: &Grey,
-        _: Polarity,
-    ) -> Result<Option<Recognized>, ReadError> {
+        _: Content,
+    ) -> Result<Option<String>, ReadError> {
         Err(ReadError::TesseractDisabled)
     }
 

@@ -8,7 +8,7 @@ use leptess::capi;
 use leptess::tesseract::TessApi;
 use tesseract_plumbing::TessBaseApi;
 
-use super::{Polarity, Recognized, Source, language};
+use super::{Content, Source, language};
 use crate::mutex::Mutex;
 use crate::preprocess::Grey;
 use crate::{Engine, ReadError};
@@ -28,20 +28,21 @@ impl Engines {
         }
     }
 
-    /// Returns `None` if the language data does not contain this engine.
+    /// The table (TSV) of words. Returns `None` if the language data does not contain this
+    /// engine.
     pub(crate) fn read(
         &mut self,
         source: &Source,
         engine: Engine,
         picture: &Grey,
-        polarity: Polarity,
-    ) -> Result<Option<Recognized>, ReadError> {
+        content: Content,
+    ) -> Result<Option<String>, ReadError> {
         let slot = &mut self.started[engine as usize];
         if slot.is_none() {
             *slot = start(source, engine)?;
         }
         let Some(api) = slot else { return Ok(None) };
-        recognize(api, picture, polarity)
+        recognize(api, picture, content)
             .ok_or(ReadError::Recognition { engine })
             .map(Some)
     }
@@ -52,13 +53,20 @@ impl Engines {
     }
 }
 
-fn recognize(api: &mut TessApi, picture: &Grey, polarity: Polarity) -> Option<Recognized> {
+fn recognize(api: &mut TessApi, picture: &Grey, content: Content) -> Option<String> {
     // Whether to read the negative of each line as well.
-    let invert = match polarity {
-        Polarity::DarkOnLight => c"0",
-        Polarity::Any => c"1",
+    let invert = match content {
+        Content::Line | Content::DarkOnLight => c"0",
+        Content::Any => c"1",
+    };
+    let layout = match content {
+        Content::Line => SINGLE_LINE,
+        Content::DarkOnLight | Content::Any => SPARSE_TEXT,
     };
     api.raw.set_variable(c"tessedit_do_invert", invert).ok()?;
+    api.raw
+        .set_variable(c"tessedit_pageseg_mode", layout)
+        .ok()?;
     let [width, height] = [picture.width, picture.height].map(|side| c_int::try_from(side).ok());
     api.raw
         .set_image(&picture.pixels, width?, height?, 1, width?)
@@ -66,22 +74,23 @@ fn recognize(api: &mut TessApi, picture: &Grey, polarity: Polarity) -> Option<Re
     api.set_source_resolution(DOTS_PER_INCH);
     // `TessApi`'s own methods panic where these return an error.
     api.raw.recognize().ok()?;
-    let text = api.raw.get_utf8_text().ok()?;
-    let tsv = api.raw.get_tsv_text(0).ok()?;
-    Some(Recognized {
-        text: text.as_ref().to_string_lossy().trim().to_owned(),
-        tsv: tsv.as_ref().to_string_lossy().into_owned(),
-    })
+    let table = api.raw.get_tsv_text(0).ok()?;
+    Some(table.as_ref().to_string_lossy().into_owned())
 }
 
 /// A screen has no resolution; without one, Tesseract guesses and prints a warning.
 const DOTS_PER_INCH: c_int = 150;
 
+/// The mode of page segmentation that finds as much text as possible, in no particular
+/// order.
+const SPARSE_TEXT: &CStr = c"11";
+
+/// The mode for a picture of one line.
+const SINGLE_LINE: &CStr = c"7";
+
 /// The variables of every engine. What an engine learns from a screen must not change
 /// how it reads the next one.
-const SETTINGS: [(&CStr, &CStr); 3] = [
-    // Sparse text: find as much text as possible, in no particular order.
-    (c"tessedit_pageseg_mode", c"11"),
+const SETTINGS: [(&CStr, &CStr); 2] = [
     (c"classify_enable_learning", c"0"),
     (c"tessedit_enable_doc_dict", c"0"),
 ];

@@ -1,0 +1,83 @@
+//! The text of a screen, put together from what was read of its parts.
+
+use crate::word::line_text;
+use crate::{Rect, Word};
+
+/// Lines below each other that are not further apart than this belong together; in heights
+/// of the upper one.
+const MAX_DISTANCE: u32 = 1;
+
+/// Lines that belong together.
+pub(crate) struct Block {
+    bounds: Rect,
+    /// The text of each, and its words.
+    lines: Vec<(String, Vec<Word>)>,
+}
+
+impl Block {
+    /// Returns `None` if all lines are empty.
+    pub(crate) fn new(lines: Vec<(String, Vec<Word>)>) -> Option<Self> {
+        let places = lines
+            .iter()
+            .flat_map(|(_, words)| words)
+            .map(|word| word.place);
+        let bounds = places.reduce(Rect::union)?;
+        Some(Self { bounds, lines })
+    }
+
+    /// Whether a line with these bounds is right below.
+    fn continues_with(&self, next: Rect) -> bool {
+        let Some(last) = self.lines.last().and_then(|(_, words)| bounds(words)) else {
+            return false;
+        };
+        let bottom = last.y + last.height;
+        let is_below = next.y + next.height / 2 >= bottom
+            && next.y <= bottom + last.height.min(next.height) * MAX_DISTANCE;
+        is_below && next.x < last.x + last.width && last.x < next.x + next.width
+    }
+}
+
+fn bounds(words: &[Word]) -> Option<Rect> {
+    words.iter().map(|word| word.place).reduce(Rect::union)
+}
+
+/// Groups lines, which are sorted from top to bottom.
+pub(crate) fn blocks(lines: Vec<Vec<Word>>) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    for words in lines {
+        let Some(bounds) = bounds(&words) else {
+            continue;
+        };
+        let line = (line_text(&words), words);
+        match blocks.iter_mut().find(|block| block.continues_with(bounds)) {
+            Some(block) => {
+                block.bounds = block.bounds.union(bounds);
+                block.lines.push(line);
+            }
+            None => blocks.extend(Block::new(vec![line])),
+        }
+    }
+    blocks
+}
+
+/// The text of the blocks, from top to bottom, and their words with the numbers of their
+/// lines.
+pub(crate) fn assemble(mut blocks: Vec<Block>) -> (String, Vec<Word>) {
+    blocks.sort_by_key(|block| (block.bounds.y, block.bounds.x));
+    let mut words = Vec::new();
+    let mut texts = Vec::new();
+    let mut number = 0;
+    for block in blocks {
+        let mut lines = Vec::new();
+        for (text, line) in block.lines {
+            lines.push(text);
+            number += usize::from(!line.is_empty());
+            words.extend(line.into_iter().map(|word| Word {
+                line: number - 1,
+                ..word
+            }));
+        }
+        texts.push(lines.join("\n").trim_matches('\n').to_owned());
+    }
+    (texts.join("\n\n"), words)
+}
