@@ -2,11 +2,12 @@
 
 #![allow(dead_code, reason = "not every target and test uses all checks")]
 
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use regex_automata::{Input, meta::Regex, util::syntax};
-use serial_log::{Error, Event, LineCodec, SerialLog, printable};
+use serial_log::{Error, Event, LineCodec, SerialLog, printable, visible};
 use tokio::io::AsyncWriteExt as _;
 use tokio_util::codec::Decoder as _;
 
@@ -52,7 +53,7 @@ fn ended_lines(codec: &mut LineCodec, buffer: &mut BytesMut) -> Vec<String> {
 
 fn line(event: Event) -> Option<String> {
     match event {
-        Event::Line(line) => Some(line),
+        Event::Line(line) | Event::Piece(line) => Some(line),
         _ => None,
     }
 }
@@ -74,7 +75,7 @@ pub(crate) fn waits(input: &[u8]) {
     );
 }
 
-pub(crate) const PATTERNS: [&str; 16] = [
+pub(crate) const PATTERNS: [&str; 18] = [
     "a",
     "a.*b",
     "^a",
@@ -91,10 +92,12 @@ pub(crate) const PATTERNS: [&str; 16] = [
     r"a\z",
     "€|𝄞",
     "(?-u:\\x1b)\\[2J",
+    "ab",
+    "[;m]",
 ];
 
 /// The reference implementation of waits: after each piece, searches all text after
-/// the last match.
+/// the last match, and its visible part.
 pub(crate) fn matches_in_all(pattern: &str, pieces: &[&[u8]]) -> Vec<(String, u64)> {
     let regex = Regex::builder()
         .syntax(syntax::Config::new().multi_line(true))
@@ -109,16 +112,51 @@ pub(crate) fn matches_in_all(pattern: &str, pieces: &[&[u8]]) -> Vec<(String, u6
             ended += &(line + "\n");
         }
         let all = format!("{ended}{}x", codec.partial());
-        while let Some(m) = regex.find(Input::new(&all).range(cursor..all.len() - 1)) {
-            let line = all[..m.start()].matches('\n').count() as u64 + 1;
-            found.push((all[m.range()].to_owned(), line));
-            if m.is_empty() {
+        while let Some((range, text)) = first_match(&regex, &all, cursor) {
+            let line = all[..range.start].matches('\n').count() as u64 + 1;
+            let is_empty = text.is_empty();
+            found.push((text, line));
+            cursor = range.end;
+            if is_empty {
                 break;
             }
-            cursor = m.end();
         }
     }
     found
+}
+
+/// The first match in `all`, except its last byte, or in the visible part of it.
+fn first_match(regex: &Regex, all: &str, cursor: usize) -> Option<(Range<usize>, String)> {
+    let end = all.len() - 1;
+    let raw = regex.find(Input::new(all).range(cursor..end));
+    let raw = raw.map(|m| (m.range(), all[m.range()].to_owned()));
+
+    let (before, after) = all[..end].split_at(cursor);
+    let context = before
+        .chars()
+        .next_back()
+        .map(String::from)
+        .unwrap_or_default();
+    let text = format!("{context}{}x", visible(after));
+    let seen = regex.find(Input::new(&text).range(context.len()..text.len() - 1));
+    let seen = seen.map(|m| {
+        let [start, end] = [m.start(), m.end()].map(|index| index - context.len());
+        // The longest beginning that does not show the match, and the shortest that shows it.
+        let beginnings = || (0..=after.len()).filter(|n| after.is_char_boundary(*n));
+        let shown = |n: &usize| visible(&after[..*n]).len();
+        let from = beginnings()
+            .take_while(|n| shown(n) <= start)
+            .last()
+            .unwrap_or(0);
+        let to = beginnings().find(|n| shown(n) >= end).unwrap_or(from);
+        (
+            cursor + from..cursor + to.max(from),
+            text[m.range()].to_owned(),
+        )
+    });
+    raw.into_iter()
+        .chain(seen)
+        .min_by_key(|(range, _)| range.start)
 }
 
 pub(crate) fn matches_by_waiting(pattern: &str, pieces: &[&[u8]]) -> Vec<(String, u64)> {

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::io;
 use std::ops::Range;
+use std::panic::Location;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
@@ -27,25 +29,39 @@ pub(crate) type Input = Box<dyn AsyncWrite + Send + Unpin>;
 ///
 /// # The last match
 ///
-/// A log has one cursor: the end of the last match. A wait searches the text
-/// after it. If the wait finds a match, the cursor moves to the end of the
-/// match; if the wait fails or is dropped, the cursor stays. Concurrent waits
-/// are independent: each searches from the cursor's position at its start, two
-/// of them may find the same text, and the cursor moves to the end of the later
-/// match.
+/// Each handle has a cursor of its own: the end of the last match that a wait on
+/// this handle has found. A wait searches the text after it. If the wait finds a
+/// match, the cursor moves to the end of the match; if the wait fails or is
+/// dropped, the cursor stays. A clone starts with the same cursor; afterwards,
+/// waits on one do not affect the other. So tasks that each need all matches of
+/// their pattern clone the log.
+///
+/// Concurrent waits on one handle share its cursor: each searches from the
+/// cursor's position at its start, two of them may find the same text, and the
+/// cursor moves to the end of the later match.
 ///
 /// A wait cannot find text that has been evicted from memory.
-#[derive(Clone)]
+///
+/// # Escape sequences
+///
+/// A wait searches the text as the console has sent it, and the [`visible`] text
+/// without escape sequences: `root@vm:~# ` finds a coloured prompt. Of two
+/// matches, the first counts, so a pattern for a sequence works, too.
+///
+/// [`visible`]: crate::visible()
 pub struct SerialLog {
     log: Arc<Log>,
     input: Option<Arc<Mutex<Input>>>,
+    /// The position of the end of the last match.
+    cursor: AtomicU64,
 }
 
 /// A match found by a wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Match {
-    /// The matched text; lines in it are separated by `\n`.
+    /// The matched text; lines in it are separated by `\n`. Without escape
+    /// sequences if only the visible text matches.
     pub text: String,
     /// The number of the line in which the match begins, starting at 1.
     pub line: u64,
@@ -70,6 +86,7 @@ impl SerialLog {
         Self {
             log,
             input: input.map(|input| Arc::new(Mutex::new(input))),
+            cursor: AtomicU64::new(0),
         }
     }
 
@@ -110,8 +127,9 @@ impl SerialLog {
     /// search function.
     ///
     /// `find` is called with that text, and again whenever text was appended;
-    /// it returns the byte range of the match. The text may end with an
-    /// unfinished line. Later calls omit text that was searched before, except
+    /// it returns the byte range of the match. If the text contains escape
+    /// sequences, `find` is called once more with the visible text. The text may
+    /// end with an unfinished line. Later calls omit text that was searched before, except
     /// for at least its last [`LOOK_BACK`](crate::LOOK_BACK) bytes, from the
     /// beginning of a line. `wanted` describes the search in errors.
     ///
@@ -123,23 +141,34 @@ impl SerialLog {
     ///
     /// # Panics
     ///
-    /// Panics if the range is out of bounds or not on character boundaries.
+    /// Panics if the range is out of bounds or not on character boundaries. The
+    /// message names the caller of this method.
     ///
     /// # Cancel safety
     ///
     /// Cancel safe: dropping the future leaves the cursor unchanged.
-    pub async fn wait_with(
+    #[track_caller]
+    pub fn wait_with(
         &self,
         wanted: &str,
         timeout: Option<Duration>,
         mut find: impl FnMut(&str) -> Option<Range<usize>>,
-    ) -> Result<Match, Error> {
-        let find = |text: &str, range: Range<usize>| {
+    ) -> impl Future<Output = Result<Match, Error>> {
+        let caller = Location::caller();
+        let find = move |text: &str, range: Range<usize>| {
             let from = range.start;
-            let found = find(&text[range])?;
+            let searched = &text[range];
+            let found = find(searched)?;
+            assert!(
+                searched.get(found.clone()).is_some(),
+                "the search for `{wanted}`, begun at {caller}, has returned {found:?}, which is \
+                 not a range of the searched text: it has {} bytes, or a bound is within a \
+                 character",
+                searched.len()
+            );
             Some(from + found.start..from + found.end)
         };
-        self.wait(wanted, Rescan::LookBack, timeout, find).await
+        self.wait(wanted, Rescan::LookBack, timeout, find)
     }
 
     async fn wait(
@@ -149,7 +178,7 @@ impl SerialLog {
         timeout: Option<Duration>,
         find: impl FnMut(&str, Range<usize>) -> Option<Range<usize>>,
     ) -> Result<Match, Error> {
-        let found = wait(&self.log, rescan, timeout, find).await;
+        let found = wait(&self.log, &self.cursor, rescan, timeout, find).await;
         let found = found.map_err(|error| self.describe(wanted, error))?;
         Ok(Match {
             text: found.text,
@@ -178,6 +207,12 @@ impl SerialLog {
     /// Returns the text that arrives from now on.
     pub fn follow(&self) -> Follow {
         Follow::new(Arc::clone(&self.log))
+    }
+
+    /// Returns the text from the beginning of the log on, or from the oldest text
+    /// in memory if the beginning has been evicted.
+    pub fn follow_from_start(&self) -> Follow {
+        Follow::since(Arc::clone(&self.log), 0)
     }
 
     /// Writes `bytes` to the console, as if typed.
@@ -247,6 +282,17 @@ impl SerialLog {
             .ok()
             .and_then(|p| p.ended.clone())
             .unwrap_or(Ending::Stopped)
+    }
+}
+
+/// The clone waits from the same position on, independently.
+impl Clone for SerialLog {
+    fn clone(&self) -> Self {
+        Self {
+            log: Arc::clone(&self.log),
+            input: self.input.clone(),
+            cursor: AtomicU64::new(self.cursor.load(Ordering::Relaxed)),
+        }
     }
 }
 

@@ -16,8 +16,10 @@ const REPLACEMENT: &str = "\u{FFFD}";
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A line, without its terminator.
+    /// A line, without its terminator; of a line that was split, the last piece.
     Line(String),
+    /// A piece of a line longer than [`MAX_LINE`]; its rest follows.
+    Piece(String),
     /// The unfinished last line grew; [`LineCodec::partial`] returns it. Such a
     /// line is often a prompt.
     Partial,
@@ -107,9 +109,9 @@ impl LineCodec {
         }
     }
 
-    fn line(&mut self) -> Event {
+    fn take_partial(&mut self) -> String {
         self.grew = false;
-        Event::Line(mem::take(&mut self.partial))
+        mem::take(&mut self.partial)
     }
 
     /// Returns the next event; `None` if at most an incomplete character is left.
@@ -130,8 +132,11 @@ impl LineCodec {
             self.grew |= self.partial.len() > before;
             let full = taken < end;
             src.advance(taken + usize::from(ended && !full));
-            if ended || full {
-                return Some(self.line());
+            if full {
+                return Some(Event::Piece(self.take_partial()));
+            }
+            if ended {
+                return Some(Event::Line(self.take_partial()));
             }
         }
         mem::take(&mut self.grew).then_some(Event::Partial)
@@ -154,18 +159,18 @@ impl Decoder for LineCodec {
 
     fn decode_eof(&mut self, src: &mut BytesMut) -> io::Result<Option<Event>> {
         while let Some(event) = self.next(src) {
-            if let Event::Line(_) = event {
+            if event != Event::Partial {
                 return Ok(Some(event));
             }
         }
         // Only an incomplete character can be left.
         if !src.is_empty() {
             if self.push_text(REPLACEMENT) == 0 {
-                return Ok(Some(self.line()));
+                return Ok(Some(Event::Piece(self.take_partial())));
             }
             src.clear();
         }
-        Ok((!self.partial.is_empty()).then(|| self.line()))
+        Ok((!self.partial.is_empty()).then(|| Event::Line(self.take_partial())))
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::printable;
+use crate::{printable, visible};
 
 /// An error of a console log.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -58,8 +58,7 @@ pub enum Error {
 
 impl Error {
     /// Returns the console's last lines when a wait failed, oldest first: at
-    /// most ten, made [`printable`] and truncated to 200 characters each. Empty
-    /// for other errors.
+    /// most ten, each as an [`excerpt`]. Empty for other errors.
     pub fn last_lines(&self) -> &[String] {
         match self {
             Self::TimedOut { last_lines, .. } | Self::Ended { last_lines, .. } => last_lines,
@@ -76,9 +75,10 @@ pub enum Ending {
     Closed,
     /// Reading failed.
     Failed(Arc<io::Error>),
-    /// The reading task was cancelled, or
-    /// [`on_line`](crate::Builder::on_line) panicked.
+    /// The reading task was cancelled.
     Stopped,
+    /// [`on_line`](crate::Builder::on_line) panicked.
+    Panicked,
 }
 
 impl fmt::Display for Ending {
@@ -87,6 +87,7 @@ impl fmt::Display for Ending {
             Self::Closed => f.write_str("it was closed"),
             Self::Failed(error) => write!(f, "reading it failed: {error}"),
             Self::Stopped => f.write_str("its reader was stopped"),
+            Self::Panicked => f.write_str("its `on_line` function panicked"),
         }
     }
 }
@@ -97,12 +98,14 @@ pub(crate) const SHOWN_LINES: usize = 10;
 /// Maximum length of a line in an error, in characters.
 const SHOWN_CHARS: usize = 200;
 
-/// Formats a console line for an error.
-pub(crate) fn shown(line: &str) -> String {
+/// Returns a console line as the errors of this crate show it: only what is
+/// [`visible`], [`printable`], and at most 200 characters.
+pub fn excerpt(line: &str) -> String {
+    let line = visible(line);
     let mut cut = line.char_indices().skip(SHOWN_CHARS).map(|(at, _)| at);
     match cut.next() {
         Some(at) => printable(&line[..at]).into_owned() + "…",
-        None => printable(line).into_owned(),
+        None => printable(&line).into_owned(),
     }
 }
 
@@ -136,7 +139,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use super::{Error, SHOWN_CHARS, shown};
+    use super::{Error, SHOWN_CHARS, excerpt};
 
     #[test]
     fn a_wait_without_time_is_described_in_words() {
@@ -167,7 +170,8 @@ mod tests {
     #[test]
     fn a_long_line_is_truncated_between_characters() {
         let line = "é".repeat(SHOWN_CHARS);
-        assert_eq!(shown(&line), line);
-        assert_eq!(shown(&(line.clone() + "x")), line + "…");
+        assert_eq!(excerpt(&line), line);
+        assert_eq!(excerpt(&(line.clone() + "x")), line.clone() + "…");
+        assert_eq!(excerpt(&format!("\u{1b}[31m{line}\u{1b}[m")), line);
     }
 }

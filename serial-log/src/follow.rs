@@ -9,10 +9,13 @@ use tokio_stream::wrappers::WatchStream;
 
 use crate::log::{Log, Progress};
 
-/// The text of a console as it arrives, from the call of
-/// [`SerialLog::follow`](crate::SerialLog::follow) on.
+/// The text of a console as it arrives, from
+/// [`SerialLog::follow`](crate::SerialLog::follow) or
+/// [`SerialLog::follow_from_start`](crate::SerialLog::follow_from_start).
 ///
-/// Items may begin and end within a line. Text evicted from memory before it
+/// Items may begin and end within a line. Unlike the log, the stream contains
+/// only newlines that the console has sent: long lines are not split, and an
+/// unfinished last line remains unfinished. Text evicted from memory before it
 /// was read is skipped. The stream ends when the log ends.
 #[derive(Debug)]
 pub struct Follow {
@@ -23,9 +26,14 @@ pub struct Follow {
 }
 
 impl Follow {
+    /// Follows from now on.
     pub(crate) fn new(log: Arc<Log>) -> Self {
+        let position = log.progress().borrow().end;
+        Self::since(log, position)
+    }
+
+    pub(crate) fn since(log: Arc<Log>, position: u64) -> Self {
         let progress = log.progress();
-        let position = progress.borrow().end;
         Self {
             log,
             position,
@@ -50,7 +58,7 @@ impl Stream for Follow {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<String>> {
         loop {
-            let (text, end) = self.log.since(self.position);
+            let (text, end) = self.log.sent_since(self.position);
             self.position = end;
             if !text.is_empty() {
                 return Poll::Ready(Some(text));

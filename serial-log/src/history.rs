@@ -1,5 +1,7 @@
 //! The end of the log in memory, addressed by position in the whole log.
 
+use std::collections::VecDeque;
+
 use memchr::{memchr, memchr_iter, memrchr_iter};
 
 /// The last lines of the log, up to a number of bytes.
@@ -14,6 +16,8 @@ pub(crate) struct History {
     start: u64,
     /// How many lines ended before `start`.
     lines_before: u64,
+    /// The positions of newlines that the console has not sent.
+    added: VecDeque<u64>,
     max: usize,
 }
 
@@ -24,16 +28,21 @@ impl History {
             text: String::new(),
             start: 0,
             lines_before: 0,
+            added: VecDeque::new(),
             max,
         }
     }
 
-    /// Appends `new`, and evicts the oldest lines if there is no room.
-    pub(crate) fn append(&mut self, new: &str) {
+    /// Appends `new`, and evicts the oldest lines if there is no room. `added` are
+    /// the indices of newlines in `new` that the console has not sent.
+    pub(crate) fn append(&mut self, new: &str, added: &[usize]) {
         if self.text.len() + new.len() > self.max {
             self.evict_oldest(new.len());
         }
         self.reserve(new.len());
+        let end = self.end();
+        self.added
+            .extend(added.iter().map(|index| end + *index as u64));
         self.text.push_str(new);
     }
 
@@ -48,6 +57,8 @@ impl History {
         self.lines_before += count_lines(&self.text[..end]);
         self.start += end as u64;
         self.text.drain(..end);
+        let evicted = self.added.partition_point(|newline| *newline < self.start);
+        self.added.drain(..evicted);
     }
 
     /// Grows the capacity like `String`, but never beyond `max`.
@@ -72,6 +83,19 @@ impl History {
     /// The text in memory from `position` on.
     pub(crate) fn since(&self, position: u64) -> &str {
         &self.text[self.index(position)..]
+    }
+
+    /// The text in memory from `position` on, without added newlines.
+    pub(crate) fn sent_since(&self, position: u64) -> String {
+        let mut start = self.index(position);
+        let mut text = String::with_capacity(self.text.len() - start);
+        let first = self.added.partition_point(|newline| *newline < position);
+        for newline in self.added.range(first..) {
+            let newline = self.index(*newline);
+            text.push_str(&self.text[start..newline]);
+            start = newline + 1;
+        }
+        text + &self.text[start..]
     }
 
     /// The character before `position`, if in memory.
@@ -115,7 +139,7 @@ mod tests {
     fn positions_stay_valid_after_eviction() {
         let mut history = History::new(40);
         for n in 0..10 {
-            history.append(&format!("line {n}\n"));
+            history.append(&format!("line {n}\n"), &[]);
         }
         assert_eq!(history.end(), 70);
         assert_eq!(history.start(), 42);
@@ -129,8 +153,8 @@ mod tests {
     fn never_keeps_more_than_its_bound() {
         let mut history = History::new(1000);
         for n in 0..500 {
-            history.append(&"x".repeat(n % 90));
-            history.append("\n");
+            history.append(&"x".repeat(n % 90), &[]);
+            history.append("\n", &[]);
             assert!(history.text.capacity() <= 1000);
             assert!(history.text.len() >= 600 || history.start() == 0);
         }
@@ -139,18 +163,32 @@ mod tests {
     #[test]
     fn a_line_that_fills_the_memory_is_evicted_as_a_whole() {
         let mut history = History::new(10);
-        history.append("0123456789");
-        history.append("a");
+        history.append("0123456789", &[]);
+        history.append("a", &[]);
         assert_eq!((history.start(), history.since(0)), (10, "a"));
+    }
+
+    #[test]
+    fn added_newlines_are_not_sent() {
+        let mut history = History::new(40);
+        history.append("one\ntwo\nthree\n", &[3]);
+        history.append("end\n", &[3]);
+        assert_eq!(history.since(0), "one\ntwo\nthree\nend\n");
+        assert_eq!(history.sent_since(0), "onetwo\nthree\nend");
+        assert_eq!(history.sent_since(3), "two\nthree\nend");
+        assert_eq!(history.sent_since(4), "two\nthree\nend");
+        history.append(&"x".repeat(25), &[]);
+        assert_eq!(history.sent_since(0).len(), history.since(0).len() - 1);
+        assert_eq!(history.added.len(), 1);
     }
 
     #[test]
     fn last_lines_include_the_unfinished_one() {
         let mut history = History::new(100);
         assert_eq!(history.last_lines(3), Vec::<&str>::new());
-        history.append("one\n\nthree\n");
+        history.append("one\n\nthree\n", &[]);
         assert_eq!(history.last_lines(2), ["", "three"]);
-        history.append("login: ");
+        history.append("login: ", &[]);
         assert_eq!(history.last_lines(2), ["three", "login: "]);
         assert_eq!(history.last_lines(9), ["one", "", "three", "login: "]);
     }

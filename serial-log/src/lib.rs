@@ -12,14 +12,16 @@ mod printable;
 mod reader;
 mod search;
 mod spool;
+mod visible;
 mod wait;
 
 pub use builder::Builder;
 pub use client::{Match, SerialLog};
 pub use codec::{Event, LineCodec, MAX_LINE};
-pub use error::{Ending, Error};
+pub use error::{Ending, Error, excerpt};
 pub use follow::Follow;
 pub use log::LogText;
 pub use printable::printable;
 pub use search::LOOK_BACK;
 pub use spool::Spool;
+pub use visible::visible;

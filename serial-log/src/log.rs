@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::error::{Ending, SHOWN_LINES, shown};
+use crate::error::{Ending, SHOWN_LINES, excerpt};
 use crate::history::History;
 use crate::search::{Rescan, Window};
 use crate::spool::Spool;
@@ -14,8 +14,7 @@ use crate::spool::Spool;
 /// amount.
 const MAX_TEXT: u64 = 1 << 30;
 
-/// The log in memory and on disk, the cursor of the waits, and a notification
-/// for new text.
+/// The log in memory and on disk, and a notification for new text.
 #[derive(Debug)]
 pub(crate) struct Log {
     /// Locked only to copy text, never during a search or across an `await`.
@@ -27,8 +26,6 @@ pub(crate) struct Log {
 #[derive(Debug)]
 struct State {
     history: History,
-    /// The position of the end of the last match.
-    cursor: u64,
     /// How many bytes of the log are on disk.
     spooled: u64,
     spool_error: Option<Arc<io::Error>>,
@@ -59,7 +56,6 @@ impl Log {
         Self {
             state: Mutex::new(State {
                 history: History::new(memory),
-                cursor: 0,
                 spooled: 0,
                 spool_error: None,
             }),
@@ -69,8 +65,9 @@ impl Log {
     }
 
     /// Appends `new` and wakes the waits. Writes to disk first, so that all text
-    /// visible in memory is also on disk.
-    pub(crate) fn append(&self, new: &str) {
+    /// visible in memory is also on disk. `added` are the indices of newlines in
+    /// `new` that the console has not sent.
+    pub(crate) fn append(&self, new: &str, added: &[usize]) {
         let spooled = self.spool(new);
         let end = {
             let mut state = self.state();
@@ -79,7 +76,7 @@ impl Log {
                 Some(Err(error)) => state.spool_error = Some(Arc::new(error)),
                 None => {}
             }
-            state.history.append(new);
+            state.history.append(new, added);
             state.history.end()
         };
         self.progress.send_modify(|progress| progress.end = end);
@@ -105,29 +102,20 @@ impl Log {
         self.progress.subscribe()
     }
 
-    /// Creates a window on the text after the last match.
-    pub(crate) fn window(&self, rescan: Rescan) -> Window {
-        let state = self.state();
-        Window::new(&state.history, state.cursor, rescan)
+    /// Creates a window on the text from `position` on.
+    pub(crate) fn window(&self, position: u64, rescan: Rescan) -> Window {
+        Window::new(&self.state().history, position, rescan)
     }
 
     pub(crate) fn fill(&self, window: &mut Window) {
         window.fill(&self.state().history);
     }
 
-    /// Moves the cursor to `end`, but never backwards.
-    pub(crate) fn consume(&self, end: u64) {
-        let mut state = self.state();
-        state.cursor = state.cursor.max(end);
-    }
-
-    /// The text in memory from `position` on, and the position of its end.
-    pub(crate) fn since(&self, position: u64) -> (String, u64) {
+    /// The text that the console has sent from `position` on, as far as it is in
+    /// memory, and the position of its end.
+    pub(crate) fn sent_since(&self, position: u64) -> (String, u64) {
         let state = self.state();
-        (
-            state.history.since(position).to_owned(),
-            state.history.end(),
-        )
+        (state.history.sent_since(position), state.history.end())
     }
 
     pub(crate) fn spool_error(&self) -> Option<Arc<io::Error>> {
@@ -144,7 +132,7 @@ impl Log {
     pub(crate) fn shown_lines(&self) -> Vec<String> {
         let state = self.state();
         let lines = state.history.last_lines(SHOWN_LINES);
-        lines.into_iter().map(shown).collect()
+        lines.into_iter().map(excerpt).collect()
     }
 
     /// Reads the spooled part from disk and the rest from memory; all of it from
@@ -198,8 +186,8 @@ mod tests {
     #[test]
     fn continues_in_memory_when_the_disk_is_full() {
         let log = Log::new(1 << 20, Some(Spool::full()));
-        log.append("one\n");
-        log.append("two\n");
+        log.append("one\n", &[]);
+        log.append("two\n", &[]);
         assert_eq!(
             log.spool_error().unwrap().kind(),
             io::ErrorKind::StorageFull
@@ -212,27 +200,18 @@ mod tests {
     fn joins_disk_and_memory() {
         let dir = tempfile::tempdir().unwrap();
         let log = Log::new(12, Some(Spool::create(dir.path().join("log")).unwrap()));
-        log.append("one\ntwo\n");
+        log.append("one\ntwo\n", &[]);
         log.state().spool_error = Some(Arc::new(io::ErrorKind::StorageFull.into()));
-        log.append("three\n");
-        log.append("four\n");
+        log.append("three\n", &[]);
+        log.append("four\n", &[]);
         let text = "one\ntwo\nthree\nfour\n".to_owned();
         assert_eq!(log.text(), LogText { text, missing: 0 });
 
-        log.append("five\n");
+        log.append("five\n", &[]);
         let text = "one\ntwo\nfour\nfive\n".to_owned();
         assert_eq!(log.text(), LogText { text, missing: 6 });
 
         let text = "two\nfour\nfive\n".to_owned();
         assert_eq!(log.text_limited(4), LogText { text, missing: 10 });
-    }
-
-    #[test]
-    fn the_cursor_never_moves_back() {
-        let log = Log::new(1 << 20, None);
-        log.append("one\ntwo\n");
-        log.consume(8);
-        log.consume(4);
-        assert_eq!(log.state().cursor, 8);
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Reader {
     codec: LineCodec,
     /// Decoded text that is not in the log yet.
     new: String,
+    /// The indices of newlines in `new` that the console has not sent.
+    added: Vec<usize>,
     /// How many bytes of the unfinished line are in the log or in `new`.
     logged: usize,
 }
@@ -34,6 +36,7 @@ impl Reader {
             on_line,
             codec: LineCodec::new(),
             new: String::new(),
+            added: Vec::new(),
             logged: 0,
         }
     }
@@ -57,29 +60,35 @@ impl Reader {
             let read = console.read_buf(&mut bytes).await;
             if matches!(read, Ok(n) if n > 0) {
                 while let Some(event) = self.codec.decode(&mut bytes)? {
-                    self.take(event);
+                    self.take(event, false);
                 }
                 self.log_new();
                 continue;
             }
             while let Some(event) = self.codec.decode_eof(&mut bytes)? {
-                self.take(event);
+                self.take(event, true);
             }
             self.log_new();
             return read.map(drop);
         }
     }
 
-    fn take(&mut self, event: Event) {
-        let Event::Line(line) = event else {
-            return;
+    /// Takes a line. At the end of the console, it is the unfinished one.
+    fn take(&mut self, event: Event, at_end: bool) {
+        let (line, is_sent) = match event {
+            Event::Line(line) => (line, !at_end),
+            Event::Piece(line) => (line, false),
+            Event::Partial => return,
         };
+        self.new.push_str(&line[self.logged..]);
+        if !is_sent {
+            self.added.push(self.new.len());
+        }
+        self.new.push('\n');
+        self.logged = 0;
         if let Some(on_line) = &mut self.on_line {
             on_line(&line);
         }
-        self.new.push_str(&line[self.logged..]);
-        self.new.push('\n');
-        self.logged = 0;
     }
 
     /// Appends the decoded text to the log: one lock, one write and one wake-up
@@ -89,15 +98,21 @@ impl Reader {
         self.new.push_str(&partial[self.logged..]);
         self.logged = partial.len();
         if !self.new.is_empty() {
-            self.log.append(&self.new);
+            self.log.append(&self.new, &self.added);
             self.new.clear();
+            self.added.clear();
         }
     }
 }
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        // If the task was cancelled, waits must not block forever.
-        self.log.end(Ending::Stopped);
+        // If the task was cancelled or panics, waits must not block forever.
+        self.log_new();
+        self.log.end(if std::thread::panicking() {
+            Ending::Panicked
+        } else {
+            Ending::Stopped
+        });
     }
 }

@@ -8,6 +8,7 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 
 use crate::error::Error;
 use crate::history::History;
+use crate::visible::{Visible, is_all_visible};
 
 /// How many bytes of searched text a search that may span lines searches again
 /// when text arrives.
@@ -99,6 +100,8 @@ pub(crate) struct Window {
     /// The number of the line in which `text` begins.
     line: u64,
     rescan: Rescan,
+    /// The text to search contains no escape sequences. Each byte is checked once, or twice.
+    is_all_visible: bool,
 }
 
 /// A match in the log.
@@ -124,6 +127,7 @@ impl Window {
             start,
             line: history.line_number(start),
             rescan,
+            is_all_visible: true,
         }
     }
 
@@ -147,27 +151,51 @@ impl Window {
             let end = memrchr(b'\n', &new.as_bytes()[..PIECE]);
             new = &new[..end.map_or(new.len(), |n| n + 1)];
         }
+        self.is_all_visible &= is_all_visible(new);
         self.text.pop();
         self.text.push_str(new);
         self.text.push(NEXT);
     }
 
-    /// Searches the window with `find`, which is given a text and a range of it.
+    /// Searches the window with `find`, which is given a text and a range of it:
+    /// first the text itself, then its visible part, if that differs. Of two
+    /// matches, the first counts.
     ///
     /// Without a match, drops the text that need not be searched again.
     pub(crate) fn search(
         &mut self,
         mut find: impl FnMut(&str, Range<usize>) -> Option<Range<usize>>,
     ) -> Option<Found> {
-        let Some(found) = find(&self.text, self.from..self.filled()) else {
+        let raw = find(&self.text, self.from..self.filled());
+        let raw = raw.map(|range| (range.clone(), self.text[range].to_owned()));
+        let visible = self.find_visible(find);
+        let matches = raw.into_iter().chain(visible);
+        let Some((range, text)) = matches.min_by_key(|(range, _)| range.start) else {
             self.drop_searched();
             return None;
         };
         Some(Found {
-            line: self.line + count_lines(&self.text[..found.start]),
-            end: self.start + found.end as u64,
-            text: self.text[found].to_owned(),
+            line: self.line + count_lines(&self.text[..range.start]),
+            end: self.start + range.end as u64,
+            text,
         })
+    }
+
+    /// Searches the visible part of the window. Returns the match's range in the
+    /// window, and its visible text.
+    fn find_visible(
+        &self,
+        mut find: impl FnMut(&str, Range<usize>) -> Option<Range<usize>>,
+    ) -> Option<(Range<usize>, String)> {
+        if self.is_all_visible {
+            return None;
+        }
+        let visible = Visible::of(&self.text[self.from..self.filled()]);
+        let text = format!("{}{}{NEXT}", &self.text[..self.from], visible.text);
+        let found = find(&text, self.from..self.from + visible.text.len())?;
+        let shown = text[found.clone()].to_owned();
+        let range = visible.original(found.start - self.from..found.end - self.from);
+        Some((self.from + range.start..self.from + range.end, shown))
     }
 
     /// Drops all but the text that must be searched again and the newline before
@@ -192,6 +220,7 @@ impl Window {
         self.text.drain(..line_end);
         self.text.shrink_to(2 * PIECE);
         self.from = 1;
+        self.is_all_visible = self.is_all_visible || is_all_visible(&self.text);
     }
 }
 

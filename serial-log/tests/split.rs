@@ -22,6 +22,9 @@ fn console() -> impl Strategy<Value = Vec<u8>> {
         1 => Just(b"\r".to_vec()),
         2 => "[é€𝄞]{1,3}".prop_map(String::into_bytes),
         1 => Just(b"\x1b[2J".to_vec()),
+        1 => Just(b"\x1b[1;31m".to_vec()),
+        1 => Just(b"\x1b]0;a b\x07".to_vec()),
+        1 => Just(b"\x1b".to_vec()),
         2 => prop::collection::vec(any::<u8>(), 1..4),
     ];
     prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())

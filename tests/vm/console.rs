@@ -119,6 +119,47 @@ async fn bytes_that_are_not_utf_8() {
     vm.wait_for_console_text("bad .. bytes").await.unwrap();
 }
 
+/// Bash and systemd send colours and titles.
+#[tokio::test]
+async fn text_between_escape_sequences() {
+    let vm = quiet("systemd").await;
+    let prompt = r"\033]0;root@host: ~\007\033[01;32mroot@host\033[00m:\033[01;34m~\033[00m# ";
+    let ok = r"[\033[0;32m  OK  \033[0m] Started \033[0;1;39mssh\033[0m.\r\n";
+    vm.succeed(format!("printf '{ok}{prompt}' >/dev/ttyS0"))
+        .await
+        .unwrap();
+    let vm = vm.within(Duration::from_secs(10));
+    let started = vm
+        .wait_for_console_text(r"^\[  OK  \] Started ssh\.$")
+        .await;
+    assert_eq!(started.unwrap(), "[  OK  ] Started ssh.");
+    let found = vm.wait_for_console_text_with("a prompt", |text| {
+        let start = text.find("root@host:~# ")?;
+        Some(start..start + 13)
+    });
+    assert_eq!(found.await.unwrap(), "root@host:~# ");
+}
+
+#[tokio::test]
+async fn errors_show_what_is_seen_of_a_full_screen_program() {
+    let vm = quiet("systemd").await;
+    let screen = r"\033[H\033[2J\033[1;1H\033[44m Install \033[0m";
+    vm.succeed(format!(
+        "for i in {{1..100}}; do printf '{screen}'; done >/dev/ttyS0; echo >/dev/ttyS0"
+    ))
+    .await
+    .unwrap();
+    vm.wait_for_console_text(" Install \n").await.unwrap();
+    let soon = vm.within(Duration::from_secs(1));
+    let on_console = soon.wait_for_console_text("never").await.unwrap_err();
+    let in_guest = soon.wait_until_succeeds("false").await.unwrap_err();
+    for error in [on_console.to_string(), in_guest.to_string()] {
+        assert!(error.contains(" Install  Install "), "{error}");
+        assert!(!error.contains("\\x1b"), "{error}");
+        assert!(error.lines().all(|line| line.len() < 300), "{error}");
+    }
+}
+
 /// Each line is a `DEBUG` event.
 #[tokio::test]
 async fn console_lines_are_traced_unless_switched_off() {

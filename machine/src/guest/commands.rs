@@ -114,7 +114,9 @@ impl Guest {
                 return Ok(output.text());
             }
             let error = self.command_failed(&script, &output);
-            Err(error.with_evidence("on the console meanwhile", &rest(console).await))
+            let shown = rest(console).await;
+            let shown = serial_log::visible(&shown);
+            Err(error.with_evidence("on the console meanwhile", &shown))
         })
         .await
     }

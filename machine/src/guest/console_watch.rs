@@ -51,7 +51,10 @@ impl ConsoleWatch {
 
     /// Checks a line of the console.
     pub(crate) fn see_line(&self, line: &str) {
-        let seen = self.signs.lock().in_line(line);
+        let visible = serial_log::visible(line);
+        let signs = self.signs.lock();
+        let seen = signs.in_line(line).or_else(|| signs.in_line(&visible));
+        drop(signs);
         if let Some((name, meaning)) = seen {
             let trouble = self.count(&name, &serial_log::printable(line), false);
             if meaning != Meaning::Noted {

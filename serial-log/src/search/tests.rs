@@ -7,7 +7,7 @@ const NOTHING: Option<Range<usize>> = None;
 
 fn history(text: &str) -> History {
     let mut history = History::new(1 << 30);
-    history.append(text);
+    history.append(text, &[]);
     history
 }
 
@@ -52,7 +52,7 @@ fn each_line_of_a_flood_is_searched_once() {
     let mut window = Window::new(&history, 0, Rescan::Line);
     let mut searched = 0;
     for n in 0..1000 {
-        history.append(&format!("{n:>99}\n"));
+        history.append(&format!("{n:>99}\n"), &[]);
         window.fill(&history);
         assert_eq!(
             window.search(|_, range| {
@@ -90,7 +90,7 @@ fn a_flood_is_searched_over_lines_with_a_bounded_look_back() {
     let mut window = Window::new(&history, 0, Rescan::LookBack);
     let line = "0123456789abcdef".repeat(16) + "\n";
     for n in 0..10_000 {
-        history.append(&line);
+        history.append(&line, &[]);
         window.fill(&history);
         let found = window.search(|text, range| {
             assert!(range.len() <= 2 * LOOK_BACK + line.len());
@@ -109,13 +109,13 @@ fn a_flood_is_searched_over_lines_with_a_bounded_look_back() {
 #[test]
 fn evicted_text_is_skipped() {
     let mut history = History::new(20);
-    history.append("one\n");
+    history.append("one\n", &[]);
     for rescan in [Rescan::Line, Rescan::LookBack] {
         let mut window = Window::new(&history, 0, rescan);
         window.fill(&history);
         assert_eq!(window.search(|_, _| NOTHING), None);
         for n in 0..10 {
-            history.append(&format!("line {n}\n"));
+            history.append(&format!("line {n}\n"), &[]);
         }
         window.fill(&history);
         let found = window.search(|text, range| {

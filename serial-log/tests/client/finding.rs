@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serial_log::SerialLog;
 use tokio::time::Instant;
 
 use super::support::settle;
@@ -83,6 +84,78 @@ async fn the_same_text_in_concurrent_waits() {
     );
     assert!(log.wait_for("[ab]", NOW).await.is_err());
     log.wait_for("c", NOW).await.unwrap();
+}
+
+/// The clones' cursors are independent.
+#[tokio::test]
+async fn every_match_on_each_clone() {
+    let (mut guest, log) = console();
+    let all_of = |log: SerialLog, pattern: &'static str| {
+        tokio::spawn(async move {
+            let mut found = Vec::new();
+            while let Ok(matched) = log.wait_for(pattern, None).await {
+                found.push(matched.text);
+            }
+            found
+        })
+    };
+    let (a, b) = (all_of(log.clone(), r"A\d"), all_of(log.clone(), r"B\d"));
+    settle().await;
+    print(&mut guest, "A1 A2 A3 B1 B2 B3 A4 B4\n").await;
+    drop(guest);
+    assert_eq!(a.await.unwrap(), ["A1", "A2", "A3", "A4"]);
+    assert_eq!(b.await.unwrap(), ["B1", "B2", "B3", "B4"]);
+    log.wait_for("A1", NOW).await.unwrap();
+    // A clone continues where its original is.
+    assert!(log.clone().wait_for("A1", NOW).await.is_err());
+}
+
+#[tokio::test]
+async fn text_between_escape_sequences() {
+    let (mut guest, log) = console();
+    let boot = "[\x1b[0;32m  OK  \x1b[0m] Started \x1b[0;1;39mssh\x1b[0m.\r\n";
+    let prompt = "\x1b]0;root@vm: ~\x07\x1b[01;32mroot@vm\x1b[00m:\x1b[01;34m~\x1b[00m# ";
+    print(&mut guest, format!("{boot}{prompt}")).await;
+    for (pattern, text, line) in [
+        (r"^\[  OK  \] Started ssh\.$", "[  OK  ] Started ssh.", 1),
+        (r"^root@vm:~# ", "root@vm:~# ", 2),
+    ] {
+        let found = log.wait_for(pattern, NOW).await.unwrap();
+        assert_eq!((found.text.as_str(), found.line), (text, line));
+    }
+    // The whole match was consumed.
+    assert!(log.wait_for("root", NOW).await.is_err());
+    print(&mut guest, "\x1b[7mre\x1b[mverse").await;
+    let found = log.wait_with("reverse", NOW, |text| {
+        let start = text.find("reverse")?;
+        Some(start..start + 7)
+    });
+    assert_eq!(found.await.unwrap().text, "reverse");
+}
+
+#[tokio::test]
+async fn an_escape_sequence() {
+    let (mut guest, log) = console();
+    print(&mut guest, "a\x1b[2Jb\x1b[2Jab").await;
+    let found = log.wait_for(r"\x1b\[2J", NOW).await.unwrap();
+    assert_eq!(found.text, "\x1b[2J");
+    // The first of both.
+    assert_eq!(log.wait_for("b.*a", NOW).await.unwrap().text, "b\x1b[2Ja");
+}
+
+/// A sequence that has not arrived completely hides nothing that follows.
+#[tokio::test]
+async fn text_after_a_cut_escape_sequence() {
+    let (mut guest, log) = console();
+    print(&mut guest, "login\x1b[3").await;
+    assert!(log.wait_for("login: ", NOW).await.is_err());
+    print(
+        &mut guest,
+        "1m: \n\x1b]0;a title without an end\nlogin again\n",
+    )
+    .await;
+    assert_eq!(log.wait_for("login: ", NOW).await.unwrap().text, "login: ");
+    log.wait_for("^login again", NOW).await.unwrap();
 }
 
 #[tokio::test]

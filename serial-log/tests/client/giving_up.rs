@@ -27,7 +27,7 @@ async fn on_timeout_without_moving_the_cursor() {
     assert_eq!(start.elapsed().as_secs(), 60);
     assert_eq!(
         error.to_string(),
-        "waited 60s for `never` on the console; its last lines:\n    first\n    \\x1b[31mlogin: "
+        "waited 60s for `never` on the console; its last lines:\n    first\n    login: "
     );
     log.wait_for("first", NOW).await.unwrap();
 }
@@ -81,10 +81,42 @@ async fn when_the_reader_panics() {
     assert!(matches!(
         error,
         Error::Ended {
-            ending: Ending::Stopped,
+            ending: Ending::Panicked,
             ..
         }
     ));
+    assert_eq!(error.last_lines(), ["one"]);
+}
+
+#[tokio::test]
+async fn with_a_panic_that_names_the_place_of_a_wrong_range() {
+    let (mut guest, log) = console();
+    print(&mut guest, "é").await;
+    for range in [0..1, 2..9] {
+        let wait = tokio::spawn({
+            let log = log.clone();
+            async move { log.wait_with("all", MINUTE, |_| Some(range.clone())).await }
+        });
+        let panic = wait.await.unwrap_err().into_panic();
+        let message = panic.downcast_ref::<String>().unwrap();
+        assert!(message.contains("giving_up.rs:"), "{message}");
+    }
+}
+
+/// A full-screen program draws without newlines.
+#[tokio::test]
+async fn with_lines_as_they_are_seen() {
+    let (mut guest, log) = console();
+    let screen = "\x1b[H\x1b[2J\x1b[1;1H\x1b[44m Install \x1b[0m".repeat(100);
+    print(&mut guest, format!("{screen}\n")).await;
+    let error = log.wait_for("never", NOW).await.unwrap_err();
+    let [line] = error.last_lines() else {
+        panic!("{error}")
+    };
+    assert!(
+        line.starts_with(" Install  Install ") && line.chars().count() <= 201,
+        "{line}"
+    );
 }
 
 #[tokio::test]

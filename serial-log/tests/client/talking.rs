@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use serial_log::{Error, SerialLog};
+use serial_log::{Error, MAX_LINE, SerialLog};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 use tokio_stream::StreamExt;
 
@@ -55,6 +55,34 @@ async fn the_console_is_read_without_a_handle() {
     let (mut guest, log) = console();
     drop(log);
     guest.write_all(&vec![b'\n'; 1 << 20]).await.unwrap();
+}
+
+/// Neither the end of the console nor the limit of a line's length adds to the text.
+#[tokio::test]
+async fn a_follower_gets_only_what_was_sent() {
+    let (mut guest, log) = console();
+    let mut follow = log.follow();
+    let sent = format!("one\n{}\nno end", "x".repeat(3 * MAX_LINE));
+    let feed = async {
+        guest.write_all(sent.as_bytes()).await.unwrap();
+        drop(guest);
+    };
+    let received = async {
+        let mut received = String::new();
+        while let Some(text) = follow.next().await {
+            received += &text;
+        }
+        received
+    };
+    let (received, ()) = tokio::join!(received, feed);
+    assert!(
+        received == sent,
+        "{} bytes of {}",
+        received.len(),
+        sent.len()
+    );
+    let from_start: Vec<String> = log.follow_from_start().collect().await;
+    assert!(from_start.concat() == sent);
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ pub(crate) fn cut<'a>(bytes: &'a [u8], cuts: &[Index]) -> Vec<&'a [u8]> {
 pub(crate) fn drain(codec: &mut LineCodec, buffer: &mut BytesMut, mut line: impl FnMut(String)) {
     while let Some(event) = codec.decode(buffer).unwrap() {
         match event {
-            Event::Line(text) => line(text),
+            Event::Line(text) | Event::Piece(text) => line(text),
             _ => assert!(!codec.partial().is_empty()),
         }
     }
@@ -44,7 +44,7 @@ pub(crate) fn lines<'a>(
     }
     while let Some(event) = codec.decode_eof(&mut buffer).unwrap() {
         match event {
-            Event::Line(line) => lines.push(line),
+            Event::Line(line) | Event::Piece(line) => lines.push(line),
             _ => panic!("only lines are expected at the end of the stream"),
         }
     }

@@ -117,6 +117,9 @@ fn shown(log: &SerialLog) -> Vec<String> {
     let panic = lines.iter().position(|line| line.contains(PANIC_BEGINS));
     lines[panic.map_or(last, |panic| panic.min(last))..]
         .iter()
-        .map(|line| serial_log::printable(line).into_owned())
+        .map(|line| (line, serial_log::excerpt(line)))
+        // Some lines have escape sequences only.
+        .filter(|(line, shown)| line.is_empty() || !shown.trim().is_empty())
+        .map(|(_, shown)| shown)
         .collect()
 }
