@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -22,9 +24,9 @@ pub enum Error {
         reason: String,
     },
     /// The arguments are neither a JSON object nor `null`, or are nested too deeply.
-    #[error(
-        "the arguments of the QMP command `{command}` must be a JSON object or null, not {seen}"
-    )]
+    ///
+    /// The message does not contain the command, so that callers can add context.
+    #[error("the arguments must be a JSON object or null, not {seen}")]
     BadArguments {
         /// The command.
         command: String,
@@ -59,6 +61,28 @@ pub enum Error {
         class: ErrorClass,
         /// The description, for humans.
         desc: String,
+    },
+    /// The result of a QMP command is not of the expected type.
+    #[error("unexpected result of the QMP command `{command}`: {seen}")]
+    UnexpectedResult {
+        /// The command.
+        command: String,
+        /// The beginning of the result, as JSON.
+        seen: String,
+        /// What is missing or wrong.
+        #[source]
+        source: Arc<serde_json::Error>,
+    },
+    /// A monitor's unix socket could not be used within the limit.
+    #[error("no connection to QEMU's monitor at {}, tried for {waited:?}", path.display())]
+    NoConnection {
+        /// The path of the socket.
+        path: PathBuf,
+        /// How long it was tried.
+        waited: Duration,
+        /// The last attempt's error.
+        #[source]
+        source: Arc<io::Error>,
     },
     /// The command prompted for a password, which is not supported. The prompt was
     /// answered with an empty line, so the monitor remains usable.
@@ -246,7 +270,7 @@ impl CloseReason {
 /// Maximum length of quoted text in an error, in bytes.
 const QUOTED: usize = 400;
 
-fn beginning(text: &str) -> &str {
+pub(crate) fn beginning(text: &str) -> &str {
     &text[..text.floor_char_boundary(QUOTED)]
 }
 

@@ -5,6 +5,7 @@ mod error;
 mod hmp;
 mod keys;
 mod qmp;
+mod unix_socket;
 
 pub use error::{Error, ErrorClass};
 pub use hmp::{Hmp, HmpCodec, HmpCommand, HmpEvent, MAX_COMMAND, MAX_REPLY};

@@ -78,6 +78,23 @@ async fn qmp() {
         (class, desc.as_str()),
         (&ErrorClass::DeviceNotFound, "Device 'nope' not found")
     );
+    // An error names the command once.
+    for (command, arguments, reason) in [
+        (
+            "query-nope",
+            Value::Null,
+            "The command query-nope has not been found (CommandNotFound)",
+        ),
+        (
+            "query-status",
+            json!(7),
+            "the arguments must be a JSON object or null, not 7",
+        ),
+    ] {
+        let error = vm.qmp(command, arguments).await.unwrap_err().to_string();
+        let expected = format!("systemd: QMP command `{command}`: {reason}");
+        assert_eq!(error, expected);
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,6 @@ use std::fs;
 use std::time::Duration;
 
 use qmp_mon::Qmp;
-use serde_json::Value;
 use tokio::time::timeout;
 
 /// The time limit of the query for the guest's state.
@@ -17,7 +16,7 @@ pub(super) async fn diagnose(pid: u32, qmp: Qmp) -> Option<String> {
             "QEMU is stopped by a signal (`kill -CONT {pid}` continues it)"
         ));
     }
-    let status = qmp.execute("query-status", Value::Null);
+    let status = qmp.query("query-status");
     match timeout(QUERY_LIMIT, status).await {
         Ok(Ok(status)) if status["running"] == true => None,
         Ok(Ok(status)) => {

@@ -89,11 +89,7 @@ impl<'a> Migration<'a> {
                 _ => {}
             }
         }
-        let reply = self
-            .instance
-            .qmp
-            .execute("query-migrate", Value::Null)
-            .await;
+        let reply = self.instance.qmp.query("query-migrate").await;
         let reply = reply.map_err(broken)?;
         let reason = reply["error-desc"]
             .as_str()

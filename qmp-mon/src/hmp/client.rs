@@ -1,6 +1,8 @@
 //! The client of the human monitor.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::path::Path;
+use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -11,7 +13,7 @@ use tokio_util::codec::Framed;
 use super::codec::{HmpCodec, HmpEvent, MAX_REPLY};
 use super::command::HmpCommand;
 use crate::error::{CloseReason, Ended};
-use crate::{Error, Version};
+use crate::{Error, Version, unix_socket};
 
 /// A handle of a human monitor. Clones share the connection.
 ///
@@ -68,6 +70,18 @@ impl Hmp {
             close_reason,
             version,
         })
+    }
+
+    /// Waits at most `limit` until QEMU has created the unix socket at `path`, then
+    /// [connects](Self::connect), within the same limit.
+    ///
+    /// # Errors
+    /// [`Error::NoConnection`], otherwise as [`connect`](Self::connect).
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the connection.
+    pub async fn connect_unix(path: impl AsRef<Path>, limit: Duration) -> Result<Self, Error> {
+        unix_socket::connect_unix(path.as_ref(), limit, Self::connect).await
     }
 
     /// QEMU's version, such as 7.2.22. HMP does not report the package.

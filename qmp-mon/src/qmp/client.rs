@@ -1,10 +1,13 @@
 //! The client of QMP.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -14,7 +17,8 @@ use super::codec::{MAX_LINE, QmpCodec};
 use super::events::Events;
 use super::message::{Event, Greeting, QmpCommand, QmpMessage};
 use crate::Error;
-use crate::error::{CloseReason, Ended};
+use crate::error::{CloseReason, Ended, beginning};
+use crate::unix_socket;
 
 /// How many events are buffered for each subscriber.
 const EVENT_BUFFER: usize = 1024;
@@ -91,6 +95,18 @@ impl Qmp {
         Ok(qmp)
     }
 
+    /// Waits at most `limit` until QEMU has created the unix socket at `path`, then
+    /// [connects](Self::connect), within the same limit.
+    ///
+    /// # Errors
+    /// [`Error::NoConnection`], otherwise as [`connect`](Self::connect).
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the connection.
+    pub async fn connect_unix(path: impl AsRef<Path>, limit: Duration) -> Result<Self, Error> {
+        unix_socket::connect_unix(path.as_ref(), limit, Self::connect).await
+    }
+
     /// QEMU's greeting.
     pub fn greeting(&self) -> &Greeting {
         &self.greeting
@@ -120,6 +136,52 @@ impl Qmp {
         };
         self.requests.send(request).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
+    }
+
+    /// Executes a command without arguments, such as `query-status`: see
+    /// [`execute`](Self::execute).
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute).
+    ///
+    /// # Cancel safety
+    /// As [`execute`](Self::execute).
+    pub async fn query(&self, command: &str) -> Result<Value, Error> {
+        self.execute(command, Value::Null).await
+    }
+
+    /// Executes a command whose result is a `T`: see [`execute`](Self::execute).
+    ///
+    /// ```no_run
+    /// #[derive(serde::Deserialize)]
+    /// struct Status {
+    ///     running: bool,
+    /// }
+    ///
+    /// # async fn example(qmp: qmp_mon::Qmp) -> Result<(), qmp_mon::Error> {
+    /// let status: Status = qmp.execute_as("query-status", serde_json::Value::Null).await?;
+    /// assert!(status.running);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::UnexpectedResult`] if the result is not a `T`, otherwise as
+    /// [`execute`](Self::execute).
+    ///
+    /// # Cancel safety
+    /// As [`execute`](Self::execute).
+    pub async fn execute_as<T: DeserializeOwned>(
+        &self,
+        command: &str,
+        arguments: Value,
+    ) -> Result<T, Error> {
+        let result = self.execute(command, arguments).await?;
+        T::deserialize(&result).map_err(|error| Error::UnexpectedResult {
+            command: command.to_owned(),
+            seen: beginning(&result.to_string()).to_owned(),
+            source: Arc::new(error),
+        })
     }
 
     /// Subscribes to events, from this call on (not from the first poll).

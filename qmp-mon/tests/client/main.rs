@@ -7,6 +7,7 @@ mod hmp;
 mod qmp;
 #[path = "../readline/mod.rs"]
 mod readline;
+mod unix_socket;
 
 use std::future::poll_fn;
 use std::pin::Pin;

@@ -118,6 +118,41 @@ async fn several_commands_in_flight_and_events_between() {
 }
 
 #[tokio::test]
+async fn typed_results() {
+    #[derive(Debug, serde::Deserialize)]
+    struct Status {
+        running: bool,
+    }
+    let (qmp, mut qemu) = connected().await;
+    let results = [
+        json!({"running": true, "status": "running"}),
+        json!({"status": 7}),
+        json!([1]),
+    ];
+    let replies = async {
+        for result in results {
+            let (_, arguments, id) = qemu.command().await;
+            assert_eq!(arguments, Value::Null);
+            qemu.returns(&id, result).await;
+        }
+    };
+    let requests = async {
+        let status: Status = qmp.execute_as("query-status", Value::Null).await.unwrap();
+        assert!(status.running);
+        let error = qmp
+            .execute_as::<Status>("query-status", Value::Null)
+            .await
+            .unwrap_err();
+        let text = error.to_string();
+        assert!(text.ends_with("`query-status`: {\"status\":7}"), "{text}");
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains("missing field `running`"), "{source}");
+        assert_eq!(qmp.query("query-cpus-fast").await.unwrap(), json!([1]));
+    };
+    tokio::join!(requests, replies);
+}
+
+#[tokio::test]
 async fn waiting_for_an_event_starts_with_the_call() {
     let (qmp, mut qemu) = connected().await;
     let reset = qmp.wait_for_event("RESET");
