@@ -12,6 +12,7 @@ mod nonce;
 mod port;
 mod quote;
 mod request;
+mod shared_shell;
 mod shell;
 
 pub use agent::AGENT;
@@ -23,4 +24,5 @@ pub use nonce::Nonce;
 pub use port::PORT;
 pub use quote::quote;
 pub use request::{Encoding, Request, Signal};
+pub use shared_shell::SharedShell;
 pub use shell::{MAX_OUTPUT, NotASession, Session, Shell, TerminalKind};

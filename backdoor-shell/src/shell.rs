@@ -32,6 +32,8 @@ use write_file::Upload;
 pub struct Shell<T> {
     link: Link<T>,
     stage: Stage,
+    /// The guest's shell announces itself.
+    greets: bool,
     in_flight: Option<InFlight>,
 }
 
@@ -64,8 +66,21 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         Self {
             link: Link::new(console),
             stage: Stage::Waiting,
+            greets: true,
             in_flight: None,
         }
+    }
+
+    /// Expects no [`GREETING`](crate::GREETING): the other end is a bash that already reads
+    /// commands, such as `bash --norc` in a container. [`connect`](Self::connect) sends the
+    /// agent at once.
+    ///
+    /// A restart of such a shell is not noticed, unless its line is closed.
+    #[must_use]
+    pub fn without_greeting(mut self) -> Self {
+        self.greets = false;
+        self.stage = Stage::Greeted;
+        self
     }
 
     /// Adds the host's end of a virtio port named [`PORT`](crate::PORT). The agent uses
@@ -80,15 +95,27 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         self
     }
 
-    /// Returns whether [`connect`](Self::connect) has finished and no restart of the
-    /// guest's shell has been noticed since. A shell that exits without output is only
-    /// noticed when it is used.
+    /// The stream of the console.
+    pub fn get_ref(&self) -> &T {
+        self.link.console()
+    }
+
+    /// The streams of the console and of the [port](Self::with_port). What has been
+    /// received but not returned is lost.
+    pub fn into_inner(self) -> (T, Option<T>) {
+        self.link.into_streams()
+    }
+
+    /// Returns whether [`connect`](Self::connect) has finished, and neither a restart of the
+    /// guest's shell nor the end of the connection has been noticed since. A shell that exits
+    /// without output is only noticed when it is used.
     pub fn is_connected(&self) -> bool {
-        matches!(self.stage, Stage::Ready(_))
+        matches!(self.stage, Stage::Ready(_)) && !self.link.is_closed()
     }
 
     /// Waits for the guest's [`GREETING`](crate::GREETING), passes each line from the guest to
-    /// `on_line` and prepares the guest's shell. Returns at once if already connected.
+    /// `on_line` and prepares the guest's shell. Returns at once if already connected. After
+    /// the connection was closed, a shell on another one is needed.
     ///
     /// There is no time limit: the caller decides how long a guest may take to boot.
     ///
@@ -98,6 +125,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     /// # Cancel safety
     /// Cancel safe: a later call continues where this one stopped.
     pub async fn connect(&mut self, mut on_line: impl FnMut(&str)) -> Result<(), Error> {
+        if self.link.is_closed() {
+            let doing = "connecting".to_owned();
+            return Err(Error::Closed { doing });
+        }
         while !self.is_connected() {
             if self.stage == Stage::Greeted {
                 let nonce = Nonce::random();
@@ -134,7 +165,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     /// Discards all that was meant for a shell that has exited: its successor might
     /// evaluate it as commands.
     fn reset(&mut self, stage: Stage) {
-        self.stage = stage;
+        self.stage = if self.greets { stage } else { Stage::Greeted };
         self.in_flight = None;
         self.link.reset();
     }

@@ -1,23 +1,14 @@
-//! How commands end with a real bash: at their time limit, by signals, with their shell.
+//! How commands end with a real bash: at their time limit and by signals.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod guest;
 
-use std::fmt::Display;
 use std::time::Duration;
 
-use backdoor_shell::{Command, Error, Exit};
+use backdoor_shell::{Command, Exit};
 
 use crate::guest::{AT_A_PORT, BACKDOOR, guest};
-
-/// A backdoor that is restarted by its service.
-const RESPAWNING: &str = "while true; do echo 'Spawning backdoor root shell...'; bash --norc; done";
-
-/// A command that kills the agent, and the job that would send the command's end.
-fn kill_with_job(agent: impl Display) -> String {
-    format!("read -r _ _ _ job _ </proc/$BASHPID/stat; kill -9 {agent} -- -$job")
-}
 
 #[tokio::test]
 async fn time_out_ends_the_command_and_keeps_its_output() {
@@ -148,15 +139,6 @@ async fn an_abandoned_command_is_stopped_by_the_next() {
     );
 }
 
-#[tokio::test]
-async fn shell_closed_during_a_command() {
-    let mut guest = guest(BACKDOOR).await;
-    let agent = guest.process.id().unwrap();
-    let error = guest.shell.run(kill_with_job(agent)).await.unwrap_err();
-    assert!(matches!(error, Error::Closed { .. }), "{error}");
-    assert!(error.to_string().contains("kill -9"), "{error}");
-}
-
 /// The end is sent by a process that none of these kills.
 #[tokio::test]
 async fn a_command_that_kills_its_own_processes_ends_at_once() {
@@ -224,58 +206,4 @@ async fn a_stopped_command_that_is_continued() {
     let script = "(sleep 0.2; kill -CONT $$) & echo some; kill -STOP $$; echo more; exit 3";
     let output = guest.shell.run(script).await.unwrap();
     assert_eq!((output.status(), &*output.text()), (3, "some\nmore\n"));
-}
-
-#[tokio::test]
-async fn shell_restarted_by_its_service() {
-    let mut guest = guest(RESPAWNING).await;
-    // Not `$$`, for which the command would get a new bash.
-    let inner = guest.shell.run("printf %s ${$#0}").await.unwrap().text();
-    let error = guest.shell.run(kill_with_job(inner)).await.unwrap_err();
-    assert!(matches!(error, Error::Restarted { .. }), "{error}");
-    assert!(matches!(
-        guest.shell.run("true").await,
-        Err(Error::NotConnected)
-    ));
-    guest.shell.connect(|_| ()).await.unwrap();
-    assert_eq!(guest.shell.run("echo back").await.unwrap().text(), "back\n");
-}
-
-/// The greeting of the new shell follows incomplete base64.
-#[tokio::test]
-async fn shell_restarted_during_output() {
-    let mut guest = guest(RESPAWNING).await;
-    let inner = guest.shell.run("printf %s ${$#0}").await.unwrap().text();
-    // More than a pipe's capacity, so that the encoder still runs.
-    let output = format!("head -c 200000 /dev/zero; {}", kill_with_job(inner));
-    let error = guest.shell.run(output).await.unwrap_err();
-    assert!(matches!(error, Error::Restarted { .. }), "{error}");
-    guest.shell.connect(|_| ()).await.unwrap();
-    assert_eq!(guest.shell.run("echo back").await.unwrap().text(), "back\n");
-}
-
-/// The job of a command whose agent was killed writes to the line of the next one.
-#[tokio::test]
-async fn a_job_of_an_earlier_agent_does_not_damage_later_output() {
-    let mut guest = guest(RESPAWNING).await;
-    for earlier in [
-        "sleep 0.3",
-        "sleep 0.3; echo late",
-        "while echo flood; do sleep 0.05; done",
-    ] {
-        let agent = guest.shell.run("printf %s ${$#0}").await.unwrap().text();
-        let abandoned = guest.shell.run(format!("echo some >&2; {earlier}"));
-        tokio::time::timeout(Duration::from_millis(100), abandoned)
-            .await
-            .unwrap_err();
-        guest.shell.disconnect();
-        std::process::Command::new("kill")
-            .args(["-9", &agent])
-            .status()
-            .unwrap();
-        guest.shell.connect(|_| ()).await.unwrap();
-        let long = "for i in {1..20}; do head -c 20000 /dev/zero; sleep 0.05; done";
-        let output = guest.shell.run(long).await.unwrap();
-        assert_eq!(output.stdout, vec![0; 400_000], "{earlier}");
-    }
 }

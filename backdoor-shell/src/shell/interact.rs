@@ -82,7 +82,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         W: AsyncWrite + Unpin,
     {
         let doing = "using it interactively";
-        let session = self.finish_abandoned().await?;
+        let session = self.finish_abandoned(doing).await?;
         if self.link.free_console().is_none() {
             return Err(Error::NoTerminal);
         }

@@ -23,6 +23,8 @@ pub(super) struct Link<T> {
     port: Option<Framed<T, ShellCodec>>,
     /// Where the agent reads and writes, or will.
     agent: Line,
+    /// The other end has closed a line, or a line has failed.
+    is_closed: bool,
 }
 
 /// Which line.
@@ -38,7 +40,28 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Link<T> {
             console: framed(console),
             port: None,
             agent: Line::Console,
+            is_closed: false,
         }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// The stream of the console.
+    pub(super) fn console(&self) -> &T {
+        self.console.get_ref()
+    }
+
+    /// The streams of the console and of the port.
+    pub(super) fn into_streams(self) -> (T, Option<T>) {
+        (self.console.into_inner(), self.port.map(Framed::into_inner))
+    }
+
+    /// Converts an error of a line, which is of no use any more.
+    fn failed(&mut self, error: io::Error, doing: &str) -> Error {
+        self.is_closed = true;
+        io_error(error, doing)
     }
 
     pub(super) fn set_port(&mut self, port: T) {
@@ -80,7 +103,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Link<T> {
         doing: &str,
     ) -> Result<(), Error> {
         match before(deadline, self.agent_line().send(request)).await {
-            Some(Err(error)) => Err(io_error(error, doing)),
+            Some(Err(error)) => Err(self.failed(error, doing)),
             Some(Ok(())) | None => Ok(()),
         }
     }
@@ -92,11 +115,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Link<T> {
 
     pub(super) async fn flush(&mut self, doing: &str) -> Result<(), Error> {
         let flushed = self.agent_line().flush().await;
-        flushed.map_err(|error| io_error(error, doing))
+        flushed.map_err(|error| self.failed(error, doing))
     }
 
-    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.agent_line().poll_flush_unpin(cx)
+    pub(super) fn poll_flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        doing: impl FnOnce() -> String,
+    ) -> Poll<Result<(), Error>> {
+        let flushed = self.agent_line().poll_flush_unpin(cx);
+        flushed.map_err(|error| self.failed(error, &doing()))
     }
 
     pub(super) fn is_flushed(&mut self) -> bool {
@@ -132,8 +160,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Link<T> {
         };
         Poll::Ready(match next {
             Some(Ok(event)) => Ok((line, event)),
-            Some(Err(error)) => Err(io_error(error, &doing())),
-            None => Err(Error::Closed { doing: doing() }),
+            Some(Err(error)) => Err(self.failed(error, &doing())),
+            None => Err(self.failed(io::ErrorKind::BrokenPipe.into(), &doing())),
         })
     }
 

@@ -18,6 +18,16 @@ const TERM_GRACE: Duration = Duration::from_secs(2);
 /// How long the guest may take to report a command's end after SIGKILL.
 const KILL_GRACE: Duration = Duration::from_secs(10);
 
+/// A command whose end has not arrived yet.
+#[derive(Clone, Copy)]
+struct Running<'a> {
+    nonce: Nonce,
+    /// Its script.
+    command: &'a str,
+    /// The operation in progress, for errors.
+    doing: &'a str,
+}
+
 /// The longest list of processes that is accepted from the guest, in bytes.
 const MAX_HOLDERS: usize = 4096;
 
@@ -67,7 +77,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
                 command: script.replace('\0', "\\0"),
             });
         }
-        let session = self.finish_abandoned().await?;
+        let doing = format!("running `{script}`");
+        let session = self.finish_abandoned(&doing).await?;
 
         let deadline = command
             .time_limit()
@@ -78,11 +89,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
             nonce,
             script,
         };
-        self.link.send(request, deadline, script).await?;
-        if let Some(status) = self.follow(nonce, script, deadline, writer).await? {
+        self.link.send(request, deadline, &doing).await?;
+        let running = Running {
+            nonce,
+            command: script,
+            doing: &doing,
+        };
+        if let Some(status) = self.follow(running, deadline, writer).await? {
             return Ok(Exit::Status(status));
         }
-        self.stop(session, nonce, script, writer).await?;
+        self.stop(session, running, writer).await?;
         Ok(match self.output_holders(session).await {
             Some(by) => Exit::OutputHeld { by },
             None => Exit::TimedOut,
@@ -103,8 +119,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         let bytes = Vec::new();
         let limit = MAX_HOLDERS;
         let mut text = Limited { bytes, limit };
-        self.link.send(request, deadline, script).await.ok()?;
-        self.follow(nonce, script, deadline, &mut text).await.ok()?;
+        let running = Running {
+            nonce,
+            command: script,
+            doing: "asking for processes",
+        };
+        self.link
+            .send(request, deadline, running.doing)
+            .await
+            .ok()?;
+        self.follow(running, deadline, &mut text).await.ok()?;
         let text = String::from_utf8_lossy(&text.bytes);
         (!text.is_empty()).then(|| text.into_owned())
     }
@@ -118,18 +142,27 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     }
 
     /// Stops what a dropped future has left running in the guest. Returns the session.
-    pub(super) async fn finish_abandoned(&mut self) -> Result<Nonce, Error> {
+    /// Errors name what the caller is `doing`.
+    pub(super) async fn finish_abandoned(&mut self, doing: &str) -> Result<Nonce, Error> {
+        if self.link.is_closed() {
+            let doing = doing.to_owned();
+            return Err(Error::Closed { doing });
+        }
         let Stage::Ready(session) = self.stage else {
             return Err(Error::NotConnected);
         };
         match self.in_flight {
             None => {}
             Some(InFlight::Command { nonce, .. }) => {
+                let abandoned = Running {
+                    nonce,
+                    command: "an earlier command",
+                    doing,
+                };
                 let writer = &mut tokio::io::sink();
-                self.stop(session, nonce, "an abandoned command", writer)
-                    .await?;
+                self.stop(session, abandoned, writer).await?;
             }
-            Some(InFlight::Upload(upload)) => self.finish_upload(upload).await?,
+            Some(InFlight::Upload(upload)) => self.finish_upload(upload, doing).await?,
         }
         Ok(session)
     }
@@ -138,8 +171,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     async fn stop<W>(
         &mut self,
         session: Nonce,
-        nonce: Nonce,
-        command: &str,
+        running: Running<'_>,
         writer: &mut W,
     ) -> Result<(), Error>
     where
@@ -149,11 +181,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
             let deadline = Some(Instant::now() + grace);
             let request = Request::Stop {
                 session,
-                nonce,
+                nonce: running.nonce,
                 signal,
             };
-            self.link.send(request, deadline, command).await?;
-            match self.follow(nonce, command, deadline, writer).await {
+            self.link.send(request, deadline, running.doing).await?;
+            match self.follow(running, deadline, writer).await {
                 Ok(None) => {}
                 // The output of a killed command may well be incomplete.
                 Ok(Some(_)) | Err(Error::Encoder { .. } | Error::Damaged { .. }) => return Ok(()),
@@ -167,21 +199,25 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     /// deadline.
     async fn follow<W>(
         &mut self,
-        nonce: Nonce,
-        command: &str,
+        running: Running<'_>,
         deadline: Option<Instant>,
         writer: &mut W,
     ) -> Result<Option<i32>, Error>
     where
         W: AsyncWrite + Unpin,
     {
+        let Running {
+            nonce,
+            command,
+            doing,
+        } = running;
         loop {
             // Only waiting is limited: what has arrived is written completely.
-            let Some(event) = before(deadline, self.link.event(command)).await else {
+            let Some(event) = before(deadline, self.link.event(doing)).await else {
                 return Ok(None);
             };
             let (_, event) = event?;
-            self.check_restart(&event, || format!("running `{command}`"))?;
+            self.check_restart(&event, || doing.to_owned())?;
             match event {
                 Event::Output(id, bytes) if id == nonce && !self.is_damaged() => {
                     let written = writer.write_all(&bytes).await;

@@ -29,7 +29,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     /// # Cancel safety
     /// Cancel safe: the next call continues where this one stopped.
     pub async fn suspend(&mut self) -> Result<Session, Error> {
-        let nonce = self.finish_abandoned().await?;
+        let nonce = self.finish_abandoned("suspending it").await?;
         let line = self.link.line();
         Ok(Session { nonce, line })
     }

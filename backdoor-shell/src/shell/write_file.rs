@@ -12,7 +12,6 @@ use tokio::time::timeout;
 
 use super::link::Line;
 use super::{InFlight, Shell};
-use crate::error::io_error;
 use crate::{Encoding, Error, Event, Nonce, Request};
 
 /// How many bytes of a file are sent at once. Each piece takes the guest one to three
@@ -41,6 +40,8 @@ pub(super) struct Upload {
 struct Answer<'a> {
     path: &'a [u8],
     nonce: Nonce,
+    /// The operation in progress, for errors.
+    doing: String,
     reason: Vec<u8>,
     status: Option<i32>,
 }
@@ -76,10 +77,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
                 path: String::from_utf8_lossy(path).replace('\0', "\\0"),
             });
         }
-        let session = self.finish_abandoned().await?;
+        let doing = format!("writing {}", String::from_utf8_lossy(path));
+        let session = self.finish_abandoned(&doing).await?;
 
         let upload = self.start_upload(session, path);
-        let mut answer = Answer::new(path, upload.nonce);
+        let mut answer = Answer::new(path, upload.nonce, doing);
         self.until_ready(&mut answer).await?;
         let (written, read) = self.send_pieces(upload, reader, &mut answer).await?;
         self.end_upload(&mut answer).await?;
@@ -96,9 +98,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         }
     }
 
-    /// Ends the file of a dropped future.
-    pub(super) async fn finish_upload(&mut self, upload: Upload) -> Result<(), Error> {
-        let mut answer = Answer::new(b"an abandoned file", upload.nonce);
+    /// Ends the file of a dropped future, for the sake of `doing`.
+    pub(super) async fn finish_upload(&mut self, upload: Upload, doing: &str) -> Result<(), Error> {
+        let mut answer = Answer::new(b"", upload.nonce, doing.to_owned());
         timeout(END_GRACE, self.end_upload(&mut answer))
             .await
             .unwrap_or(Err(Error::Unresponsive { after: END_GRACE }))
@@ -227,8 +229,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         cx: &mut Context<'_>,
         answer: &mut Answer<'_>,
     ) -> Poll<Result<(), Error>> {
-        if let Poll::Ready(Err(error)) = self.link.poll_flush(cx) {
-            return Poll::Ready(Err(io_error(error, &answer.doing())));
+        if let Poll::Ready(Err(error)) = self.link.poll_flush(cx, || answer.doing()) {
+            return Poll::Ready(Err(error));
         }
         let (_, event) = ready!(self.link.poll_event(cx, || answer.doing()))?;
         self.check_restart(&event, || answer.doing())?;
@@ -271,10 +273,11 @@ impl Upload {
 }
 
 impl<'a> Answer<'a> {
-    fn new(path: &'a [u8], nonce: Nonce) -> Self {
+    fn new(path: &'a [u8], nonce: Nonce, doing: String) -> Self {
         Self {
             path,
             nonce,
+            doing,
             reason: Vec::new(),
             status: None,
         }
@@ -298,6 +301,6 @@ impl<'a> Answer<'a> {
     }
 
     fn doing(&self) -> String {
-        format!("writing {}", self.path())
+        self.doing.clone()
     }
 }
