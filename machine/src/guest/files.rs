@@ -203,9 +203,24 @@ impl Guest {
     /// [`TimedOut`](ErrorKind::TimedOut) with a listing of its nearest existing parent
     /// directory.
     pub async fn wait_for_file(&self, path: &str) -> Result<()> {
+        self.wait_for_path(path, "").await
+    }
+
+    /// The same for a word of the shell, which expands it as `test -e WORD` does: a path in
+    /// quotes, with `~`, a pattern or a variable. A path that exists as it is written is
+    /// found, too.
+    ///
+    /// # Errors
+    /// As [`wait_for_file`](Self::wait_for_file).
+    pub async fn wait_for_file_word(&self, word: &str) -> Result<()> {
+        self.wait_for_path(word, word).await
+    }
+
+    async fn wait_for_path(&self, path: &str, word: &str) -> Result<()> {
         let doing = "waiting for a file";
         let what = format!("file {path}");
-        let script = self.script(doing).set("path", path)?.append(FILE_EXISTS);
+        let script = self.script(doing).set("path", path)?.set("word", word)?;
+        let script = script.append(FILE_EXISTS);
         match self.wait_in_guest(&what, script, "it does not exist").await {
             Err(error) if error.is_timeout() => {
                 let list = self.script(doing).set("path", path)?.append(LIST_NEAREST);

@@ -30,9 +30,9 @@ impl Machine {
         })
     }
 
-    fn wait_for_file(&self, py: Python<'_>, path: &str, timeout: TimeLimit) -> PyResult<()> {
+    fn wait_for_file(&self, py: Python<'_>, word: &str, timeout: TimeLimit) -> PyResult<()> {
         self.wait(py, async |vm| {
-            vm.within(timeout.0).wait_for_file(path).await
+            vm.within(timeout.0).wait_for_file_word(word).await
         })
     }
 }
