@@ -138,12 +138,13 @@ __vm_put() {
             status=$code
             exec 6>/dev/null
             reason=${reason%%$'\n'*} # without dd's statistics
-            ((code == 127)) && reason='dd, cat or base64 is not installed'
+            ((code == 127)) && reason="dd${2:+, cat or base64} is not installed"
             printf '\n@t %s %s\n' "$1" "${reason##*: }"
         fi
     done
     exec 6>&-
-    printf '\n@t %s dd is not installed, or was killed\n@e %s 127 0\n' "$1" "$1"
+    ((status)) || printf '\n@t %s dd is not installed, or was killed\n' "$1"
+    printf '\n@e %s 127 0\n' "$1"
 }
 
 __vm_take() {
