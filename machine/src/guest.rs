@@ -4,6 +4,7 @@ mod commands;
 mod conditions;
 mod console;
 pub(crate) mod console_watch;
+pub(crate) mod copy_dir;
 mod evidence;
 mod files;
 pub(crate) mod identity;
@@ -16,7 +17,6 @@ pub(crate) mod parse;
 pub(crate) mod poll;
 mod ports;
 pub(crate) mod script;
-mod shared_dir;
 pub(crate) mod shell_gate;
 mod step;
 mod systemctl;
@@ -177,7 +177,11 @@ impl Guest {
         self.shared.state.path()
     }
 
-    /// The host's side of the directory shared with the guest.
+    /// The host's side of the directory that all machines with this
+    /// [directory for state](crate::Builder::tmp_dir) share, at `/tmp/shared` in guests.
+    ///
+    /// Other users of the host can't access it, so in a guest only root can, unless it
+    /// makes the directory accessible (`chmod`, which also affects the host).
     pub fn shared_dir(&self) -> &Path {
         self.shared.state.shared()
     }

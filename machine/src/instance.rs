@@ -23,7 +23,7 @@ use qmp_mon::{EventHistory, Hmp, Qmp};
 
 use crate::guest::{Guest, Running};
 
-pub(crate) use self::arguments::connections;
+pub(crate) use self::arguments::{connections, copies};
 pub(crate) use self::launch::Launch;
 pub(crate) use self::monitors::{Ask, monitor_error, refusal};
 

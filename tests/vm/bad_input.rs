@@ -143,6 +143,15 @@ fn state_directory_in_use() {
     );
 }
 
+#[test]
+fn invalid_names() {
+    for name in ["-rf", "<b>", "x y", "a,b", ".", "a/b", ""] {
+        let error = builder("minimal").name(name).build().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Name { .. }), "{error}");
+        assert_eq!(error.to_string().lines().count(), 1, "{error}");
+    }
+}
+
 #[tokio::test]
 async fn command_with_a_nul() {
     let vm = fresh("systemd").await;

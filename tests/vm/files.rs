@@ -1,3 +1,7 @@
+/// The directory through which files are copied.
+mod directory;
+/// What the errors of copies name.
+mod errors;
 /// Copies that fail, and files that are left out.
 mod refused;
 
@@ -6,7 +10,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
-use machine::{ErrorKind, Machine, quote};
+use machine::{Machine, quote};
 use sha2::{Digest as _, Sha256};
 use vm_tests::{fresh, fresh_with};
 
@@ -126,7 +130,7 @@ async fn directories_into_the_guest_and_back() {
 }
 
 fn assert_share_is_empty(vm: &Machine) {
-    let left = fs::read_dir(vm.shared_dir()).unwrap().count();
+    let left = fs::read_dir(vm.state_dir().join("copies")).unwrap().count();
     assert_eq!(left, 0, "the share is not empty");
 }
 
@@ -201,7 +205,6 @@ async fn a_copy_has_the_requested_name() {
     assert_eq!(copies, expected);
 }
 
-/// With busybox's find and cp.
 #[tokio::test]
 async fn copies_through_the_shell() {
     let host = tempfile::tempdir().unwrap();
@@ -260,28 +263,6 @@ async fn file_names_may_have_any_character() {
         assert_eq!(content, name);
     }
     assert_eq!(vm.succeed("ls -q shell | wc -l").await.unwrap(), "5\n");
-}
-
-#[tokio::test]
-async fn the_share_is_mounted_on_demand() {
-    let vm = fresh("systemd").await;
-    vm.succeed("systemctl stop tmp-shared.automount; modprobe -r 9p; rmdir /tmp/shared")
-        .await
-        .unwrap();
-    vm.copy_from_host("/etc/passwd", "/root/passwd")
-        .await
-        .unwrap();
-    let text = fs::read_to_string("/etc/passwd").unwrap();
-    assert_eq!(vm.succeed("cat /root/passwd").await.unwrap(), text);
-    // A guest that can't mount the share.
-    vm.succeed("umount /tmp/shared; modprobe -r 9p; mv /lib/modules /lib/gone")
-        .await
-        .unwrap();
-    let error = vm
-        .copy_from_host("/etc/passwd", "/root/passwd")
-        .await
-        .unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Share { .. }), "{error}");
 }
 
 #[tokio::test]

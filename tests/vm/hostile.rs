@@ -1,7 +1,7 @@
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use machine::{ErrorKind, ExitReason, Machine};
@@ -30,6 +30,11 @@ const NUMBERS: &str = r"read -r _ _ _ parent _ </proc/$BASHPID/stat
         dd if=/proc/$parent/mem bs=4096 skip=$begin count=$((end - begin)) 2>/dev/null |
             tr -c '[:alnum:]' '\n' | grep -xE '[0-9a-f]{16}' | sort -u
     )";
+
+/// The host's directory through which files are copied.
+fn copies(vm: &Machine) -> PathBuf {
+    vm.state_dir().join("copies")
+}
 
 async fn assert_in_sync(vm: &Machine) {
     assert_eq!(vm.succeed("echo right").await.unwrap(), "right\n");
@@ -205,7 +210,7 @@ async fn a_share_with_special_files() {
     let huge = copied(b"huge").unwrap();
     assert_eq!((huge.len(), huge.blocks()), (1 << 40, 0));
     assert_eq!(fs::read_dir(out.join("many")).unwrap().count(), 2_000);
-    let left = fs::read_dir(vm.shared_dir()).unwrap().count();
+    let left = fs::read_dir(copies(&vm)).unwrap().count();
     assert_eq!(left, 0, "the share is not empty");
 }
 
@@ -245,7 +250,7 @@ async fn a_copy_that_hangs_times_out() {
         assert!(message.contains("waited "), "{message}");
     }
     assert_in_sync(&vm).await;
-    assert_eq!(fs::read_dir(vm.shared_dir()).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(copies(&vm)).unwrap().count(), 0);
 }
 
 /// A directory for a million small files: in memory, if the host has room there.
@@ -264,7 +269,7 @@ fn roomy_tempdir() -> tempfile::TempDir {
 async fn a_million_files_in_the_share() {
     const MILLION: usize = 1_000_000;
     let host = roomy_tempdir();
-    let vm = fresh_with_cp(host.path(), r#"mv /tmp/shared/many "$target""#).await;
+    let vm = fresh_with_cp(host.path(), r#"mv /run/vmwright/copies/many "$target""#).await;
     // Setting their modes would take too long as well, so `chmod` does nothing.
     vm.succeed(
         "printf '#!/bin/bash\n' >/tmp/idle; chmod +x /tmp/idle
@@ -272,7 +277,7 @@ async fn a_million_files_in_the_share() {
     )
     .await
     .unwrap();
-    let many = vm.shared_dir().join("many");
+    let many = copies(&vm).join("many");
     fs::create_dir(&many).unwrap();
     for number in 0..MILLION {
         fs::File::create(many.join(number.to_string())).unwrap();
@@ -283,7 +288,7 @@ async fn a_million_files_in_the_share() {
     let grown = peak_memory().saturating_sub(before);
     assert!(grown < BOUND, "{grown} KiB more");
     assert_eq!(fs::read_dir(out).unwrap().count(), MILLION);
-    assert_eq!(fs::read_dir(vm.shared_dir()).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(copies(&vm)).unwrap().count(), 0);
 }
 
 /// The guest replaces the directory of a copy before the host reads it.
@@ -310,7 +315,7 @@ async fn a_share_replaced_by_a_link() {
     let kept = fs::read_to_string(victim.join("thing")).unwrap();
     assert_eq!(kept, "the host's");
     assert_eq!(victim.metadata().unwrap().mode() & 0o777, 0o755);
-    assert_eq!(fs::read_dir(vm.shared_dir()).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(copies(&vm)).unwrap().count(), 0);
 }
 
 #[tokio::test]
@@ -322,21 +327,56 @@ async fn an_abandoned_copy_leaves_no_files() {
         out = vm.copy_from_machine("/root/thing", "") => panic!("{out:?}"),
         started = vm.wait_for_console_text("started") => drop(started.unwrap()),
     }
-    let share = vm.shared_dir().to_owned();
+    let share = copies(&vm);
     assert_eq!(fs::read_dir(&share).unwrap().count(), 1);
     drop(vm);
-    assert_eq!(fs::read_dir(&share).unwrap().count(), 0);
+    assert!(!share.exists());
 }
 
 #[tokio::test]
 async fn a_deep_share_is_removed_with_its_machine() {
     let vm = fresh("systemd").await;
-    let deep = "printf -v deep d/%.0s {1..100}; cd /tmp/shared; mkdir -p $deep";
+    vm.copy_from_host("/etc/hosts", "/root").await.unwrap();
+    let deep = "printf -v deep d/%.0s {1..100}; cd /run/vmwright/copies; mkdir -p $deep";
     vm.succeed(deep).await.unwrap();
-    let share = vm.shared_dir().to_owned();
+    let share = copies(&vm);
     assert!(share.join("d/".repeat(100)).exists());
     drop(vm);
-    assert!(!share.parent().unwrap().exists());
+    assert!(!share.exists());
+}
+
+#[tokio::test]
+async fn another_machine_can_not_change_a_copy() {
+    let host = tempfile::tempdir().unwrap();
+    let dir = host.path();
+    let machine = |name: &'static str| {
+        fresh_with("systemd", move |builder| {
+            builder.tmp_dir(dir).out_dir(dir).name(name)
+        })
+    };
+    let (good, evil) = tokio::join!(machine("good"), machine("evil"));
+    assert_eq!(good.shared_dir(), evil.shared_dir());
+    evil.succeed(
+        "(while :; do
+            for file in /tmp/shared/{,*/,*/*/}*; do
+                [[ ! -f $file ]] || echo evil >$file
+            done
+        done) >&2 &",
+    )
+    .await
+    .unwrap();
+    let source = dir.join("source");
+    fs::write(&source, "good\n".repeat(100_000)).unwrap();
+    for _ in 0..10 {
+        good.copy_from_host(&source, "/root/copy").await.unwrap();
+        let copy = good.copy_from_machine("/root/copy", "").await.unwrap();
+        assert!(fs::read(&copy).unwrap() == fs::read(&source).unwrap());
+    }
+    // Scripts may exchange files by the other directory.
+    fs::write(good.shared_dir().join("file"), "good").unwrap();
+    good.wait_until_succeeds("[[ $(</tmp/shared/file) == evil ]]")
+        .await
+        .unwrap();
 }
 
 /// Any program can print the last line of a kernel that has panicked. Meanwhile the guest is

@@ -20,9 +20,10 @@ use crate::unit::Unit;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The machine's name can't be part of a file name.
+    /// The machine's name can't be that of a directory, a variable or a host.
     #[error(
-        "{name:?} can't name a machine: a name is not empty, begins with no dot and has no `/`"
+        "{name:?} can't name a machine: a name has letters, digits, `_`, `-` and `.`, and \
+         begins with a letter, a digit or `_`"
     )]
     Name {
         /// The name.
@@ -201,7 +202,7 @@ pub enum ErrorKind {
         wanted: String,
     },
     /// A file of the host could not be read or written.
-    #[error("can't copy the host's {}", path.display())]
+    #[error("can't read or write the host's {}", path.display())]
     HostFile {
         /// Its path.
         path: PathBuf,
@@ -218,11 +219,10 @@ pub enum ErrorKind {
         /// What the guest's programs printed.
         output: Vec<String>,
     },
-    /// The guest can't mount the directory shared with the host.
+    /// The guest can't mount the host's directory for copies.
     #[error(
-        "the host's directory can't be shared with the guest at /tmp/shared; does its kernel \
-         know 9p, and has the machine `-virtfs …,mount_tag=shared`? \
-         (`copy_from_host_via_shell` does without)"
+        "the host's directory for copies can't be mounted at /run/vmwright/copies in the \
+         guest; do its kernel and QEMU know 9p? (`copy_from_host_via_shell` does without)"
     )]
     Share {
         /// What the guest's programs printed.

@@ -5,6 +5,10 @@
 # output.
 # shellcheck disable=SC2154 # assigned by the caller
 [[ $source == /* ]] || source=./$source
+if [[ -e $source && ! -d $source && ! -f $source ]]; then
+    echo "$source is neither a file nor a directory"
+    exit 1
+fi
 if [[ -d $source ]]; then
     special=$(
         cd -- "$source" || exit

@@ -8,7 +8,7 @@ use backdoor_shell::Exit;
 use tokio::time::timeout;
 
 use super::Guest;
-use super::shared_dir::{COPY, MODES};
+use super::copy_dir::{COPY, MODES};
 use crate::error::{Error, ErrorKind, Result, tail};
 use crate::host::guest_tree::LeftOut;
 
@@ -34,7 +34,8 @@ fn special_files<'a>(printed: &'a str, target: &str) -> impl Iterator<Item = &'a
 /// Paths in the guest may hold anything but NUL: they are quoted.
 impl Guest {
     /// Copies a file or directory of the host to `target` in the guest, or into it if that
-    /// is a directory, through the shared directory, which is mounted if necessary.
+    /// is a directory: through a directory that the host shares with this guest alone,
+    /// mounted at `/run/vmwright/copies` by the first copy.
     ///
     /// The permissions are kept, the owner is root. Parent directories are created.
     /// Symbolic links in a directory are followed.
@@ -50,7 +51,7 @@ impl Guest {
             let real = real.map_err(|error| self.host_file(source, error))?;
             // Only a path that ends in `..` has no file name.
             let name = self.file_name(source.file_name().map_or(&*real, |_| source))?;
-            self.through_share(async |transfer| {
+            self.through_copy_dir(async |transfer| {
                 self.host_half(source, transfer.copy_in(&real)).await?;
                 let script = self
                     .script(COPYING)
@@ -146,7 +147,7 @@ impl Guest {
         self.step(&step, async {
             let name = self.file_name(Path::new(source))?;
             let target = self.out_dir().join(target_dir).join(&name);
-            let omitted = self.through_share(async |transfer| {
+            let omitted = self.through_copy_dir(async |transfer| {
                 let in_share = transfer.guest_path(&name);
                 let script = self
                     .script(COPYING)
@@ -256,11 +257,12 @@ impl Guest {
     }
 
     fn file_name(&self, path: &Path) -> Result<String> {
-        let name = path.file_name().and_then(|name| name.to_str());
-        name.map(str::to_owned).ok_or_else(|| {
-            let reason = format!("{} does not end in the name of a file", path.display());
-            self.bad_argument(COPYING, reason)
-        })
+        let wrong = match path.file_name().map(|name| name.to_str()) {
+            Some(Some(name)) => return Ok(name.to_owned()),
+            Some(None) => "ends in a name that is not UTF-8",
+            None => "does not end in the name of a file",
+        };
+        Err(self.bad_argument(COPYING, format!("{} {wrong}", path.display())))
     }
 
     pub(super) fn host_file(&self, path: &Path, source: io::Error) -> Error {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Guest;
+use super::copy_dir::MOUNT_TAG;
 use super::parse::mounts::mounts;
 use crate::error::{ErrorKind, Result};
 
@@ -20,8 +21,11 @@ impl Guest {
     /// # Errors
     /// [`NotSavable`](ErrorKind::NotSavable) with the directory that stays mounted.
     pub(crate) async fn unmount_shares(&self) -> Result<Vec<Mount>> {
-        let script = self.script("unmounting shares");
-        let script = script.append(include_str!("unmount_shares.sh")).into_text();
+        let script = self
+            .script("unmounting shares")
+            .set("on_demand", MOUNT_TAG)?
+            .append(include_str!("unmount_shares.sh"))
+            .into_text();
         let output = self.execute(script).await?;
         if output.success() {
             return Ok(mounts(&output.text()));

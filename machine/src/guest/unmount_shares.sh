@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Unmounts all 9p shares and prints them as /proc/mounts does, but for those that an
-# automount mounts again. If one can't be unmounted, mounts the others again and prints
-# its directory.
+# automount mounts again, or the next copy: $on_demand. If one can't be unmounted, mounts
+# the others again and prints its directory.
+# shellcheck disable=SC2154 # assigned by the caller
 unmounted=()
 while read -r source dir type options _; do
     [[ $type == 9p ]] || continue
@@ -13,7 +14,9 @@ while read -r source dir type options _; do
         echo "$dir"
         exit 1
     fi
-    [[ $(</proc/mounts) != *" $escaped autofs "* ]] || continue
+    if [[ $source == "$on_demand" || $(</proc/mounts) == *" $escaped autofs "* ]]; then
+        continue
+    fi
     unmounted+=("$(printf %b "$source")" "$dir" "$options")
     echo "$source $escaped $type $options"
 done </proc/mounts

@@ -118,7 +118,13 @@ pub(crate) fn write_modes(modes: &Modes, dir: &Path, name: &Path, task: &Task) -
 pub(crate) fn copy_out(dir: &Path, name: &Path, target: &Path, task: &Task) -> io::Result<LeftOut> {
     let guest = GuestDir::open(dir, task)?;
     if let Some(parent) = target.parent() {
-        fs::create_dir_all(parent)?;
+        fs::create_dir_all(parent).map_err(|error| {
+            let what = format!(
+                "the directory {} can't be created: {error}",
+                parent.display()
+            );
+            io::Error::new(error.kind(), what)
+        })?;
     }
     let entry = guest.open_path(name)?;
     match file_type(&entry)? {

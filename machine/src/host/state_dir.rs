@@ -11,7 +11,6 @@ use crate::error::ErrorKind;
 use crate::host::guest_tree::{self, Task};
 use crate::host::orphan_cleanup::OrphanCleanup;
 use crate::host::tmp_dir::TmpDir;
-use crate::sync::Mutex;
 
 /// A Unix socket's path may have 107 bytes and a NUL (unix(7), `sun_path`).
 const MAX_SOCKET_PATH: usize = 107;
@@ -19,17 +18,17 @@ const MAX_SOCKET_PATH: usize = 107;
 /// Where a machine keeps its state: disk, sockets, console log.
 ///
 /// It is `TMP/vm-state-NAME`, locked against a second driver. It is removed on drop, or when
-/// this process is killed, unless the state is kept. `TMP/shared-xchg` is shared with the
-/// guests of all machines in `TMP`, and removed with `TMP`. Sockets are in the state
-/// directory, or in a directory of their own if its path is too long for them.
+/// this process is killed, unless the state is kept. `copies` in it is shared with this
+/// machine's guest alone. `TMP/shared-xchg` is shared with the guests of all machines in
+/// `TMP`, and removed with `TMP`. Sockets are in the state directory, or in a directory of
+/// their own if its path is too long for them.
 #[derive(Debug)]
 pub(crate) struct StateDir {
     path: PathBuf,
     shared: PathBuf,
+    copies: PathBuf,
     sockets: SocketDir,
     keep: bool,
-    /// Directories of guests in the shared directory that could not be removed yet.
-    left_in_share: Mutex<Vec<PathBuf>>,
     /// Holds the lock on the directory.
     _lock: File,
     /// Removes `TMP` itself if it was created for this machine.
@@ -88,7 +87,7 @@ impl StateDir {
     /// Creates the directories, empty unless the state is kept. Without `tmp`, they are in a
     /// new directory in the system's temporary one.
     pub(crate) fn create(tmp: Option<&Path>, name: &str, keep: bool) -> Result<Self, ErrorKind> {
-        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
+        if !is_name(name) {
             return Err(ErrorKind::Name {
                 name: name.to_owned(),
             });
@@ -106,6 +105,10 @@ impl StateDir {
         if !keep {
             clear(&path).map_err(at(&path))?;
         }
+        // Even if the state is kept, copies are not.
+        let copies = path.join("copies");
+        guest_tree::remove(&copies, &Task::default()).map_err(at(&copies))?;
+        make_private(&copies)?;
         let orphan_cleanup = match own_tmp {
             None if !keep => {
                 Some(OrphanCleanup::remove_locked_dir(&path, &lock).map_err(at(&path))?)
@@ -115,9 +118,9 @@ impl StateDir {
         Ok(Self {
             path,
             shared,
+            copies,
             sockets,
             keep,
-            left_in_share: Mutex::default(),
             _lock: lock,
             _own_tmp: own_tmp,
             _orphan_cleanup: orphan_cleanup,
@@ -129,14 +132,15 @@ impl StateDir {
         &self.path
     }
 
-    /// The directory shared with the guest.
+    /// The directory shared with the guests of all machines in the same directory.
     pub(crate) fn shared(&self) -> &Path {
         &self.shared
     }
 
-    /// Removes a directory in the share when this is dropped.
-    pub(crate) fn leave_in_share(&self, dir: PathBuf) {
-        self.left_in_share.lock().push(dir);
+    /// The directory shared with this machine's guest alone, for files on their way to and
+    /// from it.
+    pub(crate) fn copies(&self) -> &Path {
+        &self.copies
     }
 
     pub(crate) fn sockets(&self) -> Sockets {
@@ -150,10 +154,9 @@ impl StateDir {
 
 impl Drop for StateDir {
     fn drop(&mut self) {
-        for dir in self.left_in_share.get_mut() {
-            if let Err(error) = guest_tree::remove(dir, &Task::default()) {
-                tracing::warn!(path = %dir.display(), %error, "could not remove a guest's directory in the share");
-            }
+        // Written by the guest, which may have left directories of any depth and mode.
+        if let Err(error) = guest_tree::remove(&self.copies, &Task::default()) {
+            tracing::warn!(path = %self.copies.display(), %error, "could not remove a guest's files");
         }
         if !self.keep
             && let Err(error) = fs::remove_dir_all(&self.path)
@@ -161,6 +164,12 @@ impl Drop for StateDir {
             tracing::warn!(path = %self.path.display(), %error, "could not remove a VM's state directory");
         }
     }
+}
+
+/// Whether a directory, a list of options and a variable can carry the name.
+fn is_name(name: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || "_-.".contains(c);
+    !name.starts_with(['-', '.']) && !name.is_empty() && name.chars().all(is_part)
 }
 
 fn own_tmp(keep: bool) -> Result<(PathBuf, Option<TmpDir>), ErrorKind> {
@@ -312,15 +321,21 @@ mod tests {
     }
 
     #[test]
-    fn directories_left_in_the_share_are_removed() {
+    fn copies_are_removed_even_if_the_state_is_kept() {
         let tmp = tempfile::tempdir().unwrap();
-        let state = StateDir::create(Some(tmp.path()), "vm", true).unwrap();
-        let [left, kept] = ["left", "kept"].map(|name| state.shared().join(name));
-        fs::create_dir_all(left.join("of a copy")).unwrap();
-        fs::create_dir(&kept).unwrap();
-        state.leave_in_share(left.clone());
+        let create = || StateDir::create(Some(tmp.path()), "vm", true).unwrap();
+        let state = create();
+        let [left, kept] = [state.copies(), state.shared()].map(|dir| dir.join("some/copy"));
+        let copies = state.copies().to_owned();
+        for dir in [&left, &kept] {
+            fs::create_dir_all(dir).unwrap();
+        }
         drop(state);
-        assert!(!left.exists() && kept.exists());
+        assert!(!copies.exists() && kept.exists());
+        // As after the death of the process.
+        fs::create_dir_all(&left).unwrap();
+        let state = create();
+        assert_eq!(fs::read_dir(state.copies()).unwrap().count(), 0);
     }
 
     #[test]
@@ -353,9 +368,14 @@ mod tests {
 
     #[test]
     fn names_do_not_lead_elsewhere() {
-        for name in ["", ".", "..", "../x", "a/b"] {
+        for name in [
+            "", ".", "..", "../x", "a/b", "-rf", "<b>", "x y", "a,b", "a\nb", "$a", "nul\0",
+        ] {
             let error = StateDir::create(None, name, false).unwrap_err();
             assert!(matches!(error, ErrorKind::Name { .. }), "{name}: {error}");
+        }
+        for name in ["a", "vm-1.example", "_x", "größe", "0"] {
+            StateDir::create(None, name, false).unwrap();
         }
     }
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use super::boot_source::BootSource;
 use super::clone_agent;
 use super::saved_state::SavedState;
+use crate::guest::copy_dir::MOUNT_TAG;
 use crate::host::qemu_option::doubled_commas;
 use crate::host::state_dir::Sockets;
 
@@ -18,11 +19,11 @@ const GENERATION: &str = "5d1c62a7-2d0e-4c53-9f5b-64a3a0f1f9b1";
 pub(crate) fn connections(sockets: &Sockets, allow_reboot: bool) -> Vec<OsString> {
     let mut args: Vec<OsString> = vec![
         "-monitor".into(),
-        unix("unix:", &sockets.monitor),
+        with_path("unix:", &sockets.monitor),
         "-qmp".into(),
-        unix("unix:", &sockets.qmp),
+        with_path("unix:", &sockets.qmp),
         "-chardev".into(),
-        unix("socket,id=shell,path=", &sockets.shell),
+        with_path("socket,id=shell,path=", &sockets.shell),
         "-device".into(),
         "virtio-serial".into(),
         // /dev/hvc0 in a Linux guest
@@ -30,7 +31,7 @@ pub(crate) fn connections(sockets: &Sockets, allow_reboot: bool) -> Vec<OsString
         "virtconsole,chardev=shell".into(),
         // The shell moves here from the console, which may lose output.
         "-chardev".into(),
-        unix("socket,id=shell-port,path=", &sockets.shell_port),
+        with_path("socket,id=shell-port,path=", &sockets.shell_port),
         "-device".into(),
         format!(
             "virtserialport,chardev=shell-port,name={}",
@@ -39,7 +40,7 @@ pub(crate) fn connections(sockets: &Sockets, allow_reboot: bool) -> Vec<OsString
         .into(),
         // For the clone agent.
         "-chardev".into(),
-        unix("socket,id=clone-agent,path=", &sockets.clone_agent),
+        with_path("socket,id=clone-agent,path=", &sockets.clone_agent),
         "-device".into(),
         format!(
             "virtserialport,chardev=clone-agent,name={}",
@@ -65,6 +66,16 @@ pub(crate) fn connections(sockets: &Sockets, allow_reboot: bool) -> Vec<OsString
         args.push("-no-reboot".into());
     }
     args
+}
+
+/// The directory for copies, shared with the guest.
+pub(crate) fn copies(dir: &Path) -> Vec<OsString> {
+    vec![
+        "-fsdev".into(),
+        with_path("local,id=copies,security_model=none,path=", dir),
+        "-device".into(),
+        format!("virtio-9p-pci,fsdev=copies,mount_tag={MOUNT_TAG}").into(),
+    ]
 }
 
 /// The arguments for a boot source. The devices must be the same when a machine is saved
@@ -127,9 +138,9 @@ pub(crate) fn qemu_opts() -> Vec<OsString> {
     }
 }
 
-fn unix(prefix: &str, socket: &Path) -> OsString {
+fn with_path(prefix: &str, path: &Path) -> OsString {
     let mut arg = OsString::from(prefix);
-    arg.push(doubled_commas(socket.as_os_str()));
+    arg.push(doubled_commas(path.as_os_str()));
     arg
 }
 
@@ -158,6 +169,15 @@ mod tests {
              -device virtserialport,chardev=clone-agent,name=org.vmwright.clone-agent \
              -device virtio-rng-pci -device pvpanic-pci -action panic=none -serial stdio \
              -global virtio-net-device.guest_announce=off"
+        );
+    }
+
+    #[test]
+    fn the_directory_for_copies_may_have_any_name() {
+        assert_eq!(
+            copies(Path::new("/s,1/copies")).join(OsStr::new(" ")),
+            "-fsdev local,id=copies,security_model=none,path=/s,,1/copies \
+             -device virtio-9p-pci,fsdev=copies,mount_tag=org.vmwright.copies"
         );
     }
 

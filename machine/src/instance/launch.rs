@@ -21,7 +21,7 @@ use crate::guest::shell_gate::ShellGate;
 use crate::guest::{Guest, Running};
 use crate::host::accelerator::accelerator;
 use crate::host::files::remove_file_if_exists;
-use crate::host::state_dir::{Sockets, StateDir, at};
+use crate::host::state_dir::{Sockets, at};
 use crate::start::StartCommand;
 
 /// How long QEMU may take to connect. It does so before it starts the guest, so this is
@@ -41,27 +41,22 @@ pub(crate) struct Launch<'a> {
 impl Instance {
     /// Starts QEMU and waits until it has connected to its sockets.
     pub(crate) async fn launch(guest: &Guest, launch: Launch<'_>) -> Result<Self, ErrorKind> {
-        let state = guest.state();
-        let sockets = state.sockets();
-        let listeners = Listeners::bind(&sockets)?;
-        let lifetime = spawn(guest, state, &sockets, &launch).await?;
-
-        let connected = async {
-            match timeout(CONNECT_LIMIT, listeners.accept()).await {
-                Ok(connections) => connections,
-                Err(_) => Err(ErrorKind::NoConnection {
-                    waited: CONNECT_LIMIT,
-                    stderr: lifetime.last_stderr_lines(),
-                }),
+        let (lifetime, connections) = match connect(guest, &launch, Copies::Shared).await {
+            Err(kind) if lacks_9p(&kind) => {
+                tracing::warn!(
+                    machine = guest.name(),
+                    "QEMU does not support 9p: files can only be copied by `copy_from_host_via_shell`"
+                );
+                connect(guest, &launch, Copies::Absent).await?
             }
+            started => started?,
         };
-        let connected = lifetime.until_exit("starting QEMU", connected).await;
         let Connections {
             hmp,
             qmp,
             shell,
             agent,
-        } = connected.map_err(explain_exit)?;
+        } = connections;
         let (pid, monitor) = (lifetime.pid(), qmp.clone());
         lifetime.set_diagnosis(Box::new(move || {
             Box::pin(diagnosis::diagnose(pid, monitor.clone()))
@@ -84,22 +79,70 @@ impl Instance {
             qmp,
             agent: tokio::sync::Mutex::new(agent),
             snapshots: Arc::default(),
-            migration_socket: sockets.migration,
+            migration_socket: guest.state().sockets().migration,
         })
     }
 }
 
+/// Whether the guest gets the directory for copies.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Copies {
+    Shared,
+    Absent,
+}
+
+/// Starts QEMU and waits until it has connected to its sockets.
+async fn connect(
+    guest: &Guest,
+    launch: &Launch<'_>,
+    copies: Copies,
+) -> Result<(Lifetime, Connections), ErrorKind> {
+    let sockets = guest.state().sockets();
+    let listeners = Listeners::bind(&sockets)?;
+    let lifetime = spawn(guest, &sockets, launch, copies).await?;
+    let connected = async {
+        match timeout(CONNECT_LIMIT, listeners.accept()).await {
+            Ok(connections) => connections,
+            Err(_) => Err(ErrorKind::NoConnection {
+                waited: CONNECT_LIMIT,
+                stderr: lifetime.last_stderr_lines(),
+            }),
+        }
+    };
+    let connected = lifetime.until_exit("starting QEMU", connected).await;
+    let connections = connected.map_err(explain_exit)?;
+    Ok((lifetime, connections))
+}
+
+/// Whether QEMU has ended because it was built without 9p, as on RHEL.
+fn lacks_9p(kind: &ErrorKind) -> bool {
+    let ErrorKind::Exited { stderr, .. } = kind else {
+        return false;
+    };
+    let reasons = [
+        "fsdev support is disabled",
+        "'virtio-9p-pci' is not a valid device",
+    ];
+    stderr
+        .iter()
+        .any(|line| reasons.iter().any(|reason| line.contains(reason)))
+}
+
 async fn spawn(
     guest: &Guest,
-    state: &StateDir,
     sockets: &Sockets,
     launch: &Launch<'_>,
+    copies: Copies,
 ) -> Result<Lifetime, ErrorKind> {
+    let state = guest.state();
     let accelerator = accelerator().await;
     let start = &launch.start;
     let mut spec = start.spec(accelerator, state.shared())?;
     spec.args
         .extend(arguments::connections(sockets, launch.allow_reboot));
+    if copies == Copies::Shared {
+        spec.args.extend(arguments::copies(state.copies()));
+    }
     spec.args.extend(arguments::boot_source(launch.source));
     if start.wants_qemu_opts() {
         spec.args.extend(arguments::qemu_opts());

@@ -25,7 +25,9 @@ pub(super) async fn key(recipe: &Recipe, steps: &str) -> String {
     // The programs that wait in the saved guest.
     hash.text(backdoor_shell::AGENT);
     hash.text(AGENT);
-    for word in instance::connections(&Sockets::in_dir(Path::new("/state")), false) {
+    let state = Path::new("/state");
+    let connections = instance::connections(&Sockets::in_dir(state), false);
+    for word in connections.iter().chain(&instance::copies(state)) {
         hash.bytes(word.as_bytes());
     }
     let accelerator = accelerator().await;

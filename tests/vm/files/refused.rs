@@ -36,7 +36,7 @@ async fn devices_are_left_out() {
         );
     }
     assert_eq!(names(out.path()), ["tree"]);
-    let left = fs::read_dir(vm.shared_dir()).unwrap().count();
+    let left = fs::read_dir(vm.state_dir().join("copies")).unwrap().count();
     assert_eq!(left, 0, "the share is not empty");
 }
 

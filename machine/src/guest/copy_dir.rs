@@ -1,4 +1,5 @@
-//! Copies through the directory that host and guest share.
+//! Copies through a directory that the host shares with this machine's guest alone, so
+//! that no other guest can change or read them.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,14 +11,17 @@ use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::Guest;
 use super::last_bytes::LastBytes;
-use super::{Guest, Shared};
 use crate::error::{ErrorKind, Result, tail};
 use crate::host::guest_tree::{self, LeftOut, Task};
 use crate::time_scale::scaled;
 
-/// Where the shared directory is in the guest.
-const GUEST_SHARE: &str = "/tmp/shared";
+/// The tag of the share.
+pub(crate) const MOUNT_TAG: &str = "org.vmwright.copies";
+
+/// Where it is mounted in the guest, out of the way of mounts on `/tmp`.
+const MOUNT_POINT: &str = "/run/vmwright/copies";
 
 /// The names in a transfer's directory of what is copied into the guest, and of the
 /// directory with the lists of modes.
@@ -32,21 +36,19 @@ impl Guest {
     /// Runs `copy` with a new directory that host and guest both see. Everything in it has
     /// one limit, this handle's. Time spent queueing for the shell does not count: the
     /// commands before it have limits of their own.
-    pub(super) async fn through_share<T>(
+    pub(super) async fn through_copy_dir<T>(
         &self,
         copy: impl AsyncFnOnce(&mut Transfer) -> Result<T>,
     ) -> Result<T> {
         // Booting does not count, either.
         self.connect().await?;
-        let share = self.shared_dir();
+        let share = self.state().copies();
         let dir = TempDir::new_in(share).map_err(|error| self.host_file(share, error))?;
         let mut transfer = Transfer {
             dir: dir.keep(),
-            is_removed: false,
-            shared: Arc::clone(&self.shared),
             left: self.limit(),
         };
-        let copied = match self.mount_share(&mut transfer).await {
+        let copied = match self.mount_copy_dir(&mut transfer).await {
             Ok(()) => copy(&mut transfer).await,
             Err(error) => Err(error),
         };
@@ -60,12 +62,13 @@ impl Guest {
         copied
     }
 
-    async fn mount_share(&self, transfer: &mut Transfer) -> Result<()> {
+    async fn mount_copy_dir(&self, transfer: &mut Transfer) -> Result<()> {
         let script = self
             .script("mounting the share")
-            .set("share", GUEST_SHARE)?
+            .set("tag", MOUNT_TAG)?
+            .set("share", MOUNT_POINT)?
             .set("dir", &transfer.guest_path(""))?
-            .append(include_str!("mount_share.sh"))
+            .append(include_str!("mount_copy_dir.sh"))
             .into_text();
         let (exit, output) = self.guest_half(&mut transfer.left, &script).await?;
         match exit {
@@ -131,8 +134,6 @@ impl Guest {
 /// is dropped, with the machine.
 pub(super) struct Transfer {
     dir: PathBuf,
-    is_removed: bool,
-    shared: Arc<Shared>,
     /// The time left for all parts of the copy together.
     pub(super) left: Duration,
 }
@@ -141,7 +142,7 @@ impl Transfer {
     /// The guest's path of `name` in it.
     pub(super) fn guest_path(&self, name: &str) -> String {
         let dir = self.dir.file_name().unwrap_or_default();
-        format!("{GUEST_SHARE}/{}/{name}", dir.to_string_lossy())
+        format!("{MOUNT_POINT}/{}/{name}", dir.to_string_lossy())
     }
 
     pub(super) async fn copy_in(&mut self, source: &Path) -> Result<(), Stopped> {
@@ -170,28 +171,16 @@ impl Transfer {
         done
     }
 
-    async fn clean_up(mut self, limit: Duration) {
+    async fn clean_up(self, limit: Duration) {
         let dir = self.dir.clone();
         let removed = run_within(limit, move |task| guest_tree::remove(&dir, task));
         let why = match removed.await {
-            Ok(()) => {
-                self.is_removed = true;
-                return;
-            }
+            Ok(()) => return,
             Err(Stopped::Failed(error)) => error.to_string(),
             Err(Stopped::TimedOut(_)) => format!("it takes more than {limit:?}"),
         };
         let dir = self.dir.display();
         tracing::warn!(%dir, why, "the copy in the shared directory is removed with the machine, not now");
-    }
-}
-
-impl Drop for Transfer {
-    fn drop(&mut self) {
-        if !self.is_removed {
-            let dir = std::mem::take(&mut self.dir);
-            self.shared.state.leave_in_share(dir);
-        }
     }
 }
 

@@ -1,0 +1,81 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use machine::{ErrorKind, Machine, StartScript};
+use vm_tests::{fresh, fresh_with, show_steps, start_script};
+
+#[tokio::test]
+async fn it_is_mounted_on_demand() {
+    let vm = fresh("systemd").await;
+    vm.succeed("systemctl stop tmp-shared.automount; modprobe -r 9p; rmdir /tmp/shared")
+        .await
+        .unwrap();
+    vm.copy_from_host("/etc/passwd", "/root/passwd")
+        .await
+        .unwrap();
+    let text = fs::read_to_string("/etc/passwd").unwrap();
+    assert_eq!(vm.succeed("cat /root/passwd").await.unwrap(), text);
+    // A guest that can't mount it.
+    vm.succeed("umount /run/vmwright/copies; modprobe -r 9p; mv /lib/modules /lib/gone")
+        .await
+        .unwrap();
+    let error = vm
+        .copy_from_host("/etc/passwd", "/root/passwd")
+        .await
+        .unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Share { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn other_mounts_may_hide_it() {
+    let out = tempfile::tempdir().unwrap();
+    let vm = fresh_with("systemd", |builder| builder.out_dir(out.path())).await;
+    for hidden in ["/tmp/shared", "/tmp"] {
+        vm.succeed(format!("ls /tmp/shared; mount -t tmpfs none {hidden}"))
+            .await
+            .unwrap();
+        vm.copy_from_host("/etc/hostname", "/root/h").await.unwrap();
+        let copy = vm.copy_from_machine("/root/h", "").await.unwrap();
+        assert_eq!(fs::read(copy).unwrap(), fs::read("/etc/hostname").unwrap());
+    }
+    vm.succeed("mount -t tmpfs none /run/vmwright")
+        .await
+        .unwrap();
+    let error = vm
+        .copy_from_host("/etc/hostname", "/root/h")
+        .await
+        .unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Share { .. }), "{error}");
+    let reason = "/run/vmwright/copies is mounted, but hidden by another mount";
+    assert!(error.to_string().contains(reason), "{error}");
+    vm.succeed("umount /run/vmwright").await.unwrap();
+    vm.copy_from_host("/etc/hostname", "/root/h").await.unwrap();
+}
+
+/// As that of RHEL.
+#[tokio::test]
+async fn a_qemu_without_9p_starts() {
+    show_steps();
+    let dir = tempfile::tempdir().unwrap();
+    let script = dir.path().join("run-plain-vm");
+    let minimal = start_script("minimal");
+    let text = format!(
+        "#!/bin/sh
+        for arg; do
+            [ \"$arg\" != -fsdev ] || {{ echo '-fsdev x: fsdev support is disabled' >&2; exit 1; }}
+        done
+        exec {} \"$@\"\n",
+        minimal.display()
+    );
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let vm = Machine::new(StartScript::new(&script)).unwrap();
+    vm.copy_from_host_via_shell("/etc/hostname", "/root/h")
+        .await
+        .unwrap();
+    let error = vm
+        .copy_from_host("/etc/hostname", "/root/h")
+        .await
+        .unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Share { .. }), "{error}");
+}
