@@ -6,26 +6,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// Retries for five seconds: a QEMU that is being killed may still create files.
-const REMOVE_DIR: &str = r#"
-    read -r _
-    for try in 1 2 3 4 5 6 7 8 9 10; do
-        # A guest may have created directories without permissions for their owner.
-        rm -rf -- "$1" 2>/dev/null || { chmod -R u+rwX -- "$1"; rm -rf -- "$1"; } && exit
-        sleep 0.5
-    done
-    exit 1
-"#;
-
-/// Prints a line once the mode is saved. Without the `trap`, a process that is not in the
-/// terminal's foreground group could not set the mode.
-const RESTORE_TERMINAL: &str = r#"
-    trap '' HUP INT QUIT TERM TTOU
-    mode=$(stty -F "$1" -g) || exit
-    echo
-    read -r _
-    stty -F "$1" "$mode"
-"#;
+const REMOVE_DIR: &str = include_str!("orphan_cleanup/remove_dir.sh");
+const RESTORE_TERMINAL: &str = include_str!("orphan_cleanup/restore_terminal.sh");
 
 /// A shell script that runs when this process ends for any reason, including SIGKILL.
 ///
