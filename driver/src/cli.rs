@@ -10,10 +10,8 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use clap_complete::Shell;
 
+use crate::config::MAX_SECONDS;
 use crate::exit_code;
-
-/// The longest time limit in seconds: Python's timers and the system's can represent it.
-pub(crate) const MAX_SECONDS: u32 = 1_000_000_000;
 
 /// The variables that users set. `docs/environment.md` lists all.
 const ENVIRONMENT: &str = "\

@@ -9,7 +9,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::cli::MAX_SECONDS;
+/// The longest time limit in seconds: Python's timers and the system's can represent it.
+pub(crate) const MAX_SECONDS: u32 = 1_000_000_000;
 
 /// A configuration as the NixOS test driver takes it by `--config`. Unknown keys are ignored.
 #[derive(Debug, Deserialize)]

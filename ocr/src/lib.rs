@@ -8,6 +8,7 @@ pub mod console;
 mod disjoint_sets;
 mod error;
 mod flatten;
+mod grey;
 mod image;
 mod lines;
 mod mutex;

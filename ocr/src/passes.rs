@@ -3,9 +3,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, MutexGuard, OnceLock};
 
+use crate::grey::Grey;
 use crate::mutex::{self, Mutex};
 use crate::page::{self, Block};
-use crate::preprocess::{Grey, Prepared};
+use crate::preprocess::Prepared;
 use crate::setup::Setup;
 use crate::tesseract::{Content, Engines};
 use crate::{Engine, Image, Picture, ReadError, Variant, lines, strips, terminal, tsv};

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use crate::ReadError;
-use crate::preprocess::Grey;
+use crate::grey::Grey;
 
 #[cfg(not(feature = "tesseract"))]
 mod disabled;

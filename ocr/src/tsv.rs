@@ -1,7 +1,7 @@
 //! Words from the table (TSV) that Tesseract writes.
 
+use crate::grey::Geometry;
 use crate::lines;
-use crate::preprocess::Geometry;
 use crate::{Rect, Word};
 
 /// The lines of words of the table. Rows that do not parse are skipped.

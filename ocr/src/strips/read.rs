@@ -1,7 +1,7 @@
 //! The words of a strip.
 
 use super::Strip;
-use crate::preprocess::{Geometry, Grey};
+use crate::grey::{Geometry, Grey};
 use crate::tesseract::ReadLine;
 use crate::{ReadError, Rect, Word, tsv};
 

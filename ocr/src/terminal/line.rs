@@ -3,7 +3,7 @@
 use super::cells::Cells;
 use super::sample::Token;
 use super::votes::Reading;
-use crate::preprocess::{Geometry, Grey};
+use crate::grey::{Geometry, Grey};
 use crate::{Word, tsv};
 
 /// The height that lines are enlarged to, in pixels, which Tesseract reads best.

@@ -1,7 +1,7 @@
 //! Takes the place of `engines` in a build without the feature `tesseract`.
 
 use super::{Content, Source};
-use crate::preprocess::Grey;
+use crate::grey::Grey;
 use crate::{Engine, ReadError};
 
 pub(crate) struct Engines;

@@ -9,8 +9,8 @@ use leptess::tesseract::TessApi;
 use tesseract_plumbing::TessBaseApi;
 
 use super::{Content, Source, language};
+use crate::grey::Grey;
 use crate::mutex::Mutex;
-use crate::preprocess::Grey;
 use crate::{Engine, ReadError};
 
 /// The engines of one thread. They are kept, because starting one takes as long as
