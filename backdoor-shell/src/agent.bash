@@ -70,7 +70,7 @@ __vm_begin() {
 # stop NONCE SIGNAL: sends the end of a command whose job can't, because it is killed or was
 # never started
 __vm_stop() {
-    local command= state=Z
+    local command='' state=Z
     if [[ $2 == TERM ]]; then __vm_holders=; fi
     if [[ $1 != "$__vm_job_nonce" || $'\n'$(jobs -p)$'\n' != *$'\n'"$__vm_job"$'\n'* ]]; then
         printf '\r\n@e %s 137 0\n' "$1"
