@@ -179,6 +179,8 @@ for operation, expected in [
     (lambda: machine.wait_for_open_port(0), Exception),
     (lambda: machine.wait_until_succeeds('true', timeout=float('nan')), ValueError),
     (lambda: machine.wait_for_open_port('http'), ValueError),
+    (lambda: machine.wait_for_closed_port(65536), ValueError),
+    (lambda: machine.forward_port(-1, 80), ValueError),
     (lambda: machine.shell_interact('nowhere'), ValueError),
     (lambda: machine.shell_interact('unix:/no/such/socket'), OSError),
 ]:

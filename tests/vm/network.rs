@@ -1,3 +1,6 @@
+/// Waits for Unix sockets.
+mod unix_sockets;
+
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -41,69 +44,117 @@ async fn ports() {
     assert!(error.is_timeout(), "{error}");
 }
 
-#[tokio::test]
-async fn unix_sockets() {
-    let vm = fresh("systemd").await;
-    let vm = vm.within(SOON);
-    // Sockets on which systemd listens for a service count.
-    vm.wait_for_open_unix_socket("/run/dbus/system_bus_socket", false)
-        .await
-        .unwrap();
-    vm.wait_for_open_unix_socket("/var/run/dbus/system_bus_socket", false)
-        .await
-        .unwrap();
-    vm.wait_for_open_unix_socket("/run/systemd/notify", true)
-        .await
-        .unwrap();
-    vm.succeed("(sleep 1; exec nc -lkU '/root/a socket') &>/dev/null &")
-        .await
-        .unwrap();
-    vm.wait_for_open_unix_socket("/root/a socket", false)
-        .await
-        .unwrap();
-
-    // The socket is bound by one path and requested by another.
-    vm.succeed("ln -s /run /root/link; cd /run; nc -lkU /root/link/by-link &>/dev/null &")
-        .await
-        .unwrap();
-    for path in ["/run/by-link", "/root/link/by-link", "/var/run/by-link"] {
-        vm.wait_for_open_unix_socket(path, false).await.unwrap();
-    }
-
-    let patient = vm.within(Duration::from_secs(1));
-    // A datagram socket and a regular file don't count.
-    let socket = patient
-        .wait_for_open_unix_socket("/run/systemd/notify", false)
-        .await;
-    assert!(socket.unwrap_err().is_timeout());
-    let socket = patient
-        .wait_for_open_unix_socket("/etc/passwd", false)
-        .await;
-    assert!(socket.unwrap_err().is_timeout());
-}
+/// Drops packets to TCP port 8080.
+const DROP: &str = "nft add table inet filter
+    nft add chain inet filter input '{ type filter hook input priority 0; }'
+    nft add rule inet filter input tcp dport 8080 drop";
 
 #[tokio::test]
 async fn a_port_that_does_not_answer_is_closed() {
     let vm = fresh("systemd").await;
-    vm.succeed("(nc -lk 127.0.0.1 8080 & nc -6lk ::1 8080 &) &>/dev/null")
+    vm.succeed("(nc -lk 0.0.0.0 8080 & nc -6lk ::1 8080 &) &>/dev/null; hostname firewalled")
+        .await
+        .unwrap();
+    // The name has an address of each kind.
+    vm.succeed("printf '127.0.0.1 firewalled\n::1 firewalled\n' >>/etc/hosts")
         .await
         .unwrap();
     let vm = vm.within(SOON);
-    vm.wait_for_open_port_at("127.0.0.1", 8080).await.unwrap();
-    vm.wait_for_open_port_at("::1", 8080).await.unwrap();
+    let hosts = ["localhost", "127.0.0.1", "[::1]", "firewalled"];
+    for host in hosts {
+        vm.wait_for_open_port_at(host, 8080).await.unwrap();
+    }
+    vm.succeed(DROP).await.unwrap();
+    // The kernel's own time-out is more than two minutes for each address.
+    let quick = vm.within(Duration::from_secs(12));
+    for host in hosts {
+        quick.wait_for_closed_port_at(host, 8080).await.unwrap();
+    }
+    vm.succeed("nft flush ruleset").await.unwrap();
+    for host in hosts {
+        vm.wait_for_open_port_at(host, 8080).await.unwrap();
+    }
+    // No connection attempt is left.
+    vm.fail("ss -Htn state syn-sent | grep .").await.unwrap();
+}
+
+/// `nc -l` accepts one connection.
+#[tokio::test]
+async fn a_wait_leaves_the_connection_to_the_client() {
+    let vm = fresh("systemd").await;
+    vm.wait_until_succeeds("ip -4 addr show to 10.0.2.15/24 | grep -q inet")
+        .await
+        .unwrap();
+    let vm = vm.within(SOON);
+    let impatient = vm.within(Duration::from_secs(3));
+    let hosts = [
+        ("-4", "0.0.0.0", "localhost", "127.0.0.1"),
+        ("-4", "127.0.0.1", "127.0.0.1", "127.0.0.1"),
+        ("-4", "10.0.2.15", "10.0.2.15", "10.0.2.15"),
+        ("-6", "::1", "localhost", "::1"),
+        ("-6", "::", "[::1]", "::1"),
+        ("-4", "127.0.0.9", "by-name", "by-name"),
+    ];
+    vm.succeed("echo 127.0.0.9 by-name >>/etc/hosts")
+        .await
+        .unwrap();
+    for (number, (family, bound, host, client)) in hosts.into_iter().enumerate() {
+        let port = 7001 + u16::try_from(number).unwrap();
+        vm.succeed(format!(
+            "(sleep 0.{number}; echo hello | nc -N {family} -l {bound} {port}) >&2 &"
+        ))
+        .await
+        .unwrap();
+        vm.wait_for_open_port_at(host, port).await.unwrap();
+        let closed = impatient.wait_for_closed_port_at(host, port).await;
+        assert!(closed.unwrap_err().is_timeout(), "{bound}");
+        let hello = vm.succeed(format!("nc -d {client} {port}")).await.unwrap();
+        assert_eq!(hello, "hello\n", "{bound}");
+        vm.wait_for_closed_port_at(host, port).await.unwrap();
+    }
+}
+
+/// The guest may have no process that listens at its own address.
+#[tokio::test]
+async fn a_port_that_leads_elsewhere_is_open() {
+    let vm = fresh("systemd").await;
     vm.succeed(
-        "nft add table inet filter
-        nft add chain inet filter input '{ type filter hook input priority 0; }'
-        nft add rule inet filter input tcp dport 8080 drop",
+        "nc -lk 127.0.0.1 8081 &>/dev/null &
+        nft add table ip nat
+        nft add chain ip nat output '{ type nat hook output priority -100; }'
+        nft add rule ip nat output tcp dport 8080 redirect to :8081",
     )
     .await
     .unwrap();
-    // The kernel's own timeout is more than two minutes for each address.
-    vm.wait_for_closed_port(8080).await.unwrap();
-    vm.succeed("nft flush ruleset").await.unwrap();
+    let vm = vm.within(SOON);
     vm.wait_for_open_port(8080).await.unwrap();
-    // No connection attempt is left.
-    vm.fail("ss -Htn state syn-sent | grep .").await.unwrap();
+    vm.succeed("nft flush ruleset").await.unwrap();
+    vm.wait_for_closed_port(8080).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_name_that_can_not_be_resolved() {
+    // The second has no getent: bash resolves names.
+    for image in ["systemd", "minimal"] {
+        let vm = fresh(image).await;
+        let impatient = vm.within(Duration::from_secs(2));
+        let open = impatient.wait_for_open_port_at("no-such-host", 22).await;
+        let closed = impatient.wait_for_closed_port_at("no-such-host", 22).await;
+        for error in [open.unwrap_err(), closed.unwrap_err()] {
+            assert!(error.is_timeout(), "{error}");
+            let message = error.to_string();
+            let reason = "the guest can't resolve the name no-such-host";
+            assert!(message.contains(reason), "{message}");
+            assert!(!message.contains("exit code"), "{message}");
+        }
+        vm.succeed("echo 127.0.0.1 no-such-host >>/etc/hosts")
+            .await
+            .unwrap();
+        let vm = vm.within(SOON);
+        vm.wait_for_closed_port_at("no-such-host", 22)
+            .await
+            .unwrap();
+    }
 }
 
 #[tokio::test]
@@ -115,6 +166,8 @@ async fn invalid_arguments_are_refused() {
         vm.wait_for_closed_port(0).await.unwrap_err(),
         vm.wait_for_open_port_at("", 80).await.unwrap_err(),
         vm.wait_for_open_port_at("a/b", 80).await.unwrap_err(),
+        vm.wait_for_open_port_at("[]", 80).await.unwrap_err(),
+        vm.wait_for_open_port_at("-x", 80).await.unwrap_err(),
         vm.wait_for_open_port_at("nul\0", 80).await.unwrap_err(),
         vm.wait_for_open_unix_socket("", false).await.unwrap_err(),
         vm.forward_port(0, 80).await.unwrap_err(),

@@ -223,7 +223,7 @@ impl Guest {
     }
 
     /// Waits until the function `probe` that `script` defines succeeds: see
-    /// [`poll`](Self::poll). `seen` describes the state until then.
+    /// [`poll`](Self::poll). The state until then is the output that `probe` sets, or `seen`.
     pub(super) async fn wait_in_guest(
         &self,
         what: &str,
@@ -238,7 +238,9 @@ impl Guest {
                     Ok(if found.is_ready {
                         Probe::Ready(())
                     } else {
-                        Probe::Pending(seen.to_owned())
+                        let text = found.output.text();
+                        let stated = text.lines().next_back().filter(|line| !line.is_empty());
+                        Probe::Pending(stated.unwrap_or(seen).to_owned())
                     })
                 })
             };

@@ -13,7 +13,7 @@
 # prefix because `probe` may run a command of a test.
 # shellcheck disable=SC2154 # some variables are assigned by the caller
 set +euo pipefail
-__vm_output=
+__vm_output=${__vm_output-}
 __vm_status=0
 __vm_looks=0
 __vm_second=

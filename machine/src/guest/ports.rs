@@ -1,5 +1,7 @@
 //! Waiting for TCP ports and Unix sockets.
 
+use std::net::IpAddr;
+
 use super::Guest;
 use super::script::Script;
 use crate::error::Result;
@@ -10,7 +12,7 @@ const WAITING_FOR_SOCKET: &str = "waiting for a Unix socket";
 /// # Ports and sockets
 impl Guest {
     /// Waits until a process listens on a TCP port of the guest's `localhost`, by IPv4 or
-    /// IPv6.
+    /// IPv6. Does not connect to it.
     ///
     /// # Errors
     /// [`BadArgument`](crate::ErrorKind::BadArgument) for port 0;
@@ -20,20 +22,22 @@ impl Guest {
     }
 
     /// Waits until the guest can connect to a TCP port of `host`, a name or an IPv4 or
-    /// IPv6 address.
+    /// IPv6 address. Does not connect if a process of the guest itself listens there.
     ///
     /// # Errors
-    /// As [`wait_for_open_port`](Self::wait_for_open_port).
+    /// As [`wait_for_open_port`](Self::wait_for_open_port). The error says if the guest
+    /// can't resolve the name.
     pub async fn wait_for_open_port_at(&self, host: &str, port: u16) -> Result<()> {
-        let script = self.connecting(host, port)?;
+        let script = self.tcp_script(host, port)?;
         let script = script.append(include_str!("port_open.sh"));
         let what = format!("TCP port {port} on {host} to be open");
         self.wait_for_sockets(&what, script, "no process listens")
             .await
     }
 
-    /// Waits until no process listens on a TCP port of the guest's `localhost`. A port
-    /// that does not answer within ten seconds is closed.
+    /// Waits until no process listens on a TCP port of the guest's `localhost`, or the
+    /// guest's rules for packets drop connections: a port that does not answer within two
+    /// seconds is closed.
     ///
     /// # Errors
     /// As [`wait_for_open_port`](Self::wait_for_open_port).
@@ -41,42 +45,55 @@ impl Guest {
         self.wait_for_closed_port_at("localhost", port).await
     }
 
-    /// Waits until the guest can't connect to a TCP port of `host` any more.
+    /// Waits until the guest can't connect to a TCP port of `host` any more. A name that
+    /// the guest can't resolve is not closed.
     ///
     /// # Errors
-    /// As [`wait_for_open_port`](Self::wait_for_open_port).
+    /// As [`wait_for_open_port_at`](Self::wait_for_open_port_at).
     pub async fn wait_for_closed_port_at(&self, host: &str, port: u16) -> Result<()> {
-        let script = self.connecting(host, port)?;
+        let script = self.tcp_script(host, port)?;
         let script = script.append(include_str!("port_closed.sh"));
         let what = format!("TCP port {port} on {host} to be closed");
         self.wait_for_sockets(&what, script, "a process listens")
             .await
     }
 
-    /// A script that defines the function `connects`.
-    fn connecting(&self, host: &str, port: u16) -> Result<Script<'_>> {
+    /// A script that defines what waits for a port need.
+    fn tcp_script(&self, host: &str, port: u16) -> Result<Script<'_>> {
         if port == 0 {
-            return Err(self.bad_argument(WAITING_FOR_PORT, "port 0 can't be listened on"));
+            let reason = "0 is not a TCP port: ports are 1 to 65535";
+            return Err(self.bad_argument(WAITING_FOR_PORT, reason));
         }
-        let hosts = match host {
-            // The guest may not know the name, and bash tries the first address only.
-            "localhost" => &["127.0.0.1", "::1"][..],
-            "" => return Err(self.bad_argument(WAITING_FOR_PORT, "the host's name is empty")),
-            host if host.contains('/') => {
-                let reason = format!("{host:?} can't be the name of a host");
-                return Err(self.bad_argument(WAITING_FOR_PORT, reason));
-            }
-            host => &[host],
+        let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+        let host = bare.unwrap_or(host);
+        let is_name = !host.is_empty() && !host.starts_with('-');
+        if !is_name || host.contains(['/', '[', ']', ' ']) {
+            let reason = format!("{host:?} is neither a host's name nor an address");
+            return Err(self.bad_argument(WAITING_FOR_PORT, reason));
+        }
+        let (addresses, name) = match host {
+            // The guest may not know the name.
+            "localhost" => (vec!["127.0.0.1".to_owned(), "::1".to_owned()], ""),
+            host => match host.parse::<IpAddr>() {
+                Ok(address) => (vec![address.to_canonical().to_string()], ""),
+                Err(_) => (Vec::new(), host),
+            },
         };
         let script = self
             .script(WAITING_FOR_PORT)
-            .set_array("hosts", hosts.iter().copied())?
+            .set_array("addresses", addresses.iter().map(String::as_str))?
+            .set("name", name)?
             .set("port", &port.to_string())?;
-        Ok(script.append(include_str!("connects.sh")))
+        Ok(script.append(include_str!("tcp_port.sh")))
     }
 
-    /// Waits until a process listens on the Unix socket at `path` in the guest: accepts
-    /// connections, or has bound a datagram socket if `is_datagram`.
+    /// Waits until the root shell can connect to the Unix socket at `path`: one that
+    /// accepts connections, or a datagram socket if `is_datagram`. `@NAME` is an abstract
+    /// socket in the shell's network namespace.
+    ///
+    /// Connects by Perl, Python or `nc -U`, and closes the connection at once. In a guest
+    /// without them, only a socket that is listed in `/proc/net/unix` with its present
+    /// path is found.
     ///
     /// # Errors
     /// [`TimedOut`](crate::ErrorKind::TimedOut) with the listening sockets.

@@ -1,5 +1,6 @@
 //! The network.
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::Machine;
@@ -10,25 +11,27 @@ impl Machine {
     fn wait_for_open_port(
         &self,
         py: Python<'_>,
-        port: u16,
+        port: TcpPort,
         host: &str,
         timeout: TimeLimit,
     ) -> PyResult<()> {
         self.wait(py, async |vm| {
-            vm.within(timeout.0).wait_for_open_port_at(host, port).await
+            vm.within(timeout.0)
+                .wait_for_open_port_at(host, port.0)
+                .await
         })
     }
 
     fn wait_for_closed_port(
         &self,
         py: Python<'_>,
-        port: u16,
+        port: TcpPort,
         host: &str,
         timeout: TimeLimit,
     ) -> PyResult<()> {
         self.wait(py, async |vm| {
             vm.within(timeout.0)
-                .wait_for_closed_port_at(host, port)
+                .wait_for_closed_port_at(host, port.0)
                 .await
         })
     }
@@ -47,9 +50,14 @@ impl Machine {
         })
     }
 
-    fn forward_port(&self, py: Python<'_>, host_port: u16, guest_port: u16) -> PyResult<()> {
+    fn forward_port(
+        &self,
+        py: Python<'_>,
+        host_port: TcpPort,
+        guest_port: TcpPort,
+    ) -> PyResult<()> {
         self.wait(py, async move |vm| {
-            vm.forward_port(host_port, guest_port).await
+            vm.forward_port(host_port.0, guest_port.0).await
         })
     }
 
@@ -59,5 +67,22 @@ impl Machine {
 
     fn unblock(&self, py: Python<'_>) -> PyResult<()> {
         self.wait(py, async |vm| vm.unblock().await)
+    }
+}
+
+/// The number of a TCP port; `machine` refuses 0.
+#[derive(Clone, Copy)]
+struct TcpPort(u16);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for TcpPort {
+    type Error = PyErr;
+
+    fn extract(number: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(port) = number.extract() {
+            return Ok(Self(port));
+        }
+        let number = number.str()?;
+        let reason = format!("{number} is not a TCP port: ports are 1 to 65535");
+        Err(PyValueError::new_err(reason))
     }
 }

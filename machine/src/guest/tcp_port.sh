@@ -1,0 +1,127 @@
+# shellcheck shell=bash
+# Defines what waits for TCP port $port need. ${addresses[@]} are the host's addresses, or
+# $name is its name, which the guest resolves.
+# shellcheck disable=SC2154,SC2034 # assigned by the caller, used by poll.sh
+LC_ALL=C
+is_resolved=1
+
+# The address as /proc/net/tcp and tcp6 have it: words of 32 bits, the lowest byte first.
+# Sets `hex`, and `flat`, the address as in /proc/net/if_inet6.
+to_hex() {
+    local address=${1%%%*} groups zeros='' group
+    hex='' flat=''
+    if [[ $address != *:* ]]; then
+        IFS=. read -ra groups <<<"$address"
+        printf -v hex %02X "${groups[3]}" "${groups[2]}" "${groups[1]}" "${groups[0]}"
+        return
+    fi
+    # `::` stands for as many groups of zeros as are missing.
+    local colons=${address//[!:]/}
+    for ((group = ${#colons}; group < 8; group++)); do zeros+=:0; done
+    IFS=: read -ra groups <<<"${address/::/$zeros:}"
+    for ((group = 0; group < 8; group += 2)); do
+        local high=$((16#${groups[group]:-0})) low=$((16#${groups[group + 1]:-0}))
+        printf -v zeros %02X $((low & 255)) $((low >> 8)) $((high & 255)) $((high >> 8))
+        hex+=$zeros
+        printf -v zeros %04x "$high" "$low"
+        flat+=$zeros
+    done
+}
+
+# Whether the address is one of the guest's.
+is_own() {
+    local known
+    if [[ $flat ]]; then
+        IFS= read -rd '' known </proc/net/if_inet6 || :
+        [[ $'\n'$known == *$'\n'"$flat "* ]]
+    else
+        IFS= read -rd '' known </proc/net/fib_trie || :
+        [[ $1 == 127.* || $known == *"-- $1"$'\n'+( )'/32 host LOCAL'* ]]
+    fi
+} 2>/dev/null
+
+# Sets `addresses`, and for those of the guest `patterns`: which local addresses of a
+# socket accept connections to it. A socket at `::` may accept IPv6 only.
+declare -A patterns
+resolve() {
+    local address hex flat mapped=0000000000000000FFFF0000
+    if [[ $name ]] && ! type -P getent >/dev/null; then
+        addresses=("$name") # resolved by bash
+        return
+    fi
+    if [[ $name ]]; then
+        while read -r address _; do
+            [[ " ${addresses[*]} " == *" $address "* ]] || addresses+=("$address")
+        done < <(getent ahosts "$name")
+    fi
+    for address in "${addresses[@]}"; do
+        to_hex "$address"
+        if ! is_own "$address"; then
+            continue
+        elif [[ $flat ]]; then
+            patterns[$address]="@($hex|00000000000000000000000000000000)"
+        else
+            patterns[$address]="@($hex|00000000|$mapped$hex|${mapped}00000000)"
+        fi
+    done
+    [[ ${addresses[*]} ]] || fail_to_resolve
+}
+fail_to_resolve() { is_resolved='' __vm_output="the guest can't resolve the name $name"; }
+
+# Whether a socket of the guest listens at the address: known without connecting, since a
+# server may accept one connection only.
+listens() {
+    local table sockets hex_port entry
+    [[ ${patterns[$1]-} ]] || return
+    printf -v hex_port %04X "$port"
+    entry=" ${patterns[$1]}:$hex_port +(0):0000 0A " # a pattern
+    for table in /proc/net/tcp /proc/net/tcp6; do
+        IFS= read -rd '' sockets <"$table" || :
+        # shellcheck disable=SC2053
+        [[ $sockets != *$entry* ]] || return 0
+    done 2>/dev/null
+    return 1
+}
+
+# Whether one of the addresses accepts a connection, or is known to. Where packets are
+# dropped nothing answers, and the kernel tries for two minutes: two seconds are enough.
+connects() {
+    local address fd fds=() pids=() answer limit=2 open=''
+    for address in "$@"; do
+        exec {fd}< <(
+            exec 2>&1
+            if is_known_open "$address" || exec 3<>"/dev/tcp/$address/$port"; then
+                echo open
+            fi
+        )
+        fds+=("$fd") pids+=($!)
+    done
+    for fd in "${fds[@]}"; do
+        if read -rt "$limit" -u "$fd" answer; then
+            if [[ $answer == open ]]; then
+                open=1
+            elif [[ $name && $answer == *": $name: "* ]]; then
+                fail_to_resolve
+            else
+                __vm_output=${answer##*: } # of bash: line 1: connect: Connection refused
+            fi
+        elif (($? > 128)); then
+            __vm_output='nothing answers within two seconds'
+            limit=0.1 # the others have had their time, too
+        fi
+    done
+    kill "${pids[@]}" 2>/dev/null || :
+    for fd in "${fds[@]}"; do exec {fd}<&-; done
+    [[ $open ]]
+}
+
+# Whether the guest has rules for packets. Without, a port that is listened on is open.
+filters_packets() {
+    local names
+    for names in /proc/net/ip_tables_names /proc/net/ip6_tables_names; do
+        ! read -r _ <"$names" || return 0
+    done 2>/dev/null
+    [[ $(nft list ruleset 2>/dev/null || iptables-save 2>/dev/null) ]]
+}
+
+resolve
