@@ -73,7 +73,14 @@ impl Mypy {
         if !dir.is_dir() {
             let partial = dir.with_extension("partial");
             let mut pip = python();
-            pip.args(["-m", "pip", "install", "--quiet", "--target"]);
+            pip.args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--root-user-action=ignore",
+                "--target",
+            ]);
             run_visibly(pip.arg(&partial).arg(MYPY))?;
             fs::rename(&partial, &dir)?;
         }
