@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use machine::{Command, Machine};
 use rustix::process::{Pid, Signal, kill_process};
 use tracing_subscriber::filter::LevelFilter;
-use vm_tests::fresh;
+use vm_tests::{KILL_SHELL, fresh};
 
 const ROUNDS: usize = 5;
 
@@ -64,7 +64,7 @@ async fn panic_under_a_wait(vm: &Machine) -> Duration {
 
 async fn shell_killed(vm: &Machine) -> Duration {
     let start = Instant::now();
-    vm.succeed("kill -9 ${$#0} 0").await.expect_err("no shell");
+    vm.succeed(KILL_SHELL).await.expect_err("no shell");
     start.elapsed()
 }
 

@@ -39,6 +39,10 @@ pub use polling::{descriptors, settled, soon};
 /// `VM_TIMEOUT_SCALE`; elsewhere, use [`scaled`].
 pub const SOON: Duration = Duration::from_mins(2);
 
+/// Kills the guest's root shell, `${$#0}`, and the job of this command, which would report its
+/// end.
+pub const KILL_SHELL: &str = "read -r _ _ _ job _ </proc/$BASHPID/stat; kill -9 ${$#0} -- -$job";
+
 /// The start script of a guest image. Waits until this test may have machines.
 ///
 /// # Panics

@@ -3,7 +3,7 @@ use std::time::Duration;
 use machine::{Command, ErrorKind, Exit};
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
-use vm_tests::{SOON, booted_and_cloned, fresh};
+use vm_tests::{KILL_SHELL, SOON, booted_and_cloned, fresh};
 
 #[tokio::test]
 async fn status_and_output() {
@@ -319,9 +319,7 @@ async fn commands_of_one_machine_queue() {
 #[tokio::test]
 async fn the_shell_is_respawned() {
     for vm in booted_and_cloned("minimal").await {
-        // `${$#0}` is the guest's root shell; 0 is this command's process group, which would
-        // report the end of the command.
-        let error = vm.execute("kill -9 ${$#0} 0").await.unwrap_err();
+        let error = vm.execute(KILL_SHELL).await.unwrap_err();
         assert!(error.to_string().contains("restarted"), "{error}");
         assert_eq!(vm.succeed("echo back").await.unwrap(), "back\n");
     }

@@ -1,5 +1,5 @@
 use machine::{ErrorKind, Machine, StartScript};
-use vm_tests::{fresh, ready, show_steps, start_script};
+use vm_tests::{KILL_SHELL, fresh, ready, show_steps, start_script};
 
 #[tokio::test]
 async fn the_image_is_complete() {
@@ -45,7 +45,7 @@ async fn the_image_is_complete() {
 async fn the_backdoor_is_restarted() {
     let vm = fresh("systemd").await;
     vm.connect().await.unwrap();
-    let error = vm.execute("kill -9 ${$#0} 0").await.unwrap_err();
+    let error = vm.execute(KILL_SHELL).await.unwrap_err();
     assert!(error.to_string().contains("restarted"), "{error}");
     assert_eq!(vm.succeed("echo back").await.unwrap(), "back\n");
     assert_eq!(

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use machine::Meaning;
-use vm_tests::fresh;
+use vm_tests::{KILL_SHELL, fresh};
 
 use crate::driver::Run;
 
@@ -60,7 +60,7 @@ async fn an_out_of_memory_guest_gets_a_new_shell() {
 async fn a_killed_shell_is_restarted() {
     for image in ["minimal", "systemd"] {
         let vm = fresh(image).await;
-        let error = vm.succeed("kill -9 ${$#0} 0").await.unwrap_err();
+        let error = vm.succeed(KILL_SHELL).await.unwrap_err();
         let message = error.to_string();
         assert!(message.contains("shell was restarted"), "{message}");
         assert_eq!(vm.succeed("echo back").await.unwrap(), "back\n");
