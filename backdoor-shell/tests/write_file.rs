@@ -259,7 +259,7 @@ async fn a_dropped_command_is_stopped_before_the_file() {
 #[tokio::test]
 async fn tools_missing() {
     for (tools, why) in [
-        (&[][..], "dd is not installed, or was killed"),
+        (&[][..], "dd, cat or base64 is not installed"),
         (&["dd"], "dd, cat or base64 is not installed"),
         (&["dd", "cat"], "dd, cat or base64 is not installed"),
     ] {
