@@ -15,7 +15,6 @@ mod trouble;
 mod units;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -23,6 +22,7 @@ use pyo3::prelude::*;
 use self::callbacks::Callbacks;
 use super::errors::exception;
 use super::waiting::{runtime, wait};
+use crate::sync::Mutex;
 
 /// A virtual machine.
 #[pyclass(frozen, module = "_vmwright")]
@@ -85,7 +85,7 @@ impl Machine {
 
     /// Kills QEMU and removes the state directory.
     fn cleanup_statedir(&self, py: Python<'_>) {
-        let vm = lock(&self.vm).take();
+        let vm = self.vm.lock().take();
         self.callbacks.clear();
         py.detach(|| {
             if let Some(vm) = vm {
@@ -98,7 +98,7 @@ impl Machine {
 
 impl Machine {
     fn vm(&self) -> PyResult<machine::Machine> {
-        let vm = lock(&self.vm).clone();
+        let vm = self.vm.lock().clone();
         vm.ok_or_else(|| {
             PyRuntimeError::new_err(format!("{}: its state directory was removed", self.name))
         })
@@ -121,8 +121,4 @@ impl Machine {
             _ => result,
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -222,7 +222,7 @@ pub enum ErrorKind {
     /// The guest can't mount the host's directory for copies.
     #[error(
         "the host's directory for copies can't be mounted at /run/vmwright/copies in the \
-         guest; do its kernel and QEMU know 9p? (`copy_from_host_via_shell` does without)"
+         guest; its kernel and QEMU need 9p (`copy_from_host_via_shell` does not)"
     )]
     Share {
         /// What the guest's programs printed.

@@ -158,7 +158,7 @@ impl Guest {
         let mut query = "show --no-pager -p Id,ActiveState --".to_owned();
         for name in starters {
             query += " ";
-            query += &self.quote("asking systemd about a unit", name)?;
+            query += &self.quote("reading the states of units", name)?;
         }
         let script = self.systemctl_script(&query, unit.user())?;
         let Some(output) = self.probe_to_the_end(&script, left).await? else {

@@ -126,8 +126,10 @@ impl Machine {
             let names = window_names(&text);
             *seen.lock() = text;
             if !found.output.success() {
-                let said = tail(&found.output.stdout).join(" ");
-                return Ok(Probe::Pending(format!("no windows can be listed: {said}")));
+                let reason = tail(&found.output.stdout).join(" ");
+                return Ok(Probe::Pending(format!(
+                    "no windows can be listed: {reason}"
+                )));
             }
             Ok(if names.iter().any(|name| matches(name)) {
                 Probe::Ready(())

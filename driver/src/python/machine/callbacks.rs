@@ -2,7 +2,7 @@
 //! operations of a machine.
 
 use std::cell::Cell;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use machine::PollingCondition;
@@ -11,6 +11,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::Span;
 
 use crate::python::callback::Raised;
+use crate::sync::Mutex;
 
 thread_local! {
     /// Whether this thread runs a callback.
@@ -41,10 +42,7 @@ impl Callbacks {
     /// Finds out whether there are callbacks, also on behalf of operations that already run.
     pub(super) fn update(&self, py: Python<'_>, vm: &machine::Machine) -> PyResult<()> {
         let exist = self.exist.call0(py)?.is_truthy(py)?;
-        let mut condition = self
-            .condition
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut condition = self.condition.lock();
         if !exist {
             *condition = None;
         } else if condition.is_none() {
@@ -55,10 +53,7 @@ impl Callbacks {
 
     /// Runs them no more. Drops the handle of the machine.
     pub(super) fn clear(&self) {
-        *self
-            .condition
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = None;
+        *self.condition.lock() = None;
     }
 
     /// Takes the exception of a callback, if any.
