@@ -17,12 +17,18 @@ elif read -r pid <"/sys/fs/cgroup/user.slice/user-$uid.slice/user@$uid.service/i
     __vm_hint=/proc/$pid/schedstat
 fi 2>/dev/null
 
+# Errors of D-Bus connections that a restart of the manager ends.
+export LC_ALL=C
+ended='@(disconnected|not connected|Connection reset|Connection timed out)'
+
 show_unit() {
     local try
     for try in 1 2 3; do
         __vm_output=$(eval "exec $show")
         __vm_status=$?
         if ((__vm_status == 0)); then return; fi
+        # shellcheck disable=SC2053 # a pattern
+        if [[ $__vm_output == *$ended* ]]; then return 1; fi
         if ((__vm_status != 127)) && ! eval "$ask_manager" &>/dev/null; then return 1; fi
     done
     return 2
