@@ -195,24 +195,21 @@ async fn a_condition_that_needs_no_shell_ends_commands() {
     vm.fail("pgrep -f 'sleep 100[0]'").await.unwrap();
 }
 
+/// The guest's uptime in seconds, rounded down to hundredths.
+async fn uptime(vm: &Machine) -> f64 {
+    let uptime = vm.succeed("cut -d' ' -f1 /proc/uptime").await.unwrap();
+    uptime.trim().parse().unwrap()
+}
+
 #[tokio::test]
 async fn the_guest_sleeps_while_conditions_are_checked() {
     let vm = fresh("systemd").await;
     let _up = vm.polling_condition("it runs", Duration::from_secs(1), async |vm| {
         Ok(vm.execute("true").await?.success())
     });
-    let uptime = "cut -d' ' -f1 /proc/uptime";
-    let seconds = async || {
-        vm.succeed(uptime)
-            .await
-            .unwrap()
-            .trim()
-            .parse::<f64>()
-            .unwrap()
-    };
-    let before = seconds().await;
+    let before = uptime(&vm).await;
     vm.sleep(Duration::from_secs(4)).await.unwrap();
-    let slept = seconds().await - before;
+    let slept = uptime(&vm).await - before;
     assert!(slept > 3.98, "{slept}");
 }
 
@@ -247,17 +244,8 @@ async fn retry_waits_for_any_condition() {
 #[tokio::test]
 async fn the_guest_sleeps_by_its_own_clock() {
     let vm = fresh("systemd").await;
-    let uptime = "cut -d' ' -f1 /proc/uptime";
-    let seconds = async || {
-        vm.succeed(uptime)
-            .await
-            .unwrap()
-            .trim()
-            .parse::<f64>()
-            .unwrap()
-    };
-    let before = seconds().await;
+    let before = uptime(&vm).await;
     vm.sleep(Duration::from_millis(1500)).await.unwrap();
     // Both times are rounded down to hundredths.
-    assert!(seconds().await - before > 1.48);
+    assert!(uptime(&vm).await - before > 1.48);
 }
