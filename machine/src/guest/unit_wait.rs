@@ -189,9 +189,9 @@ impl Guest {
         let script = self
             .script("reading a journal")
             .set("id", id)?
-            .append("journalctl -b -q -n 1 -o short-full UNIT=\"$id\" MESSAGE_ID=$succeeded");
-        let script = format!("succeeded={UNIT_SUCCESS}\n{}", script.into_text());
-        let output = self.probe(&script, left).await?;
+            .set("succeeded", UNIT_SUCCESS)?
+            .append("journalctl -b -q -n 1 -o short-full UNIT=\"$id\" MESSAGE_ID=\"$succeeded\"");
+        let output = self.probe(&script.into_text(), left).await?;
         let text = output.map(|output| output.text()).unwrap_or_default();
         // Sun 2026-11-29 10:47:52 UTC HOST systemd[1]: …
         let time: Vec<&str> = text.split(' ').take(4).collect();
