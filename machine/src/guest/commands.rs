@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::Guest;
 use super::poll::{BUSY_LIMIT, Polling, SHORTEST_TRY, result_line};
 use super::script::Script;
+use super::shell_gate::running_command;
 use super::waiting::Probe;
 use crate::error::{ErrorKind, Result, tail};
 use crate::time_scale::scaled;
@@ -51,7 +52,7 @@ impl Guest {
 
     /// Runs a command whose time limit is scaled already.
     async fn run(&self, command: Command) -> Result<Output> {
-        let running = self.started(&running_command(&command)).await?;
+        let running = self.started(&running_command(command.script())).await?;
         self.in_traced_shell(&running, command, async |shell, command| {
             shell.run(command).await
         })
@@ -82,7 +83,7 @@ impl Guest {
         W: AsyncWrite + Unpin,
     {
         let mut took = Duration::ZERO;
-        let running = self.started(&running_command(&command)).await?;
+        let running = self.started(&running_command(command.script())).await?;
         let ran = self.in_traced_shell(&running, command, async |shell, command| {
             let start = Instant::now();
             let exit = shell.run_into(command, writer).await?;
@@ -300,10 +301,6 @@ impl Guest {
         let what = format!("{seconds} seconds to pass in the guest");
         handle.wait_in_guest(&what, script, "not yet").await
     }
-}
-
-fn running_command(command: &Command) -> String {
-    format!("running `{}`", command.script())
 }
 
 /// What the console has shown: a command's standard error, which may arrive shortly

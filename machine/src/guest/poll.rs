@@ -6,7 +6,7 @@ use backdoor_shell::{Command, Exit, Output};
 use tokio::time::timeout;
 
 use super::script::Script;
-use super::shell_gate::BUSY;
+use super::shell_gate::{BUSY, running_command};
 use super::waiting::{Probe, pause};
 use super::{Guest, Running};
 use crate::error::{Result, tail};
@@ -136,7 +136,7 @@ impl Guest {
         let limit = command.time_limit().unwrap_or(Duration::MAX);
         let start = Instant::now();
         let doing = match &polling.traced {
-            Some(command) => format!("running `{command}`"),
+            Some(command) => running_command(command),
             None => "polling".to_owned(),
         };
         let ran = self.in_shell(running, &doing, command, async |shell, command| {

@@ -23,6 +23,11 @@ const BOOTING: &str = "waiting for the VM to finish booting";
 /// The state of a probe that the shell could not run.
 pub(crate) const BUSY: &str = "the guest's shell is busy or not connected";
 
+/// The operation of running a command, in errors.
+pub(super) fn running_command(script: &str) -> String {
+    format!("running `{script}`")
+}
+
 pub(crate) type GuestShell = Shell<UnixStream>;
 
 /// The shell, its lock, and whether it is connected.
@@ -214,7 +219,7 @@ impl Guest {
         run: impl AsyncFnOnce(&mut GuestShell, Command) -> Result<Output, backdoor_shell::Error>,
     ) -> Result<Output> {
         let (script, start) = (command.script().to_owned(), Instant::now());
-        let doing = format!("running `{script}`");
+        let doing = running_command(&script);
         let result = self.in_shell(running, &doing, command, run).await;
         let traced = match &result {
             Ok(output) => Ok((output.status(), &*output.stdout)),
