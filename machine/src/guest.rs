@@ -17,6 +17,7 @@ pub(crate) mod parse;
 pub(crate) mod poll;
 mod ports;
 pub(crate) mod script;
+mod shell;
 pub(crate) mod shell_gate;
 mod step;
 mod systemctl;
@@ -40,8 +41,7 @@ use self::conditions::Conditions;
 use self::console_watch::Signs;
 use self::lifetime::Lifetime;
 use self::shell_gate::ShellGate;
-use self::waiting::{Probe, Waited};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::host::state_dir::StateDir;
 use crate::sync::Mutex;
 use crate::time_scale::scaled;
@@ -90,25 +90,8 @@ type Start = Box<dyn Fn(Guest) -> BoxFuture<'static, Result<()>> + Send + Sync>;
 /// A guest from one start to its end.
 #[derive(Debug)]
 pub(crate) struct Running {
-    pub(crate) lifetime: Lifetime,
+    pub(crate) lifetime: Arc<Lifetime>,
     pub(crate) gate: ShellGate,
-}
-
-impl Running {
-    pub(crate) fn shell_error(&self, source: backdoor_shell::Error) -> ErrorKind {
-        ErrorKind::Shell {
-            source,
-            console: self.lifetime.last_console_lines(),
-        }
-    }
-
-    /// The error of an operation in the guest's shell that a reset has ended.
-    fn reset_error(&self, doing: &str) -> ErrorKind {
-        ErrorKind::GuestReset {
-            doing: doing.to_owned(),
-            console: self.lifetime.last_console_lines(),
-        }
-    }
 }
 
 impl Guest {
@@ -261,93 +244,28 @@ impl Guest {
     /// condition that is no longer true.
     pub(crate) async fn until_guest_end<T>(
         &self,
-        running: &Running,
+        lifetime: &Lifetime,
         doing: &str,
         operation: impl Future<Output = Result<T, ErrorKind>>,
     ) -> Result<T> {
         let result = tokio::select! {
             biased;
-            result = running.lifetime.until_guest_end(doing, operation) => result,
+            result = lifetime.until_guest_end(doing, operation) => result,
             // Boxed: it is rarely needed, and operations are nested.
             error = Box::pin(self.broken_condition()) => return Err(error),
         };
-        self.with_diagnosis(running, result).await
+        self.with_diagnosis(lifetime, result).await
     }
 
     /// Runs `operation`, which only the exit of the guest's process ends.
     pub(crate) async fn until_exit<T>(
         &self,
-        running: &Running,
+        lifetime: &Lifetime,
         doing: &str,
         operation: impl Future<Output = Result<T, ErrorKind>>,
     ) -> Result<T> {
-        let result = running.lifetime.until_exit(doing, operation).await;
-        self.with_diagnosis(running, result).await
-    }
-
-    /// Probes until `what` has happened, for as long as this handle waits, or until the
-    /// guest dies. It may reboot meanwhile, if it is allowed to. `probe` is passed the time
-    /// that is left.
-    pub(crate) async fn wait<T, F>(&self, what: &str, probe: impl FnMut(Duration) -> F) -> Result<T>
-    where
-        F: Future<Output = Result<Probe<T>>>,
-    {
-        self.wait_pausing(waiting::LONGEST_PAUSE, what, probe).await
-    }
-
-    /// The same with another longest pause between two probes.
-    pub(crate) async fn wait_pausing<T, F>(
-        &self,
-        longest_pause: Duration,
-        what: &str,
-        mut probe: impl FnMut(Duration) -> F,
-    ) -> Result<T>
-    where
-        F: Future<Output = Result<Probe<T>>>,
-    {
-        let running = self.running(what)?;
-        let probe = |left| {
-            let probed = probe(left);
-            async {
-                match probed.await {
-                    Err(error) if error.is_shell_restart() => Ok(Probe::Polled {
-                        seen: error.summary_line(),
-                        looks: 1,
-                        cost: Duration::ZERO,
-                    }),
-                    probed => probed,
-                }
-            }
-        };
-        // The errors of probes are complete; those of the guest's end are made here.
-        let wait = Box::pin(async { Ok(waiting::wait(self.limit, longest_pause, probe).await) });
-        match self.until_guest_end(&running, what, wait).await?? {
-            Waited::Ready(value) => Ok(value),
-            Waited::TimedOut { looks, last_seen } => {
-                let lifetime = &running.lifetime;
-                let timed_out = lifetime.timed_out(self.limit, what, looks, &last_seen);
-                self.with_diagnosis(&running, Err(timed_out)).await
-            }
-        }
-    }
-
-    /// `word` quoted for the guest's shell.
-    pub(crate) fn quote(&self, doing: &str, word: &str) -> Result<String> {
-        match backdoor_shell::quote(word) {
-            Ok(quoted) => Ok(quoted.into_owned()),
-            Err(_) => Err(self.nul_byte(doing, word)),
-        }
-    }
-
-    pub(crate) fn nul_byte(&self, doing: &str, word: &str) -> Error {
-        self.bad_argument(doing, format!("{word:?} holds a NUL byte"))
-    }
-
-    pub(crate) fn bad_argument(&self, doing: &str, reason: impl Into<String>) -> Error {
-        self.error(ErrorKind::BadArgument {
-            doing: doing.to_owned(),
-            reason: reason.into(),
-        })
+        let result = lifetime.until_exit(doing, operation).await;
+        self.with_diagnosis(lifetime, result).await
     }
 }
 

@@ -189,7 +189,7 @@ impl Machine {
         let limit = self.limit();
         // Boxed: operations are nested, and their futures would contain each other.
         let operation = Box::pin(operation(Ask { instance, limit }));
-        self.until_exit(&instance.running, doing, operation).await
+        self.until_exit(&instance.running.lifetime, doing, operation).await
     }
 
     /// Runs `operation` to completion, even if this future is dropped.

@@ -11,7 +11,8 @@ use tokio::time::timeout;
 use super::Guest;
 use super::poll::{BUSY_LIMIT, Polling, SHORTEST_TRY, result_line};
 use super::script::Script;
-use super::shell_gate::running_command;
+use super::shell::running_command;
+use super::shell_gate::GuestShell;
 use super::waiting::Probe;
 use crate::error::{ErrorKind, Result, tail};
 use crate::time_scale::scaled;
@@ -258,10 +259,9 @@ impl Guest {
         script: String,
     ) -> Result<String> {
         let command = Command::new(script.as_str()).timeout(self.limit);
-        let ran = self.with_shell(running, "preparing the guest", async |shell| {
-            shell.run(command).await
-        });
-        let output = ran.await?;
+        let doing = "preparing the guest";
+        let run = async |shell: &mut GuestShell| shell.run(command).await;
+        let output = running.gate.run(self, doing, run).await?;
         if output.success() {
             return Ok(output.text());
         }

@@ -57,7 +57,7 @@ impl Guest {
             let running = self.running(&what)?;
             let console = &running.lifetime.console;
             let matched = async { Ok(wait(console, self.limit()).await?.text) };
-            self.until_guest_end(&running, &what, matched).await
+            self.until_guest_end(&running.lifetime, &what, matched).await
         })
         .await
     }
@@ -98,7 +98,7 @@ impl Guest {
             let sent = sent.map_err(|_| lifetime.no_answer(doing, self.limit()))?;
             sent.map_err(ErrorKind::Console)
         };
-        self.until_exit(&running, doing, sent).await
+        self.until_exit(&running.lifetime, doing, sent).await
     }
 
     /// Emits console lines through `tracing`, as a new machine does.

@@ -101,7 +101,7 @@ impl Guest {
         let running = self.running(what)?;
         let seen = "the guest is still copying";
         let timed_out = running.lifetime.timed_out(self.limit(), what, 1, seen);
-        self.with_diagnosis(&running, Err(timed_out)).await
+        self.with_diagnosis(&running.lifetime, Err(timed_out)).await
     }
 
     /// Runs the host's half of a copy, to or from the host's file `path`. The guest's death
@@ -126,7 +126,7 @@ impl Guest {
                 }
             })
         };
-        self.until_guest_end(&running, &doing, half).await
+        self.until_guest_end(&running.lifetime, &doing, half).await
     }
 }
 

@@ -3,8 +3,9 @@
 use std::mem::discriminant;
 use std::time::Duration;
 
+use super::Guest;
+use super::lifetime::Lifetime;
 use super::shell_gate::BUSY;
-use super::{Guest, Running};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The time limit for collecting evidence in the guest.
@@ -18,6 +19,17 @@ impl Guest {
         error
             .with_evidence("trouble seen on the console", &trouble.join("\n"))
             .with_evidence("the console's log", &self.incomplete_log())
+    }
+
+    pub(crate) fn nul_byte(&self, doing: &str, word: &str) -> Error {
+        self.bad_argument(doing, format!("{word:?} holds a NUL byte"))
+    }
+
+    pub(crate) fn bad_argument(&self, doing: &str, reason: impl Into<String>) -> Error {
+        self.error(ErrorKind::BadArgument {
+            doing: doing.to_owned(),
+            reason: reason.into(),
+        })
     }
 
     /// Why the console's log on disk is incomplete, if it is.
@@ -34,7 +46,7 @@ impl Guest {
     /// guest makes no progress, if that can be found out.
     pub(crate) async fn with_diagnosis<T>(
         &self,
-        running: &Running,
+        lifetime: &Lifetime,
         result: Result<T, ErrorKind>,
     ) -> Result<T> {
         let kind = match result {
@@ -46,7 +58,7 @@ impl Guest {
             | ErrorKind::Shell {
                 source: backdoor_shell::Error::Unresponsive { .. },
                 ..
-            } => running.lifetime.diagnose().await,
+            } => lifetime.diagnose().await,
             _ => None,
         };
         let error = self.error(kind);

@@ -110,7 +110,7 @@ impl Guest {
             self.copy_in_guest(&mut left, &script, &from, target)
                 .await?;
             let running = self.running(&step)?;
-            let written = self.with_shell(&running, &step, async |shell| {
+            let written = running.gate.run(self, &step, async |shell| {
                 let write = timeout(left, shell.write_file(target, &mut file));
                 write.await.map_or(Ok(None), |written| written.map(Some))
             });
@@ -120,7 +120,7 @@ impl Guest {
             let what = format!("{target} to be written");
             let seen = "the guest does not read all of it";
             let timed_out = running.lifetime.timed_out(self.limit(), &what, 1, seen);
-            self.with_diagnosis(&running, Err(timed_out)).await
+            self.with_diagnosis(&running.lifetime, Err(timed_out)).await
         })
         .await
     }

@@ -6,7 +6,8 @@ use backdoor_shell::{Command, Exit, Output};
 use tokio::time::timeout;
 
 use super::script::Script;
-use super::shell_gate::{BUSY, running_command};
+use super::shell::running_command;
+use super::shell_gate::BUSY;
 use super::waiting::{Probe, pause};
 use super::{Guest, Running};
 use crate::error::{Result, tail};
@@ -91,7 +92,7 @@ impl Guest {
         read: impl AsyncFnOnce(Found) -> Result<Probe<T>>,
     ) -> Result<Probe<T>> {
         let running = self.started("polling").await?;
-        let is_shared = running.gate.was_needed_within(SHARED);
+        let is_shared = running.gate.queue().was_needed_within(SHARED);
         let turn = match polling.is_interruptible {
             true if is_shared => SHARED_TURN,
             true => TURN,
@@ -148,7 +149,7 @@ impl Guest {
                 std::future::pending::<()>().await;
             }
             pause(LEAST_TURN).await;
-            running.gate.is_needed().await;
+            running.gate.queue().is_needed().await;
         };
         tokio::select! {
             biased;

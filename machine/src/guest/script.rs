@@ -21,6 +21,14 @@ impl Guest {
             text: String::new(),
         }
     }
+
+    /// `word` quoted for the guest's shell.
+    pub(crate) fn quote(&self, doing: &str, word: &str) -> Result<String> {
+        match backdoor_shell::quote(word) {
+            Ok(quoted) => Ok(quoted.into_owned()),
+            Err(_) => Err(self.nul_byte(doing, word)),
+        }
+    }
 }
 
 impl Script<'_> {

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::Guest;
+use crate::error::Result;
+
 /// A wait spends at most one part in so many of its time on probes: each pause is in
 /// proportion to what the last probe cost.
 const SHARE: u32 = 5;
@@ -37,6 +40,54 @@ pub(crate) enum Probe<T> {
 pub(crate) enum Waited<T> {
     Ready(T),
     TimedOut { looks: u32, last_seen: String },
+}
+
+impl Guest {
+    /// Probes until `what` has happened, for as long as this handle waits, or until the
+    /// guest dies. It may reboot meanwhile, if it is allowed to. `probe` is passed the time
+    /// that is left.
+    pub(crate) async fn wait<T, F>(&self, what: &str, probe: impl FnMut(Duration) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<Probe<T>>>,
+    {
+        self.wait_pausing(LONGEST_PAUSE, what, probe).await
+    }
+
+    /// The same with another longest pause between two probes.
+    pub(crate) async fn wait_pausing<T, F>(
+        &self,
+        longest_pause: Duration,
+        what: &str,
+        mut probe: impl FnMut(Duration) -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<Probe<T>>>,
+    {
+        let running = self.running(what)?;
+        let lifetime = &running.lifetime;
+        let probe = |left| {
+            let probed = probe(left);
+            async {
+                match probed.await {
+                    Err(error) if error.is_shell_restart() => Ok(Probe::Polled {
+                        seen: error.summary_line(),
+                        looks: 1,
+                        cost: Duration::ZERO,
+                    }),
+                    probed => probed,
+                }
+            }
+        };
+        // The errors of probes are complete; those of the guest's end are made here.
+        let wait = Box::pin(async { Ok(wait(self.limit, longest_pause, probe).await) });
+        match self.until_guest_end(lifetime, what, wait).await?? {
+            Waited::Ready(value) => Ok(value),
+            Waited::TimedOut { looks, last_seen } => {
+                let timed_out = lifetime.timed_out(self.limit, what, looks, &last_seen);
+                self.with_diagnosis(lifetime, Err(timed_out)).await
+            }
+        }
+    }
 }
 
 /// Probes until the condition is met, for at most `limit`, and at least once. `probe` is

@@ -62,10 +62,9 @@ impl Instance {
             Box::pin(diagnosis::diagnose(pid, monitor.clone()))
         }));
         lifetime.reports.begin();
-        let running = Arc::new(Running {
-            lifetime,
-            gate: ShellGate::new(shell),
-        });
+        let lifetime = Arc::new(lifetime);
+        let gate = ShellGate::new(Arc::clone(&lifetime), shell);
+        let running = Arc::new(Running { lifetime, gate });
         tokio::spawn(event_watch::follow(
             Arc::downgrade(&running),
             qmp.clone(),

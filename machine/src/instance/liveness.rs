@@ -3,7 +3,6 @@
 use std::sync::Weak;
 use std::time::Duration;
 
-use backdoor_shell::Command;
 use qmp_mon::Qmp;
 use serde_json::json;
 
@@ -53,10 +52,7 @@ async fn shell_answers(running: &Weak<Running>) {
     let Some(running) = running.upgrade() else {
         return std::future::pending().await;
     };
-    let mut guard = running.gate.lock().await;
-    let command = Command::new(":").timeout(scaled(SILENCE));
-    if !guard.shell.is_connected() || guard.shell.run(command).await.is_err() {
-        drop(guard);
+    if !running.gate.answers(scaled(SILENCE)).await {
         std::future::pending::<()>().await;
     }
 }

@@ -68,8 +68,7 @@ impl Ask<'_> {
         let devices = saved.state();
         self.answer(LOADING, async {
             migration::load(self.instance, &devices).await?;
-            let mut guard = self.instance.running.gate.lock().await;
-            guard.shell.resume(session);
+            self.instance.running.gate.resume(session).await;
             self.qmp("cont", Value::Null).await.map(drop)
         })
         .await

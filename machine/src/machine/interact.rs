@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::Machine;
 use crate::error::{ErrorKind, Result};
+use crate::guest::shell_gate::GuestShell;
 use crate::host::terminal::{RawMode, Terminal};
 
 /// # Sessions for people
@@ -59,13 +60,8 @@ impl Machine {
     ) -> Result<()> {
         let doing = "using the shell";
         let running = self.guest.running(doing)?;
-        let mut guard = self.lock_shell(&running, doing).await?;
-        self.connect_shell(&running, &mut guard, doing).await?;
-        let session = async {
-            let session = guard.shell.interact(kind, input, output).await;
-            session.map_err(|source| running.shell_error(source))
-        };
-        self.until_guest_end(&running, doing, session).await
+        let session = async |shell: &mut GuestShell| shell.interact(kind, input, output).await;
+        running.gate.run(self, doing, session).await
     }
 
     /// Opens the serial console on the terminal. Returns when the input ends. Meanwhile its
@@ -123,7 +119,7 @@ impl Machine {
                 }
             }
         };
-        self.until_exit(&running, doing, session).await
+        self.until_exit(&running.lifetime, doing, session).await
     }
 
     fn terminal(&self) -> Result<Terminal> {

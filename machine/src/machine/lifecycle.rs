@@ -122,7 +122,7 @@ impl Machine {
         let load = Box::pin(async { Ask { instance, limit }.load(saved).await });
         let loaded = instance.running.lifetime.until_exit(LOADING, load).await;
         let loaded = loaded.map_err(load_error);
-        self.with_diagnosis(&instance.running, loaded).await?;
+        self.with_diagnosis(&instance.running.lifetime, loaded).await?;
         if let (BootSource::SavedSelf(_), Some(vm)) = (source, saved.vm()) {
             let identity = Identity::cloned(&vm.mounts, None);
             let agent = vm.agent.as_deref();
@@ -199,7 +199,7 @@ impl Machine {
                     lifetime.timed_out(self.limit(), "the VM to power off", 1, "QEMU still runs")
                 }))
             });
-            let status = self.with_diagnosis(&running, end).await?;
+            let status = self.with_diagnosis(&running.lifetime, end).await?;
             lifetime.expect_exit();
             Ok(Some(status))
         })
@@ -215,14 +215,9 @@ impl Machine {
     pub async fn reboot(&self) -> Result<()> {
         let doing = "pressing ctrl-alt-delete";
         let pressed = self.on_qemu(doing, async |ask| {
-            let pressed = async {
-                // No other command may use a shell that is about to end.
-                let mut guard = ask.instance.running.gate.lock().await;
-                ask.hmp(doing, "sendkey ctrl-alt-delete").await?;
-                guard.shell.disconnect();
-                Ok(())
-            };
-            ask.answer(doing, pressed).await
+            let pressed = async { ask.hmp(doing, "sendkey ctrl-alt-delete").await.map(drop) };
+            let gate = &ask.instance.running.gate;
+            ask.answer(doing, gate.disconnect_after(pressed)).await
         });
         self.step(doing, pressed).await
     }

@@ -97,7 +97,7 @@ impl Machine {
                     .map_err(timed_out)?
                     .map_err(|source| monitor_error(doing, source))
             };
-            self.until_guest_end(&instance.running, doing, event).await
+            self.until_guest_end(&instance.running.lifetime, doing, event).await
         })
         .await
     }

@@ -42,7 +42,7 @@ impl Machine {
 
         let instance = self.instance(SAVING)?;
         let agent = instance.start_clone_agent(&self.guest).await?;
-        let (shell, session) = self.suspend(&instance).await?;
+        let (shell, session) = instance.running.gate.suspend(self).await?;
         let devices = saved_state::state(dir);
         let disks = self.on_instance(&instance, SAVING, async |ask| {
             ask.qmp("stop", Value::Null).await?;

@@ -10,7 +10,7 @@ use super::Machine;
 use crate::error::Result;
 use crate::guest::identity::Identity;
 use crate::guest::mounts::Mount;
-use crate::guest::shell_gate::ShellGuard;
+use crate::guest::shell_gate::Turn;
 use crate::instance::Instance;
 use crate::instance::snapshots::{SnapshotNodes, snapshot_error};
 
@@ -102,9 +102,7 @@ impl Machine {
             }
             let one_at_a_time = self.lock_snapshots(&instance).await?;
             let running = &instance.running;
-            // The guest may be dead.
-            let lock = running.lock_shell(self.limit());
-            let mut shell = self.until_exit(running, RESTORING, lock).await?;
+            let mut shell = running.gate.hold(self, RESTORING).await?;
             let (vm, snapshot) = (self.unchecked(), snapshot.clone());
             self.to_completion(async move {
                 let session = snapshot.session;
@@ -148,11 +146,11 @@ impl Machine {
         &self,
         instance: &Instance,
         mounts: &[Mount],
-    ) -> Result<(ShellGuard, Session, Option<String>)> {
+    ) -> Result<(Turn, Session, Option<String>)> {
         let mut agent = None;
         let suspended = async {
             agent = instance.start_clone_agent(&self.guest).await?;
-            self.suspend(instance).await
+            instance.running.gate.suspend(self).await
         };
         match suspended.await {
             Ok((shell, session)) => Ok((shell, session, agent)),
@@ -163,18 +161,5 @@ impl Machine {
                 Err(error)
             }
         }
-    }
-
-    /// Suspends the guest's shell.
-    pub(super) async fn suspend(&self, instance: &Instance) -> Result<(ShellGuard, Session)> {
-        let running = &instance.running;
-        let doing = "suspending the guest's shell";
-        let mut guard = self.lock_shell(running, doing).await?;
-        let suspended = async {
-            let session = guard.shell.suspend().await;
-            session.map_err(|source| running.shell_error(source))
-        };
-        let session = self.until_guest_end(running, doing, suspended).await?;
-        Ok((guard, session))
     }
 }

@@ -59,6 +59,21 @@ impl Lifetime {
         self.timed_out(limit, &what, 1, "no answer")
     }
 
+    pub(crate) fn shell_error(&self, source: backdoor_shell::Error) -> ErrorKind {
+        ErrorKind::Shell {
+            source,
+            console: self.last_console_lines(),
+        }
+    }
+
+    /// The error of an operation in the guest's shell that a reset has ended.
+    pub(crate) fn reset_error(&self, doing: &str) -> ErrorKind {
+        ErrorKind::GuestReset {
+            doing: doing.to_owned(),
+            console: self.last_console_lines(),
+        }
+    }
+
     /// The last lines of the console, safe to print.
     pub(crate) fn last_console_lines(&self) -> Vec<String> {
         shown(&self.console)

@@ -1,0 +1,66 @@
+//! Connecting the shell: waiting for the guest to boot.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
+
+use super::{ShellGate, Turn};
+use crate::error::{ErrorKind, Result};
+use crate::guest::Guest;
+
+/// How often a guest that does not boot is mentioned.
+const BOOT_REMINDER: Duration = Duration::from_secs(30);
+
+/// What is being waited for while the shell is not connected.
+pub(crate) const BOOTING: &str = "waiting for the VM to finish booting";
+
+impl ShellGate {
+    /// Connects a shell that is not connected.
+    pub(super) async fn connect_in(
+        &self,
+        turn: &mut Turn,
+        caller: &Guest,
+        doing: &str,
+    ) -> Result<()> {
+        if turn.shell.is_connected() {
+            return Ok(());
+        }
+        let greeting = self.wait_for_greeting(turn, caller);
+        let connected = caller.until_guest_end(&self.lifetime, doing, greeting);
+        caller.step(BOOTING, connected).await
+    }
+
+    async fn wait_for_greeting(&self, turn: &mut Turn, caller: &Guest) -> Result<(), ErrorKind> {
+        let (machine, limit) = (caller.name(), caller.limit());
+        let on_line = |line: &str| {
+            let line = serial_log::printable(line);
+            tracing::info!(machine, "Guest shell printed: {line}");
+        };
+        let start = Instant::now();
+        let mut reminders = 0;
+        while start.elapsed() < limit {
+            let left = limit.saturating_sub(start.elapsed());
+            if let Ok(connected) = timeout(BOOT_REMINDER.min(left), turn.connect(on_line)).await {
+                return connected.map_err(|source| self.lifetime.shell_error(source));
+            }
+            reminders += 1;
+            tracing::warn!(
+                machine,
+                "the guest's root shell has not answered yet; see the console, \
+                 and in the guest `systemctl status backdoor.service`"
+            );
+        }
+        let seen = "no greeting from the shell";
+        let what = "the guest's root shell";
+        Err(self.lifetime.timed_out(limit, what, reminders, seen))
+    }
+}
+
+impl Turn {
+    async fn connect(&mut self, on_line: impl FnMut(&str)) -> Result<(), backdoor_shell::Error> {
+        self.shell.connect(on_line).await?;
+        self.connection.record_greeting();
+        self.publish();
+        Ok(())
+    }
+}
