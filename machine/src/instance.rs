@@ -25,7 +25,7 @@ use crate::guest::{Guest, Running};
 
 pub(crate) use self::arguments::{connections, copies};
 pub(crate) use self::launch::Launch;
-pub(crate) use self::monitors::{Ask, monitor_error, refusal};
+pub(crate) use self::monitors::{Monitors, monitor_error, refusal};
 
 /// A QEMU with its connections.
 #[derive(Debug)]

@@ -36,7 +36,7 @@ pub use snapshot::Snapshot;
 use self::boot::Boot;
 use crate::error::{ErrorKind, Result};
 use crate::guest::{Guest, PollingCondition};
-use crate::instance::{Ask, Instance};
+use crate::instance::{Monitors, Instance};
 use crate::start::StartCommand;
 use crate::sync::Mutex;
 use crate::time_scale::scaled;
@@ -172,7 +172,7 @@ impl Machine {
     async fn on_qemu<T>(
         &self,
         doing: &str,
-        operation: impl AsyncFnOnce(Ask<'_>) -> Result<T, ErrorKind>,
+        operation: impl AsyncFnOnce(Monitors<'_>) -> Result<T, ErrorKind>,
     ) -> Result<T> {
         let instance = self.instance(doing)?;
         self.check_conditions().await?;
@@ -184,11 +184,11 @@ impl Machine {
         &self,
         instance: &Instance,
         doing: &str,
-        operation: impl AsyncFnOnce(Ask<'_>) -> Result<T, ErrorKind>,
+        operation: impl AsyncFnOnce(Monitors<'_>) -> Result<T, ErrorKind>,
     ) -> Result<T> {
         let limit = self.limit();
         // Boxed: operations are nested, and their futures would contain each other.
-        let operation = Box::pin(operation(Ask { instance, limit }));
+        let operation = Box::pin(operation(Monitors { instance, limit }));
         self.until_exit(&instance.running.lifetime, doing, operation).await
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Ask;
+use super::Monitors;
 use crate::error::{ErrorKind, Result};
 
 /// A disk that the guest can write to.
@@ -26,7 +26,7 @@ pub(crate) struct Disk {
     pub(crate) size: u64,
 }
 
-impl Ask<'_> {
+impl Monitors<'_> {
     pub(crate) async fn writable_disks(&self) -> Result<Vec<WritableDisk>, ErrorKind> {
         let drives = self.qmp("query-block", Value::Null).await?;
         let drives = drives.as_array().into_iter().flatten();

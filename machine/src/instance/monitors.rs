@@ -13,12 +13,12 @@ const RESET_LIMIT: Duration = Duration::from_secs(2);
 
 /// An instance whose answers are awaited for a limited time.
 #[derive(Clone, Copy)]
-pub(crate) struct Ask<'a> {
+pub(crate) struct Monitors<'a> {
     pub(crate) instance: &'a Instance,
     pub(crate) limit: Duration,
 }
 
-impl Ask<'_> {
+impl Monitors<'_> {
     /// Executes a QMP command.
     pub(crate) async fn qmp(&self, command: &str, arguments: Value) -> Result<Value, ErrorKind> {
         let doing = format!("QMP command `{command}`");

@@ -7,13 +7,13 @@ use serde_json::Value;
 
 use super::network_info::shared_macs;
 use super::saved_state::SavedState;
-use super::{Ask, migration, refusal};
+use super::{Monitors, migration, refusal};
 use crate::error::{ErrorKind, Result, chain};
 
 /// The operation of loading, in errors.
 pub(crate) const LOADING: &str = "continuing from a template";
 
-impl Ask<'_> {
+impl Monitors<'_> {
     /// The size of the guest's RAM in bytes.
     pub(crate) async fn ram_size(&self) -> Result<u64, ErrorKind> {
         let summary = self.qmp("query-memory-size-summary", Value::Null).await?;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Ask, monitor_error};
+use super::{Monitors, monitor_error};
 use crate::error::{ErrorKind, Result};
 
 /// The names of a snapshot and of the block nodes that hold it.
@@ -13,7 +13,7 @@ pub(crate) struct SnapshotNodes {
     pub(crate) nodes: Vec<String>,
 }
 
-impl Ask<'_> {
+impl Monitors<'_> {
     /// The nodes for a new snapshot.
     pub(crate) async fn snapshot_nodes(&self) -> Result<SnapshotNodes, ErrorKind> {
         let doing = "taking a snapshot";

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::Machine;
 use crate::error::{ErrorKind, Result};
 use crate::guest::waiting::pause;
-use crate::instance::{Ask, monitor_error};
+use crate::instance::{Monitors, monitor_error};
 
 /// How long a key is held, and how long it stays up before the next one.
 ///
@@ -75,9 +75,9 @@ impl Machine {
 
     /// Presses one combination of keys after the other.
     async fn press(&self, keys: &[Keys]) -> Result<()> {
-        self.on_qemu("typing", async |ask| {
+        self.on_qemu("typing", async |monitors| {
             for keys in keys {
-                ask.press(keys, self.key_delay).await?;
+                monitors.press(keys, self.key_delay).await?;
             }
             Ok(())
         })
@@ -85,7 +85,7 @@ impl Machine {
     }
 }
 
-impl Ask<'_> {
+impl Monitors<'_> {
     /// QEMU queues no more than a thousand events and drops the rest, so each key is
     /// awaited before the next one.
     async fn press(&self, keys: &Keys, delay: Duration) -> Result<(), ErrorKind> {

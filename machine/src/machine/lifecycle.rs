@@ -16,7 +16,7 @@ use crate::host::blocking::blocking;
 use crate::instance::boot_source::BootSource;
 use crate::instance::save::{LOADING, load_error};
 use crate::instance::saved_state::SavedState;
-use crate::instance::{Ask, Instance, Launch};
+use crate::instance::{Monitors, Instance, Launch};
 use crate::start::StartCommand;
 
 /// How long QEMU may take to quit before it is killed.
@@ -119,7 +119,7 @@ impl Machine {
         saved: &SavedState,
     ) -> Result<()> {
         let limit = self.limit();
-        let load = Box::pin(async { Ask { instance, limit }.load(saved).await });
+        let load = Box::pin(async { Monitors { instance, limit }.load(saved).await });
         let loaded = instance.running.lifetime.until_exit(LOADING, load).await;
         let loaded = loaded.map_err(load_error);
         self.with_diagnosis(&instance.running.lifetime, loaded).await?;
@@ -214,10 +214,10 @@ impl Machine {
     /// The keys may have been pressed.
     pub async fn reboot(&self) -> Result<()> {
         let doing = "pressing ctrl-alt-delete";
-        let pressed = self.on_qemu(doing, async |ask| {
-            let pressed = async { ask.hmp(doing, "sendkey ctrl-alt-delete").await.map(drop) };
-            let gate = &ask.instance.running.gate;
-            ask.answer(doing, gate.disconnect_after(pressed)).await
+        let pressed = self.on_qemu(doing, async |monitors| {
+            let pressed = async { monitors.hmp(doing, "sendkey ctrl-alt-delete").await.map(drop) };
+            let gate = &monitors.instance.running.gate;
+            monitors.answer(doing, gate.disconnect_after(pressed)).await
         });
         self.step(doing, pressed).await
     }

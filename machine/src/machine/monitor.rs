@@ -30,8 +30,8 @@ impl Machine {
     /// monitor is closed.
     pub async fn send_monitor_command(&self, command: &str) -> Result<String> {
         let doing = format!("monitor command `{command}`");
-        let sent = self.on_qemu(&doing, async |ask| {
-            let reply = ask.hmp(&doing, command).await?;
+        let sent = self.on_qemu(&doing, async |monitors| {
+            let reply = monitors.hmp(&doing, command).await?;
             tracing::debug!(target: OUTPUT, machine = self.name(), command, output = reply);
             if FAILED.iter().any(|sign| reply.starts_with(sign)) {
                 let command = command.to_owned();
@@ -52,8 +52,8 @@ impl Machine {
     pub async fn qmp(&self, command: &str, arguments: Value) -> Result<Value> {
         let doing = format!("QMP command `{command}`");
         let instance = self.instance(&doing)?;
-        self.on_instance(&instance, &doing, async |ask| {
-            ask.qmp(command, arguments).await
+        self.on_instance(&instance, &doing, async |monitors| {
+            monitors.qmp(command, arguments).await
         })
         .await
     }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::Machine;
 use crate::error::{ErrorKind, Result};
 use crate::guest::waiting::{Probe, pause};
-use crate::instance::Ask;
+use crate::instance::Monitors;
 
 /// The greatest value of QEMU's absolute axes (`INPUT_EVENT_ABS_MAX`).
 const AXIS_MAX: u64 = 0x7fff;
@@ -62,7 +62,7 @@ impl Machine {
             }
             self.require_tablet().await?;
             let position = json!([axis("x", x, width), axis("y", y, height)]);
-            self.on_qemu("moving the pointer", async |ask| ask.input(position).await)
+            self.on_qemu("moving the pointer", async |monitors| monitors.input(position).await)
                 .await
         })
         .await
@@ -83,11 +83,11 @@ impl Machine {
             let dropped = CancellationToken::new();
             let _guard = dropped.clone().drop_guard();
             self.to_completion(async move {
-                vm.on_instance(&instance, &doing, async |ask| {
-                    let pressed = ask.button(name, true).await;
+                vm.on_instance(&instance, &doing, async |monitors| {
+                    let pressed = monitors.button(name, true).await;
                     dropped.run_until_cancelled(pause(vm.key_delay)).await;
                     // Also if the press failed: QEMU may have received it.
-                    let released = ask.button(name, false).await;
+                    let released = monitors.button(name, false).await;
                     dropped.run_until_cancelled(pause(vm.key_delay)).await;
                     pressed.and(released)
                 })
@@ -132,7 +132,7 @@ impl Machine {
     }
 }
 
-impl Ask<'_> {
+impl Monitors<'_> {
     async fn input(&self, events: Value) -> Result<(), ErrorKind> {
         let sent = self.qmp("input-send-event", json!({ "events": events }));
         sent.await.map(drop)

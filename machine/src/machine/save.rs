@@ -18,7 +18,7 @@ const SAVING: &str = "saving the machine";
 impl Machine {
     /// The size of the guest's RAM in bytes.
     pub(crate) async fn ram_size(&self) -> Result<u64> {
-        self.on_qemu(SAVING, async |ask| ask.ram_size().await).await
+        self.on_qemu(SAVING, async |monitors| monitors.ram_size().await).await
     }
 
     /// Saves devices and disks to `dir`, where the RAM is already, and ends QEMU.
@@ -30,13 +30,13 @@ impl Machine {
     }
 
     async fn save_all(&self, dir: &Path) -> Result<SavedVm> {
-        self.on_qemu(SAVING, async |ask| ask.refuse_balloon().await)
+        self.on_qemu(SAVING, async |monitors| monitors.refuse_balloon().await)
             .await?;
         self.wait_for_idle().await?;
         let mounts = self.unmount_shares().await?;
         // The service manager reacts to that.
         self.wait_for_idle().await?;
-        let macs = self.on_qemu(SAVING, async |ask| ask.shared_macs().await);
+        let macs = self.on_qemu(SAVING, async |monitors| monitors.shared_macs().await);
         let macs = macs.await?;
         let ram_size = self.ram_size().await?;
 
@@ -44,12 +44,12 @@ impl Machine {
         let agent = instance.start_clone_agent(&self.guest).await?;
         let (shell, session) = instance.running.gate.suspend(self).await?;
         let devices = saved_state::state(dir);
-        let disks = self.on_instance(&instance, SAVING, async |ask| {
-            ask.qmp("stop", Value::Null).await?;
-            let disks = ask.writable_disks().await?;
+        let disks = self.on_instance(&instance, SAVING, async |monitors| {
+            monitors.qmp("stop", Value::Null).await?;
+            let disks = monitors.writable_disks().await?;
             let disks = disks.iter().map(|disk| self.own_disk(disk));
             let disks = disks.collect::<Result<Vec<Disk>, ErrorKind>>()?;
-            ask.save_devices(&devices).await?;
+            monitors.save_devices(&devices).await?;
             Ok(disks)
         });
         let disks = disks.await?;

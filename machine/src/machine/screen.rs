@@ -13,7 +13,7 @@ use super::Machine;
 use crate::error::{ErrorKind, Result};
 use crate::guest::waiting::Probe;
 use crate::host::blocking::blocking;
-use crate::instance::Ask;
+use crate::instance::Monitors;
 use crate::sync::Mutex;
 use crate::trace::SCREEN;
 
@@ -96,8 +96,8 @@ impl Machine {
 
     pub(super) async fn take_picture(&self) -> Result<Image> {
         let dir = self.state_dir();
-        self.on_qemu("taking a picture of the screen", async |ask| {
-            let bytes = ask.dump("screendump", json!({}), dir).await?;
+        self.on_qemu("taking a picture of the screen", async |monitors| {
+            let bytes = monitors.dump("screendump", json!({}), dir).await?;
             Image::from_ppm(&bytes).map_err(|error| ErrorKind::ScreenDump(io::Error::other(error)))
         })
         .await
@@ -145,7 +145,7 @@ impl Machine {
     }
 }
 
-impl Ask<'_> {
+impl Monitors<'_> {
     /// Has QEMU write a file in `dir` by a QMP command, and returns its contents.
     pub(super) async fn dump(
         &self,

@@ -52,7 +52,7 @@ impl Machine {
         self.step(TAKING, async {
             let instance = self.instance(TAKING)?;
             let one_at_a_time = self.lock_snapshots(&instance).await?;
-            let nodes = self.on_qemu(TAKING, async |ask| ask.snapshot_nodes().await);
+            let nodes = self.on_qemu(TAKING, async |monitors| monitors.snapshot_nodes().await);
             let nodes = nodes.await?;
             let vm = self.unchecked();
             let mounts = vm.unmount_shares().await?;
@@ -66,8 +66,8 @@ impl Machine {
                 agent,
             };
             self.to_completion(async move {
-                let saved = vm.on_instance(&instance, TAKING, async |ask| {
-                    ask.run_job("snapshot-save", &snapshot.nodes, || ()).await
+                let saved = vm.on_instance(&instance, TAKING, async |monitors| {
+                    monitors.run_job("snapshot-save", &snapshot.nodes, || ()).await
                 });
                 let saved = saved.await;
                 drop(shell);
@@ -107,8 +107,8 @@ impl Machine {
             self.to_completion(async move {
                 let session = snapshot.session;
                 let rewind = || shell.rewind(session);
-                let loaded = vm.on_instance(&instance, RESTORING, async |ask| {
-                    ask.run_job("snapshot-load", &snapshot.nodes, rewind).await
+                let loaded = vm.on_instance(&instance, RESTORING, async |monitors| {
+                    monitors.run_job("snapshot-load", &snapshot.nodes, rewind).await
                 });
                 let loaded = loaded.await;
                 drop(shell);

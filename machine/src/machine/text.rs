@@ -168,8 +168,8 @@ impl Machine {
             "size": VGA_TEXT_MEMORY.end - VGA_TEXT_MEMORY.start,
         });
         let vm = self.unchecked();
-        let dumped = vm.on_qemu("reading the VGA's memory", async |ask| {
-            ask.dump("pmemsave", memory, dir).await
+        let dumped = vm.on_qemu("reading the VGA's memory", async |monitors| {
+            monitors.dump("pmemsave", memory, dir).await
         });
         dumped.await.ok()
     }
