@@ -24,7 +24,9 @@ mod systemctl;
 mod trouble;
 mod unit_wait;
 mod units;
+pub(crate) mod virtual_terminals;
 pub(crate) mod waiting;
+pub(crate) mod windows;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -266,6 +268,19 @@ impl Guest {
     ) -> Result<T> {
         let result = lifetime.until_exit(doing, operation).await;
         self.with_diagnosis(lifetime, result).await
+    }
+
+    /// Waits for the exit of the guest's process, which is no error afterwards.
+    pub(crate) async fn wait_for_exit(&self, running: &Running) -> Result<ExitStatus> {
+        let doing = "waiting for the VM to power off";
+        self.step(doing, async {
+            let lifetime = &running.lifetime;
+            let end = lifetime.exit_within(self.limit, doing).await;
+            let status = self.with_diagnosis(lifetime, end).await?;
+            lifetime.expect_exit();
+            Ok(status)
+        })
+        .await
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod accelerator;
 pub(crate) mod blocking;
+pub(crate) mod completion;
 pub(crate) mod files;
 pub(crate) mod guest_tree;
 pub(crate) mod orphan_cleanup;

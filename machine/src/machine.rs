@@ -31,12 +31,12 @@ use std::time::Duration;
 pub use builder::Builder;
 #[cfg(feature = "screen")]
 pub use pointer::Button;
-pub use snapshot::Snapshot;
 
 use self::boot::Boot;
 use crate::error::{ErrorKind, Result};
 use crate::guest::{Guest, PollingCondition};
-use crate::instance::{Monitors, Instance};
+pub use crate::instance::snapshots::Snapshot;
+use crate::instance::{Instance, Monitors};
 use crate::start::StartCommand;
 use crate::sync::Mutex;
 use crate::time_scale::scaled;
@@ -168,44 +168,21 @@ impl Machine {
         drop(before);
     }
 
-    /// Runs an operation on QEMU: checks the polling conditions first. QEMU's exit ends it.
+    /// QEMU, for an operation of a test: checks the polling conditions first.
+    async fn checked_instance(&self, doing: &str) -> Result<Arc<Instance>> {
+        let instance = self.instance(doing)?;
+        self.check_conditions().await?;
+        Ok(instance)
+    }
+
+    /// Runs an operation of a test on QEMU, whose exit ends it.
     async fn on_qemu<T>(
         &self,
         doing: &str,
         operation: impl AsyncFnOnce(Monitors<'_>) -> Result<T, ErrorKind>,
     ) -> Result<T> {
-        let instance = self.instance(doing)?;
-        self.check_conditions().await?;
-        self.on_instance(&instance, doing, operation).await
-    }
-
-    /// The same on an instance that may not be the current one yet, without conditions.
-    async fn on_instance<T>(
-        &self,
-        instance: &Instance,
-        doing: &str,
-        operation: impl AsyncFnOnce(Monitors<'_>) -> Result<T, ErrorKind>,
-    ) -> Result<T> {
-        let limit = self.limit();
-        // Boxed: operations are nested, and their futures would contain each other.
-        let operation = Box::pin(operation(Monitors { instance, limit }));
-        self.until_exit(&instance.running.lifetime, doing, operation).await
-    }
-
-    /// Runs `operation` to completion, even if this future is dropped.
-    async fn to_completion<T: Send + 'static>(
-        &self,
-        operation: impl Future<Output = Result<T>> + Send + 'static,
-    ) -> Result<T> {
-        use tracing::Instrument as _;
-        use tracing::instrument::WithSubscriber as _;
-        let operation = operation.in_current_span().with_current_subscriber();
-        match tokio::spawn(operation).await {
-            Ok(result) => result,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            // The runtime is shutting down, and this task with it.
-            Err(_) => std::future::pending().await,
-        }
+        let instance = self.checked_instance(doing).await?;
+        instance.request(&self.guest, doing, operation).await
     }
 }
 

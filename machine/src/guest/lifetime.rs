@@ -186,7 +186,21 @@ impl Lifetime {
     }
 
     /// Waits for the process to exit, or for the guest to die while its process goes on.
-    pub(crate) async fn exit_or_guest_end(&self, doing: &str) -> Result<ExitStatus, ErrorKind> {
+    pub(super) async fn exit_within(
+        &self,
+        limit: Duration,
+        doing: &str,
+    ) -> Result<ExitStatus, ErrorKind> {
+        let end = timeout(limit, self.exit_or_guest_end(doing)).await;
+        end.unwrap_or_else(|_| {
+            Err(self.guest_end_so_far(doing).unwrap_or_else(|| {
+                let seen = format!("{} still runs", self.name);
+                self.timed_out(limit, "the VM to power off", 1, &seen)
+            }))
+        })
+    }
+
+    async fn exit_or_guest_end(&self, doing: &str) -> Result<ExitStatus, ErrorKind> {
         let trouble = tokio::select! {
             biased;
             status = self.exited() => return Ok(status),

@@ -45,7 +45,9 @@ impl Instance {
             let mut connection = self.agent.lock().await;
             Ok(reply(&mut connection, &token).await)
         };
-        let reply = guest.until_guest_end(&self.running.lifetime, doing, reply).await?;
+        let reply = guest
+            .until_guest_end(&self.running.lifetime, doing, reply)
+            .await?;
         let waits = reply.is_some_and(|reply| reply == "waiting");
         if !waits {
             tracing::debug!(machine = guest.name(), "the clone agent does not answer");
@@ -91,7 +93,9 @@ impl Instance {
             }
         };
         let doing = "applying a clone's identity";
-        let reply = guest.until_guest_end(&self.running.lifetime, doing, reply).await?;
+        let reply = guest
+            .until_guest_end(&self.running.lifetime, doing, reply)
+            .await?;
         if reply.as_deref() == Some("done") {
             return Ok(true);
         }

@@ -1,10 +1,15 @@
-//! The disks of a running QEMU.
+//! The disks of a QEMU: listing, saving and creating them.
+
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Monitors;
+use super::save::{not_savable, template_error};
+use super::saved_state::{self, SavedState};
 use crate::error::{ErrorKind, Result};
+use crate::host::files::{host_file_error, move_file};
 
 /// A disk that the guest can write to.
 pub(crate) struct WritableDisk {
@@ -41,4 +46,64 @@ impl Monitors<'_> {
         });
         Ok(disks.collect())
     }
+}
+
+/// A disk as it is saved: it must be an image in the machine's own directory `state` that can
+/// be a backing file.
+pub(super) fn own_disk(disk: &WritableDisk, state: &Path) -> Result<Disk, ErrorKind> {
+    let WritableDisk { file, size, .. } = disk;
+    if !disk.is_qcow2 {
+        let reason = format!("its disk {file} is not in the format qcow2");
+        return Err(not_savable(reason));
+    }
+    let path = state.join(file);
+    if !path.exists() {
+        let reason = format!("its disk {file} is a temporary one of QEMU's (snapshot=on)");
+        return Err(not_savable(reason));
+    }
+    let name = path.file_name().and_then(|name| name.to_str());
+    match (path.parent(), name) {
+        (Some(parent), Some(name)) if parent == state || parent == state.join(".") => Ok(Disk {
+            name: name.to_owned(),
+            size: *size,
+        }),
+        _ => Err(not_savable(format!(
+            "its disk {file} is not the machine's own"
+        ))),
+    }
+}
+
+/// Moves the disks from `state` to `dir`, and creates an empty overlay on each.
+pub(super) async fn move_disks(disks: &[Disk], state: &Path, dir: &Path) -> Result<(), ErrorKind> {
+    for Disk { name, size } in disks {
+        let base = dir.join(saved_state::base_name(name));
+        let moved = move_file(&state.join(name), &base).await;
+        moved.map_err(host_file_error(&base))?;
+        let mut command = tokio::process::Command::new("qemu-img");
+        command.args(["create", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b"]);
+        command
+            .arg(&base)
+            .arg(saved_state::overlay_name(name))
+            .arg(size.to_string());
+        let output = command.current_dir(dir).output().await;
+        let failure = match output {
+            Ok(output) if output.status.success() => continue,
+            Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
+            Err(error) => error.to_string(),
+        };
+        let reason = format!("qemu-img: {failure}");
+        return Err(template_error("saving a disk", reason));
+    }
+    Ok(())
+}
+
+/// Creates disks in `state` as copies of the saved overlays.
+pub(super) async fn create_disks(state: &Path, saved: &SavedState) -> Result<(), ErrorKind> {
+    let disks = saved.vm().into_iter().flat_map(|vm| &vm.disks);
+    for Disk { name, .. } in disks {
+        let overlay = saved.dir.join(saved_state::overlay_name(name));
+        let copied = tokio::fs::copy(&overlay, state.join(name)).await;
+        copied.map_err(host_file_error(&overlay))?;
+    }
+    Ok(())
 }

@@ -7,9 +7,34 @@ use tokio::time::timeout;
 
 use super::Instance;
 use crate::error::{ErrorKind, Result};
+use crate::guest::Guest;
 
 /// How long QEMU may take to reset the guest after it has answered.
 const RESET_LIMIT: Duration = Duration::from_secs(2);
+
+/// How the human monitor's reply begins if a command failed (`monitor/hmp.c` and
+/// `hmp_handle_error` in QEMU).
+const FAILED: [&str; 3] = ["unknown command: ", "Error: ", "invalid parameter: "];
+
+impl Instance {
+    /// Runs an operation on QEMU, whose exit ends it.
+    pub(crate) async fn request<T>(
+        &self,
+        guest: &Guest,
+        doing: &str,
+        operation: impl AsyncFnOnce(Monitors<'_>) -> Result<T, ErrorKind>,
+    ) -> Result<T> {
+        // Boxed: operations are nested, and their futures would contain each other.
+        let operation = Box::pin(operation(self.monitors(guest.limit())));
+        let lifetime = &self.running.lifetime;
+        guest.until_exit(lifetime, doing, operation).await
+    }
+
+    pub(super) fn monitors(&self, limit: Duration) -> Monitors<'_> {
+        let instance = self;
+        Monitors { instance, limit }
+    }
+}
 
 /// An instance whose answers are awaited for a limited time.
 #[derive(Clone, Copy)]
@@ -70,6 +95,15 @@ impl Monitors<'_> {
             Err(lifetime.no_answer(doing, *limit))
         })
     }
+}
+
+/// A reply of the human monitor, unless it says that the command failed.
+pub(crate) fn checked_reply(command: &str, reply: String) -> Result<String, ErrorKind> {
+    if FAILED.iter().any(|sign| reply.starts_with(sign)) {
+        let command = command.to_owned();
+        return Err(ErrorKind::MonitorCommandFailed { command, reply });
+    }
+    Ok(reply)
 }
 
 pub(crate) fn monitor_error(doing: &str, source: qmp_mon::Error) -> ErrorKind {

@@ -1,21 +1,82 @@
-//! Saving a QEMU's devices and loading them.
+//! Saving a machine.
 
 use std::path::Path;
 
-use backdoor_shell::Session;
 use serde_json::Value;
 
+use super::disks::{move_disks, own_disk};
 use super::network_info::shared_macs;
-use super::saved_state::SavedState;
-use super::{Monitors, migration, refusal};
-use crate::error::{ErrorKind, Result, chain};
+use super::saved_state::{self, SavedVm};
+use super::{Instance, Monitors, migration, refusal};
+use crate::error::{ErrorKind, Result};
+use crate::guest::Guest;
+use crate::host::files::{host_file_error, move_file};
 
-/// The operation of loading, in errors.
-pub(crate) const LOADING: &str = "continuing from a template";
+/// The operation, in errors.
+const SAVING: &str = "saving the machine";
+
+impl Instance {
+    /// The size of the guest's RAM in bytes.
+    pub(crate) async fn ram_size(&self, guest: &Guest) -> Result<u64> {
+        self.request(guest, SAVING, async |monitors| monitors.ram_size().await)
+            .await
+    }
+
+    /// Saves devices and disks to `dir`, where the RAM is already, and ends QEMU.
+    ///
+    /// # Errors
+    /// [`NotSavable`](ErrorKind::NotSavable) if such a machine can never be saved.
+    pub(crate) async fn save_to(&self, guest: &Guest, dir: &Path) -> Result<SavedVm> {
+        self.request(guest, SAVING, async |monitors| {
+            monitors.refuse_balloon().await
+        })
+        .await?;
+        guest.wait_for_idle().await?;
+        let mounts = guest.unmount_shares().await?;
+        // The service manager reacts to that.
+        guest.wait_for_idle().await?;
+        let macs = self.request(guest, SAVING, async |monitors| monitors.shared_macs().await);
+        let macs = macs.await?;
+        let ram_size = self.ram_size(guest).await?;
+
+        let agent = self.start_clone_agent(guest).await?;
+        let (turn, session) = self.running.gate.suspend(guest).await?;
+        let devices = saved_state::state(dir);
+        let disks = self.request(guest, SAVING, async |monitors| {
+            monitors.qmp("stop", Value::Null).await?;
+            let disks = monitors.writable_disks().await?;
+            let disks = disks.iter().map(|disk| own_disk(disk, guest.state_dir()));
+            let disks = disks.collect::<Result<Vec<_>, ErrorKind>>()?;
+            monitors.save_devices(&devices).await?;
+            Ok(disks)
+        });
+        let disks = disks.await?;
+        drop(turn);
+        self.crash(guest).await?;
+
+        let moved = async {
+            move_disks(&disks, guest.state_dir(), dir).await?;
+            let (log, saved) = (guest.state().console_log(), saved_state::console_log(dir));
+            move_file(&log, &saved)
+                .await
+                .map_err(host_file_error(&saved))
+        };
+        moved.await.map_err(|kind| guest.error(kind))?;
+        Ok(SavedVm {
+            qemu: self.qmp.greeting().version.to_string(),
+            ram_size,
+            session: session.to_string(),
+            disks,
+            mounts,
+            agent,
+            macs,
+        })
+    }
+}
 
 impl Monitors<'_> {
     /// The size of the guest's RAM in bytes.
-    pub(crate) async fn ram_size(&self) -> Result<u64, ErrorKind> {
+    async fn ram_size(&self) -> Result<u64, ErrorKind> {
         let summary = self.qmp("query-memory-size-summary", Value::Null).await?;
         summary["base-memory"].as_u64().ok_or_else(|| {
             not_savable(format!(
@@ -26,7 +87,7 @@ impl Monitors<'_> {
 
     /// Fails if the guest has a balloon: QEMU frees the RAM that it gives back in the
     /// RAM's file, which clones share, and they would read zeros.
-    pub(crate) async fn refuse_balloon(&self) -> Result<(), ErrorKind> {
+    async fn refuse_balloon(&self) -> Result<(), ErrorKind> {
         match self.qmp("query-balloon", Value::Null).await {
             Ok(_) => Err(not_savable(
                 "virtio-balloon is attached; it would free RAM shared by clones",
@@ -37,13 +98,13 @@ impl Monitors<'_> {
     }
 
     /// The hardware addresses that must differ between clones.
-    pub(crate) async fn shared_macs(&self) -> Result<Vec<String>, ErrorKind> {
+    async fn shared_macs(&self) -> Result<Vec<String>, ErrorKind> {
         let info = self.hmp("listing networks", "info network").await?;
         Ok(shared_macs(&info))
     }
 
     /// Saves the devices of a stopped guest to a file.
-    pub(crate) async fn save_devices(&self, file: &Path) -> Result<(), ErrorKind> {
+    async fn save_devices(&self, file: &Path) -> Result<(), ErrorKind> {
         let saved = migration::save(self.instance, file);
         let saved = self.answer("saving the machine", saved).await;
         saved.map_err(|kind| match refusal(&kind) {
@@ -51,38 +112,6 @@ impl Monitors<'_> {
             Some(reason) => not_savable(reason),
             None => kind,
         })
-    }
-
-    /// Loads a saved state and lets the guest continue.
-    pub(crate) async fn load(&self, saved: &SavedState) -> Result<(), ErrorKind> {
-        let vm = saved.vm().cloned().unwrap_or_default();
-        let version = self.instance.qmp.greeting().version.to_string();
-        if version != vm.qemu {
-            let reason = format!("QEMU {} saved it, and this is {version}", vm.qemu);
-            return Err(template_error(LOADING, reason));
-        }
-        let session: Session = match vm.session.parse() {
-            Ok(session) => session,
-            Err(error) => return Err(template_error(LOADING, chain(&error))),
-        };
-        let devices = saved.state();
-        self.answer(LOADING, async {
-            migration::load(self.instance, &devices).await?;
-            self.instance.running.gate.resume(session).await;
-            self.qmp("cont", Value::Null).await.map(drop)
-        })
-        .await
-    }
-}
-
-/// The error of a load: QEMU exits with a status if it can't load the state.
-pub(crate) fn load_error(kind: ErrorKind) -> ErrorKind {
-    match kind {
-        ErrorKind::Exited { status, stderr, .. } if status.code().is_some() => {
-            let reason = format!("QEMU has ended ({status}): {}", stderr.join("; "));
-            template_error(LOADING, reason)
-        }
-        kind => kind,
     }
 }
 

@@ -1,89 +1,138 @@
-//! QEMU's snapshots in its disk images.
+//! Snapshots: taking one and restoring it, with the guest's shell and shares.
 
-use serde_json::{Value, json};
+use std::sync::Arc;
 
-use super::{Monitors, monitor_error};
-use crate::error::{ErrorKind, Result};
+use backdoor_shell::Session;
+use tokio::sync::OwnedMutexGuard;
+use tokio::time::timeout;
 
-/// The names of a snapshot and of the block nodes that hold it.
+use super::Instance;
+use super::snapshot_job::{SnapshotNodes, snapshot_error};
+use crate::error::Result;
+use crate::guest::Guest;
+use crate::guest::identity::Identity;
+use crate::guest::mounts::Mount;
+use crate::guest::shell_gate::Turn;
+use crate::host::completion::to_completion;
+
+/// The operations, in errors.
+pub(crate) const TAKING: &str = "taking a snapshot";
+pub(crate) const RESTORING: &str = "restoring a snapshot";
+
+/// A state of a machine that can be [restored](crate::Machine::restore): RAM, devices and
+/// disks.
 #[derive(Clone, Debug)]
-pub(crate) struct SnapshotNodes {
-    pub(crate) tag: String,
-    /// One for each writable disk. The first one also holds the RAM.
-    pub(crate) nodes: Vec<String>,
+pub struct Snapshot {
+    nodes: SnapshotNodes,
+    /// The process id of the QEMU that it belongs to.
+    qemu: u32,
+    /// The session of the guest's shell.
+    session: Session,
+    /// The shares that were unmounted for it.
+    mounts: Vec<Mount>,
+    /// The token of the clone agent that waits in the guest, if there is one.
+    agent: Option<String>,
 }
 
-impl Monitors<'_> {
-    /// The nodes for a new snapshot.
-    pub(crate) async fn snapshot_nodes(&self) -> Result<SnapshotNodes, ErrorKind> {
-        let doing = "taking a snapshot";
-        let disks = self.writable_disks().await?;
-        if let Some(disk) = disks.iter().find(|disk| !disk.is_qcow2) {
-            let reason = format!("the disk {} is not in the format qcow2", disk.file);
-            return Err(snapshot_error(doing, reason));
+/// `guest` is a handle whose operations check no polling conditions.
+impl Instance {
+    /// Takes a snapshot. It is completed even if the future is dropped after the guest was
+    /// stopped.
+    pub(crate) async fn take_snapshot(self: Arc<Self>, guest: Guest) -> Result<Snapshot> {
+        let one_at_a_time = self.lock_snapshots(&guest).await?;
+        let nodes = self.request(&guest, TAKING, async |monitors| {
+            monitors.snapshot_nodes().await
+        });
+        let nodes = nodes.await?;
+        let mounts = guest.unmount_shares().await?;
+        let suspended = self.suspend_for_snapshot(&guest, &mounts).await;
+        let (turn, session, agent) = suspended?;
+        let snapshot = Snapshot {
+            nodes,
+            qemu: self.running.lifetime.pid(),
+            session,
+            mounts,
+            agent,
+        };
+        to_completion(async move {
+            let saved = self.request(&guest, TAKING, async |monitors| {
+                let job = "snapshot-save";
+                monitors.run_job(job, &snapshot.nodes, || ()).await
+            });
+            let saved = saved.await;
+            drop(turn);
+            let resumed = self.resume_snapshot(&guest, &snapshot).await;
+            drop(one_at_a_time);
+            saved?;
+            resumed.map(|()| snapshot)
+        })
+        .await
+    }
+
+    /// Restores a snapshot, even of a guest that is dead. It is completed even if the future
+    /// is dropped after it has begun.
+    pub(crate) async fn restore(self: Arc<Self>, guest: Guest, snapshot: &Snapshot) -> Result<()> {
+        if self.running.lifetime.pid() != snapshot.qemu {
+            let reason = "it is of another machine, or of this one before it was started again";
+            return Err(guest.error(snapshot_error(RESTORING, reason)));
         }
-        if disks.is_empty() {
-            return Err(snapshot_error(
-                doing,
-                "there is no writable disk to keep it on",
-            ));
-        }
-        Ok(SnapshotNodes {
-            tag: format!("vm-{}", uuid::Uuid::new_v4().simple()),
-            nodes: disks.into_iter().map(|disk| disk.node).collect(),
+        let one_at_a_time = self.lock_snapshots(&guest).await?;
+        let mut turn = self.running.gate.hold(&guest, RESTORING).await?;
+        let snapshot = snapshot.clone();
+        to_completion(async move {
+            let rewind = || turn.rewind(snapshot.session);
+            let loaded = self.request(&guest, RESTORING, async |monitors| {
+                let job = "snapshot-load";
+                monitors.run_job(job, &snapshot.nodes, rewind).await
+            });
+            let loaded = loaded.await;
+            drop(turn);
+            loaded?;
+            self.running.lifetime.watch.forget();
+            let resumed = self.resume_snapshot(&guest, &snapshot).await;
+            drop(one_at_a_time);
+            resumed
+        })
+        .await
+    }
+
+    async fn resume_snapshot(&self, guest: &Guest, snapshot: &Snapshot) -> Result<()> {
+        let identity = Identity::resumed(&snapshot.mounts);
+        let agent = snapshot.agent.as_deref();
+        self.apply_identity(guest, agent, &identity).await
+    }
+
+    /// Locks the machine's snapshots; waits no longer than this handle waits.
+    async fn lock_snapshots(&self, guest: &Guest) -> Result<OwnedMutexGuard<()>> {
+        let limit = guest.limit();
+        let lock = timeout(limit, Arc::clone(&self.snapshots).lock_owned()).await;
+        lock.map_err(|_| {
+            let seen = "another one is being taken or restored";
+            let what = "the end of another snapshot";
+            guest.error(self.running.lifetime.timed_out(limit, what, 1, seen))
         })
     }
 
-    /// Runs a snapshot job while the guest is stopped. `then` runs before the guest
-    /// continues, if the job succeeded.
-    pub(crate) async fn run_job(
+    /// Starts the clone agent and suspends the guest's shell; lets the guest continue as
+    /// before if that fails.
+    async fn suspend_for_snapshot(
         &self,
-        job: &str,
-        snapshot: &SnapshotNodes,
-        then: impl FnOnce(),
-    ) -> Result<(), ErrorKind> {
-        self.qmp("stop", Value::Null).await?;
-        let done = self.finish_job(job, snapshot).await;
-        if done.is_ok() {
-            then();
-        }
-        self.qmp("cont", Value::Null).await?;
-        done
-    }
-
-    async fn finish_job(&self, job: &str, snapshot: &SnapshotNodes) -> Result<(), ErrorKind> {
-        let id = format!("job-{}", uuid::Uuid::new_v4().simple());
-        let mut events = self.instance.qmp.events();
-        let arguments = json!({
-            "job-id": id, "tag": snapshot.tag,
-            "vmstate": snapshot.nodes.first(), "devices": snapshot.nodes,
-        });
-        self.qmp(job, arguments).await?;
-        let concluded = async {
-            loop {
-                let event = events.wait_for("JOB_STATUS_CHANGE").await;
-                let event = event.map_err(|source| monitor_error(job, source))?;
-                if event.data["id"] == json!(id) && event.data["status"] == json!("concluded") {
-                    return Ok(());
-                }
-            }
+        guest: &Guest,
+        mounts: &[Mount],
+    ) -> Result<(Turn, Session, Option<String>)> {
+        let mut agent = None;
+        let suspended = async {
+            agent = self.start_clone_agent(guest).await?;
+            self.running.gate.suspend(guest).await
         };
-        self.answer(job, concluded).await?;
-        let jobs = self.qmp("query-jobs", Value::Null).await?;
-        let mut jobs = jobs.as_array().into_iter().flatten();
-        let failure = jobs.find(|other| other["id"] == json!(id));
-        let failure = failure.and_then(|job| job["error"].as_str().map(str::to_owned));
-        self.qmp("job-dismiss", json!({ "id": id })).await?;
-        match failure {
-            Some(reason) => Err(snapshot_error(job, reason)),
-            None => Ok(()),
+        match suspended.await {
+            Ok((turn, session)) => Ok((turn, session, agent)),
+            Err(error) => {
+                let identity = Identity::resumed(mounts);
+                let resumed = self.apply_identity(guest, agent.as_deref(), &identity);
+                let _ = timeout(guest.limit(), resumed).await;
+                Err(error)
+            }
         }
-    }
-}
-
-pub(crate) fn snapshot_error(doing: &str, reason: impl Into<String>) -> ErrorKind {
-    ErrorKind::Snapshot {
-        doing: doing.to_owned(),
-        reason: reason.into(),
     }
 }

@@ -1,26 +1,14 @@
 //! A machine's power: start, shutdown, crash, reboot, release.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
-use std::time::Duration;
-
-use qmp_mon::EventHistory;
-use tokio::time::timeout;
 
 use super::Machine;
 use crate::error::{ErrorKind, Result};
-use crate::guest::identity::Identity;
-use crate::host::blocking::blocking;
 use crate::instance::boot_source::BootSource;
-use crate::instance::save::{LOADING, load_error};
-use crate::instance::saved_state::SavedState;
-use crate::instance::{Monitors, Instance, Launch};
+use crate::instance::{Instance, Launch};
 use crate::start::StartCommand;
-
-/// How long QEMU may take to quit before it is killed.
-const QUIT_LIMIT: Duration = Duration::from_secs(5);
 
 /// # Power
 impl Machine {
@@ -81,9 +69,6 @@ impl Machine {
 
     pub(super) async fn start_from(&self, source: &BootSource, allow_reboot: bool) -> Result<()> {
         self.step("starting vm", async {
-            if let Some(saved) = source.saved() {
-                self.create_disks(saved).await?;
-            }
             let start_dir = self.parts.start_dir.lock().clone();
             let launch = Launch {
                 start: self.start_command(),
@@ -92,45 +77,11 @@ impl Machine {
                 source,
                 allow_reboot,
             };
-            let launched = Instance::launch(&self.guest, launch).await;
-            let mut instance = launched.map_err(|kind| self.error(kind))?;
-            let pid = instance.running.lifetime.pid();
-            tracing::info!(
-                machine = self.name(),
-                command_line = command_line(pid),
-                "QEMU running (pid {pid})"
-            );
-            if let Some(saved) = source.saved() {
-                self.resume(&instance, source, saved).await?;
-                // The events of loading are not the guest's.
-                instance.events = EventHistory::new(instance.qmp.events());
-            }
+            let instance = Instance::start(&self.guest, launch).await?;
             self.set_instance(Some(Arc::new(instance)));
             Ok(())
         })
         .await
-    }
-
-    /// Loads the saved state from which the guest continues.
-    async fn resume(
-        &self,
-        instance: &Instance,
-        source: &BootSource,
-        saved: &SavedState,
-    ) -> Result<()> {
-        let limit = self.limit();
-        let load = Box::pin(async { Monitors { instance, limit }.load(saved).await });
-        let loaded = instance.running.lifetime.until_exit(LOADING, load).await;
-        let loaded = loaded.map_err(load_error);
-        self.with_diagnosis(&instance.running.lifetime, loaded).await?;
-        if let (BootSource::SavedSelf(_), Some(vm)) = (source, saved.vm()) {
-            let identity = Identity::cloned(&vm.mounts, None);
-            let agent = vm.agent.as_deref();
-            instance
-                .apply_identity(&self.guest, agent, &identity)
-                .await?;
-        }
-        Ok(())
     }
 
     /// Powers the guest off from inside and waits for QEMU to exit. Does nothing
@@ -162,18 +113,8 @@ impl Machine {
         if self.pid().is_none() {
             return Ok(());
         }
-        self.step("forced crash", async {
-            let instance = self.instance("forced crash")?;
-            let lifetime = &instance.running.lifetime;
-            // QEMU may exit before it has answered; or it hangs.
-            let _ = timeout(QUIT_LIMIT, instance.hmp.command("quit")).await;
-            if timeout(QUIT_LIMIT, lifetime.exited()).await.is_err() {
-                let running = Arc::clone(&instance.running);
-                blocking(move || running.lifetime.kill()).await;
-            }
-            self.wait_for_shutdown().await.map(drop)
-        })
-        .await
+        let instance = self.instance("forced crash")?;
+        instance.crash(&self.guest).await
     }
 
     /// Waits for QEMU to exit and returns its status; `None` if the machine was not
@@ -187,23 +128,10 @@ impl Machine {
     /// `pvpanic` device reports a panic, the kernel has 30 seconds to reboot, or as long as
     /// this handle waits.
     pub async fn wait_for_shutdown(&self) -> Result<Option<ExitStatus>> {
-        let Some(running) = self.guest.current() else {
-            return Ok(None);
-        };
-        let doing = "waiting for the VM to power off";
-        self.step(doing, async {
-            let lifetime = &running.lifetime;
-            let end = timeout(self.limit(), lifetime.exit_or_guest_end(doing)).await;
-            let end = end.unwrap_or_else(|_| {
-                Err(lifetime.guest_end_so_far(doing).unwrap_or_else(|| {
-                    lifetime.timed_out(self.limit(), "the VM to power off", 1, "QEMU still runs")
-                }))
-            });
-            let status = self.with_diagnosis(&running.lifetime, end).await?;
-            lifetime.expect_exit();
-            Ok(Some(status))
-        })
-        .await
+        match self.guest.current() {
+            Some(running) => self.wait_for_exit(&running).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Presses Ctrl+Alt+Delete. The next operation that needs the guest's shell waits for
@@ -215,7 +143,12 @@ impl Machine {
     pub async fn reboot(&self) -> Result<()> {
         let doing = "pressing ctrl-alt-delete";
         let pressed = self.on_qemu(doing, async |monitors| {
-            let pressed = async { monitors.hmp(doing, "sendkey ctrl-alt-delete").await.map(drop) };
+            let pressed = async {
+                monitors
+                    .hmp(doing, "sendkey ctrl-alt-delete")
+                    .await
+                    .map(drop)
+            };
             let gate = &monitors.instance.running.gate;
             monitors.answer(doing, gate.disconnect_after(pressed)).await
         });
@@ -257,12 +190,4 @@ impl Machine {
             self.set_instance(None);
         }
     }
-}
-
-/// The command line of a process, quoted for a shell.
-fn command_line(pid: u32) -> String {
-    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let line = String::from_utf8_lossy(&line);
-    let words = line.split_terminator('\0');
-    shlex::try_join(words).unwrap_or_default()
 }

@@ -1,16 +1,10 @@
 //! The pointer.
 
 use ocr::Rect;
-use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use super::Machine;
-use crate::error::{ErrorKind, Result};
-use crate::guest::waiting::{Probe, pause};
-use crate::instance::Monitors;
-
-/// The greatest value of QEMU's absolute axes (`INPUT_EVENT_ABS_MAX`).
-const AXIS_MAX: u64 = 0x7fff;
+use crate::error::Result;
+use crate::guest::waiting::Probe;
 
 /// A button of the pointing device.
 #[non_exhaustive]
@@ -50,20 +44,21 @@ impl Machine {
     /// corner.
     ///
     /// # Errors
-    /// [`BadArgument`](ErrorKind::BadArgument) if it is not on the screen;
-    /// [`Pointer`](ErrorKind::Pointer) if the machine has no tablet.
+    /// [`BadArgument`](crate::ErrorKind::BadArgument) if it is not on the screen;
+    /// [`Pointer`](crate::ErrorKind::Pointer) if the machine has no tablet.
     pub async fn move_pointer(&self, x: u32, y: u32) -> Result<()> {
-        self.step(&format!("moving the pointer to {x}, {y}"), async {
+        let doing = "moving the pointer";
+        self.step(&format!("{doing} to {x}, {y}"), async {
             let screen = self.take_picture().await?;
-            let (width, height) = (screen.width(), screen.height());
+            let size @ (width, height) = (screen.width(), screen.height());
             if x >= width || y >= height {
                 let reason = format!("{x}, {y} is not on a screen of {width}×{height} pixels");
-                return Err(self.bad_argument("moving the pointer", reason));
+                return Err(self.bad_argument(doing, reason));
             }
-            self.require_tablet().await?;
-            let position = json!([axis("x", x, width), axis("y", y, height)]);
-            self.on_qemu("moving the pointer", async |monitors| monitors.input(position).await)
-                .await
+            self.on_qemu(doing, async |monitors| {
+                monitors.move_pointer((x, y), size).await
+            })
+            .await
         })
         .await
     }
@@ -76,26 +71,10 @@ impl Machine {
     pub async fn click(&self, button: Button) -> Result<()> {
         let name = button.name();
         let doing = format!("clicking the {name} button");
-        self.step(&doing, async {
-            self.check_conditions().await?;
-            let instance = self.instance(&doing)?;
-            let (vm, doing) = (self.clone(), doing.clone());
-            let dropped = CancellationToken::new();
-            let _guard = dropped.clone().drop_guard();
-            self.to_completion(async move {
-                vm.on_instance(&instance, &doing, async |monitors| {
-                    let pressed = monitors.button(name, true).await;
-                    dropped.run_until_cancelled(pause(vm.key_delay)).await;
-                    // Also if the press failed: QEMU may have received it.
-                    let released = monitors.button(name, false).await;
-                    dropped.run_until_cancelled(pause(vm.key_delay)).await;
-                    pressed.and(released)
-                })
-                .await
-            })
-            .await
-        })
-        .await
+        let clicked = self.on_qemu(&doing, async |monitors| {
+            monitors.click(&doing, name, self.key_delay).await
+        });
+        self.step(&doing, clicked).await
     }
 
     /// Waits until the regular expression `pattern` matches text on the screen,
@@ -121,32 +100,4 @@ impl Machine {
         })
         .await
     }
-
-    async fn require_tablet(&self) -> Result<()> {
-        let pointers = self.qmp("query-mice", Value::Null).await?;
-        let pointers = pointers.as_array().map_or(&[][..], Vec::as_slice);
-        if pointers.iter().any(|pointer| pointer["absolute"] == true) {
-            return Ok(());
-        }
-        Err(self.error(ErrorKind::Pointer))
-    }
-}
-
-impl Monitors<'_> {
-    async fn input(&self, events: Value) -> Result<(), ErrorKind> {
-        let sent = self.qmp("input-send-event", json!({ "events": events }));
-        sent.await.map(drop)
-    }
-
-    async fn button(&self, name: &str, down: bool) -> Result<(), ErrorKind> {
-        let data = json!({ "button": name, "down": down });
-        self.input(json!([{ "type": "btn", "data": data }])).await
-    }
-}
-
-/// The middle of a pixel on an axis of `pixels`.
-fn axis(name: &str, pixel: u32, pixels: u32) -> Value {
-    let (pixel, pixels) = (u64::from(pixel), u64::from(pixels));
-    let value = (2 * pixel + 1) * AXIS_MAX / (2 * pixels);
-    json!({ "type": "abs", "data": { "axis": name, "value": value } })
 }

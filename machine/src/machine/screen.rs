@@ -6,21 +6,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ocr::Image;
-use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::Machine;
 use crate::error::{ErrorKind, Result};
 use crate::guest::waiting::Probe;
 use crate::host::blocking::blocking;
-use crate::instance::Monitors;
 use crate::sync::Mutex;
 use crate::trace::SCREEN;
 
-/// The size of the largest screen that is read, with its header: the guest chooses it.
-const MAX_DUMP: u64 = (3 << 26) + 64;
-
-/// The longest pause between two looks at the screen.
+/// The longest pause between two probes of the screen.
 pub(super) const SCREEN_PAUSE: Duration = Duration::from_millis(80);
 
 /// # The screen
@@ -53,25 +48,11 @@ impl Machine {
     /// screenshot in the output directory.
     pub async fn wait_for_still_screen(&self, still: Duration) -> Result<()> {
         let what = "the screen to stand still";
-        // The last picture, and since when it has been the same.
-        let last = Mutex::new(None::<(Image, Instant)>);
-        let last = &last;
         self.step(&format!("waiting for {what}"), async {
+            let last = &Mutex::default();
             let waited = self.wait_pausing(SCREEN_PAUSE, what, |_| async move {
                 let picture = self.take_picture().await?;
-                let mut last = last.lock();
-                Ok(match &*last {
-                    Some((same, since)) if *same == picture && since.elapsed() >= still => {
-                        Probe::Ready(())
-                    }
-                    Some((same, _)) if *same == picture => {
-                        Probe::Pending("the same picture, but not for long".to_owned())
-                    }
-                    _ => {
-                        *last = Some((picture, Instant::now()));
-                        Probe::Pending("another picture than before".to_owned())
-                    }
-                })
+                Ok(probe_stillness(&mut last.lock(), picture, still))
             });
             self.with_screen(waited.await).await
         })
@@ -97,8 +78,7 @@ impl Machine {
     pub(super) async fn take_picture(&self) -> Result<Image> {
         let dir = self.state_dir();
         self.on_qemu("taking a picture of the screen", async |monitors| {
-            let bytes = monitors.dump("screendump", json!({}), dir).await?;
-            Image::from_ppm(&bytes).map_err(|error| ErrorKind::ScreenDump(io::Error::other(error)))
+            monitors.picture(dir).await
         })
         .await
     }
@@ -145,42 +125,20 @@ impl Machine {
     }
 }
 
-impl Monitors<'_> {
-    /// Has QEMU write a file in `dir` by a QMP command, and returns its contents.
-    pub(super) async fn dump(
-        &self,
-        command: &str,
-        mut arguments: Value,
-        dir: &Path,
-    ) -> Result<Vec<u8>, ErrorKind> {
-        let file = tempfile::Builder::new()
-            .prefix(command)
-            .tempfile_in(dir)
-            .map_err(ErrorKind::ScreenDump)?;
-        arguments["filename"] = json!(file.path());
-        self.qmp(command, arguments).await?;
-        read_dump(file.path()).await.map_err(ErrorKind::ScreenDump)
-    }
-}
-
-async fn read_dump(file: &Path) -> io::Result<Vec<u8>> {
-    let size = tokio::fs::metadata(file).await?.len();
-    if size > MAX_DUMP {
-        let reason = format!("{size} bytes are more than any screen has");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
-    }
-    tokio::fs::read(file).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn too_large_a_screen_is_not_read() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        file.as_file().set_len(MAX_DUMP + 1).unwrap();
-        let error = read_dump(file.path()).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+/// Compares a picture with the last different one, and since when that was seen.
+fn probe_stillness(
+    last: &mut Option<(Image, Instant)>,
+    picture: Image,
+    still: Duration,
+) -> Probe<()> {
+    match last {
+        Some((same, since)) if *same == picture && since.elapsed() >= still => Probe::Ready(()),
+        Some((same, _)) if *same == picture => {
+            Probe::Pending("the same picture, but not for long".to_owned())
+        }
+        _ => {
+            *last = Some((picture, Instant::now()));
+            Probe::Pending("another picture than before".to_owned())
+        }
     }
 }

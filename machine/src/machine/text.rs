@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ocr::console::{VGA_TEXT_MEMORY, has_vga_text_size};
 use ocr::{Image, Interpretations, ReadError, Rect, Screen};
-use serde_json::json;
 use tracing::Level;
 
 use super::Machine;
@@ -15,8 +13,8 @@ use crate::guest::waiting::Probe;
 use crate::host::blocking::blocking;
 use crate::trace::SCREEN;
 
-/// How long QEMU may take for a picture: even a wait without any time looks once.
-const LOOK_LIMIT: Duration = Duration::from_secs(10);
+/// How long QEMU may take for a picture: even a wait without any time probes once.
+const PROBE_LIMIT: Duration = Duration::from_secs(10);
 
 /// # Text on the screen
 ///
@@ -150,7 +148,7 @@ impl Machine {
     }
 
     async fn take_screen(&self) -> Result<Screen> {
-        let vm = self.with_guest(self.guest.limited(self.limit().max(LOOK_LIMIT)));
+        let vm = self.with_guest(self.guest.limited(self.limit().max(PROBE_LIMIT)));
         let image = vm.take_picture().await?;
         let memory = vm.vga_memory(&image).await;
         let reader = self.parts.reader.clone();
@@ -159,19 +157,12 @@ impl Machine {
 
     /// The text memory, if the screen may be a VGA in text mode and QEMU provides it.
     async fn vga_memory(&self, image: &Image) -> Option<Vec<u8>> {
-        if !has_vga_text_size(image) {
-            return None;
-        }
-        let dir = self.state_dir();
-        let memory = json!({
-            "val": VGA_TEXT_MEMORY.start,
-            "size": VGA_TEXT_MEMORY.end - VGA_TEXT_MEMORY.start,
+        let doing = "reading the VGA's memory";
+        let instance = self.instance(doing).ok()?;
+        let memory = instance.request(&self.guest, doing, async |monitors| {
+            Ok(monitors.vga_memory(image, self.state_dir()).await)
         });
-        let vm = self.unchecked();
-        let dumped = vm.on_qemu("reading the VGA's memory", async |monitors| {
-            monitors.dump("pmemsave", memory, dir).await
-        });
-        dumped.await.ok()
+        memory.await.ok().flatten()
     }
 }
 

@@ -21,7 +21,7 @@ const PANIC_BEGINS: &str = "Kernel panic - not syncing";
 
 impl Lifetime {
     /// The error of a guest that has died, if it has.
-    pub(crate) fn guest_end_so_far(&self, doing: &str) -> Option<ErrorKind> {
+    pub(super) fn guest_end_so_far(&self, doing: &str) -> Option<ErrorKind> {
         let trouble = self.watch.end_so_far()?;
         Some(self.guest_end(doing, trouble))
     }
