@@ -4,16 +4,25 @@
 mod arguments;
 pub(crate) mod boot_source;
 mod clone_agent;
+mod crash;
 mod diagnosis;
 pub(crate) mod disks;
 mod event_watch;
+mod events;
+mod keyboard;
 mod launch;
 mod liveness;
 mod migration;
 mod monitors;
 mod network_info;
+#[cfg(feature = "screen")]
+mod pointer;
+mod resume;
 pub(crate) mod save;
 pub(crate) mod saved_state;
+#[cfg(feature = "screen")]
+mod screen_dump;
+mod snapshot_job;
 pub(crate) mod snapshots;
 
 use std::path::PathBuf;
@@ -25,7 +34,7 @@ use crate::guest::{Guest, Running};
 
 pub(crate) use self::arguments::{connections, copies};
 pub(crate) use self::launch::Launch;
-pub(crate) use self::monitors::{Monitors, monitor_error, refusal};
+pub(crate) use self::monitors::{Monitors, checked_reply, monitor_error, refusal};
 
 /// A QEMU with its connections.
 #[derive(Debug)]
@@ -38,7 +47,7 @@ pub(crate) struct Instance {
     pub(crate) events: EventHistory,
     agent: tokio::sync::Mutex<clone_agent::Connection>,
     /// Locked while a snapshot is taken or restored.
-    pub(crate) snapshots: Arc<tokio::sync::Mutex<()>>,
+    snapshots: Arc<tokio::sync::Mutex<()>>,
     migration_socket: PathBuf,
 }
 

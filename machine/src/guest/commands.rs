@@ -23,7 +23,7 @@ const STDERR_DELAY: Duration = Duration::from_millis(100);
 /// Runs a command as a probe.
 const REPEAT: &str = include_str!("repeat.sh");
 
-/// Prints when to wake up, by the guest's clock; and waits until then.
+/// Prints when to wake up, by the guest's clock; and sleeps until then.
 const WAKE_UP_TIME: &str = include_str!("wake_up_time.sh");
 const CLOCK: &str = include_str!("clock.sh");
 
@@ -234,19 +234,15 @@ impl Guest {
     ) -> Result<()> {
         let polling = &Polling::new(script);
         self.step(&format!("waiting for {what}"), async {
-            self.connect().await?;
-            let probe = |left| {
-                self.poll(polling, left, async |found| {
-                    Ok(if found.is_ready {
-                        Probe::Ready(())
-                    } else {
-                        let text = found.output.text();
-                        let stated = text.lines().next_back().filter(|line| !line.is_empty());
-                        Probe::Pending(stated.unwrap_or(seen).to_owned())
-                    })
-                })
-            };
-            self.wait(what, probe).await
+            self.wait_polling(what, polling, async |found, _| {
+                if found.is_ready {
+                    return Ok(Probe::Ready(()));
+                }
+                let text = found.output.text();
+                let stated = text.lines().next_back().filter(|line| !line.is_empty());
+                Ok(Probe::Pending(stated.unwrap_or(seen).to_owned()))
+            })
+            .await
         })
         .await
     }
@@ -282,24 +278,17 @@ impl Guest {
     /// # Errors
     /// As [`succeed`](Self::succeed).
     pub async fn sleep(&self, duration: Duration) -> Result<()> {
-        let seconds = duration.as_secs_f64();
-        let handle = self.limited(duration.saturating_add(self.limit));
-        if self.conditions_interval().is_none() {
-            return handle.succeed(format!("sleep {seconds}")).await.map(drop);
-        }
-        // A wait gives the shell to the conditions.
-        let script = self
-            .script("sleeping")
-            .set("seconds", &seconds.to_string())?
-            .append(WAKE_UP_TIME);
+        let seconds = duration.as_secs_f64().to_string();
         let running = self.started("sleeping").await?;
-        let wake_up = self.run_untraced(&running, script.into_text()).await?;
-        let script = self
-            .script("sleeping")
-            .set("wake_up", wake_up.trim_end())?
-            .append(CLOCK);
+        let script = self.script("sleeping").set("seconds", &seconds)?;
+        let wake_up = script.append(WAKE_UP_TIME).into_text();
+        let wake_up = self.run_untraced(&running, wake_up).await?;
+        let script = self.script("sleeping").set("wake_up", wake_up.trim_end())?;
         let what = format!("{seconds} seconds to pass in the guest");
-        handle.wait_in_guest(&what, script, "not yet").await
+        let handle = self.limited(duration.saturating_add(self.limit));
+        handle
+            .wait_in_guest(&what, script.append(CLOCK), "not yet")
+            .await
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serial_log::{Match, SerialLog};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::Guest;
@@ -57,7 +58,8 @@ impl Guest {
             let running = self.running(&what)?;
             let console = &running.lifetime.console;
             let matched = async { Ok(wait(console, self.limit()).await?.text) };
-            self.until_guest_end(&running.lifetime, &what, matched).await
+            self.until_guest_end(&running.lifetime, &what, matched)
+                .await
         })
         .await
     }
@@ -99,6 +101,39 @@ impl Guest {
             sent.map_err(ErrorKind::Console)
         };
         self.until_exit(&running.lifetime, doing, sent).await
+    }
+
+    /// Connects streams to the console until either ends. `line_end` ends shown lines.
+    pub(crate) async fn console_session(
+        &self,
+        mut input: impl AsyncRead + Unpin,
+        mut output: impl AsyncWrite + Unpin,
+        line_end: &str,
+    ) -> Result<()> {
+        let doing = "using the console";
+        let running = self.running(doing)?;
+        let console = &running.lifetime.console;
+        let session = async {
+            let mut shown = console.follow();
+            let mut typed = [0; 1024];
+            loop {
+                tokio::select! {
+                    text = shown.next() => {
+                        let Some(text) = text else { return Ok(()) };
+                        let text = text.replace('\n', line_end);
+                        output.write_all(text.as_bytes()).await.map_err(ErrorKind::Terminal)?;
+                        output.flush().await.map_err(ErrorKind::Terminal)?;
+                    }
+                    read = input.read(&mut typed) => {
+                        match read.map_err(ErrorKind::Terminal)? {
+                            0 => return Ok(()),
+                            bytes => console.send(&typed[..bytes]).await?,
+                        }
+                    }
+                }
+            }
+        };
+        self.until_exit(&running.lifetime, doing, session).await
     }
 
     /// Emits console lines through `tracing`, as a new machine does.

@@ -11,6 +11,7 @@ use super::shell_gate::BUSY;
 use super::waiting::{Probe, pause};
 use super::{Guest, Running};
 use crate::error::{Result, tail};
+use crate::sync::Mutex;
 use crate::trace;
 
 /// The loop.
@@ -49,6 +50,14 @@ pub(crate) struct Polling {
     traced: Option<String>,
     /// Whether the loop can be ended at any time.
     is_interruptible: bool,
+    changes: Option<Changes>,
+}
+
+/// What a loop compares, to go on until it finds something else.
+struct Changes {
+    last_seen: Mutex<String>,
+    /// The part of the output that is compared.
+    part: fn(&[u8]) -> &[u8],
 }
 
 /// What the last probe of a loop has found.
@@ -68,6 +77,17 @@ impl Polling {
             script: script.append(POLL).into_text(),
             traced: None,
             is_interruptible: true,
+            changes: None,
+        }
+    }
+
+    /// The same for a `probe` that succeeds if `part` of its output is not `$last_seen`: what
+    /// it was when it last succeeded.
+    pub(super) fn for_changes(script: Script<'_>, part: fn(&[u8]) -> &[u8]) -> Self {
+        let last_seen = Mutex::default();
+        Self {
+            changes: Some(Changes { last_seen, part }),
+            ..Self::new(script)
         }
     }
 
@@ -77,20 +97,62 @@ impl Polling {
             script: script.append(POLL).into_text(),
             traced: Some(command.to_owned()),
             is_interruptible: false,
+            changes: None,
+        }
+    }
+
+    /// The script for a turn of this length.
+    fn script(&self, guest: &Guest, turn: Duration) -> Result<String> {
+        let doing = "polling";
+        let hundredths = (turn.as_millis() / 10).to_string();
+        let mut script = guest.script(doing).set("__vm_turn", &hundredths)?;
+        if let Some(changes) = &self.changes {
+            script = script.set("last_seen", &changes.last_seen.lock())?;
+        }
+        Ok(script.into_text() + &self.script)
+    }
+
+    /// Keeps what has changed.
+    fn note(&self, found: &Found) {
+        if let Some(Changes { last_seen, part }) = &self.changes
+            && found.is_ready
+        {
+            let seen = String::from_utf8_lossy(part(&found.output.stdout));
+            *last_seen.lock() = seen.into_owned();
         }
     }
 }
 
 impl Guest {
+    /// Connects, and polls in the guest until `read` is ready. It is passed what the last
+    /// probe of each turn has found, and the time that is left.
+    pub(crate) async fn wait_polling<T, F>(
+        &self,
+        what: &str,
+        polling: &Polling,
+        read: impl Fn(Found, Duration) -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<Probe<T>>>,
+    {
+        self.connect().await?;
+        let read = &read;
+        let probe = |left| self.poll(polling, left, move |found| read(found, left));
+        self.wait(what, probe).await
+    }
+
     /// Polls in the guest until a probe succeeds, or for a while: until another caller needs
     /// the shell, such as a polling condition. `read` is passed what the last probe has
     /// found.
-    pub(crate) async fn poll<T>(
+    pub(crate) async fn poll<T, F>(
         &self,
         polling: &Polling,
         left: Duration,
-        read: impl AsyncFnOnce(Found) -> Result<Probe<T>>,
-    ) -> Result<Probe<T>> {
+        read: impl FnOnce(Found) -> F,
+    ) -> Result<Probe<T>>
+    where
+        F: Future<Output = Result<Probe<T>>>,
+    {
         let running = self.started("polling").await?;
         let is_shared = running.gate.queue().was_needed_within(SHARED);
         let turn = match polling.is_interruptible {
@@ -104,8 +166,8 @@ impl Guest {
         let is_interruptible = polling.is_interruptible && !is_shared;
         // A try that hangs must not use up the wait.
         let longest_try = (self.limit / 2).min(left).max(SHORTEST_TRY);
-        let script = format!("__vm_turn={}\n{}", turn.as_millis() / 10, polling.script);
-        let command = Command::new(script).timeout(turn.saturating_add(longest_try));
+        let command =
+            Command::new(polling.script(self, turn)?).timeout(turn.saturating_add(longest_try));
         let Some(output) = self
             .run_turn(polling, &running, is_interruptible, command)
             .await?
@@ -119,6 +181,7 @@ impl Guest {
         let Some(found) = Found::parse(&output.stdout) else {
             return Ok(Probe::Pending(result_line(&output)));
         };
+        polling.note(&found);
         let (looks, cost) = (found.looks, found.cost);
         Ok(match read(found).await? {
             Probe::Pending(seen) => Probe::Polled { seen, looks, cost },

@@ -5,6 +5,7 @@
 # shellcheck disable=SC2154,SC2034 # assigned by the caller; read by poll.sh
 probe() {
     local cells now
+    __vm_output=
     if [[ ! -e /dev/vcs$number ]]; then
         __vm_output="/dev/vcs$number: No such file or directory"
         return 1

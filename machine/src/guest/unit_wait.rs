@@ -9,7 +9,6 @@ use super::poll::{Found, Polling};
 use super::shell_gate::BUSY;
 use super::waiting::Probe;
 use crate::error::{Error, ErrorKind, Result, tail};
-use crate::sync::Mutex;
 use crate::unit::Unit;
 
 /// The properties that say whether a unit is active, or may still become so.
@@ -40,10 +39,11 @@ impl Guest {
     pub async fn wait_for_unit(&self, unit: impl Into<Unit>) -> Result<()> {
         let unit = unit.into();
         let what = format!("unit {unit}");
-        let seen = Mutex::new(String::new());
         self.step(&format!("waiting for {what}"), async {
-            self.connect().await?;
-            let waited = self.wait(&what, |left| self.probe_unit(&unit, &seen, left));
+            let (polling, query) = self.unit_polling(&unit)?;
+            let waited = self.wait_polling(&what, &polling, async |found, left| {
+                self.probe_unit(&unit, &query, found, left).await
+            });
             match waited.await {
                 Err(error) => Err(self.with_unit_status(error, &unit).await),
                 done => done,
@@ -52,41 +52,40 @@ impl Guest {
         .await
     }
 
-    /// Waits until the unit's state is not `seen`, which it updates, or for a turn.
-    async fn probe_unit(
-        &self,
-        unit: &Unit,
-        seen: &Mutex<String>,
-        left: Duration,
-    ) -> Result<Probe<()>> {
+    /// A loop that prints the state of a unit when it has changed, and the query.
+    fn unit_polling(&self, unit: &Unit) -> Result<(Polling, String)> {
         let user = unit.user();
         let show = format!("show --no-pager -p {PROPERTIES} -- {}", self.quoted(unit)?);
         let command = |query| Ok(format!("{} 2>&1", self.systemctl_script(query, user)?));
-        let last_seen = seen.lock().clone();
         let script = self
             .script("waiting for a unit")
             .set("user", user.unwrap_or_default())?
             .set("show", &command(&show)?)?
             .set("count_jobs", &command("show -p NJobs")?)?
             .set("ask_manager", &command("show -p Version")?)?
-            .set("last_seen", &last_seen)?
             .append(UNIT_STATE);
-        self.poll(&Polling::new(script), left, async |found: Found| {
+        Ok((Polling::for_changes(script, |output| output), show))
+    }
+
+    async fn probe_unit(
+        &self,
+        unit: &Unit,
+        query: &str,
+        found: Found,
+        left: Duration,
+    ) -> Result<Probe<()>> {
+        if found.output.success() {
+            let state = properties(&found.output.text());
+            self.judge(unit, &state, left).await
+        } else if found.is_ready {
+            Err(self.unit_query_failed(unit, query, &found))
+        } else {
             let text = found.output.text();
-            if found.output.success() {
-                let state = properties(&text);
-                *seen.lock() = text;
-                self.judge(unit, &state, left).await
-            } else if found.is_ready {
-                Err(self.unit_query_failed(unit, &show, &found))
-            } else {
-                Ok(Probe::Pending(format!(
-                    "the service manager does not answer: {}",
-                    text.trim_end()
-                )))
-            }
-        })
-        .await
+            let reason = text.trim_end();
+            Ok(Probe::Pending(format!(
+                "the service manager does not answer: {reason}"
+            )))
+        }
     }
 
     fn unit_query_failed(&self, unit: &Unit, query: &str, found: &Found) -> Error {

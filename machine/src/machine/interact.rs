@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use backdoor_shell::TerminalKind;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Machine;
 use crate::error::{ErrorKind, Result};
@@ -32,17 +32,7 @@ impl Machine {
             "Terminal is ready; Ctrl-D ends the shell, Ctrl-] leaves it"
         );
         let mut terminal = self.terminal()?;
-        let mut kind = TerminalKind::default();
-        if let Some(size) = terminal
-            .raw
-            .as_ref()
-            .and_then(RawMode::size)
-            // A terminal of unknown size reports zeros.
-            .filter(|size| size.ws_row > 0 && size.ws_col > 0)
-        {
-            (kind.rows, kind.columns) = (size.ws_row, size.ws_col);
-            kind.term = std::env::var("TERM").unwrap_or(kind.term);
-        }
+        let kind = kind_of(&terminal);
         let session = self.shell_interact_on(&kind, terminal.input, terminal.output);
         tokio::select! {
             result = session => result,
@@ -90,41 +80,20 @@ impl Machine {
         self.console_session(input, output, "\n").await
     }
 
-    async fn console_session(
-        &self,
-        mut input: impl AsyncRead + Unpin,
-        mut output: impl AsyncWrite + Unpin,
-        line_end: &str,
-    ) -> Result<()> {
-        let doing = "using the console";
-        let running = self.guest.running(doing)?;
-        let console = &running.lifetime.console;
-        let session = async {
-            let mut shown = console.follow();
-            let mut typed = [0; 1024];
-            loop {
-                tokio::select! {
-                    text = shown.next() => {
-                        let Some(text) = text else { return Ok(()) };
-                        let text = text.replace('\n', line_end);
-                        output.write_all(text.as_bytes()).await.map_err(ErrorKind::Terminal)?;
-                        output.flush().await.map_err(ErrorKind::Terminal)?;
-                    }
-                    read = input.read(&mut typed) => {
-                        match read.map_err(ErrorKind::Terminal)? {
-                            0 => return Ok(()),
-                            bytes => console.send(&typed[..bytes]).await?,
-                        }
-                    }
-                }
-            }
-        };
-        self.until_exit(&running.lifetime, doing, session).await
-    }
-
     fn terminal(&self) -> Result<Terminal> {
         Terminal::open().map_err(|error| self.error(ErrorKind::Terminal(error)))
     }
+}
+
+fn kind_of(terminal: &Terminal) -> TerminalKind {
+    let mut kind = TerminalKind::default();
+    let size = terminal.raw.as_ref().and_then(RawMode::size);
+    // A terminal of unknown size reports zeros.
+    if let Some(size) = size.filter(|size| size.ws_row > 0 && size.ws_col > 0) {
+        (kind.rows, kind.columns) = (size.ws_row, size.ws_col);
+        kind.term = std::env::var("TERM").unwrap_or(kind.term);
+    }
+    kind
 }
 
 /// Keeps console lines from being emitted while it lives: the user sees them already.

@@ -2,22 +2,79 @@
 
 /// The names of the windows, topmost first; windows without a name are skipped.
 ///
-/// A line is `0x1000004 "name": ("instance" "Class")  484x316+4+22  +100+99`;
-/// quotes in a name are not escaped.
-pub(crate) fn window_names(output: &str) -> Vec<String> {
-    output.lines().filter_map(window_name).collect()
+/// A window is `0x1000004 "name": ("instance" "Class")  484x316+4+22  +100+99`. Nothing in
+/// a name is escaped: it may contain quotes, and lines.
+pub(crate) fn window_names(output: &[u8]) -> Vec<String> {
+    let lines = output.split(|byte| *byte == b'\n');
+    let text = lines.map(decoded).collect::<Vec<_>>().join("\n");
+    let mut lines = text.lines();
+    let mut names = Vec::new();
+    while let Some(line) = lines.next() {
+        let Some(rest) = after_id(line) else {
+            continue;
+        };
+        let mut window = rest.to_owned();
+        // Only as many lines as a name may have, should the listing be cut.
+        for next in lines.clone().take(MAX_LINES) {
+            if name_end(&window).is_some() || is_window(next) {
+                break;
+            }
+            window = window + "\n" + next;
+            lines.next();
+        }
+        if let Some(end) = name_end(&window) {
+            window.truncate(end);
+            names.push(window);
+        }
+    }
+    names
 }
 
-fn window_name(line: &str) -> Option<String> {
+const MAX_LINES: usize = 20;
+
+/// X11's type STRING is ISO 8859-1; all other names are UTF-8.
+fn decoded(line: &[u8]) -> String {
+    match str::from_utf8(line) {
+        Ok(text) => text.to_owned(),
+        Err(_) => line.iter().copied().map(char::from).collect(),
+    }
+}
+
+/// What follows the id and the first quote. A window without a name has `(has no name)`
+/// there, but may have a class in quotes.
+fn after_id(line: &str) -> Option<&str> {
+    without_id(line)?.strip_prefix(" \"")
+}
+
+fn is_window(line: &str) -> bool {
+    without_id(line).is_some_and(|rest| rest.starts_with(" \"") || rest.starts_with(" ("))
+}
+
+fn without_id(line: &str) -> Option<&str> {
     let window = line.trim_start().strip_prefix("0x")?;
-    // A window without a name has `(has no name)` here, but may have a class in quotes.
-    let after_id = window.trim_start_matches(|c: char| c.is_ascii_hexdigit());
-    let rest = after_id.strip_prefix(" \"")?;
-    // The name ends at the quote before the class, or at the last one without a class.
-    let end = ["\": (", "\":", "\""]
-        .iter()
-        .find_map(|end| rest.find(end))?;
-    Some(rest[..end].to_owned())
+    Some(window.trim_start_matches(|c: char| c.is_ascii_hexdigit()))
+}
+
+/// Where the name ends: at the last quote that a class and a geometry follow.
+fn name_end(window: &str) -> Option<usize> {
+    let ends = window.rmatch_indices("\": (");
+    let mut ends = ends.filter(|(at, end)| is_class_and_geometry(&window[at + end.len()..]));
+    ends.next().map(|(at, _)| at)
+}
+
+/// Whether the text is `"instance" "Class")  484x316+4+22  +100+99`, or the same without
+/// them or with `(none)` for one.
+fn is_class_and_geometry(text: &str) -> bool {
+    let Some((class, geometry)) = text.rsplit_once(")  ") else {
+        return false;
+    };
+    let begins = class.starts_with('"') || class.starts_with("(none)");
+    let ends = class.ends_with('"') || class.ends_with("(none)");
+    let is_class = class.is_empty() || (begins && ends);
+    is_class
+        && geometry
+            .chars()
+            .all(|c| c.is_ascii_digit() || "x+- ".contains(c))
 }
 
 #[cfg(test)]
@@ -38,8 +95,37 @@ xwininfo: Window id: 0x3b7 (the root window) "desktop"
         0x80000d "say "hi"": ("xterm" "XTerm")  484x316+1+23  +100+100
            1 child:
            0x800018 (has no name): ()  484x316+0+0  +100+100
-     0x400001 "Openbox": ()  1x1+-1+-1  +-1+-1
+     0x400001 "Openbox": ("" (none))  1x1+-1+-1  +-1+-1
+     0x400002 (has no name): ()  1x1+0+0  +0+0
 "#;
-        assert_eq!(window_names(output), [r#"say "hi""#, "Openbox"]);
+        assert_eq!(window_names(output.as_bytes()), [r#"say "hi""#, "Openbox"]);
+    }
+
+    #[test]
+    fn names_are_whole() {
+        let names = [
+            r#"it says "x": (y)"#,
+            "Grüße",
+            "日本",
+            r#"": ("#,
+            r#"a": ()  1x1+1+1  +1+1"#,
+            "two\n\nlines",
+            "",
+        ];
+        let line = |name| format!("  0x1 \"{name}\": (\"xterm\" \"XTerm\")  1x1+-1+0  +2+-3\n");
+        let output = names.map(line).concat();
+        assert_eq!(window_names(output.as_bytes()), names);
+    }
+
+    #[test]
+    fn names_in_iso_8859_1() {
+        let output = b"0x1 \"Gr\xfc\xdfe\": ()  1x1+1+1  +1+1\n";
+        assert_eq!(window_names(output), ["Grüße"]);
+    }
+
+    #[test]
+    fn a_listing_that_is_cut() {
+        let output = "0x1 \"a\n0x2 \"b\": ()  1x1+1+1  +1+1\n0x3 \"c\": (\"x";
+        assert_eq!(window_names(output.as_bytes()), ["b"]);
     }
 }
