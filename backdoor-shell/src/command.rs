@@ -91,10 +91,7 @@ impl<T: Into<String>> From<T> for Command {
 
 /// How a command ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "callers must handle each way in which a command can end"
-)]
+#[non_exhaustive]
 pub enum Exit {
     /// It exited with this status; 128 + N if it was killed by signal N.
     Status(i32),

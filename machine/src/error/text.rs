@@ -71,14 +71,14 @@ impl fmt::Display for Waited {
 }
 
 /// How often a wait has probed its condition.
-pub(super) struct Looked(pub(super) u32);
+pub(super) struct Probes(pub(super) u32);
 
-impl fmt::Display for Looked {
+impl fmt::Display for Probes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             0 => Ok(()),
             1 => f.write_str(", after one attempt"),
-            looks => write!(f, ", after {looks} attempts"),
+            probes => write!(f, ", after {probes} attempts"),
         }
     }
 }
@@ -113,7 +113,6 @@ pub(super) struct CommandExit<'a>(pub(super) &'a Exit);
 impl fmt::Display for CommandExit<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Exit::Status(status) => write!(f, "exit code {status}"),
             Exit::TimedOut => f.write_str("timed out; exit code 124"),
             Exit::OutputHeld { by } => write!(
                 f,
@@ -121,6 +120,7 @@ impl fmt::Display for CommandExit<'_> {
                  output was held in the background by {by}; redirect it, as in \
                  `server >/dev/null &`"
             ),
+            exit => write!(f, "exit code {}", exit.status()),
         }
     }
 }

@@ -72,11 +72,9 @@ impl Guest {
             .into_text();
         let (exit, output) = self.guest_half(&mut transfer.left, &script).await?;
         match exit {
-            Exit::Status(0) => Ok(()),
-            Exit::TimedOut | Exit::OutputHeld { .. } => {
-                self.copy_timed_out("the share to be mounted").await
-            }
-            Exit::Status(_) => Err(self.error(ErrorKind::Share {
+            exit if exit.success() => Ok(()),
+            exit if exit.is_timed_out() => self.copy_timed_out("the share to be mounted").await,
+            _ => Err(self.error(ErrorKind::Share {
                 output: tail(output.as_ref()),
             })),
         }

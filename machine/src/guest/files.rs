@@ -4,7 +4,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use backdoor_shell::Exit;
 use tokio::time::timeout;
 
 use super::Guest;
@@ -243,12 +242,12 @@ impl Guest {
     ) -> Result<String> {
         let (exit, output) = self.guest_half(left, script).await?;
         match exit {
-            Exit::Status(0) => Ok(String::from_utf8_lossy(output.as_ref()).into_owned()),
-            Exit::TimedOut | Exit::OutputHeld { .. } => {
+            exit if exit.success() => Ok(String::from_utf8_lossy(output.as_ref()).into_owned()),
+            exit if exit.is_timed_out() => {
                 self.copy_timed_out(&format!("{from} to be copied to {to}"))
                     .await
             }
-            Exit::Status(_) => Err(self.error(ErrorKind::GuestCopy {
+            _ => Err(self.error(ErrorKind::GuestCopy {
                 from: from.to_owned(),
                 to: to.to_owned(),
                 output: tail(output.as_ref()),
