@@ -291,12 +291,12 @@ async fn a_wait_that_times_out_shows_the_last_result() {
     let never = Command::new("echo still nothing; exit 5").timeout(Duration::from_secs(10));
     let error = vm.wait_until_succeeds(never).await.unwrap_err();
     let ErrorKind::TimedOut {
-        looks, last_seen, ..
+        probes, last_seen, ..
     } = error.kind()
     else {
         panic!("{error}")
     };
-    assert!(*looks > 1, "{error}");
+    assert!(*probes > 1, "{error}");
     // Or the deadline ended the last attempt.
     let results = ["exit code 5, output: still nothing", "exit code 124"];
     assert!(

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use backdoor_shell::Exit;
 
-use super::text::{Because, CommandExit, Exited, Looked, Waited};
+use super::text::{Because, CommandExit, Exited, Probes, Waited};
 use crate::exit_reason::ExitReason;
 use crate::trouble::Trouble;
 use crate::unit::Unit;
@@ -154,14 +154,14 @@ pub enum ErrorKind {
         output: Vec<String>,
     },
     /// A condition was not met in time.
-    #[error("{} {what}{}; last seen: {last_seen}", Waited(*waited), Looked(*looks))]
+    #[error("{} {what}{}; last seen: {last_seen}", Waited(*waited), Probes(*probes))]
     TimedOut {
         /// The condition.
         what: String,
         /// The time limit.
         waited: Duration,
         /// How many times the condition was checked.
-        looks: u32,
+        probes: u32,
         /// What the last check saw.
         last_seen: String,
         /// The last lines of the console.

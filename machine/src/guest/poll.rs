@@ -66,7 +66,7 @@ pub(crate) struct Found {
     pub(crate) is_ready: bool,
     /// Its output, and the status that it has set.
     pub(crate) output: Output,
-    looks: u32,
+    probes: u32,
     cost: Duration,
 }
 
@@ -182,9 +182,9 @@ impl Guest {
             return Ok(Probe::Pending(result_line(&output)));
         };
         polling.note(&found);
-        let (looks, cost) = (found.looks, found.cost);
+        let (probes, cost) = (found.probes, found.cost);
         Ok(match read(found).await? {
-            Probe::Pending(seen) => Probe::Polled { seen, looks, cost },
+            Probe::Pending(seen) => Probe::Polled { seen, probes, cost },
             other => other,
         })
     }
@@ -242,7 +242,7 @@ impl Found {
             .map(str::parse)
             .collect::<Result<_, _>>()
             .ok()?;
-        let &[used, looks, found, status] = numbers.as_slice() else {
+        let &[used, probes, found, status] = numbers.as_slice() else {
             return None;
         };
         Some(Self {
@@ -251,7 +251,7 @@ impl Found {
                 exit: Exit::Status(status.try_into().ok()?),
                 stdout: output.to_vec(),
             },
-            looks,
+            probes,
             cost: TICK * used,
         })
     }
@@ -275,7 +275,7 @@ mod tests {
         let found = Found::parse(b"two\nlines\n\n12 3 1 5").unwrap();
         assert_eq!(found.output.stdout, b"two\nlines\n");
         assert_eq!(found.output.status(), 5);
-        assert_eq!((found.is_ready, found.looks), (false, 3));
+        assert_eq!((found.is_ready, found.probes), (false, 3));
         assert_eq!(found.cost, Duration::from_millis(120));
     }
 

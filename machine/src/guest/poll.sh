@@ -9,13 +9,13 @@
 # of ten seconds, two are taken in advance. While the file stays the same, probes take a
 # twentieth: a change that comes just before a probe ends goes unnoticed.
 #
-# $look is the number of the probe within the present second, from 0. The other names have a
+# $nth is the number of the probe within the present second, from 0. The other names have a
 # prefix because `probe` may run a command of a test.
 # shellcheck disable=SC2154 # some variables are assigned by the caller
 set +euo pipefail
 __vm_output=${__vm_output-}
 __vm_status=0
-__vm_looks=0
+__vm_probes=0
 __vm_second=
 __vm_pause=
 
@@ -59,11 +59,11 @@ __vm_now
 __vm_begin=$__vm_now
 __vm_calm=10
 while :; do
-    if ((__vm_now / 100 == __vm_second)); then ((++look)); else look=0; fi
+    if ((__vm_now / 100 == __vm_second)); then ((++nth)); else nth=0; fi
     __vm_second=$((__vm_now / 100))
     probe # not in a condition, where `set -e` would have no effect in it
     __vm_found=$?
-    ((++__vm_looks))
+    ((++__vm_probes))
     __vm_used
     if ((__vm_found == 0)); then break; fi
     # What the probe itself changes comes first.
@@ -77,4 +77,4 @@ while :; do
         ! __vm_is_due
     do :; done
 done
-printf '%s\n%d %d %d %d' "$__vm_output" "$__vm_used" "$__vm_looks" "$__vm_found" "$__vm_status"
+printf '%s\n%d %d %d %d' "$__vm_output" "$__vm_used" "$__vm_probes" "$__vm_found" "$__vm_status"

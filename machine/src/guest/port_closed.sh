@@ -8,7 +8,7 @@ probe() {
     [[ ! $is_resolved ]] || __vm_output=
     for address in "${addresses[@]}"; do
         if listens "$address"; then
-            ((look == 0)) && filters_packets || return
+            ((nth == 0)) && filters_packets || return
         fi
         others+=("$address")
     done

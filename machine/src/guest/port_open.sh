@@ -7,7 +7,7 @@ probe() {
     local address others=()
     for address in "${addresses[@]}"; do
         if listens "$address"; then return; fi
-        if [[ ! ${patterns[$address]-} ]] || ((look == 0)); then others+=("$address"); fi
+        if [[ ! ${patterns[$address]-} ]] || ((nth == 0)); then others+=("$address"); fi
     done
     ((${#others[@]})) && connects "${others[@]}"
 }

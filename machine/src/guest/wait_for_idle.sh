@@ -4,7 +4,7 @@
 exec {pause}<> <(:)
 processors=(/sys/devices/system/cpu/cpu[0-9]*)
 busy_before=
-for ((look = 0; look <= 30; look++)); do
+for ((second = 0; second <= 30; second++)); do
     # shellcheck disable=SC2034 # idle and iowait are read past
     read -r _ user nice system idle iowait irq softirq _ </proc/stat
     busy=$((user + nice + system + irq + softirq))

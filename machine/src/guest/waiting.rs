@@ -23,10 +23,10 @@ pub(crate) enum Probe<T> {
     Ready(T),
     /// It is not met; the text describes the present state.
     Pending(String),
-    /// The same, after several looks in the guest that took `cost` of its processor's time.
+    /// The same, after several probes in the guest that took `cost` of its processor's time.
     Polled {
         seen: String,
-        looks: u32,
+        probes: u32,
         cost: Duration,
     },
     /// Nothing was found out, for this reason: the state seen before is the last one.
@@ -39,7 +39,7 @@ pub(crate) enum Probe<T> {
 #[derive(Debug)]
 pub(crate) enum Waited<T> {
     Ready(T),
-    TimedOut { looks: u32, last_seen: String },
+    TimedOut { probes: u32, last_seen: String },
 }
 
 impl Guest {
@@ -71,7 +71,7 @@ impl Guest {
                 match probed.await {
                     Err(error) if error.is_shell_restart() => Ok(Probe::Polled {
                         seen: error.summary_line(),
-                        looks: 1,
+                        probes: 1,
                         cost: Duration::ZERO,
                     }),
                     probed => probed,
@@ -82,8 +82,8 @@ impl Guest {
         let wait = Box::pin(async { Ok(wait(self.limit, longest_pause, probe).await) });
         match self.until_guest_end(lifetime, what, wait).await?? {
             Waited::Ready(value) => Ok(value),
-            Waited::TimedOut { looks, last_seen } => {
-                let timed_out = lifetime.timed_out(self.limit, what, looks, &last_seen);
+            Waited::TimedOut { probes, last_seen } => {
+                let timed_out = lifetime.timed_out(self.limit, what, probes, &last_seen);
                 self.with_diagnosis(lifetime, Err(timed_out)).await
             }
         }
@@ -102,28 +102,28 @@ where
 {
     let start = Instant::now();
     let mut last_seen = None;
-    let mut looks = 0;
+    let mut probes = 0;
     let mut has_hung = false;
     loop {
         let begin = Instant::now();
         let found = probe(limit.saturating_sub(start.elapsed())).await?;
         let took = begin.elapsed();
-        let (seen, new_looks, cost, hung) = match found {
+        let (seen, new_probes, cost, hung) = match found {
             Probe::Ready(value) => return Ok(Waited::Ready(value)),
             Probe::Pending(seen) => (seen, 1, took, false),
-            Probe::Polled { seen, looks, cost } => (seen, looks, cost, false),
+            Probe::Polled { seen, probes, cost } => (seen, probes, cost, false),
             Probe::Unknown(reason) => {
                 let seen = last_seen.take().unwrap_or(reason);
                 (seen, 1, Duration::ZERO, false)
             }
             Probe::Hung(reason) => (reason, 1, Duration::ZERO, true),
         };
-        looks += new_looks;
+        probes += new_probes;
         let left = limit.saturating_sub(start.elapsed());
         let needs_another = hung && !has_hung;
         if left.is_zero() && !needs_another {
             let last_seen = seen;
-            return Ok(Waited::TimedOut { looks, last_seen });
+            return Ok(Waited::TimedOut { probes, last_seen });
         }
         has_hung |= hung;
         last_seen = Some(seen);
@@ -149,7 +149,7 @@ mod tests {
     impl<T: std::fmt::Debug> Waited<T> {
         fn timed_out(self) -> (u32, String) {
             match self {
-                Self::TimedOut { looks, last_seen } => (looks, last_seen),
+                Self::TimedOut { probes, last_seen } => (probes, last_seen),
                 Self::Ready(value) => panic!("ready: {value:?}"),
             }
         }
@@ -157,17 +157,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn probes_until_the_condition_is_met() {
-        let mut looks = 0;
+        let mut probes = 0;
         let found = wait(Duration::from_secs(10), LONGEST_PAUSE, |_| {
-            looks += 1;
-            ready(Ok::<_, Infallible>(if looks == 5 {
+            probes += 1;
+            ready(Ok::<_, Infallible>(if probes == 5 {
                 Probe::Ready("it")
             } else {
                 Probe::Pending("no".into())
             }))
         });
         assert!(matches!(found.await.unwrap(), Waited::Ready("it")));
-        assert_eq!(looks, 5);
+        assert_eq!(probes, 5);
     }
 
     #[tokio::test(start_paused = true)]
@@ -179,16 +179,16 @@ mod tests {
                 "{left:?}"
             ))))
         });
-        let (looks, _) = found.await.unwrap().timed_out();
+        let (probes, _) = found.await.unwrap().timed_out();
         assert_eq!(start.elapsed().as_secs(), 30);
-        assert!(looks > 30, "{looks}");
+        assert!(probes > 30, "{probes}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_last_known_state_is_kept() {
-        let mut looks = ["no", "still no"].into_iter();
+        let mut probes = ["no", "still no"].into_iter();
         let found = wait(Duration::from_secs(1), LONGEST_PAUSE, |_| {
-            ready(Ok::<_, Infallible>(match looks.next() {
+            ready(Ok::<_, Infallible>(match probes.next() {
                 Some(seen) => Probe::<()>::Pending(seen.to_owned()),
                 None => Probe::Unknown("too slow".to_owned()),
             }))
@@ -202,13 +202,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn probes_once_without_any_time() {
-        let mut looks = 0;
+        let mut probes = 0;
         let found = wait(Duration::ZERO, LONGEST_PAUSE, |_| {
-            looks += 1;
+            probes += 1;
             ready(Ok::<_, Infallible>(Probe::<()>::Pending(String::new())))
         });
         found.await.unwrap().timed_out();
-        assert_eq!(looks, 1);
+        assert_eq!(probes, 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -248,13 +248,13 @@ mod tests {
                 pause(Duration::from_secs(10)).await;
                 Ok::<_, Infallible>(Probe::<()>::Polled {
                     seen: "nothing".to_owned(),
-                    looks: 100,
+                    probes: 100,
                     cost: Duration::from_secs(1),
                 })
             }
         });
-        let (looks, _) = found.await.unwrap().timed_out();
-        assert_eq!(looks, 300);
+        let (probes, _) = found.await.unwrap().timed_out();
+        assert_eq!(probes, 300);
         assert_eq!((begins[1] - begins[0]).as_millis(), 10_050);
     }
 
@@ -278,7 +278,7 @@ mod tests {
             pause(left).await;
             Ok::<_, Infallible>(Probe::<()>::Hung("it was ended".to_owned()))
         });
-        let (looks, last_seen) = always.await.unwrap().timed_out();
-        assert_eq!((looks, last_seen.as_str()), (2, "it was ended"));
+        let (probes, last_seen) = always.await.unwrap().timed_out();
+        assert_eq!((probes, last_seen.as_str()), (2, "it was ended"));
     }
 }

@@ -41,13 +41,13 @@ impl Lifetime {
         &self,
         waited: Duration,
         what: &str,
-        looks: u32,
+        probes: u32,
         last_seen: &str,
     ) -> ErrorKind {
         ErrorKind::TimedOut {
             what: what.to_owned(),
             waited,
-            looks,
+            probes,
             last_seen: last_seen.to_owned(),
             console: self.last_console_lines(),
         }
