@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use machine::ErrorKind;
+use machine::{ErrorKind, quote};
 use vm_tests::{SOON, fresh, fresh_with};
 
 #[tokio::test]
@@ -18,6 +18,24 @@ async fn windows_of_a_desktop() {
         names.iter().any(|name| name == "A \"title\" of its own"),
         "{names:?}"
     );
+
+    let odd = ["Grüße", "日本", "it says \"x\": (y)", "two\nlines"];
+    // xterm sets names in other encodings than UTF-8.
+    for name in odd {
+        let name = quote(name).unwrap();
+        vm.succeed(format!("LC_ALL=C.UTF-8 xterm -T {name} >&2 &"))
+            .await
+            .unwrap();
+    }
+    for name in odd {
+        vm.wait_for_window_with(name, |window| window == name)
+            .await
+            .unwrap();
+    }
+    let names = vm.get_window_names().await.unwrap();
+    for name in odd {
+        assert!(names.iter().any(|window| window == name), "{names:?}");
+    }
 
     vm.screenshot("desktop").await.unwrap();
 
@@ -46,11 +64,15 @@ async fn a_guest_without_x() {
         matches!(error.kind(), ErrorKind::CommandFailed { .. }),
         "{error}"
     );
+    let missing = "xwininfo is not installed in the guest; it is in Debian's package x11-utils";
+    assert!(error.to_string().contains(missing), "{error}");
     let patient = vm.within(Duration::from_secs(15));
     let (window, x) = tokio::join!(patient.wait_for_window("x"), patient.wait_for_x());
     let error = window.unwrap_err();
     assert!(
-        error.to_string().contains("no windows can be listed"),
+        error
+            .to_string()
+            .contains(&format!("no windows can be listed: {missing}")),
         "{error}"
     );
     let error = x.unwrap_err();

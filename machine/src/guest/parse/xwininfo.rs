@@ -1,5 +1,8 @@
 //! The output of `xwininfo -root -tree`.
 
+/// How many more lines a name may have.
+const MAX_LINES: usize = 20;
+
 /// The names of the windows, topmost first; windows without a name are skipped.
 ///
 /// A window is `0x1000004 "name": ("instance" "Class")  484x316+4+22  +100+99`. Nothing in
@@ -14,7 +17,7 @@ pub(crate) fn window_names(output: &[u8]) -> Vec<String> {
             continue;
         };
         let mut window = rest.to_owned();
-        // Only as many lines as a name may have, should the listing be cut.
+        // The listing may be cut.
         for next in lines.clone().take(MAX_LINES) {
             if name_end(&window).is_some() || is_window(next) {
                 break;
@@ -29,8 +32,6 @@ pub(crate) fn window_names(output: &[u8]) -> Vec<String> {
     }
     names
 }
-
-const MAX_LINES: usize = 20;
 
 /// X11's type STRING is ISO 8859-1; all other names are UTF-8.
 fn decoded(line: &[u8]) -> String {
@@ -50,31 +51,30 @@ fn is_window(line: &str) -> bool {
     without_id(line).is_some_and(|rest| rest.starts_with(" \"") || rest.starts_with(" ("))
 }
 
+/// The line after the id of a window.
 fn without_id(line: &str) -> Option<&str> {
     let window = line.trim_start().strip_prefix("0x")?;
     Some(window.trim_start_matches(|c: char| c.is_ascii_hexdigit()))
 }
 
-/// Where the name ends: at the last quote that a class and a geometry follow.
+/// Where the name ends: at the last quote that a class and a geometry follow, as in
+/// `": ("instance" "Class")  484x316+4+22  +100+99`. The names in the class may be missing.
 fn name_end(window: &str) -> Option<usize> {
-    let ends = window.rmatch_indices("\": (");
-    let mut ends = ends.filter(|(at, end)| is_class_and_geometry(&window[at + end.len()..]));
-    ends.next().map(|(at, _)| at)
+    let (window, geometry) = window.rsplit_once(")  ")?;
+    let is_geometry = |c: char| c.is_ascii_digit() || "x+- ".contains(c);
+    if !geometry.chars().all(is_geometry) {
+        return None;
+    }
+    let mut ends = window.rmatch_indices("\": (");
+    let name = ends.find(|(at, end)| is_class(&window[at + end.len()..]));
+    name.map(|(at, _)| at)
 }
 
-/// Whether the text is `"instance" "Class")  484x316+4+22  +100+99`, or the same without
-/// them or with `(none)` for one.
-fn is_class_and_geometry(text: &str) -> bool {
-    let Some((class, geometry)) = text.rsplit_once(")  ") else {
-        return false;
-    };
-    let begins = class.starts_with('"') || class.starts_with("(none)");
-    let ends = class.ends_with('"') || class.ends_with("(none)");
-    let is_class = class.is_empty() || (begins && ends);
-    is_class
-        && geometry
-            .chars()
-            .all(|c| c.is_ascii_digit() || "x+- ".contains(c))
+/// Whether the text is `"instance" "Class"`, empty, or has `(none)` for one.
+fn is_class(text: &str) -> bool {
+    let begins = text.starts_with('"') || text.starts_with("(none)");
+    let ends = text.ends_with('"') || text.ends_with("(none)");
+    text.is_empty() || (begins && ends)
 }
 
 #[cfg(test)]
