@@ -19,6 +19,7 @@ mod ports;
 pub(crate) mod script;
 mod shell;
 pub(crate) mod shell_gate;
+mod sleep;
 mod step;
 mod systemctl;
 mod trouble;

@@ -23,10 +23,6 @@ const STDERR_DELAY: Duration = Duration::from_millis(100);
 /// Runs a command as a probe.
 const REPEAT: &str = include_str!("repeat.sh");
 
-/// Prints when to wake up, by the guest's clock; and sleeps until then.
-const WAKE_UP_TIME: &str = include_str!("wake_up_time.sh");
-const CLOCK: &str = include_str!("clock.sh");
-
 /// # Commands
 ///
 /// A command is bash, run by root with `set -euo pipefail`: a `&str`, or a
@@ -270,25 +266,6 @@ impl Guest {
             exit: output.exit.clone(),
             output: tail(&output.stdout),
         })
-    }
-
-    /// Sleeps for so long by the guest's clock, which may be slower than the host's: by
-    /// at most as much as this handle waits.
-    ///
-    /// # Errors
-    /// As [`succeed`](Self::succeed).
-    pub async fn sleep(&self, duration: Duration) -> Result<()> {
-        let seconds = duration.as_secs_f64().to_string();
-        let running = self.started("sleeping").await?;
-        let script = self.script("sleeping").set("seconds", &seconds)?;
-        let wake_up = script.append(WAKE_UP_TIME).into_text();
-        let wake_up = self.run_untraced(&running, wake_up).await?;
-        let script = self.script("sleeping").set("wake_up", wake_up.trim_end())?;
-        let what = format!("{seconds} seconds to pass in the guest");
-        let handle = self.limited(duration.saturating_add(self.limit));
-        handle
-            .wait_in_guest(&what, script.append(CLOCK), "not yet")
-            .await
     }
 }
 
