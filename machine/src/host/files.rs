@@ -27,3 +27,9 @@ pub(crate) fn host_file_error(path: &Path) -> impl FnOnce(io::Error) -> ErrorKin
     let path = path.to_owned();
     move |source| ErrorKind::HostFile { path, source }
 }
+
+/// Converts an I/O error at `path`, one of a machine's own.
+pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> ErrorKind {
+    let path = path.to_owned();
+    move |source| ErrorKind::StateDir { path, source }
+}

@@ -8,12 +8,11 @@ use std::os::unix::fs::{
 use std::path::{Path, PathBuf};
 
 use crate::error::ErrorKind;
+use crate::host::files::at;
 use crate::host::guest_tree::{self, Task};
 use crate::host::orphan_cleanup::OrphanCleanup;
+use crate::host::sockets::{SocketDir, Sockets};
 use crate::host::tmp_dir::TmpDir;
-
-/// A Unix socket's path may have 107 bytes and a NUL (unix(7), `sun_path`).
-const MAX_SOCKET_PATH: usize = 107;
 
 /// Where a machine keeps its state: disk, sockets, console log.
 ///
@@ -37,47 +36,6 @@ pub(crate) struct StateDir {
     _orphan_cleanup: Option<OrphanCleanup>,
 }
 
-/// The directory that the sockets are in.
-#[derive(Debug)]
-enum SocketDir {
-    State,
-    Own(TmpDir),
-}
-
-impl SocketDir {
-    fn own(&self) -> Option<&Path> {
-        match self {
-            Self::State => None,
-            Self::Own(dir) => Some(dir.path()),
-        }
-    }
-}
-
-/// The sockets on which a driver listens for its QEMU.
-#[derive(Debug)]
-pub(crate) struct Sockets {
-    pub(crate) monitor: PathBuf,
-    pub(crate) qmp: PathBuf,
-    pub(crate) shell: PathBuf,
-    pub(crate) shell_port: PathBuf,
-    pub(crate) clone_agent: PathBuf,
-    /// Carries the state of a machine that is saved or resumed.
-    pub(crate) migration: PathBuf,
-}
-
-impl Sockets {
-    pub(crate) fn in_dir(dir: &Path) -> Self {
-        Self {
-            monitor: dir.join("monitor"),
-            qmp: dir.join("qmp"),
-            shell: dir.join("shell"),
-            shell_port: dir.join("shell-port"),
-            clone_agent: dir.join("clone-agent"),
-            migration: dir.join("migration"),
-        }
-    }
-}
-
 impl StateDir {
     /// Whether the state is shared with earlier and later machines of this name.
     pub(crate) fn is_kept(&self) -> bool {
@@ -98,7 +56,7 @@ impl StateDir {
         };
         let path = tmp.join(format!("vm-state-{name}"));
         let shared = tmp.join("shared-xchg");
-        let sockets = socket_dir(&path)?;
+        let sockets = SocketDir::of(&path)?;
 
         make_private(&shared)?;
         let lock = make_locked(&path)?;
@@ -144,7 +102,7 @@ impl StateDir {
     }
 
     pub(crate) fn sockets(&self) -> Sockets {
-        Sockets::in_dir(self.sockets.own().unwrap_or(&self.path))
+        Sockets::in_dir(self.sockets.path().unwrap_or(&self.path))
     }
 
     pub(crate) fn console_log(&self) -> PathBuf {
@@ -188,28 +146,6 @@ pub(crate) fn absolute(tmp: &Path) -> Result<PathBuf, ErrorKind> {
         .create(tmp)
         .map_err(at(tmp))?;
     tmp.canonicalize().map_err(at(tmp))
-}
-
-fn socket_dir(state: &Path) -> Result<SocketDir, ErrorKind> {
-    if check_socket_path(state).is_ok() {
-        return Ok(SocketDir::State);
-    }
-    let dir = TmpDir::new().map_err(at(&std::env::temp_dir()))?;
-    check_socket_path(dir.path())?;
-    Ok(SocketDir::Own(dir))
-}
-
-pub(crate) fn check_socket_path(dir: &Path) -> Result<(), ErrorKind> {
-    let path = Sockets::in_dir(dir).clone_agent; // the longest
-    let length = path.as_os_str().len();
-    if length > MAX_SOCKET_PATH {
-        return Err(ErrorKind::SocketPathTooLong {
-            path,
-            length,
-            limit: MAX_SOCKET_PATH,
-        });
-    }
-    Ok(())
 }
 
 /// Creates `dir`, or uses an existing one if this user owns it and it is no link: other
@@ -270,12 +206,6 @@ fn clear(dir: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Converts an I/O error at `path`.
-pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> ErrorKind {
-    let path = path.to_owned();
-    move |source| ErrorKind::StateDir { path, source }
 }
 
 #[cfg(test)]

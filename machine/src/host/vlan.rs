@@ -10,10 +10,12 @@ use tokio::time::timeout;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::blocking::blocking;
+use crate::host::files::at;
 use crate::host::orphan_cleanup::OrphanCleanup;
 use crate::host::process::CommandSpec;
 use crate::host::process::{Process, Streams};
-use crate::host::state_dir::{absolute, at, check_socket_path};
+use crate::host::sockets::check_socket_path;
+use crate::host::state_dir::absolute;
 
 /// Time limit for the start of a switch.
 const START_LIMIT: Duration = Duration::from_secs(10);

@@ -10,7 +10,7 @@ use super::clone_agent;
 use super::saved_state::SavedState;
 use crate::guest::copy_dir::MOUNT_TAG;
 use crate::host::qemu_option::doubled_commas;
-use crate::host::state_dir::Sockets;
+use crate::host::sockets::Sockets;
 
 /// The generation id of templates, any fixed one.
 const GENERATION: &str = "5d1c62a7-2d0e-4c53-9f5b-64a3a0f1f9b1";

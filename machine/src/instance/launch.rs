@@ -20,8 +20,8 @@ use crate::guest::lifetime::{Lifetime, Setup};
 use crate::guest::shell_gate::ShellGate;
 use crate::guest::{Guest, Running};
 use crate::host::accelerator::accelerator;
-use crate::host::files::remove_file_if_exists;
-use crate::host::state_dir::{Sockets, at};
+use crate::host::files::{at, remove_file_if_exists};
+use crate::host::sockets::Sockets;
 use crate::start::StartCommand;
 
 /// How long QEMU may take to connect. It does so before it starts the guest, so this is

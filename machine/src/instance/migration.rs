@@ -13,7 +13,7 @@ use tokio::net::UnixStream;
 use super::launch::Listener;
 use super::{Instance, monitor_error};
 use crate::error::{ErrorKind, Result};
-use crate::host::state_dir::at;
+use crate::host::files::at;
 
 /// In bytes per second: more than any host transfers.
 const UNLIMITED: u64 = 1 << 40;

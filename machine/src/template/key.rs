@@ -12,7 +12,7 @@ use super::hash::Hash;
 use crate::guest::identity::AGENT;
 use crate::host::accelerator::{Accelerator, accelerator};
 use crate::host::process::{CommandSpec, find_in_path};
-use crate::host::state_dir::Sockets;
+use crate::host::sockets::Sockets;
 use crate::host::vlan;
 use crate::instance::{self, saved_state};
 
