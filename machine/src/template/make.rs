@@ -10,10 +10,10 @@ use rustix::io::Errno;
 
 use super::cache::{self, CacheEntry, StagingDir};
 use super::key::key;
-use super::step::{Step, key_of_steps};
+use super::step::key_of_steps;
 use super::{Recipe, Template};
 use crate::error::{Error, ErrorKind, Result};
-use crate::host::blocking::blocking;
+use crate::host::blocking::blocking_async;
 use crate::host::sparse;
 use crate::host::tmp_dir::TmpDir;
 use crate::host::vlan::Vlan;
@@ -24,7 +24,13 @@ use crate::machine::{Builder, Machine};
 
 const READING: &str = "reading what a template is made from";
 
-pub(super) async fn build(mut recipe: Recipe) -> Result<Template> {
+/// Opens the template, or makes it, on a thread for blocking work: a machine that is dropped
+/// waits for its QEMU to exit, and its files are removed.
+pub(super) async fn build(recipe: Recipe) -> Result<Template> {
+    blocking_async(Box::pin(build_here(recipe))).await
+}
+
+async fn build_here(mut recipe: Recipe) -> Result<Template> {
     if let Some(parent) = recipe.parent.take() {
         recipe.parent = Some(intact(parent).await?);
     }
@@ -34,7 +40,7 @@ pub(super) async fn build(mut recipe: Recipe) -> Result<Template> {
         let name = name.clone();
         move |error: io::Error| failure(&name, doing, &error)
     };
-    let steps = hash(&recipe.steps).await.map_err(fails(READING))?;
+    let steps = key_of_steps(&recipe.steps).map_err(fails(READING))?;
     let key = key(&recipe, &steps).await;
     let entry = CacheEntry::new(&recipe.cache_dir, &name, key);
     let entry = entry.map_err(fails("making the templates' directory"))?;
@@ -58,43 +64,29 @@ pub(super) async fn build(mut recipe: Recipe) -> Result<Template> {
         Err(reason) => tracing::warn!(machine = name, "its template is made again: {reason}"),
     }
 
-    let staging = blocking({
-        let entry = entry.clone();
-        move || entry.staging_dir()
-    });
-    let staging = staging.await.map_err(fails("making a template"))?;
+    let staging = entry.staging_dir().map_err(fails("making a template"))?;
     let made = match make_unchanged(&recipe, staging.path(), &steps, &name).await {
         Ok(vm) => Ok(vm),
-        Err(error) => {
-            let ErrorKind::NotSavable { reason } = error.kind() else {
-                blocking(move || drop(staging)).await;
-                return Err(error);
-            };
-            Err(reason.clone())
-        }
+        Err(error) => match error.kind() {
+            ErrorKind::NotSavable { reason } => Err(reason.clone()),
+            _ => return Err(error),
+        },
     };
-    let parent = recipe.parent.as_ref().map(|parent| parent.saved.clone());
-    let kept = blocking(move || publish(&entry, staging, parent.as_ref(), made));
-    let kept = kept.await.map_err(fails("keeping a template"))?;
+    let parent = recipe.parent.as_ref().map(|parent| &parent.saved);
+    let kept = publish(&entry, staging, parent, made).map_err(fails("keeping a template"))?;
     Ok(template(kept))
 }
 
 /// Makes a template, unless a file that its steps copy changes meanwhile.
 async fn make_unchanged(recipe: &Recipe, dir: &Path, steps: &str, name: &str) -> Result<SavedVm> {
     let made = make(recipe, dir).await;
-    let reread = hash(&recipe.steps).await;
+    let reread = key_of_steps(&recipe.steps);
     if reread.map_err(|error| failure(name, READING, &error))? != steps {
         let changed = "a file that it copies has changed meanwhile; try again";
         let error = io::Error::other(changed);
         return Err(failure(name, "making a template", &error));
     }
     made
-}
-
-/// The key of the steps; reads every file that they copy.
-async fn hash(steps: &[Step]) -> io::Result<String> {
-    let steps = steps.to_vec();
-    blocking(move || key_of_steps(&steps)).await
 }
 
 /// The template that another one extends, made again if it was damaged.
@@ -104,7 +96,7 @@ async fn intact(parent: Template) -> Result<Template> {
     }
     match parent.current() {
         Ok(saved) => Ok(Template { saved, ..parent }),
-        Err(_) => Box::pin(build(Recipe::clone(&parent.recipe))).await,
+        Err(_) => Box::pin(build_here(Recipe::clone(&parent.recipe))).await,
     }
 }
 
@@ -148,11 +140,8 @@ async fn make(recipe: &Recipe, dir: &Path) -> Result<SavedVm> {
     let saved = vm.save_to(dir).await?;
     // Its directories are in that of the template.
     let tmp = [vm.state_dir().to_owned(), vm.shared_dir().to_owned()];
-    let removed = blocking(move || {
-        drop(vm);
-        tmp.iter().try_for_each(|dir| cache::remove(dir))
-    });
-    if let Err(error) = removed.await {
+    drop(vm);
+    if let Err(error) = tmp.iter().try_for_each(|dir| cache::remove(dir)) {
         tracing::warn!("can't remove a template's temporary files: {error}");
     }
     Ok(saved)
@@ -179,8 +168,7 @@ async fn boot_into(builder: &impl Fn() -> Builder, ram: PathBuf) -> Result<Machi
         size,
     });
     let vm = builder().boot_source(source).build()?;
-    let reserved = blocking(move || reserve(&ram, size));
-    reserved.await.map_err(|error| {
+    reserve(&ram, size).map_err(|error| {
         let doing = format!("reserving {} MiB for a template's RAM", size >> 20);
         vm.error(template_error(&doing, error.to_string()))
     })?;
@@ -220,8 +208,7 @@ async fn clone_into(parent: &Template, builder: Builder, ram: PathBuf) -> Result
     let from = parent.saved.ram();
     let source = BootSource::SavedInto(parent.saved.clone(), ram.clone());
     let vm = builder.boot_source(source).build()?;
-    let copied = blocking(move || copy_ram(&from, &ram)).await;
-    copied.map_err(|error| {
+    copy_ram(&from, &ram).map_err(|error| {
         vm.error(template_error(
             "copying the RAM of a template",
             error.to_string(),
