@@ -1,7 +1,7 @@
 //! The layer that all reports share. It reduces spans and events to steps and their events.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -12,6 +12,7 @@ use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use super::fields::{FieldVisitor, Fields};
 use super::files::Files;
+use crate::sync::Mutex;
 use crate::trace::{PREFIX, STEP};
 
 /// A report, which receives steps and the events within them.
@@ -60,7 +61,7 @@ impl<R: Report> ReportLayer<R> {
 
     /// Accesses the report. Steps and events block meanwhile.
     pub(super) fn with<T>(&self, access: impl FnOnce(&mut R) -> T) -> T {
-        access(&mut self.state().report)
+        access(&mut self.state.lock().report)
     }
 
     /// A layer for a subscriber. It receives what machines emit up to `max_level`, and what
@@ -70,10 +71,6 @@ impl<R: Report> ReportLayer<R> {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         self.clone().with_filter(filter(max_level))
-    }
-
-    fn state(&self) -> MutexGuard<'_, State<R>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -115,7 +112,7 @@ where
         if attributes.metadata().target() != STEP {
             return;
         }
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let fields = state.read(|visitor| attributes.record(visitor));
         let parent = state.step(context.span(id));
         state.running.insert(id.into_u64());
@@ -123,7 +120,7 @@ where
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if !state.running.contains(&id.into_u64()) {
             return;
         }
@@ -135,14 +132,14 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let fields = state.read(|visitor| event.record(visitor));
         let step = state.step(context.event_span(event));
         state.report.event(step, event.metadata(), fields);
     }
 
     fn on_close(&self, id: Id, _: Context<'_, S>) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state.running.remove(&id.into_u64()) {
             state.report.end_step(id.into_u64(), Fields::default());
         }

@@ -28,7 +28,7 @@ const FLOORS: [&[&str]; 8] = [
 const LEAF: &str = "report";
 
 /// All that the leaf imports.
-const LEAF_IMPORTS: [&[&str]; 2] = [&["trace"], &["host", "tmp_dir"]];
+const LEAF_IMPORTS: [&[&str]; 3] = [&["trace"], &["sync"], &["host", "tmp_dir"]];
 
 /// Checks `machine`.
 pub(super) fn check() -> Result<()> {
@@ -171,7 +171,7 @@ mod tests {
         check_with("report/page.rs", "use crate::{TmpDir, trace};").unwrap();
         let found = broken("report.rs", "use crate::host::vlan::Vlan;");
         assert!(
-            found.ends_with("it may import only `trace` and `host::tmp_dir`"),
+            found.ends_with("it may import only `trace` and `sync` and `host::tmp_dir`"),
             "{found}"
         );
         let found = broken("template.rs", "use crate::report::Recorder;");
