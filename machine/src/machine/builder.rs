@@ -137,25 +137,14 @@ impl Builder {
             #[cfg(feature = "screen")]
             reader: ocr::Reader::new(),
         });
-        let weak = Arc::downgrade(&parts);
-        guest.set_start(move |guest| {
-            let parts = weak.upgrade();
-            Box::pin(async move {
-                let Some(parts) = parts else { return Ok(()) };
-                let key_delay = DEFAULT_KEY_DELAY;
-                let machine = Machine {
-                    parts,
-                    guest,
-                    key_delay,
-                };
-                machine.start().await
-            })
-        });
-        Ok(Machine {
+        let key_delay = DEFAULT_KEY_DELAY;
+        let machine = Machine {
             parts,
             guest,
-            key_delay: DEFAULT_KEY_DELAY,
-        })
+            key_delay,
+        };
+        machine.start_on_demand();
+        Ok(machine)
     }
 }
 

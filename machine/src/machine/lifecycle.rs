@@ -58,6 +58,23 @@ impl Machine {
         &self.parts.env
     }
 
+    /// Lets operations that need the guest start the machine when it is off.
+    pub(super) fn start_on_demand(&self) {
+        let (parts, key_delay) = (Arc::downgrade(&self.parts), self.key_delay);
+        self.guest.set_start(move |guest| {
+            let parts = parts.upgrade();
+            Box::pin(async move {
+                let Some(parts) = parts else { return Ok(()) };
+                let machine = Self {
+                    parts,
+                    guest,
+                    key_delay,
+                };
+                machine.start().await
+            })
+        });
+    }
+
     async fn start_qemu(&self, allow_reboot: bool) -> Result<()> {
         let _one_at_a_time = self.parts.starting.lock().await;
         if self.pid().is_some() {
