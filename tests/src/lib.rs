@@ -15,6 +15,7 @@ mod polling;
 /// Recorded runs for tests of reports, without machines.
 pub mod recorded;
 mod suite;
+mod vhost_user;
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub use machine::scaled;
 pub use polling::{descriptors, settled, soon};
+pub use vhost_user::{shared_memory_script, virtiofs_script};
 
 /// Time limit for something that must happen soon. Operations of machines scale it by
 /// `VM_TIMEOUT_SCALE`; elsewhere, use [`scaled`].

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::disks::{move_disks, own_disk};
 use super::network_info::shared_macs;
@@ -15,11 +15,18 @@ use crate::host::files::{host_file_error, move_file};
 /// The operation, in errors.
 const SAVING: &str = "saving the machine";
 
+/// The tag of the share from which NixOS guests run their programs.
+const NIX_STORE: &str = "nix-store";
+
 impl Instance {
-    /// The size of the guest's RAM in bytes.
-    pub(crate) async fn ram_size(&self, guest: &Guest) -> Result<u64> {
-        self.request(guest, SAVING, async |monitors| monitors.ram_size().await)
-            .await
+    /// The size of the guest's RAM in bytes, if no device prevents that the machine is saved.
+    pub(crate) async fn savable_ram_size(&self, guest: &Guest) -> Result<u64> {
+        self.request(guest, SAVING, async |monitors| {
+            monitors.refuse_balloon().await?;
+            monitors.refuse_devices().await?;
+            monitors.ram_size().await
+        })
+        .await
     }
 
     /// Saves devices and disks to `dir`, where the RAM is already, and ends QEMU.
@@ -27,17 +34,13 @@ impl Instance {
     /// # Errors
     /// [`NotSavable`](ErrorKind::NotSavable) if such a machine can never be saved.
     pub(crate) async fn save_to(&self, guest: &Guest, dir: &Path) -> Result<SavedVm> {
-        self.request(guest, SAVING, async |monitors| {
-            monitors.refuse_balloon().await
-        })
-        .await?;
+        let ram_size = self.savable_ram_size(guest).await?;
         guest.wait_for_idle().await?;
         let mounts = guest.unmount_shares().await?;
         // The service manager reacts to that.
         guest.wait_for_idle().await?;
         let macs = self.request(guest, SAVING, async |monitors| monitors.shared_macs().await);
         let macs = macs.await?;
-        let ram_size = self.ram_size(guest).await?;
 
         let agent = self.start_clone_agent(guest).await?;
         let (turn, session) = self.running.gate.suspend(guest).await?;
@@ -94,6 +97,39 @@ impl Monitors<'_> {
             )),
             Err(kind) if refusal(&kind).is_some() => Ok(()),
             Err(kind) => Err(kind),
+        }
+    }
+
+    /// Fails if a device can't be saved, whatever the guest does.
+    async fn refuse_devices(&self) -> Result<(), ErrorKind> {
+        for parent in ["/machine/peripheral", "/machine/peripheral-anon"] {
+            let devices = self.qmp("qom-list", json!({ "path": parent })).await?;
+            for device in devices.as_array().into_iter().flatten() {
+                let kind = device["type"].as_str().unwrap_or_default();
+                let kind = kind.trim_start_matches("child<").trim_end_matches('>');
+                let path = format!("{parent}/{}", device["name"].as_str().unwrap_or_default());
+                self.refuse_device(kind, &path).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn refuse_device(&self, kind: &str, path: &str) -> Result<(), ErrorKind> {
+        // Its state is not QEMU's, and it needs RAM that it shares with QEMU.
+        if kind.contains("vhost-user") {
+            return Err(not_savable(format!(
+                "its device {kind} is run by another process, whose state QEMU can't save"
+            )));
+        }
+        if !kind.starts_with("virtio-9p") {
+            return Ok(());
+        }
+        let tag = json!({ "path": path, "property": "mount_tag" });
+        match self.qmp("qom-get", tag).await? {
+            Value::String(tag) if tag == NIX_STORE => Err(not_savable(
+                "its programs are on the 9p share nix-store, which it can't unmount",
+            )),
+            _ => Ok(()),
         }
     }
 

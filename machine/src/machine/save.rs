@@ -7,10 +7,10 @@ use crate::error::Result;
 use crate::instance::saved_state::SavedVm;
 
 impl Machine {
-    /// The size of the guest's RAM in bytes.
-    pub(crate) async fn ram_size(&self) -> Result<u64> {
+    /// The size of the guest's RAM in bytes, if no device prevents that the machine is saved.
+    pub(crate) async fn savable_ram_size(&self) -> Result<u64> {
         let instance = self.instance("querying the RAM's size")?;
-        instance.ram_size(&self.guest).await
+        instance.savable_ram_size(&self.guest).await
     }
 
     /// Saves devices and disks to `dir`, where the RAM is already, and ends QEMU.

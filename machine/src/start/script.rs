@@ -11,7 +11,7 @@ use crate::host::process::CommandSpec;
 ///
 /// It passes its arguments and the words of `$QEMU_OPTS` to QEMU, works in its current
 /// directory, keeps its disk in `${NIX_DISK_IMAGE:-./NAME.qcow2}`, and shares `$SHARED_DIR`
-/// with the guest by 9p under the tag `shared`. Its environment contains `TMPDIR`,
+/// with the guest by 9p or virtiofs under the tag `shared`. Its environment contains `TMPDIR`,
 /// `SHARED_DIR`, `USE_TMPDIR=1`, `VM_ACCEL` (`kvm` or `tcg`), and for each network N
 /// `QEMU_VDE_SOCKET_N`, the socket of its `vde_switch`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use machine::{QemuCommand, ShellCommand, StartCommand, Template, TemplateBuilder};
-use vm_tests::{show_steps, start_script, template};
+use machine::{QemuCommand, ShellCommand, StartCommand, StartScript, Template, TemplateBuilder};
+use vm_tests::{show_steps, start_script, template, virtiofs_script};
 
 use super::{SLEEPS, dir_of, has_booted};
 
@@ -106,6 +106,32 @@ async fn a_machine_with_a_balloon_is_booted() {
     let cache = tempfile::tempdir().unwrap();
     let balloon = "-device virtio-balloon-pci";
     assert_booted(of(minimal_with(balloon), cache.path()), "balloon").await;
+}
+
+/// NixOS guests run their programs from it, and can't unmount it.
+#[tokio::test]
+async fn a_machine_with_its_store_on_9p_is_booted() {
+    let cache = tempfile::tempdir().unwrap();
+    let share = "-virtfs local,path=/usr,mount_tag=nix-store,security_model=none,readonly=on";
+    assert_booted(of(minimal_with(share), cache.path()), "9p share nix-store").await;
+}
+
+/// A part of its state is that of virtiofsd. No boot is needed to find that out.
+#[tokio::test]
+#[ignore = "needs virtiofsd"]
+async fn a_machine_with_a_virtiofs_share_is_booted() {
+    let cache = tempfile::tempdir().unwrap();
+    let start = virtiofs_script("minimal", cache.path());
+    let starts = || std::fs::read_to_string(cache.path().join("starts")).unwrap();
+    let template = of(StartScript::new(start), &cache.path().join("templates"));
+    let template = template.build().await.unwrap();
+    let reason = template.unsupported_reason().unwrap();
+    let what = "its device vhost-user-fs-pci is run by another process";
+    assert!(reason.contains(what), "{reason}");
+    // That QEMU was paused.
+    assert_eq!(starts(), "started\n");
+    assert!(has_booted(&template.clone_machine().await.unwrap()));
+    assert_eq!(starts(), "started\n".repeat(2));
 }
 
 #[tokio::test]
