@@ -222,7 +222,8 @@ pub enum ErrorKind {
     /// The guest can't mount the host's directory for copies.
     #[error(
         "the host's directory for copies can't be mounted at /run/vmwright/copies in the \
-         guest; its kernel and QEMU need 9p (`copy_from_host_via_shell` does not)"
+         guest; its kernel and QEMU need 9p, unless /tmp/shared is mounted \
+         (`copy_from_host_via_shell` needs neither)"
     )]
     Share {
         /// What the guest's programs printed.

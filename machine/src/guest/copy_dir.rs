@@ -23,6 +23,9 @@ pub(crate) const MOUNT_TAG: &str = "org.vmwright.copies";
 /// Where it is mounted in the guest, out of the way of mounts on `/tmp`.
 const MOUNT_POINT: &str = "/run/vmwright/copies";
 
+/// Where the guest has the directory that all machines of a run share.
+const SHARED: &str = "/tmp/shared";
+
 /// The names in a transfer's directory of what is copied into the guest, and of the
 /// directory with the lists of modes.
 pub(super) const COPY: &str = "copy";
@@ -42,16 +45,8 @@ impl Guest {
     ) -> Result<T> {
         // Booting does not count, either.
         self.connect().await?;
-        let share = self.state().copies();
-        let dir = TempDir::new_in(share).map_err(|error| self.host_file(share, error))?;
-        let mut transfer = Transfer {
-            dir: dir.keep(),
-            left: self.limit(),
-        };
-        let copied = match self.mount_copy_dir(&mut transfer).await {
-            Ok(()) => copy(&mut transfer).await,
-            Err(error) => Err(error),
-        };
+        let mut transfer = self.begin_transfer().await?;
+        let copied = copy(&mut transfer).await;
         let short = scaled(CLEANUP_LIMIT);
         let limit = if copied.is_ok() {
             transfer.left.max(short)
@@ -60,6 +55,43 @@ impl Guest {
         };
         transfer.clean_up(limit).await;
         copied
+    }
+
+    /// A transfer in the directory for copies. If the guest can't mount that, because its
+    /// kernel or QEMU lacks 9p, a transfer in `/tmp/shared`, which may be on virtiofs.
+    async fn begin_transfer(&self) -> Result<Transfer> {
+        let limit = scaled(CLEANUP_LIMIT);
+        let mut own = self.transfer_in(self.state().copies(), MOUNT_POINT, self.limit())?;
+        let Err(error) = self.mount_copy_dir(&mut own).await else {
+            return Ok(own);
+        };
+        let left = own.left;
+        own.clean_up(limit).await;
+        if !matches!(error.kind(), ErrorKind::Share { .. }) {
+            return Err(error);
+        }
+        let mut shared = self.transfer_in(self.state().shared(), SHARED, left)?;
+        let script = format!("[[ -d {} ]]", shared.guest_path(""));
+        let seen = self.guest_half(&mut shared.left, &script).await;
+        if matches!(seen, Ok((Exit::Status(0), _))) {
+            return Ok(shared);
+        }
+        shared.clean_up(limit).await;
+        Err(error)
+    }
+
+    fn transfer_in(
+        &self,
+        share: &Path,
+        mount_point: &'static str,
+        left: Duration,
+    ) -> Result<Transfer> {
+        let dir = TempDir::new_in(share).map_err(|error| self.host_file(share, error))?;
+        Ok(Transfer {
+            dir: dir.keep(),
+            mount_point,
+            left,
+        })
     }
 
     async fn mount_copy_dir(&self, transfer: &mut Transfer) -> Result<()> {
@@ -132,6 +164,8 @@ impl Guest {
 /// is dropped, with the machine.
 pub(super) struct Transfer {
     dir: PathBuf,
+    /// The guest's directory with it.
+    mount_point: &'static str,
     /// The time left for all parts of the copy together.
     pub(super) left: Duration,
 }
@@ -140,7 +174,7 @@ impl Transfer {
     /// The guest's path of `name` in it.
     pub(super) fn guest_path(&self, name: &str) -> String {
         let dir = self.dir.file_name().unwrap_or_default();
-        format!("{MOUNT_POINT}/{}/{name}", dir.to_string_lossy())
+        format!("{}/{}/{name}", self.mount_point, dir.to_string_lossy())
     }
 
     pub(super) async fn copy_in(&mut self, source: &Path) -> Result<(), Stopped> {

@@ -45,7 +45,7 @@ impl Instance {
             Err(kind) if lacks_9p(&kind) => {
                 tracing::warn!(
                     machine = guest.name(),
-                    "QEMU does not support 9p: files can only be copied by `copy_from_host_via_shell`"
+                    "QEMU does not support 9p: files can only be copied by `copy_from_host_via_shell`, or through /tmp/shared if that is on virtiofs"
                 );
                 connect(guest, &launch, Copies::Absent).await?
             }

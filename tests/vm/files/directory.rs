@@ -2,7 +2,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use machine::{ErrorKind, Machine, StartScript};
-use vm_tests::{fresh, fresh_with, show_steps, start_script};
+use vm_tests::{fresh, fresh_with, show_steps, start_script, virtiofs_script};
 
 #[tokio::test]
 async fn it_is_mounted_on_demand() {
@@ -70,6 +70,7 @@ async fn a_qemu_without_9p_starts() {
     fs::write(&script, text).unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     let vm = Machine::new(StartScript::new(&script)).unwrap();
+    vm.succeed("umount /tmp/shared").await.unwrap();
     vm.copy_from_host_via_shell("/etc/hostname", "/root/h")
         .await
         .unwrap();
@@ -78,4 +79,32 @@ async fn a_qemu_without_9p_starts() {
         .await
         .unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Share { .. }), "{error}");
+}
+
+/// As in a guest whose kernel may load no modules, so that it can't mount 9p any more.
+#[tokio::test]
+#[ignore = "needs virtiofsd"]
+async fn a_virtiofs_share_is_used_without_9p() {
+    show_steps();
+    let dir = tempfile::tempdir().unwrap();
+    let script = StartScript::new(virtiofs_script("systemd", dir.path()));
+    let out = dir.path().join("out");
+    let vm = Machine::builder(script).out_dir(&out).build().unwrap();
+    vm.succeed(
+        "systemctl stop tmp-shared.automount; mount -t virtiofs shared /tmp/shared
+        modprobe -r 9p; mv /lib/modules /lib/gone",
+    )
+    .await
+    .unwrap();
+    fs::write(vm.shared_dir().join("file"), "from the host").unwrap();
+    let text = vm.succeed("cat /tmp/shared/file").await.unwrap();
+    assert_eq!(text, "from the host");
+
+    let source = dir.path().join("source");
+    fs::create_dir_all(source.join("sub")).unwrap();
+    fs::write(source.join("sub/file"), "copied").unwrap();
+    vm.copy_from_host(&source, "/root/copy").await.unwrap();
+    let copy = vm.copy_from_machine("/root/copy", "").await.unwrap();
+    assert_eq!(fs::read(copy.join("sub/file")).unwrap(), b"copied");
+    vm.succeed("[[ $(ls /tmp/shared) == file ]]").await.unwrap();
 }
