@@ -9,16 +9,20 @@ use crate::sync::Mutex;
 
 /// The exception that a callback raised.
 ///
-/// Operations of `machine` can't carry it in their errors, so it is kept here until the
-/// operation has ended.
+/// Operations of `machine` can't carry it in their errors, so each has one of these, in which
+/// it is kept until the operation has ended.
 #[derive(Clone, Default)]
 pub(super) struct Raised(Arc<Mutex<Option<PyErr>>>);
 
 impl Raised {
     /// Calls Python; returns None if it raised an exception.
     pub(super) fn call<T>(&self, f: impl FnOnce(Python<'_>) -> PyResult<T>) -> Option<T> {
-        let result = call(f);
-        result.map_err(|error| *self.slot() = Some(error)).ok()
+        call(f).map_err(|error| self.set(error)).ok()
+    }
+
+    /// Keeps an exception.
+    pub(super) fn set(&self, exception: PyErr) {
+        *self.slot() = Some(exception);
     }
 
     /// Takes the exception, if any.

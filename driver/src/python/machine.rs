@@ -21,7 +21,7 @@ use pyo3::prelude::*;
 
 use self::callbacks::Callbacks;
 use super::errors::exception;
-use super::waiting::{runtime, wait};
+use super::waiting::runtime;
 use crate::sync::Mutex;
 
 /// A virtual machine.
@@ -115,10 +115,6 @@ impl Machine {
         if vm.pid().is_none() {
             vm.set_start_command(start::command(py, &self.start_command)?);
         }
-        let result = wait(py, async move || operation(&vm).await);
-        match self.callbacks.take_raised() {
-            Some(raised) if result.is_err() => Err(raised),
-            _ => result,
-        }
+        callbacks::wait(py, async move || operation(&vm).await)
     }
 }

@@ -50,6 +50,40 @@ raise ValueError('the script fails')
     assert!(log.contains("ValueError: the script fails"), "{log}");
 }
 
+/// Each operation of a machine raises the exception of the callback that it has run.
+#[test]
+fn exceptions_of_callbacks_stay_in_their_threads() {
+    let script = "\
+import itertools, threading
+numbers, received = itertools.count(), []
+
+def fail():
+    raise ValueError(next(numbers))
+
+def use():
+    for _ in range(300):
+        try:
+            machine.send_monitor_command('info status')
+        except ValueError as error:
+            received.append(error.args[0])
+        except BaseException as error:
+            received.append(error)
+
+machine.start()
+machine.callbacks.append(fail)
+threads = [threading.Thread(target=use) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+machine.callbacks.pop()
+raised = next(numbers)
+assert sorted(received, key=str) == sorted(range(raised), key=str), received
+assert raised
+";
+    Run::new(&[("machine", "minimal")]).run(script).passed();
+}
+
 #[test]
 fn machines_start_at_the_same_time() {
     let run = Run::booting(&[("a", "minimal"), ("b", "minimal"), ("c", "minimal")]);

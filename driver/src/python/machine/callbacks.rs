@@ -8,10 +8,17 @@ use std::time::Duration;
 use machine::PollingCondition;
 use pyo3::prelude::*;
 use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task_local;
 use tracing::Span;
 
 use crate::python::callback::Raised;
+use crate::python::waiting;
 use crate::sync::Mutex;
+
+task_local! {
+    /// The exception of a callback that ends this operation.
+    static RAISED: Raised;
+}
 
 thread_local! {
     /// Whether this thread runs a callback.
@@ -23,8 +30,6 @@ pub(super) struct Callbacks {
     /// Returns whether there are any.
     exist: Py<PyAny>,
     run: Arc<Py<PyAny>>,
-    /// The exception of a callback, which ends the operation.
-    raised: Raised,
     /// Runs them. `None` while there are none, so that operations need not attach to Python.
     condition: Mutex<Option<PollingCondition>>,
 }
@@ -34,7 +39,6 @@ impl Callbacks {
         Self {
             exist,
             run: Arc::new(run),
-            raised: Raised::default(),
             condition: Mutex::new(None),
         }
     }
@@ -56,37 +60,54 @@ impl Callbacks {
         *self.condition.lock() = None;
     }
 
-    /// Takes the exception of a callback, if any.
-    pub(super) fn take_raised(&self) -> Option<PyErr> {
-        self.raised.take()
-    }
-
     /// A condition of `vm` that runs the callbacks, each time in a thread of its own: the
     /// operation goes on meanwhile, and releases the shell, which a callback may need.
     fn condition(&self, vm: &machine::Machine) -> PollingCondition {
-        let (run, raised) = (Arc::clone(&self.run), self.raised.clone());
+        let run = Arc::clone(&self.run);
         // A call that outlived the operation during which it was begun.
-        let last = Arc::new(tokio::sync::Mutex::new(None::<JoinHandle<bool>>));
+        let last = Arc::new(tokio::sync::Mutex::new(None::<JoinHandle<PyResult<()>>>));
         vm.polling_condition("of the script", Duration::ZERO, move |_| {
-            let (run, raised, last) = (Arc::clone(&run), raised.clone(), Arc::clone(&last));
+            let (run, last) = (Arc::clone(&run), Arc::clone(&last));
             async move {
                 let mut last = last.lock().await;
-                let call = last.get_or_insert_with(|| {
-                    let span = Span::current();
-                    spawn_blocking(move || {
-                        CALLED_BACK.set(true);
-                        let succeeded = span.in_scope(|| raised.call(|py| run.call0(py)).is_some());
-                        CALLED_BACK.set(false);
-                        succeeded
-                    })
-                });
-                let succeeded = call.await;
+                let called = last.get_or_insert_with(|| spawn(run)).await;
                 *last = None;
-                // A panic was reported by its thread.
-                Ok(succeeded.unwrap_or(false))
+                match called {
+                    Ok(Ok(())) => return Ok(true),
+                    // An operation outside of `wait` fails by the condition itself.
+                    Ok(Err(exception)) => drop(RAISED.try_with(|raised| raised.set(exception))),
+                    // A panic was reported by its thread.
+                    Err(_) => {}
+                }
+                Ok(false)
             }
         })
     }
+}
+
+/// Runs the callbacks in a thread, within the present step.
+fn spawn(run: Arc<Py<PyAny>>) -> JoinHandle<PyResult<()>> {
+    let span = Span::current();
+    spawn_blocking(move || {
+        CALLED_BACK.set(true);
+        let called = span.in_scope(|| Python::attach(|py| run.call0(py).map(drop)));
+        CALLED_BACK.set(false);
+        called
+    })
+}
+
+/// As [`waiting::wait`]. If a callback raised an exception during the operation, it is the
+/// operation's error.
+pub(super) fn wait<T: Send>(
+    py: Python<'_>,
+    operation: impl AsyncFnOnce() -> machine::Result<T> + Send,
+) -> PyResult<T> {
+    let raised = Raised::default();
+    let result = {
+        let raised = raised.clone();
+        waiting::wait(py, async move || RAISED.scope(raised, operation()).await)
+    };
+    result.map_err(|error| raised.take().unwrap_or(error))
 }
 
 /// The handle for an operation: one that runs no callbacks if a callback calls it.
