@@ -59,6 +59,7 @@ class Debug(DebugAbstract):
             session.end()
 
     def _session(self, host: str, port: int) -> "_Session":
+        server = socket.create_server((host, port))
         pattern = str(random.randrange(1_000_000, 10_000_000))
         self._logger.log_test_error(
             f"Breakpoint reached, run 'sudo {self._attach} {pattern}'"
@@ -68,7 +69,7 @@ class Debug(DebugAbstract):
         # The attaching command searches for it.
         marker = subprocess.Popen(["sleep", pattern])
         try:
-            return _Session(host, port, marker)
+            return _Session(server, marker)
         except BaseException:
             _kill(marker)
             raise
@@ -77,9 +78,9 @@ class Debug(DebugAbstract):
 class _Session(pdb.Pdb):
     """A debugger at the other end of a connection."""
 
-    def __init__(self, host: str, port: int, marker: "subprocess.Popen[bytes]"):
+    def __init__(self, server: socket.socket, marker: "subprocess.Popen[bytes]"):
         self._marker = marker
-        with socket.create_server((host, port)) as server:
+        with server:
             connection, _ = server.accept()
         with connection:
             # One file for both would drop what was typed ahead.

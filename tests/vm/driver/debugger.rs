@@ -39,17 +39,16 @@ impl Stopped {
         }
     }
 
+    /// Connects to the debugger, which listens before it logs.
+    fn connects(&mut self, port: u16) -> TcpStream {
+        self.logs(&format!("waits for a connection to 127.0.0.1:{port}\n"));
+        TcpStream::connect(("127.0.0.1", port)).unwrap()
+    }
+
     /// Connects to the debugger, types lines, and returns what it prints until it closes the
     /// connection.
     fn debug(&mut self, port: u16, lines: &str) -> String {
-        self.logs("the debugger waits for a connection to 127.0.0.1:");
-        let mut user = loop {
-            // It listens just after.
-            if let Ok(user) = TcpStream::connect(("127.0.0.1", port)) {
-                break user;
-            }
-            std::thread::yield_now();
-        };
+        let mut user = self.connects(port);
         user.write_all(lines.as_bytes()).unwrap();
         let mut shown = String::new();
         user.read_to_string(&mut shown).unwrap();
@@ -109,10 +108,7 @@ fn a_user_who_disconnects_continues_the_script() {
     let (run, port) = (Run::booting(&[]), free_port());
     let script = format!("debug.breakpoint(port={port})\nprint('after')\n");
     let mut stopped = Stopped::start(&run, &script);
-    stopped.logs("the debugger waits");
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        std::thread::yield_now();
-    }
+    drop(stopped.connects(port));
     let (status, stdout, log) = stopped.ends();
     assert_eq!((status, stdout.as_str()), (Some(0), "after\n"), "{log}");
 }
