@@ -11,6 +11,8 @@
   qemu_test,
   tesseract,
   vde2,
+  # For the SSH backdoor. Older versions of nixpkgs have no such package.
+  vhost-device-vsock ? null,
 
   qemu_pkg ? qemu_test,
   extraPythonPackages ? (_: [ ]),
@@ -57,12 +59,15 @@ rustPlatform.buildRustPackage {
     mv $out/bin/driver $out/bin/nixos-test-driver
     wrapProgram $out/bin/nixos-test-driver \
       --prefix PATH : ${
-        lib.makeBinPath [
-          coreutils
-          python3
-          qemu_pkg
-          vde2
-        ]
+        lib.makeBinPath (
+          [
+            coreutils
+            python3
+            qemu_pkg
+            vde2
+          ]
+          ++ lib.optional (vhost-device-vsock != null) vhost-device-vsock
+        )
       } \
       --prefix PYTHONPATH : "${python3.pkgs.makePythonPath (extraPythonPackages python3.pkgs)}" \
       --set-default TESSDATA_PREFIX ${tesseract}/share/tessdata

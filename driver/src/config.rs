@@ -19,7 +19,7 @@ pub(crate) struct Config {
     vms: BTreeMap<String, Vm>,
     containers: BTreeMap<String, Value>,
     pub(crate) vlans: Vec<u32>,
-    #[serde(deserialize_with = "seconds")]
+    #[serde(deserialize_with = "limit")]
     pub(crate) global_timeout: Duration,
     pub(crate) enable_ssh_backdoor: bool,
     pub(crate) test_script: PathBuf,
@@ -51,15 +51,34 @@ impl Config {
     }
 }
 
-/// A positive number of seconds.
-fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let seconds = f64::deserialize(deserializer)?;
-    if seconds > 0.0 && seconds <= f64::from(MAX_SECONDS) {
-        return Ok(Duration::from_secs_f64(seconds));
-    }
-    Err(D::Error::custom(format!(
-        "`global_timeout` is {seconds}, not a number of seconds above 0, up to {MAX_SECONDS}"
-    )))
+/// A positive length of time: a number of seconds, or text in ISO 8601 such as `PT1H`.
+fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let limit = match &value {
+        Value::Number(seconds) => seconds
+            .as_f64()
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+        Value::String(text) => iso_8601(text),
+        _ => None,
+    };
+    let longest = Duration::from_secs(MAX_SECONDS.into());
+    limit
+        .filter(|limit| !limit.is_zero() && *limit <= longest)
+        .ok_or_else(|| {
+            D::Error::custom(format!(
+                "`global_timeout` is {value}, not a number of seconds above 0, up to \
+                 {MAX_SECONDS}, or a duration in ISO 8601"
+            ))
+        })
+}
+
+/// A duration that is not negative, in the formats of pydantic, which the NixOS test driver
+/// uses.
+fn iso_8601(text: &str) -> Option<Duration> {
+    let parsed = speedate::Duration::parse_str(text).ok()?;
+    let seconds = u64::try_from(parsed.signed_total_seconds()).ok()?;
+    let microseconds = u32::try_from(parsed.signed_microseconds()).ok()?;
+    Some(Duration::new(seconds, microseconds * 1000))
 }
 
 #[cfg(test)]
@@ -102,6 +121,20 @@ mod tests {
     }
 
     #[test]
+    fn a_time_limit_is_a_number_or_text_in_iso_8601() {
+        for (limit, milliseconds) in [
+            ("3600", 3_600_000),
+            ("0.5", 500),
+            ("\"PT1H\"", 3_600_000),
+            ("\"P1DT2H3M4.5S\"", 93_784_500),
+            ("\"01:30:00\"", 5_400_000),
+        ] {
+            let config = read(&VALID.replace("3600", limit)).unwrap();
+            assert_eq!(config.global_timeout.as_millis(), milliseconds, "{limit}");
+        }
+    }
+
+    #[test]
     fn an_invalid_configuration_is_one_line() {
         for (text, reason) in [
             ("", "EOF"),
@@ -111,7 +144,10 @@ mod tests {
             (&VALID.replace("3600", "-1"), "global_timeout"),
             (&VALID.replace("3600", "0"), "global_timeout"),
             (&VALID.replace("3600", "1e300"), "global_timeout"),
-            (&VALID.replace("3600", "true"), "invalid type: boolean"),
+            (&VALID.replace("3600", "true"), "global_timeout` is true"),
+            (&VALID.replace("3600", "\"PT0S\""), "global_timeout"),
+            (&VALID.replace("3600", "\"-PT1H\""), "global_timeout"),
+            (&VALID.replace("3600", "\"soon\""), "is \"soon\""),
             (&VALID.replace("[2, 1]", "[-2]"), "expected u32"),
             (
                 &VALID.replace("start_script", "script"),

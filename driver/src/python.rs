@@ -13,6 +13,7 @@ mod machine;
 mod modules;
 mod picture;
 mod search;
+mod settings;
 mod step;
 mod threads;
 mod time_up;
@@ -22,7 +23,6 @@ mod waiting;
 
 use ::machine::report::{Failure, Outcome};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 
 use self::errors::FailureFields;
 use crate::report::Report;
@@ -97,31 +97,6 @@ fn call(run: &Run, report: &Report) -> PyResult<Ended> {
         modules::add(py)?;
         log::set_report(report.clone());
         let function = py.import("test_driver.run")?.getattr("run")?;
-        function.call1((settings(py, run)?,))?.extract()
+        function.call1((settings::of(py, run)?,))?.extract()
     })
-}
-
-/// The dictionary that `test_driver.config.Settings.of` takes.
-fn settings<'py>(py: Python<'py>, run: &Run) -> PyResult<Bound<'py, PyDict>> {
-    let settings = PyDict::new(py);
-    let machines = run.machines.iter();
-    let machines = machines.map(|machine| (&machine.name, &machine.start_script));
-    settings.set_item("machines", machines.collect::<Vec<_>>())?;
-    settings.set_item("vlans", &run.vlans)?;
-    settings.set_item("test_script", &run.script)?;
-    let seconds = run.global_timeout.map(|limit| limit.as_secs_f64());
-    settings.set_item("global_timeout", seconds)?;
-    settings.set_item("enable_ssh_backdoor", run.ssh_backdoor)?;
-    settings.set_item("name", run.name())?;
-    settings.set_item("out_dir", &run.out_dir)?;
-    settings.set_item("keep_machine_state", run.keep_vm_state)?;
-    settings.set_item("templates", &run.templates)?;
-    settings.set_item("interactive", run.interactive)?;
-    settings.set_item("pause_on_failure", run.pause_on_failure)?;
-    settings.set_item("timed_out_status", run.timed_out_code)?;
-    settings.set_item("log_level", run.log_level as u8)?;
-    settings.set_item("junit_xml", &run.junit_xml)?;
-    settings.set_item("debug_hook_attach", &run.debug_hook_attach)?;
-    settings.set_item("dump_vsocks", run.dump_vsocks)?;
-    Ok(settings)
 }

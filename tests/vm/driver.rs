@@ -46,6 +46,8 @@ mod terminal;
 mod threads;
 /// Trouble on the console that a script allows or adds.
 mod trouble;
+/// The SSH backdoor through virtual sockets.
+mod vsock;
 
 pub(super) use self::run::{Ended, Run};
 use vm_tests::start_script;

@@ -39,6 +39,9 @@ pub(crate) const PYTHON: [Package; 2] = [
 /// To test the variables of EFI firmware.
 const EFI: [Package; 1] = [package("ovmf", "/usr/share/OVMF/OVMF_VARS_4M.fd")];
 
+/// To evaluate the Nix files.
+const NIX: [Package; 1] = [package("nix-bin", "nix-instantiate")];
+
 /// To test the trace page.
 pub(crate) const BROWSER: [Package; 2] = [
     package("chromium", "chromium"),
@@ -56,7 +59,17 @@ pub(crate) const LINT: [Package; 2] = [
 
 /// To build and test the whole repository, without images and lints.
 pub(crate) fn all() -> Vec<Package> {
-    [&RUN[..], &VLAN, &OCR, &PYTHON, &BROWSER, &SCHEMA, &EFI].concat()
+    [
+        &RUN[..],
+        &VLAN,
+        &OCR,
+        &PYTHON,
+        &BROWSER,
+        &SCHEMA,
+        &EFI,
+        &NIX,
+    ]
+    .concat()
 }
 
 /// To build the crate `ocr`, and read screens.

@@ -1,8 +1,10 @@
-"""The settings of a run, from the command line."""
+"""The settings of a run."""
 
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Union
 
+import _vmwright
 from _vmwright import TIMED_OUT
 from test_driver.logger import LogLevel
 
@@ -22,15 +24,28 @@ class DriverConfiguration(NamedTuple):
     vlans: List[int]
     # None for a prompt without a script.
     test_script: Optional[Path]
-    # In seconds.
-    global_timeout: Optional[float]
+    global_timeout: Optional[timedelta]
     enable_ssh_backdoor: bool
-    # They are not supported, so there are none.
+    # They are not supported.
     containers: Dict[str, Any] = {}
+
+    @classmethod
+    def of(cls, native: Dict[str, Any]) -> "DriverConfiguration":
+        """From a dictionary of Rust's, from which it takes its part."""
+        vms = {name: VMConfiguration(name, script) for name, script in native.pop("machines")}
+        seconds = native.pop("global_timeout")
+        limit = None if seconds is None else timedelta(seconds=seconds)
+        rest = {name: native.pop(name) for name in cls._fields if name in native}
+        return cls(vms, global_timeout=limit, **rest)
+
+
+def load_driver_configuration(file_path: Union[str, Path]) -> DriverConfiguration:
+    """Reads the file of the option --config. Raises ValueError if it is invalid."""
+    return DriverConfiguration.of(_vmwright.read_configuration(Path(file_path)))
 
 
 class Settings(NamedTuple):
-    """How a run is done."""
+    """How a run is done, from the command line."""
 
     # The name of the run in reports.
     name: str
@@ -51,8 +66,4 @@ class Settings(NamedTuple):
     @classmethod
     def of(cls, native: Dict[str, Any]) -> "Settings":
         """From the dictionary that Rust makes of the command line."""
-        machines, config = native.pop("machines"), {}
-        for name in ("vlans", "test_script", "global_timeout", "enable_ssh_backdoor"):
-            config[name] = native.pop(name)
-        vms = {name: VMConfiguration(name, script) for name, script in machines}
-        return cls(config=DriverConfiguration(vms, **config), **native)
+        return cls(config=DriverConfiguration.of(native), **native)

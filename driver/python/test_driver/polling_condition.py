@@ -1,14 +1,14 @@
 """Conditions that must hold while a part of a test runs."""
 
 import time
-from typing import Any, Callable, Optional
+from typing import Any, Callable, List, Optional, overload
 
 import _vmwright
 from test_driver.duration import Duration, as_seconds, one_of
 from test_driver.errors import PollingConditionError as PollingConditionError
 from test_driver.errors import RequestedAssertionFailed
 from test_driver.failure import exception_text
-from test_driver.logger import rootlog
+from test_driver.logger import Logger, rootlog
 
 
 # The shortest pause between two checks of a wait, in seconds.
@@ -29,10 +29,12 @@ class PollingCondition:
     def __init__(
         self,
         condition: Callable[[], Optional[bool]],
+        logger: Logger = rootlog,
         seconds_interval: float = 2.0,
         description: Optional[str] = None,
     ):
         self.condition = condition
+        self.logger = logger
         self.seconds_interval = seconds_interval
         self.description = description or condition.__doc__ or condition.__name__
         self.last_called = float("-inf")
@@ -43,14 +45,14 @@ class PollingCondition:
         """Whether it holds. True without a check if it was checked recently."""
         if (self.entered or not self.overdue) and not force:
             return True
-        with self, rootlog.nested(f"checking: {self.description}"):
+        with self, self.logger.nested(f"checking: {self.description}"):
             self.error = None
             try:
                 # A function without a return value raises exceptions instead.
                 result = self.condition()
                 holds = result is None or bool(result)
             except Exception as error:
-                rootlog.info(exception_text(error))
+                self.logger.info(exception_text(error))
                 self.error = error
                 holds = False
             self.last_called = time.monotonic()
@@ -82,14 +84,14 @@ class PollingCondition:
 class Poll:
     """A polling condition as scripts use it: it must hold within `with`."""
 
-    def __init__(self, driver: Any, condition: PollingCondition):
+    def __init__(self, driver: "Conditions", condition: PollingCondition):
         self._driver = driver
         self.condition = condition
 
     def __enter__(self) -> None:
         self._driver.polling_conditions.append(self.condition)
         # Operations may already run in other threads.
-        for machine in self._driver.machines + self._driver._created:
+        for machine in self._driver.all_machines():
             machine._vm.update_callbacks()
 
     def __exit__(self, *_: Any) -> None:
@@ -118,3 +120,72 @@ class Poll:
                 raise RequestedAssertionFailed(message) from self.condition.error
             # The last check is at the time limit, and none shortly before it.
             time.sleep(interval if left >= 2 * interval else left)
+
+
+class Conditions:
+    """The polling conditions of a driver."""
+
+    polling_conditions: List[PollingCondition]
+    # Whether they are checked.
+    _checks_conditions: bool
+    all_machines: Callable[[], List[Any]]
+
+    def check_polling_conditions(self) -> None:
+        """Fails if a polling condition does not hold."""
+        if not self._checks_conditions:
+            return
+        for condition in list(self.polling_conditions):
+            condition.maybe_raise()
+
+    @overload
+    def polling_condition(
+        self,
+        fun_: Callable[[], Any],
+        *,
+        seconds_interval: Optional[Duration] = None,
+        interval: Optional[Duration] = None,
+        description: Optional[str] = None,
+    ) -> Poll: ...
+
+    @overload
+    def polling_condition(
+        self,
+        fun_: None = None,
+        *,
+        seconds_interval: Optional[Duration] = None,
+        interval: Optional[Duration] = None,
+        description: Optional[str] = None,
+    ) -> Callable[[Callable[[], Any]], Poll]: ...
+
+    def polling_condition(
+        self,
+        fun_: Optional[Callable[[], Any]] = None,
+        *,
+        seconds_interval: Optional[Duration] = None,
+        interval: Optional[Duration] = None,
+        description: Optional[str] = None,
+    ) -> Any:
+        """Makes a `Poll` of a function. Also a decorator. `seconds_interval` is an older name
+        of `interval`, which is 2 seconds by default."""
+        names = "interval seconds_interval"
+        interval = one_of("polling_condition", names, interval, seconds_interval)
+        seconds = as_seconds(2 if interval is None else interval)
+
+        def poll(fun: Callable[[], Any]) -> Poll:
+            return Poll(self, PollingCondition(fun, rootlog, seconds, description))
+
+        return poll if fun_ is None else poll(fun_)
+
+
+class ConditionCheck:
+    """The callback of a machine that checks the polling conditions. It is false while there
+    are none, so that the machine need not call it."""
+
+    def __init__(self, driver: Conditions):
+        self._driver = driver
+
+    def __bool__(self) -> bool:
+        return bool(self._driver.polling_conditions)
+
+    def __call__(self) -> None:
+        self._driver.check_polling_conditions()

@@ -6,6 +6,7 @@ from types import FrameType
 from typing import List, NoReturn, Optional
 
 import _vmwright
+from test_driver.duration import Duration, as_seconds
 from test_driver.errors import GlobalTimeout
 from test_driver.failure import script_stack
 from test_driver.logger import rootlog
@@ -19,8 +20,8 @@ class RaceTimer:
     """Raises GlobalTimeout in the main thread while it runs and the limit has expired:
     `driver.race_timer` in scripts."""
 
-    def __init__(self, limit: Optional[float], exit_status: int):
-        self._limit = limit
+    def __init__(self, limit: Optional[Duration], exit_status: int):
+        self._limit = as_seconds(limit or 0)
         self.exit_status = exit_status
         # Once the limit has expired: the reason, and the script's stack at that time.
         self.expired: List[str] = []

@@ -10,6 +10,7 @@ from typing import Any, Dict, NamedTuple, Optional
 from _vmwright import FAILED, INTERRUPTED, PASSED, TERMINATED
 from test_driver import signals, subtests, threads
 from test_driver.config import DriverConfiguration, Settings
+from test_driver.debug import Debug, DebugAbstract, DebugNop
 from test_driver.driver import Driver
 from test_driver.errors import GlobalTimeout, Terminated
 from test_driver.failure import (
@@ -41,7 +42,7 @@ def run(native_settings: Dict[str, Any]) -> Ended:
     """Runs a script or a prompt."""
     settings = Settings.of(native_settings)
     rootlog.set_log_level(settings.log_level)
-    driver = Driver(settings)
+    driver = _driver(settings)
     problem = _syntax_error(settings.config.test_script) or conflict(driver)
     if problem is not None:
         return Ended(None, "failed", Failure(printable(problem)))
@@ -64,7 +65,24 @@ def run(native_settings: Dict[str, Any]) -> Ended:
 def driver_symbols() -> str:
     """The names that every script has, separated by commas."""
     config = DriverConfiguration({}, [], None, None, False)
-    return ",".join(Driver(Settings("", config, Path())).test_symbols())
+    return ",".join(Driver(config, Path()).test_symbols())
+
+
+def _driver(settings: Settings) -> Driver:
+    debug: DebugAbstract = DebugNop()
+    if settings.debug_hook_attach is not None:
+        debug = Debug(rootlog, settings.debug_hook_attach)
+    return Driver(
+        settings.config,
+        settings.out_dir,
+        rootlog,
+        settings.keep_machine_state,
+        debug,
+        settings.interactive,
+        timed_out_status=settings.timed_out_status,
+        templates=settings.templates,
+        dump_vsocks=settings.dump_vsocks,
+    )
 
 
 def _syntax_error(script: Optional[Path]) -> Optional[str]:

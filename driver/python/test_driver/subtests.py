@@ -14,8 +14,8 @@ Case = Tuple[str, float, float, Optional[Failure]]
 
 
 def write_junit(path: Path, suite: str, failure: Optional[Failure]) -> None:
-    """Writes a JUnit report with the subtests that have ended, and the failure of the run if it is not that of a
-    subtest. Raises OSError."""
+    """Writes a JUnit report with the subtests that have ended, and the failure of the run if
+    it is not that of a subtest. Raises OSError."""
     cases: List[Case] = list(rootlog.ended)
     if not cases or (failure is not None and not _is_failure_of(failure, cases)):
         cases.append((MAIN, 0.0, _vmwright.elapsed(), failure))

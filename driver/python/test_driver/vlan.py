@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import _vmwright
+from test_driver.logger import Logger, rootlog
 
 
 class VLan:
@@ -17,8 +18,9 @@ class VLan:
     def __repr__(self) -> str:
         return f"<Vlan Nr. {self.nr}>"
 
-    def __init__(self, nr: int, tmp_dir: Path):
+    def __init__(self, nr: int, tmp_dir: Path, logger: Logger = rootlog):
         self.nr = nr
+        self.logger = logger
         self._switch = _vmwright.Vlan(nr, tmp_dir)
         self.socket_dir = self._switch.socket_dir
         self.pid = self._switch.pid

@@ -65,8 +65,8 @@ pub(super) fn next_error_id() -> u64 {
     trace::next_error_id()
 }
 
-/// Writes the outcome of the run `name`. For each part: its name, its start and end in seconds since
-/// the start of the run, and its failure.
+/// Writes the outcome of the run `name`. For each part: its name, its start and end in seconds
+/// since the start of the run, and its failure.
 #[pyfunction]
 #[expect(clippy::needless_pass_by_value, reason = "pyo3 passes values")]
 pub(super) fn write_junit(

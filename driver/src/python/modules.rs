@@ -25,7 +25,9 @@ const FILES: &[(&str, &str)] = &files![
     "failure",
     "logger",
     "start_command",
+    "tmp_dir",
     "vlan",
+    "vsock",
     "keys",
     "machine/qmp",
     "qemu",
@@ -42,6 +44,8 @@ const FILES: &[(&str, &str)] = &files![
     "machine/ocr",
     "machine/nspawn",
     "machine/monitor",
+    "efi_variable",
+    "efi_image",
     "efi",
     "machine/firmware",
     "machine/__init__",
@@ -52,6 +56,7 @@ const FILES: &[(&str, &str)] = &files![
     "race_timer",
     "signals",
     "threads",
+    "machines",
     "symbols",
     "subtests",
     "driver",
@@ -104,6 +109,10 @@ fn native(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     module.add_class::<super::step::Step>()?;
     module.add_class::<super::tmp_dir::TmpDir>()?;
     module.add_class::<super::vlan::Vlan>()?;
+    module.add_function(wrap_pyfunction!(
+        super::settings::read_configuration,
+        &module
+    )?)?;
     module.add_function(wrap_pyfunction!(super::log::log, &module)?)?;
     module.add_function(wrap_pyfunction!(super::log::printable, &module)?)?;
     module.add_function(wrap_pyfunction!(super::log::show_serial, &module)?)?;

@@ -134,30 +134,20 @@ assert named.name == 'by-script'
     run.run(script).passed();
 }
 
-#[test]
-fn the_ssh_backdoor_is_refused_in_words() {
-    let script = "\
-from test_driver.machine import QemuMachine
-assert machine.vsock_host is None
-for refused in (
-    machine.ssh_backdoor_command,
-    lambda: QemuMachine(driver.out_dir, driver.tmp_dir, 'true', vsock_guest='/socket'),
-):
-    try:
-        refused()
-    except Exception as error:
-        assert 'SSH backdoor is not supported' in str(error), error
-    else:
-        raise Exception('there is a backdoor')
-";
-    Run::booting(&[("machine", "minimal")]).run(script).passed();
-}
-
 /// For annotations, and for scripts that build on the driver's parts.
 #[test]
 fn modules_and_classes_of_the_nixos_test_driver_can_be_imported() {
     let run = Run::booting(&[("machine", "minimal")]);
     let script = "\
+from test_driver.driver import (
+    Driver,
+    DriverConfiguration,
+    VHostDeviceVsock,
+    VsockPair,
+    get_tmp_dir,
+    load_driver_configuration,
+    pythonize_name,
+)
 from test_driver.duration import Duration, as_seconds, as_timedelta
 from test_driver.errors import MachineError, RequestedAssertionFailed
 from test_driver.logger import (

@@ -23,14 +23,12 @@ fn nix_instantiate(args: &[&str]) -> String {
 }
 
 #[test]
-#[ignore = "needs nix-instantiate"]
 fn the_nix_files_are_valid() {
     nix_instantiate(&["--parse", "nix/package.nix", "nix/overlay.nix"]);
 }
 
 /// With a stub of nixpkgs: nothing is built.
 #[test]
-#[ignore = "needs nix-instantiate"]
 fn the_overlay_replaces_the_driver() {
     let root = root();
     let stub = [

@@ -9,7 +9,7 @@ use vm_tests::{driver, start_script};
 use super::{Ended, Run};
 
 /// Writes a configuration as Nix does.
-fn config(dir: &Path, vms: &[(&str, &Path)], script: &Path) -> PathBuf {
+pub(super) fn config(dir: &Path, vms: &[(&str, &Path)], script: &Path) -> PathBuf {
     let vms = vms.iter().map(|(name, start_script)| {
         let vm = json!({"name": "not-used", "start_script": start_script});
         ((*name).to_owned(), vm)
@@ -28,7 +28,7 @@ fn config(dir: &Path, vms: &[(&str, &Path)], script: &Path) -> PathBuf {
 }
 
 /// The driver, started by a configuration. The output directory is created.
-fn configured(run: &Run, config: &Path) -> Command {
+pub(super) fn configured(run: &Run, config: &Path) -> Command {
     let mut command = Command::new(driver());
     let log_level = ["--log-level", "info"];
     command
@@ -63,7 +63,7 @@ start_all()
 server.connect()
 a_client.wait_until_succeeds('ping -c 1 -W 1 server', timeout=60)
 assert server.state_dir.name == 'vm-state-server'
-assert driver.config.global_timeout == 1000 and list(driver.config.vms) == ['a-client', 'server']
+assert driver.config.global_timeout.total_seconds() == 1000 and list(driver.config.vms) == ['a-client', 'server']
 assert 'driver.config' in driver.tests
 log.debug('a detail')
 log.info('an info')
@@ -85,16 +85,38 @@ log.info('an info')
 }
 
 #[test]
+fn a_script_can_run_another_driver() {
+    let run = Run::booting(&[]);
+    let inner = run.script("raise Exception('not run')");
+    let inner = config(run.out(), &[("inner", &start_script("minimal"))], &inner);
+    let script = format!(
+        "\
+from test_driver.driver import Driver, load_driver_configuration
+with Driver(
+    config=load_driver_configuration({inner:?}),
+    out_dir=driver.out_dir,
+    logger=driver.logger,
+    interactive=True,
+) as another:
+    assert [vlan.nr for vlan in another.vlans] == [1] and driver.vlans == []
+    print(another.machines_qemu[0].succeed('echo up'), machines)
+assert not another.machines[0].booted
+try:
+    load_driver_configuration(driver.out_dir / 'script.py')
+except ValueError as error:
+    assert 'script.py: ' in str(error), error
+"
+    );
+    assert_eq!(run.run(&script).passed(), "up\n []\n");
+}
+
+#[test]
 fn options_take_precedence_over_a_configuration() {
     let run = Run::booting(&[("other", "minimal")]);
     let script = run.script("raise Exception('not this script')");
     let config = config(run.out(), &[("server", &start_script("minimal"))], &script);
     let other = run.out().join("other.py");
-    fs::write(
-        &other,
-        "print(machines, vlans, driver.config.global_timeout)",
-    )
-    .unwrap();
+    fs::write(&other, "print(machines, vlans, driver.global_timeout)").unwrap();
     let mut command = configured(&run, &config);
     command.arg("--start-scripts").args(&run.start_scripts);
     command
@@ -106,7 +128,7 @@ fn options_take_precedence_over_a_configuration() {
         .env("testScript", "/no/such/file");
     assert_eq!(
         Ended::of(&mut command).passed(),
-        "[<Machine 'other'>] [] 30.0\n"
+        "[<Machine 'other'>] [] 0:00:30\n"
     );
 }
 
@@ -123,9 +145,10 @@ fn invalid_configurations_are_one_line() {
         ("{".to_owned(), "EOF while parsing"),
         (valid.replace("vlans", "lans"), "missing field `vlans`"),
         (valid.replace("1000", "-1"), "`global_timeout` is -1"),
+        (valid.replace("1000", "true"), "`global_timeout` is true"),
         (
-            valid.replace("1000", "true"),
-            "invalid type: boolean `true`",
+            valid.replace("1000", "\"soon\""),
+            "`global_timeout` is \"soon\"",
         ),
         (
             valid.replace(start_script, missing.to_str().unwrap()),

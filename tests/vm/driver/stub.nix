@@ -12,6 +12,7 @@ let
       mit = "MIT";
     };
     makeBinPath = packages: builtins.concatStringsSep ":" (map (package: "${package}/bin") packages);
+    optional = condition: item: if condition then [ item ] else [ ];
     platforms.linux = [ "x86_64-linux" ];
   };
   nixpkgs = {

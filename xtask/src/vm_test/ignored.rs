@@ -2,20 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, bail};
 
 use super::runner::Tests;
-use crate::host::is_root;
+use crate::host::{self, is_root};
 use crate::util::{sources, workspace};
 
 /// What a test may need, as in `#[ignore = "needs …"]`.
 const REFERENCE_DRIVER: &str = "needs VM_REFERENCE_DRIVER";
 const SCHEMA: &str = "needs the JUnit schema";
 const MOUNT: &str = "needs to mount file systems";
-const NIX: &str = "needs nix-instantiate";
+const VIRTIOFSD: &str = "needs virtiofsd";
+const VSOCK: &str = "needs vhost-device-vsock";
 const NAMESPACES: &str = "needs mount namespaces";
+
+/// The daemon, as in Debian's package `qemu-system-common`. Only root may run it.
+const VIRTIOFSD_PATH: &str = "/usr/lib/qemu/virtiofsd";
 
 /// Other reasons begin with this: a test starts the ignored one, in a process of its own.
 const RUN_BY: &str = "run by ";
@@ -29,20 +34,16 @@ struct Ignored {
 
 /// The ignored tests that are not to be run. Prints those of `tests` whose need is not met.
 pub(super) fn excluded(tests: &Tests<'_>, has_schema: bool) -> Result<Vec<String>> {
+    let can_mount = can_mount()?;
     let is_met = BTreeMap::from([
         (
             REFERENCE_DRIVER,
             std::env::var_os("VM_REFERENCE_DRIVER").is_some(),
         ),
         (SCHEMA, has_schema),
-        (MOUNT, can_mount()?),
-        (
-            NIX,
-            Command::new("nix-instantiate")
-                .arg("--version")
-                .output()
-                .is_ok(),
-        ),
+        (MOUNT, can_mount),
+        (VIRTIOFSD, can_mount && Path::new(VIRTIOFSD_PATH).exists()),
+        (VSOCK, host::find("vhost-device-vsock").is_some()),
         (NAMESPACES, has_mount_namespaces()),
     ]);
     let mut excluded = Vec::new();
@@ -154,7 +155,14 @@ fn three() {}
     #[test]
     fn every_reason_is_known() {
         for it in all().unwrap() {
-            let needs = [REFERENCE_DRIVER, SCHEMA, MOUNT, NIX, NAMESPACES];
+            let needs = [
+                REFERENCE_DRIVER,
+                SCHEMA,
+                MOUNT,
+                VIRTIOFSD,
+                VSOCK,
+                NAMESPACES,
+            ];
             let is_need = needs.contains(&it.reason.as_str());
             assert!(is_need || it.reason.starts_with(RUN_BY), "{it:?}");
         }

@@ -32,6 +32,7 @@ from test_driver.machine.trouble import Trouble as Trouble
 from test_driver.machine.units import Units
 from test_driver.qemu import Lines, Monitor, Process, Shell  # noqa: F401, for scripts
 from test_driver.start_command import LegacyStartCommand, NixStartScript, StartCommand
+from test_driver.vsock import connected
 
 # The pauses between two calls in `retry`, in seconds: four times as long as the call took, so
 # that calls take a fifth of the time.
@@ -117,13 +118,13 @@ class Machine(
         vsock_host: Optional[Path] = None,
         *,
         keep_vm_state: bool = False,
+        vsock_daemon: Optional[List[str]] = None,
         templates: Optional[Path] = None,
     ) -> None:
         if not isinstance(start_command, StartCommand):
             start_command = NixStartScript(start_command)
-        if vsock_guest is not None:
-            raise MachineError("the SSH backdoor is not supported: pass no vsock_guest")
         self.vsock_guest, self.vsock_host = vsock_guest, vsock_host
+        self._vsock_daemon = vsock_daemon
         keep_vm_state = keep_vm_state or keep_machine_state
         name = name or start_command.machine_name
         self.out_dir = Path(out_dir)
@@ -137,7 +138,7 @@ class Machine(
         self._overrides = {}
         self._vm = _vmwright.Machine(
             # It is called before each start, as a script may have changed the command.
-            lambda: self.start_command._native(),
+            self._native_command,
             name,
             self.out_dir,
             self.tmp_dir,
@@ -151,6 +152,13 @@ class Machine(
         self.monitor_path = self.state_dir / "monitor"
         self.qmp_path = self.state_dir / "qmp"
         self.shell_path = self.state_dir / "shell"
+
+    def _native_command(self) -> Dict[str, Any]:
+        native = self.start_command._native()
+        if self.vsock_guest is not None and "command" in native:
+            command = connected(native["command"], self.vsock_guest, self._vsock_daemon)
+            native["command"] = command
+        return native
 
     @staticmethod
     def create_startcommand(args: Dict[str, str]) -> StartCommand:

@@ -1,8 +1,10 @@
 """Commands in the guest."""
 
+from pathlib import Path
 from typing import Callable, Optional, Tuple
 
 import _vmwright
+from test_driver import vsock
 from test_driver.duration import Duration, one_of
 from test_driver.errors import MachineError
 
@@ -11,6 +13,8 @@ class Commands:
     """The root shell of a machine."""
 
     name: str
+    # The socket of the host that leads to the guest's virtual sockets.
+    vsock_host: Optional[Path]
     _vm: _vmwright.Machine
     connect: Callable[[], None]
 
@@ -72,11 +76,14 @@ class Commands:
         self._vm.sleep(duration)
 
     def ssh_backdoor_command(self) -> str:
-        """Fails: there is no SSH backdoor through a virtual socket."""
-        raise MachineError(
-            f"{self.name}: the SSH backdoor is not supported, as it needs the daemon"
-            " vhost-device-vsock. Use shell_interact() instead"
-        )
+        """The command by which a user of the host connects to the guest's SSH server through
+        a virtual socket. Fails if the machine has none."""
+        if self.vsock_host is None:
+            raise MachineError(
+                f"{self.name}: it has no SSH backdoor, which needs `enable_ssh_backdoor` in the"
+                f" configuration, and {vsock.PROGRAM} in PATH. Use shell_interact() instead"
+            )
+        return f"ssh -o User=root vsock-mux/{self.vsock_host}"
 
     def shell_interact(self, address: Optional[str] = None) -> None:
         """Connects this terminal to a root shell, for interactive use; or the program that

@@ -1,0 +1,170 @@
+"""The machines of a run."""
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple, Union
+
+from test_driver import threads, vsock
+from test_driver.config import DriverConfiguration
+from test_driver.errors import MachineError
+from test_driver.failure import error_id, is_infrastructure
+from test_driver.logger import Logger
+from test_driver.machine import Machine, NspawnMachine
+from test_driver.polling_condition import ConditionCheck, Conditions
+from test_driver.start_command import NixStartScript, StartCommand
+from test_driver.tmp_dir import get_tmp_dir
+
+
+class Machines(Conditions):
+    """The machines of a driver."""
+
+    config: DriverConfiguration
+    logger: Logger
+    out_dir: Path
+    tmp_dir: Path
+    keep_machine_state: bool
+    machines: List[Machine]
+    # The same: there are no containers.
+    machines_qemu: List[Machine]
+    machines_nspawn: List[NspawnMachine]
+    # None if the machines have no virtual sockets for SSH.
+    vhost_vsock: Optional[vsock.VHostDeviceVsock] = None
+    # Those of `create_machine`.
+    _created: List[Machine]
+    _templates: Optional[Path]
+    # If it is not 0, the start scripts give the machines the identifiers after it.
+    _vsocks: int
+
+    def all_machines(self) -> List[Machine]:
+        """Those of the configuration, and those that the script has created."""
+        return self.machines + self._created
+
+    def _create_machines(self) -> None:
+        # Start scripts number the machines by it and pass the names to the guests.
+        os.environ.setdefault("VM_NODES", " ".join(sorted(self.config.vms)))
+        if self.config.enable_ssh_backdoor and self.config.vms:
+            self._create_vsocks()
+        for name, vm in self.config.vms.items():
+            pair = self.vhost_vsock.sockets[name] if self.vhost_vsock is not None else None
+            self.machines.append(
+                Machine(
+                    out_dir=self.out_dir,
+                    tmp_dir=self.tmp_dir,
+                    start_command=str(vm.start_script),
+                    logger=self.logger,
+                    name=name,
+                    keep_machine_state=self.keep_machine_state,
+                    callbacks=[ConditionCheck(self)],
+                    vsock_guest=pair and pair.guest,
+                    vsock_host=pair and pair.host,
+                    vsock_daemon=pair and pair.daemon,
+                    templates=self._templates,
+                )
+            )
+
+    def _create_vsocks(self) -> None:
+        if not vsock.is_available():
+            self.logger.warning(
+                f"the machines have no SSH backdoor: {vsock.PROGRAM} is not in PATH"
+            )
+            return
+        self.vhost_vsock = vsock.VHostDeviceVsock(self.tmp_dir, self.config.vms)
+        if self._templates is not None:
+            self.logger.warning(
+                "the machines boot: one with an SSH backdoor can't continue from a template"
+            )
+            self._templates = None
+
+    def start_all(self) -> None:
+        """Starts all machines, at the same time. Raises a MachineError that has the reasons
+        of all that can't start."""
+        with self.logger.nested("start all VMs") as step:
+            starts = [partial(step.run, machine.start) for machine in self.machines]
+            failures = threads.run_all(starts)
+            if len(failures) == 1:
+                raise failures[0]
+            if failures:
+                raise _all_of("Failed to start the following machines:", failures)
+
+    def join_all(self) -> None:
+        """Waits until all machines are off."""
+        with self.logger.nested("wait for all VMs to finish"):
+            for machine in self.machines:
+                machine.wait_for_shutdown()
+
+    def create_machine(
+        self,
+        start_command: Union[str, Dict[str, Any]],
+        *,
+        name: Optional[str] = None,
+        keep_vm_state: bool = False,
+        keep_machine_state: bool = False,
+    ) -> Machine:
+        """Creates a machine from a start script or another shell command that starts QEMU;
+        a dictionary is deprecated. It replaces an earlier machine of this name that does not
+        run. `keep_machine_state` is the newer name of `keep_vm_state`."""
+        keep_vm_state = keep_vm_state or keep_machine_state
+        command: StartCommand
+        if isinstance(start_command, dict):
+            if name is not None or keep_vm_state:
+                raise TypeError("a dictionary must be create_machine's only argument")
+            self.logger.warning("create_machine with a dictionary is deprecated")
+            command, name = _from_dictionary(start_command)
+            keep_vm_state = start_command.get("keep_vm_state", False)
+        else:
+            command = NixStartScript(start_command)
+            name = name or command.machine_name
+        tmp_dir = get_tmp_dir() if keep_vm_state else self.tmp_dir
+        self._remove_stopped(name, tmp_dir)
+        machine = Machine(
+            out_dir=self.out_dir,
+            tmp_dir=tmp_dir,
+            start_command=command,
+            name=name,
+            keep_vm_state=keep_vm_state,
+            callbacks=[ConditionCheck(self)],
+            templates=None if keep_vm_state else self._templates,
+        )
+        self._created.append(machine)
+        return machine
+
+    def _remove_stopped(self, name: str, tmp_dir: Path) -> None:
+        """Removes the state directories of machines of this name that do not run."""
+        for machine in self.all_machines():
+            is_same = (machine.name, machine.tmp_dir) == (name, tmp_dir)
+            if is_same and machine._vm.pid is None:
+                machine.release()
+                machine._vm.cleanup_statedir()
+
+    def dump_machine_ssh(self) -> None:
+        """Prints how to reach the machines by SSH, if they have a virtual socket."""
+        if self.vhost_vsock is not None:
+            commands = [(vm.name, vm.ssh_backdoor_command()) for vm in self.machines]
+        elif self._vsocks:
+            names = enumerate((vm.name for vm in self.machines), start=self._vsocks + 1)
+            commands = [(name, f"ssh -o User=root vsock/{cid}") for cid, name in names]
+        else:
+            return
+        if commands:
+            print(vsock.listing(commands), flush=True)
+        else:
+            print("SSH backdoor enabled, but no machines defined", flush=True)
+
+
+def _all_of(summary: str, failures: List[Exception]) -> MachineError:
+    """One error for several."""
+    error = MachineError("\n".join([summary, *map(str, failures)]))
+    error.infrastructure = any(map(is_infrastructure, failures))
+    # In the reports, the first is the reason.
+    vars(error)["_vmwright_error_id"] = error_id(failures[0])
+    return error
+
+
+def _from_dictionary(args: Dict[str, Any]) -> Tuple[StartCommand, str]:
+    """The start command and name of a machine that a dictionary describes."""
+    command: StartCommand
+    if args.get("startCommand"):
+        command = NixStartScript(args["startCommand"])
+        return command, args.get("name") or command.machine_name
+    return Machine.create_startcommand(args), args.get("name") or "machine"

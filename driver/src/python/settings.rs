@@ -1,0 +1,54 @@
+//! The settings of a run, as `test_driver.config` takes them.
+
+use std::path::PathBuf;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::config::Config;
+use crate::run::Run;
+
+/// The dictionary that `test_driver.config.Settings.of` takes.
+pub(super) fn of<'py>(py: Python<'py>, run: &Run) -> PyResult<Bound<'py, PyDict>> {
+    let settings = PyDict::new(py);
+    let machines = run.machines.iter();
+    let machines = machines.map(|machine| (&machine.name, &machine.start_script));
+    settings.set_item("machines", machines.collect::<Vec<_>>())?;
+    settings.set_item("vlans", &run.vlans)?;
+    settings.set_item("test_script", &run.script)?;
+    let seconds = run.global_timeout.map(|limit| limit.as_secs_f64());
+    settings.set_item("global_timeout", seconds)?;
+    settings.set_item("enable_ssh_backdoor", run.ssh_backdoor)?;
+    settings.set_item("name", run.name())?;
+    settings.set_item("out_dir", &run.out_dir)?;
+    settings.set_item("keep_machine_state", run.keep_vm_state)?;
+    settings.set_item("templates", &run.templates)?;
+    settings.set_item("interactive", run.interactive)?;
+    settings.set_item("pause_on_failure", run.pause_on_failure)?;
+    settings.set_item("timed_out_status", run.timed_out_code)?;
+    settings.set_item("log_level", run.log_level as u8)?;
+    settings.set_item("junit_xml", &run.junit_xml)?;
+    settings.set_item("debug_hook_attach", &run.debug_hook_attach)?;
+    settings.set_item("dump_vsocks", run.dump_vsocks)?;
+    Ok(settings)
+}
+
+/// The dictionary that `DriverConfiguration.of` takes, from a configuration.
+#[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "pyo3 passes values")]
+pub(super) fn read_configuration(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyDict>> {
+    let config = Config::read(&path).map_err(PyValueError::new_err)?;
+    let settings = PyDict::new(py);
+    settings.set_item("machines", config.machines().collect::<Vec<_>>())?;
+    let containers = PyDict::new(py);
+    for name in config.container_names() {
+        containers.set_item(name, py.None())?;
+    }
+    settings.set_item("containers", containers)?;
+    settings.set_item("vlans", &config.vlans)?;
+    settings.set_item("test_script", &config.test_script)?;
+    settings.set_item("global_timeout", config.global_timeout.as_secs_f64())?;
+    settings.set_item("enable_ssh_backdoor", config.enable_ssh_backdoor)?;
+    Ok(settings)
+}
