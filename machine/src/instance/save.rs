@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::disks::{move_disks, own_disk};
+use super::disks::{Disk, move_disks, own_disk};
 use super::network_info::shared_macs;
 use super::saved_state::{self, SavedVm};
 use super::{Instance, Monitors, migration, refusal};
@@ -19,11 +19,14 @@ const SAVING: &str = "saving the machine";
 const NIX_STORE: &str = "nix-store";
 
 impl Instance {
-    /// The size of the guest's RAM in bytes, if no device prevents that the machine is saved.
-    pub(crate) async fn savable_ram_size(&self, guest: &Guest) -> Result<u64> {
+    /// Saves a machine whose guest was not started yet, for a trial: a device or disk may
+    /// prevent that. Returns the size of the guest's RAM in bytes.
+    pub(crate) async fn try_to_save(&self, guest: &Guest) -> Result<u64> {
+        let trial = guest.state_dir().join("trial");
         self.request(guest, SAVING, async |monitors| {
-            monitors.refuse_balloon().await?;
             monitors.refuse_devices().await?;
+            monitors.own_disks(guest.state_dir()).await?;
+            monitors.save_devices(&trial).await?;
             monitors.ram_size().await
         })
         .await
@@ -34,7 +37,11 @@ impl Instance {
     /// # Errors
     /// [`NotSavable`](ErrorKind::NotSavable) if such a machine can never be saved.
     pub(crate) async fn save_to(&self, guest: &Guest, dir: &Path) -> Result<SavedVm> {
-        let ram_size = self.savable_ram_size(guest).await?;
+        let ram_size = self.request(guest, SAVING, async |monitors| {
+            monitors.refuse_devices().await?;
+            monitors.ram_size().await
+        });
+        let ram_size = ram_size.await?;
         guest.wait_for_idle().await?;
         let mounts = guest.unmount_shares().await?;
         // The service manager reacts to that.
@@ -47,9 +54,7 @@ impl Instance {
         let devices = saved_state::state(dir);
         let disks = self.request(guest, SAVING, async |monitors| {
             monitors.qmp("stop", Value::Null).await?;
-            let disks = monitors.writable_disks().await?;
-            let disks = disks.iter().map(|disk| own_disk(disk, guest.state_dir()));
-            let disks = disks.collect::<Result<Vec<_>, ErrorKind>>()?;
+            let disks = monitors.own_disks(guest.state_dir()).await?;
             monitors.save_devices(&devices).await?;
             Ok(disks)
         });
@@ -100,8 +105,16 @@ impl Monitors<'_> {
         }
     }
 
-    /// Fails if a device can't be saved, whatever the guest does.
+    /// The disks, which must be the machine's own.
+    async fn own_disks(&self, state: &Path) -> Result<Vec<Disk>, ErrorKind> {
+        let disks = self.writable_disks().await?;
+        disks.iter().map(|disk| own_disk(disk, state)).collect()
+    }
+
+    /// Fails if the machine has a device that clones can't have, or that the guest can't give
+    /// up.
     async fn refuse_devices(&self) -> Result<(), ErrorKind> {
+        self.refuse_balloon().await?;
         for parent in ["/machine/peripheral", "/machine/peripheral-anon"] {
             let devices = self.qmp("qom-list", json!({ "path": parent })).await?;
             for device in devices.as_array().into_iter().flatten() {

@@ -7,10 +7,11 @@ use crate::error::Result;
 use crate::instance::saved_state::SavedVm;
 
 impl Machine {
-    /// The size of the guest's RAM in bytes, if no device prevents that the machine is saved.
-    pub(crate) async fn savable_ram_size(&self) -> Result<u64> {
-        let instance = self.instance("querying the RAM's size")?;
-        instance.savable_ram_size(&self.guest).await
+    /// Saves the machine for a trial, before its guest is started. Returns the size of the
+    /// guest's RAM in bytes.
+    pub(crate) async fn try_to_save(&self) -> Result<u64> {
+        let instance = self.instance("saving the machine for a trial")?;
+        instance.try_to_save(&self.guest).await
     }
 
     /// Saves devices and disks to `dir`, where the RAM is already, and ends QEMU.

@@ -162,7 +162,7 @@ async fn networks(numbers: &[u32]) -> Result<(Vec<Vlan>, TmpDir)> {
 
 /// Boots a machine whose RAM is in the file `ram`.
 async fn boot_into(builder: &impl Fn() -> Builder, ram: PathBuf) -> Result<Machine> {
-    let size = savable_ram_size(builder()).await?;
+    let size = try_to_save(builder()).await?;
     let source = BootSource::BootInto(RamFile {
         path: ram.clone(),
         size,
@@ -224,11 +224,12 @@ async fn clone_into(parent: &Template, builder: Builder, ram: PathBuf) -> Result
     })
 }
 
-/// Queries a QEMU whose guest does not run.
-async fn savable_ram_size(builder: Builder) -> Result<u64> {
+/// Saves a machine whose guest does not run, to know before it boots whether that is possible.
+/// Returns the size of its RAM in bytes.
+async fn try_to_save(builder: Builder) -> Result<u64> {
     let vm = builder.boot_source(BootSource::Paused).build()?;
     vm.start().await?;
-    vm.savable_ram_size().await
+    vm.try_to_save().await
 }
 
 /// Reserves the disk space for a guest's RAM: without it, QEMU would be killed when the
