@@ -59,9 +59,11 @@ async fn a_shell_with_a_terminal() {
                 user.wait_for("33 80\r\n").await;
                 user.wait_for("/dev/hvc0\r\n").await;
                 // Ctrl-C ends the command, not the shell.
-                user.type_text("sh -c 'echo it runs; sleep 1000; :'\r")
+                // (A `sh` that is about to fork may lose it, so this one only reads.)
+                user.type_text("sh -c 'while read -r line; do echo got $line; done'\r")
                     .await;
-                user.wait_for("it runs\r\n").await;
+                user.type_text("it\r").await;
+                user.wait_for("got it\r\n").await;
                 user.type_text("\x03").await;
                 user.type_text("echo still $PWD\r").await;
                 user.wait_for("still /proc\r\n").await;
