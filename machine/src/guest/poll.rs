@@ -72,7 +72,7 @@ pub(crate) struct Found {
 
 impl Polling {
     /// A loop over the function `probe` that `script` defines, which has no effects.
-    pub(crate) fn new(script: Script<'_>) -> Self {
+    pub(super) fn new(script: Script<'_>) -> Self {
         Self {
             script: script.append(POLL).into_text(),
             traced: None,
@@ -144,7 +144,7 @@ impl Guest {
     /// Polls in the guest until a probe succeeds, or for a while: until another caller needs
     /// the shell, such as a polling condition. `read` is passed what the last probe has
     /// found.
-    pub(crate) async fn poll<T, F>(
+    pub(super) async fn poll<T, F>(
         &self,
         polling: &Polling,
         left: Duration,
@@ -166,8 +166,8 @@ impl Guest {
         let is_interruptible = polling.is_interruptible && !is_shared;
         // A try that hangs must not use up the wait.
         let longest_try = (self.limit / 2).min(left).max(SHORTEST_TRY);
-        let command =
-            Command::new(polling.script(self, turn)?).timeout(turn.saturating_add(longest_try));
+        let script = polling.script(self, turn)?;
+        let command = Command::new(script).timeout(turn.saturating_add(longest_try));
         let Some(output) = self
             .run_turn(polling, &running, is_interruptible, command)
             .await?
@@ -269,6 +269,25 @@ pub(super) fn result_line(output: &Output) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::state_dir::StateDir;
+
+    #[test]
+    fn a_loop_for_changes_is_passed_what_it_has_found() {
+        let state = StateDir::create(None, "vm", false).unwrap();
+        let guest = Guest::new("vm".to_owned(), state, ".".into());
+        let polling = Polling::for_changes(guest.script("testing"), |output| &output[..1]);
+        let last_seen = || {
+            let script = polling.script(&guest, Duration::from_secs(1)).unwrap();
+            let line = script.lines().find(|line| line.starts_with("last_seen="));
+            line.unwrap().to_owned()
+        };
+        assert_eq!(last_seen(), "last_seen=''");
+        polling.note(&Found::parse(b"a1\n1 1 0 0").unwrap());
+        assert_eq!(last_seen(), "last_seen=a");
+        // The same as before, or nothing.
+        polling.note(&Found::parse(b"b\n1 1 1 0").unwrap());
+        assert_eq!(last_seen(), "last_seen=a");
+    }
 
     #[test]
     fn the_output_of_the_last_probe_is_kept_exactly() {

@@ -6,7 +6,8 @@
 probe() {
     local cells now
     __vm_output=
-    if [[ ! -e /dev/vcs$number ]]; then
+    # The kernel creates the latter last.
+    if [[ ! -e /dev/vcs$number || ! -e /dev/vcsa$number ]]; then
         __vm_output="/dev/vcs$number: No such file or directory"
         return 1
     fi

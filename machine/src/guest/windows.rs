@@ -74,3 +74,75 @@ pub(crate) fn probe_x(found: &Found) -> Probe<()> {
         _ => Probe::Pending("there is no socket /tmp/.X11-unix/X0".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+    use std::process::{Command, Output};
+
+    use super::*;
+
+    /// Lists the windows with these programs in place of the guest's.
+    fn list(tools: &[(&str, &str)]) -> Output {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, script) in tools {
+            let file = dir.path().join(name);
+            fs::write(&file, format!("#!/bin/bash\n{script}\n")).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o700)).unwrap();
+        }
+        bash(dir.path())
+    }
+
+    fn bash(path: &Path) -> Output {
+        let script = format!("set -euo pipefail\n{LIST_WINDOWS}{SHOW_WINDOWS}");
+        Command::new("/bin/bash")
+            .args(["-c", &script])
+            .env("PATH", path)
+            .output()
+            .unwrap()
+    }
+
+    const ENCODED: &str = r#"echo '
+     0x1 "Grüße": ("a" "A")  1x1+0+0  +0+0
+     0x2 (name in unsupported encoding COMPOUND_TEXT): ("b" "B")  1x1+0+0  +0+0'"#;
+
+    #[test]
+    fn names_in_another_encoding_are_converted() {
+        let xprop = r#"echo "WM_NAME(COMPOUND_TEXT) = \"日本 $2\"""#;
+        let output = list(&[("xwininfo", ENCODED), ("xprop", xprop)]);
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(window_names(&output.stdout), ["Grüße", "日本 0x2"]);
+
+        // Without `xprop`, the others are listed.
+        let output = list(&[("xwininfo", ENCODED)]);
+        assert_eq!(window_names(&output.stdout), ["Grüße"]);
+    }
+
+    #[test]
+    fn a_missing_tool_is_named() {
+        let output = list(&[]);
+        assert_eq!(output.status.code(), Some(127));
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.starts_with("xwininfo is not installed"), "{text}");
+        assert!(output.stderr.is_empty(), "{output:?}");
+    }
+
+    #[test]
+    fn a_listing_that_a_closing_window_cuts_short_is_repeated() {
+        let once = r#"if [[ ! -e $0-ran ]]; then
+                >"$0-ran"
+                echo "xwininfo: error: Can't query window tree."
+                exit 1
+            fi
+            echo '0x1 "it": ()  1x1+0+0  +0+0'"#;
+        let output = list(&[("xwininfo", once)]);
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(window_names(&output.stdout), ["it"]);
+
+        let output = list(&[("xwininfo", "echo \"can't open display\" >&2; exit 1")]);
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(output.stdout, b"can't open display\n");
+    }
+}

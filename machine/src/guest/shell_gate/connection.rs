@@ -76,3 +76,26 @@ impl Connection {
         let _ = reset.wait_for(|reset| *reset > time).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_reset_ends_the_shell_that_greeted_before_it() {
+        let connection = Connection::new();
+        let before = SystemTime::now();
+        connection.record_greeting();
+        connection.publish(true);
+        // The report comes late.
+        connection.record_reset(before - Duration::from_secs(1));
+        assert!(connection.is_connected());
+
+        connection.record_reset(SystemTime::now() + Duration::from_secs(1));
+        assert!(!connection.is_connected());
+        connection.publish(true);
+        assert!(!connection.is_connected());
+    }
+}
