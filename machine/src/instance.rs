@@ -42,7 +42,7 @@ pub(crate) struct Instance {
     pub(crate) running: Arc<Running>,
     /// Keeps the state directory until QEMU was killed.
     _guest: Guest,
-    pub(crate) hmp: Hmp,
+    hmp: Hmp,
     pub(crate) qmp: Qmp,
     pub(crate) events: EventHistory,
     agent: tokio::sync::Mutex<clone_agent::Connection>,

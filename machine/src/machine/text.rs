@@ -8,7 +8,7 @@ use tracing::Level;
 
 use super::Machine;
 use super::screen::SCREEN_PAUSE;
-use crate::error::{ErrorKind, Result, chain};
+use crate::error::{Error, ErrorKind, Result, chain};
 use crate::guest::waiting::Probe;
 use crate::host::blocking::blocking;
 use crate::trace::SCREEN;
@@ -97,35 +97,24 @@ impl Machine {
     /// Adds the text on the screen, and a screenshot, to the error of a wait
     /// that timed out; or why they are missing.
     pub(super) async fn with_screen<T>(&self, waited: Result<T>) -> Result<T> {
-        let error = match waited {
-            Err(error) if error.is_timeout() => error,
-            other => return other,
-        };
+        match waited {
+            Err(error) if error.is_timeout() => Err(self.with_screen_evidence(error).await),
+            other => other,
+        }
+    }
+
+    async fn with_screen_evidence(&self, error: Error) -> Error {
         // Conditions apply to the test's own steps only.
         let screen = match self.unchecked().take_screen().await {
             Ok(screen) => screen,
-            Err(failure) => {
-                return Err(error.with_evidence("screenshot", &failure.summary_line()));
-            }
+            Err(failure) => return error.with_evidence("screenshot", &failure.summary_line()),
         };
         let picture = match self.save_last_screen(screen.image().clone()).await {
             Ok(path) => path.display().to_string(),
             Err(failure) => failure.summary_line(),
         };
-        let Interpretations {
-            mut texts, failure, ..
-        } = blocking(move || screen.interpretations()).await;
-        texts.retain(|text| !text.trim().is_empty());
-        if texts.is_empty() && failure.is_none() {
-            texts.push("(none)".to_owned());
-        }
-        let mut error = texts.iter().fold(error, |error, text| {
-            error.with_evidence("text on the screen", text)
-        });
-        if let Some(failure) = failure {
-            error = error.with_evidence("reading the screen", &chain(&failure));
-        }
-        Err(error.with_evidence("screenshot", &picture))
+        let text = blocking(move || screen.interpretations()).await;
+        with_text(error, text).with_evidence("screenshot", &picture)
     }
 
     /// Reads the screen as it is now.
@@ -163,6 +152,24 @@ impl Machine {
             Ok(monitors.vga_memory(image, self.state_dir()).await)
         });
         memory.await.ok().flatten()
+    }
+}
+
+/// Adds the text that was read on the screen, and why the rest could not be read.
+fn with_text(error: Error, read: Interpretations) -> Error {
+    let Interpretations {
+        mut texts, failure, ..
+    } = read;
+    texts.retain(|text| !text.trim().is_empty());
+    if texts.is_empty() && failure.is_none() {
+        texts.push("(none)".to_owned());
+    }
+    let error = texts.iter().fold(error, |error, text| {
+        error.with_evidence("text on the screen", text)
+    });
+    match failure {
+        Some(failure) => error.with_evidence("reading the screen", &chain(&failure)),
+        None => error,
     }
 }
 

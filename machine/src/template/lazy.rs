@@ -29,6 +29,10 @@ use crate::machine::{Builder, Machine};
 /// `cargo test` runs all tests in one process, each on a tokio runtime of its own; nextest
 /// runs each in a process of its own. Both boot the machine once: the template is also kept
 /// in the [cache](TemplateBuilder::cache_dir).
+///
+/// # Cancellation
+///
+/// As for [`TemplateBuilder::build`] and [`Template`]: the next call builds it.
 pub struct LazyTemplate {
     describe: fn() -> TemplateBuilder,
     template: OnceCell<Template>,
