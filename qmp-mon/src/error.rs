@@ -193,9 +193,9 @@ impl fmt::Display for ErrorClass {
     }
 }
 
-/// How a connection ended; [`Ended::during`] adds the operation in progress.
+/// Why a connection was closed; [`error_while`](Self::error_while) adds the operation in progress.
 #[derive(Clone, Debug)]
-pub(crate) enum Ended {
+pub(crate) enum CloseReason {
     Closed {
         seen: String,
     },
@@ -206,7 +206,7 @@ pub(crate) enum Ended {
     },
 }
 
-impl Ended {
+impl CloseReason {
     pub(crate) fn closed() -> Self {
         Self::Closed {
             seen: String::new(),
@@ -220,7 +220,7 @@ impl Ended {
         }
     }
 
-    pub(crate) fn during(self, doing: impl Into<String>) -> Error {
+    pub(crate) fn error_while(self, doing: impl Into<String>) -> Error {
         let doing = doing.into();
         match self {
             Self::Closed { seen } => Error::Closed {
@@ -237,7 +237,7 @@ impl Ended {
     }
 }
 
-impl From<io::Error> for Ended {
+impl From<io::Error> for CloseReason {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             // QEMU exited without reading all that was sent.
@@ -247,23 +247,23 @@ impl From<io::Error> for Ended {
     }
 }
 
-/// Why a connection was closed: set by its task, read by all handles.
+/// The reason, which the connection's task sets and all handles read.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct CloseReason(Arc<OnceLock<Ended>>);
+pub(crate) struct SharedCloseReason(Arc<OnceLock<CloseReason>>);
 
-impl CloseReason {
-    pub(crate) fn set(&self, ended: Ended) {
+impl SharedCloseReason {
+    pub(crate) fn set(&self, reason: CloseReason) {
         // An incomplete reply belongs only to its own command.
-        let ended = match ended {
-            Ended::Closed { .. } => Ended::closed(),
+        let reason = match reason {
+            CloseReason::Closed { .. } => CloseReason::closed(),
             other => other,
         };
-        let _ = self.0.set(ended);
+        let _ = self.0.set(reason);
     }
 
     /// A task that set no reason was dropped with its runtime.
-    pub(crate) fn get(&self) -> Ended {
-        self.0.get().cloned().unwrap_or_else(Ended::closed)
+    pub(crate) fn get(&self) -> CloseReason {
+        self.0.get().cloned().unwrap_or_else(CloseReason::closed)
     }
 }
 
@@ -292,16 +292,16 @@ mod tests {
 
     #[test]
     fn messages_contain_what_was_expected_and_received() {
-        let error = Ended::protocol("QEMU's greeting", "SSH-2.0").during("connecting");
+        let error = CloseReason::protocol("QEMU's greeting", "SSH-2.0").error_while("connecting");
         assert_eq!(
             error.to_string(),
             "not the expected monitor protocol, while connecting: \
              expected QEMU's greeting, got \"SSH-2.0\""
         );
-        let error = Ended::Closed {
+        let error = CloseReason::Closed {
             seen: "half".into(),
         }
-        .during("waiting for the reply to `info`");
+        .error_while("waiting for the reply to `info`");
         assert_eq!(
             error.to_string(),
             "the monitor was closed while waiting for the reply to `info`; \
@@ -311,7 +311,8 @@ mod tests {
 
     #[test]
     fn each_text_appears_once_in_the_chain() {
-        let error = Ended::Io(Arc::new(io::Error::other("no buffer space"))).during("connecting");
+        let error = CloseReason::Io(Arc::new(io::Error::other("no buffer space")))
+            .error_while("connecting");
         let source = std::error::Error::source(&error).expect("has a source");
         assert_eq!(
             error.to_string(),

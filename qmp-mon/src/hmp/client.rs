@@ -4,15 +4,15 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
 use std::time::Duration;
 
-use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::codec::Framed;
 
 use super::codec::{HmpCodec, HmpEvent, MAX_REPLY};
 use super::command::HmpCommand;
-use crate::error::{CloseReason, Ended};
+use crate::connection::{self, Session};
+use crate::error::{CloseReason, SharedCloseReason};
 use crate::{Error, Version, unix_socket};
 
 /// A handle of a human monitor. Clones share the connection.
@@ -22,7 +22,7 @@ use crate::{Error, Version, unix_socket};
 #[derive(Clone, Debug)]
 pub struct Hmp {
     requests: mpsc::Sender<Request>,
-    close_reason: CloseReason,
+    close_reason: SharedCloseReason,
     version: Version,
 }
 
@@ -53,18 +53,17 @@ impl Hmp {
         let mut monitor = Framed::new(stream, HmpCodec::new(seed));
         let version = greeting(&mut monitor)
             .await
-            .map_err(|ended| ended.during("waiting for the monitor's greeting"))?;
+            .map_err(|reason| reason.error_while("waiting for the monitor's greeting"))?;
 
         let (requests, queue) = mpsc::channel(16);
-        let close_reason = CloseReason::default();
-        let (sink, stream) = monitor.split();
-        let task = Task {
-            sink,
-            stream,
-            current: None,
-            unflushed: false,
-        };
-        tokio::spawn(task.run(queue, close_reason.clone()));
+        let close_reason = SharedCloseReason::default();
+        let session = HmpSession { current: None };
+        tokio::spawn(connection::run(
+            monitor,
+            session,
+            queue,
+            close_reason.clone(),
+        ));
         Ok(Self {
             requests,
             close_reason,
@@ -110,7 +109,7 @@ impl Hmp {
     pub async fn command(&self, line: &str) -> Result<String, Error> {
         let command = HmpCommand::new(line)?;
         let (reply, answer) = oneshot::channel();
-        let closed = || self.closed_during(format!("running the monitor command `{line}`"));
+        let closed = || self.closed_while(format!("running the monitor command `{line}`"));
         self.requests
             .send(Request { command, reply })
             .await
@@ -124,78 +123,55 @@ impl Hmp {
     /// Cancel safe.
     pub async fn closed(&self) -> Error {
         self.requests.closed().await;
-        self.closed_during("waiting for its end".into())
+        self.closed_while("waiting for its end".into())
     }
 
-    fn closed_during(&self, doing: String) -> Error {
-        self.close_reason.get().during(doing)
+    fn closed_while(&self, doing: String) -> Error {
+        self.close_reason.get().error_while(doing)
     }
 }
 
-async fn greeting<T>(monitor: &mut Framed<T, HmpCodec>) -> Result<Version, Ended>
+async fn greeting<T>(monitor: &mut Framed<T, HmpCodec>) -> Result<Version, CloseReason>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let expected = "`QEMU … monitor - type 'help' for more information`";
     match monitor.next().await {
         Some(Ok(HmpEvent::Greeting { version })) => {
-            Version::parse(&version).ok_or_else(|| Ended::protocol(expected, &version))
+            Version::parse(&version).ok_or_else(|| CloseReason::protocol(expected, &version))
         }
-        Some(Ok(HmpEvent::NotAGreeting { line })) => Err(Ended::protocol(expected, &line)),
-        Some(Ok(HmpEvent::Cut { text })) => Err(Ended::Closed { seen: text }),
+        Some(Ok(HmpEvent::NotAGreeting { line })) => Err(CloseReason::protocol(expected, &line)),
+        Some(Ok(HmpEvent::Cut { text })) => Err(CloseReason::Closed { seen: text }),
         Some(Err(error)) => Err(error.into()),
-        Some(Ok(_)) | None => Err(Ended::closed()),
+        Some(Ok(_)) | None => Err(CloseReason::closed()),
     }
 }
 
-/// Reads and writes. Sends one command at a time, because a password prompt would
-/// read the next command as the password.
-struct Task<T> {
-    sink: SplitSink<Framed<T, HmpCodec>, HmpCommand>,
-    stream: SplitStream<Framed<T, HmpCodec>>,
+/// The command in progress. One is sent at a time, because a password prompt would read the
+/// next command as the password.
+struct HmpSession {
     current: Option<Request>,
-    unflushed: bool,
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Task<T> {
-    async fn run(mut self, mut queue: mpsc::Receiver<Request>, close_reason: CloseReason) {
-        let ended = self.serve(&mut queue).await.unwrap_or_else(|ended| ended);
-        // Before dropping the queue, which wakes the handles.
-        close_reason.set(ended.clone());
-        self.answer(|command| Err(ended.during(format!("waiting for the reply to `{command}`"))));
+impl Session for HmpSession {
+    type Request = Request;
+    type Command = HmpCommand;
+    type Message = HmpEvent;
+
+    fn is_ready(&self) -> bool {
+        self.current.is_none()
     }
 
-    /// Runs until all handles are dropped (`Ok`) or the connection ends (`Err`).
-    async fn serve(&mut self, queue: &mut mpsc::Receiver<Request>) -> Result<Ended, Ended> {
-        loop {
-            tokio::select! {
-                request = queue.recv(), if self.current.is_none() => match request {
-                    // The caller was dropped while the command was queued.
-                    Some(request) if request.reply.is_closed() => {}
-                    Some(request) => self.send(request).await?,
-                    None => return Ok(Ended::closed()),
-                },
-                // Concurrently with reading, to avoid a deadlock if both sides block on writes.
-                flushed = self.sink.flush(), if self.unflushed => {
-                    flushed?;
-                    self.unflushed = false;
-                }
-                event = self.stream.next() => match event {
-                    Some(event) => self.take(event?).await?,
-                    None => return Err(Ended::closed()),
-                },
-            }
+    fn start(&mut self, request: Request) -> Option<HmpCommand> {
+        if request.reply.is_closed() {
+            return None;
         }
-    }
-
-    async fn send(&mut self, request: Request) -> Result<(), Ended> {
-        self.sink.feed(request.command.clone()).await?;
-        self.unflushed = true;
+        let command = request.command.clone();
         self.current = Some(request);
-        Ok(())
+        Some(command)
     }
 
-    async fn take(&mut self, event: HmpEvent) -> Result<(), Ended> {
+    fn receive(&mut self, event: HmpEvent) -> Result<Option<HmpCommand>, CloseReason> {
         match event {
             HmpEvent::Reply { text } => self.answer(|_| Ok(text)),
             HmpEvent::ReplyTooLong => {
@@ -210,18 +186,27 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Task<T> {
                 self.answer(|command| Err(Error::PasswordPrompt { command }));
                 // Only a line ends the prompt. Its reply is discarded.
                 let (discarded, _) = oneshot::channel();
-                self.send(Request {
+                self.current = Some(Request {
                     command: HmpCommand::default(),
                     reply: discarded,
-                })
-                .await?;
+                });
+                return Ok(Some(HmpCommand::default()));
             }
-            HmpEvent::Cut { text } => return Err(Ended::Closed { seen: text }),
+            HmpEvent::Cut { text } => return Err(CloseReason::Closed { seen: text }),
             HmpEvent::Greeting { .. } | HmpEvent::NotAGreeting { .. } => {}
         }
-        Ok(())
+        Ok(None)
     }
 
+    fn close(mut self, reason: &CloseReason) {
+        self.answer(|command| {
+            let doing = format!("waiting for the reply to `{command}`");
+            Err(reason.clone().error_while(doing))
+        });
+    }
+}
+
+impl HmpSession {
     fn answer(&mut self, answer: impl FnOnce(String) -> Result<String, Error>) {
         if let Some(Request { command, reply }) = self.current.take() {
             // Fails if the caller was dropped.

@@ -5,8 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -17,7 +16,8 @@ use super::codec::{MAX_LINE, QmpCodec};
 use super::events::Events;
 use super::message::{Event, Greeting, QmpCommand, QmpMessage};
 use crate::Error;
-use crate::error::{CloseReason, Ended, beginning};
+use crate::connection::{self, Session};
+use crate::error::{CloseReason, SharedCloseReason, beginning};
 use crate::unix_socket;
 
 /// How many events are buffered for each subscriber.
@@ -37,7 +37,7 @@ pub struct Qmp {
     requests: mpsc::Sender<Request>,
     /// Weak, so that event streams end with the task.
     events: broadcast::WeakSender<Event>,
-    close_reason: CloseReason,
+    close_reason: SharedCloseReason,
     greeting: Arc<Greeting>,
 }
 
@@ -69,27 +69,23 @@ impl Qmp {
         let mut monitor = Framed::new(stream, QmpCodec::default());
         let greeting = greeting(&mut monitor)
             .await
-            .map_err(|ended| ended.during("waiting for QMP's greeting"))?;
+            .map_err(|reason| reason.error_while("waiting for QMP's greeting"))?;
 
         let (requests, queue) = mpsc::channel(16);
         let (events, _) = broadcast::channel(EVENT_BUFFER);
-        let close_reason = CloseReason::default();
+        let close_reason = SharedCloseReason::default();
         let qmp = Self {
             requests,
             events: events.downgrade(),
             close_reason: close_reason.clone(),
             greeting: Arc::new(greeting),
         };
-        let (sink, stream) = monitor.split();
-        let task = Task {
-            sink,
-            stream,
+        let session = QmpSession {
             events,
             in_flight: HashMap::new(),
             next_id: 0,
-            unflushed: false,
         };
-        tokio::spawn(task.run(queue, close_reason));
+        tokio::spawn(connection::run(monitor, session, queue, close_reason));
 
         qmp.execute("qmp_capabilities", Value::Null).await?;
         Ok(qmp)
@@ -128,7 +124,7 @@ impl Qmp {
     pub async fn execute(&self, command: &str, arguments: Value) -> Result<Value, Error> {
         check(command, &arguments)?;
         let (reply, answer) = oneshot::channel();
-        let closed = || self.closed_during(format!("executing the QMP command `{command}`"));
+        let closed = || self.closed_while(format!("executing the QMP command `{command}`"));
         let request = Request {
             command: command.to_owned(),
             arguments,
@@ -225,11 +221,11 @@ impl Qmp {
     /// Cancel safe.
     pub async fn closed(&self) -> Error {
         self.requests.closed().await;
-        self.closed_during("waiting for its end".into())
+        self.closed_while("waiting for its end".into())
     }
 
-    fn closed_during(&self, doing: String) -> Error {
-        self.close_reason.get().during(doing)
+    fn closed_while(&self, doing: String) -> Error {
+        self.close_reason.get().error_while(doing)
     }
 }
 
@@ -257,28 +253,25 @@ fn is_deeper_than(limit: usize, value: &Value) -> bool {
     }
 }
 
-async fn greeting<T>(monitor: &mut Framed<T, QmpCodec>) -> Result<Greeting, Ended>
+async fn greeting<T>(monitor: &mut Framed<T, QmpCodec>) -> Result<Greeting, CloseReason>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let expected = "QMP's greeting `{\"QMP\": …}`";
     match monitor.next().await {
         Some(Ok(QmpMessage::Greeting(greeting))) => Ok(greeting),
-        Some(Ok(QmpMessage::Garbage { line })) => Err(Ended::protocol(expected, &line)),
-        Some(Ok(other)) => Err(Ended::protocol(expected, &format!("{other:?}"))),
+        Some(Ok(QmpMessage::Garbage { line })) => Err(CloseReason::protocol(expected, &line)),
+        Some(Ok(other)) => Err(CloseReason::protocol(expected, &format!("{other:?}"))),
         Some(Err(error)) => Err(error.into()),
-        None => Err(Ended::closed()),
+        None => Err(CloseReason::closed()),
     }
 }
 
-/// Reads and writes.
-struct Task<T> {
-    sink: SplitSink<Framed<T, QmpCodec>, QmpCommand>,
-    stream: SplitStream<Framed<T, QmpCodec>>,
+/// The commands in progress, by their id.
+struct QmpSession {
     events: broadcast::Sender<Event>,
     in_flight: HashMap<u64, InFlight>,
     next_id: u64,
-    unflushed: bool,
 }
 
 struct InFlight {
@@ -286,66 +279,39 @@ struct InFlight {
     reply: oneshot::Sender<Result<Value, Error>>,
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Task<T> {
-    async fn run(mut self, mut queue: mpsc::Receiver<Request>, close_reason: CloseReason) {
-        let ended = self.serve(&mut queue).await.unwrap_or_else(|ended| ended);
-        // Before dropping the queue and the events, which wakes the handles.
-        close_reason.set(ended.clone());
-        for InFlight { command, reply } in self.in_flight.into_values() {
-            let doing = format!("waiting for the reply to the QMP command `{command}`");
-            let _ = reply.send(Err(ended.clone().during(doing)));
-        }
+impl Session for QmpSession {
+    type Request = Request;
+    type Command = QmpCommand;
+    type Message = QmpMessage;
+
+    fn is_ready(&self) -> bool {
+        true
     }
 
-    /// Runs until all handles are dropped (`Ok`) or the connection ends (`Err`).
-    async fn serve(&mut self, queue: &mut mpsc::Receiver<Request>) -> Result<Ended, Ended> {
-        loop {
-            tokio::select! {
-                // Sends no new command before the last ones are flushed.
-                request = queue.recv(), if !self.unflushed => match request {
-                    Some(request) => self.send(request).await?,
-                    None => return Ok(Ended::closed()),
-                },
-                // Concurrently with reading, to avoid a deadlock if both sides block on writes.
-                flushed = self.sink.flush(), if self.unflushed => {
-                    flushed?;
-                    self.unflushed = false;
-                }
-                message = self.stream.next() => match message {
-                    Some(message) => self.take(message?)?,
-                    None => return Err(Ended::closed()),
-                },
-            }
-        }
-    }
-
-    async fn send(
-        &mut self,
-        Request {
+    fn start(&mut self, request: Request) -> Option<QmpCommand> {
+        let Request {
             command,
             arguments,
             reply,
-        }: Request,
-    ) -> Result<(), Ended> {
-        // The caller was dropped while the command was queued.
+        } = request;
         if reply.is_closed() {
-            return Ok(());
+            return None;
         }
         let id = self.next_id;
         self.next_id += 1;
-        self.sink
-            .feed(QmpCommand {
-                command: command.clone(),
-                arguments,
-                id,
-            })
-            .await?;
-        self.unflushed = true;
-        self.in_flight.insert(id, InFlight { command, reply });
-        Ok(())
+        let in_flight = InFlight {
+            command: command.clone(),
+            reply,
+        };
+        self.in_flight.insert(id, in_flight);
+        Some(QmpCommand {
+            command,
+            arguments,
+            id,
+        })
     }
 
-    fn take(&mut self, message: QmpMessage) -> Result<(), Ended> {
+    fn receive(&mut self, message: QmpMessage) -> Result<Option<QmpCommand>, CloseReason> {
         match message {
             QmpMessage::Return { id, value } => self.answer(id, |_| Ok(value)),
             QmpMessage::Error {
@@ -368,17 +334,28 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Task<T> {
             QmpMessage::Greeting(_) => {}
             // The command is unknown, and would wait forever if the connection stayed open.
             QmpMessage::Error { id: None, desc, .. } => {
-                return Err(Ended::protocol("errors with the command's id", &desc));
+                return Err(CloseReason::protocol("errors with the command's id", &desc));
             }
-            QmpMessage::Garbage { line } => return Err(Ended::protocol("a line of QMP", &line)),
+            QmpMessage::Garbage { line } => {
+                return Err(CloseReason::protocol("a line of QMP", &line));
+            }
             QmpMessage::LineTooLong => {
                 let seen = format!("a line of more than {MAX_LINE} bytes");
-                return Err(Ended::protocol("a line of QMP", &seen));
+                return Err(CloseReason::protocol("a line of QMP", &seen));
             }
         }
-        Ok(())
+        Ok(None)
     }
 
+    fn close(self, reason: &CloseReason) {
+        for InFlight { command, reply } in self.in_flight.into_values() {
+            let doing = format!("waiting for the reply to the QMP command `{command}`");
+            let _ = reply.send(Err(reason.clone().error_while(doing)));
+        }
+    }
+}
+
+impl QmpSession {
     fn answer(&mut self, id: u64, answer: impl FnOnce(String) -> Result<Value, Error>) {
         if let Some(InFlight { command, reply }) = self.in_flight.remove(&id) {
             // Fails if the caller was dropped.

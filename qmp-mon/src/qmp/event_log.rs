@@ -18,7 +18,7 @@ pub(super) struct EventLog {
 }
 
 impl EventLog {
-    /// Appends an event, and evicts the oldest one if there is no room.
+    /// Appends an event, and evicts the oldest one if it is full.
     pub(super) fn push(&mut self, event: Event) {
         if self.events.len() == CAPACITY {
             self.events.pop_front();

@@ -11,7 +11,7 @@ use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 
 use super::message::Event;
 use crate::Error;
-use crate::error::CloseReason;
+use crate::error::SharedCloseReason;
 
 /// The events since the call of [`Qmp::events`](crate::Qmp::events).
 ///
@@ -22,14 +22,14 @@ use crate::error::CloseReason;
 #[derive(Debug)]
 pub struct Events {
     stream: Option<BroadcastStream<Event>>,
-    close_reason: CloseReason,
+    close_reason: SharedCloseReason,
 }
 
 impl Events {
     /// With `None`, the connection is closed: the stream yields only the reason.
     pub(super) fn new(
         events: Option<broadcast::Receiver<Event>>,
-        close_reason: CloseReason,
+        close_reason: SharedCloseReason,
     ) -> Self {
         let events = events.unwrap_or_else(|| broadcast::channel(1).1);
         Self {
@@ -59,7 +59,7 @@ impl Events {
         Err(self
             .close_reason
             .get()
-            .during(format!("waiting for the event {name}")))
+            .error_while(format!("waiting for the event {name}")))
     }
 }
 
@@ -75,7 +75,7 @@ impl Stream for Events {
             Some(Err(BroadcastStreamRecvError::Lagged(count))) => Err(Error::EventsLost { count }),
             None => {
                 self.stream = None;
-                Err(self.close_reason.get().during("waiting for an event"))
+                Err(self.close_reason.get().error_while("waiting for an event"))
             }
         }))
     }
