@@ -152,10 +152,12 @@ __vm_take() {
 }
 
 # end_earlier LINE: ends the jobs of an earlier agent, whose output would get into later
-# output, and which keep the port in use.
+# output, and which keep the port in use. Also ends what reads a file for it (see put), which
+# would take the requests to this agent.
 __vm_end_earlier() {
     local dir words
     for dir in /proc/[0-9]*; do
+        while [[ $dir/fd/0 -ef $1 && -e $dir/fd/6 ]]; do kill -KILL "${dir#/proc/}"; done
         [[ $dir/fd/1 -ef $1 && ${dir#/proc/} != "$$" ]] || continue
         words=
         { read -r -d '' && read -r -d '' && IFS= read -r -d '' words; } <"$dir/cmdline"

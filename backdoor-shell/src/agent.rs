@@ -20,6 +20,22 @@ pub(crate) fn bootstrap(nonce: Nonce) -> String {
     format!("__vm_hello={nonce} exec \"$BASH\" -c {} bash", ansi_c(code))
 }
 
+/// The line that kills the processes which read from the console for an earlier agent: those
+/// with the file that it was writing, 6 in `agent.bash`. Repeats until there are none, because
+/// they may be starting others; then answers with `nonce`.
+///
+/// One word without quotes for `eval`: if another process reads a part of the line, the
+/// remainder neither does anything nor changes the meaning of the next line.
+pub(crate) fn kill_readers(nonce: Nonce) -> String {
+    let script = format!(
+        "n={nonce}; while k=; for p in /proc/[0-9]*; do \
+         [[ $p != /proc/$$ && $p/fd/0 -ef /proc/self/fd/0 && -e $p/fd/6 ]] && kill -9 ${{p#/proc/}} && k=1; \
+         done; [[ $k ]]; do :; done; echo; echo @r $n"
+    );
+    let escaped = script.chars().flat_map(|char| ['\\', char]);
+    format!("eval {}", String::from_iter(escaped))
+}
+
 /// The command as the agent evaluates it.
 ///
 /// It runs in a fork of the guest's bash, which is several times cheaper than a new bash.

@@ -369,7 +369,7 @@ impl Encoder<Request<'_>> for ShellCodec {
         match request {
             // An earlier script has ended or was abandoned.
             Request::Run { nonce, .. } => self.set_running(Some(nonce)),
-            Request::Bootstrap(_) => self.set_running(None),
+            Request::Bootstrap(_) | Request::KillReaders(_) => self.set_running(None),
             Request::Put { .. } | Request::Piece { .. } | Request::Stop { .. } => {}
         }
         request.encode(dst);

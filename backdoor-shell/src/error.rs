@@ -49,7 +49,7 @@ pub enum Error {
     /// The guest confirmed neither SIGTERM nor SIGKILL, or not the end of an abandoned file:
     /// the guest or its shell hangs. [`Shell::disconnect`](crate::Shell::disconnect)
     /// prepares for a new shell.
-    #[error("guest shell did not respond within {after:?} of being told to stop the command")]
+    #[error("guest shell did not respond within {after:?} of the request to stop the command")]
     Unresponsive {
         /// The time limit.
         after: Duration,

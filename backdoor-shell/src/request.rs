@@ -13,6 +13,9 @@ use crate::{Nonce, agent};
 pub enum Request<'a> {
     /// Starts the agent in the guest's bash, answered by [`Event::Ready`](crate::Event::Ready).
     Bootstrap(Nonce),
+    /// Kills the processes of an earlier agent that read from the console, answered by
+    /// [`Event::Ready`](crate::Event::Ready). A part of this request does nothing.
+    KillReaders(Nonce),
     /// Runs a bash script, answered by [`Event::Output`](crate::Event::Output)s and one [`Event::End`](crate::Event::End).
     Run {
         /// The nonce of the agent's [`Bootstrap`](Self::Bootstrap): other agents ignore the
@@ -87,6 +90,7 @@ impl Request<'_> {
     pub(crate) fn encode(&self, dst: &mut BytesMut) {
         let line = match *self {
             Self::Bootstrap(nonce) => format!("\n{}\n", agent::bootstrap(nonce)),
+            Self::KillReaders(nonce) => format!("\n\n{}\n", agent::kill_readers(nonce)),
             Self::Run {
                 session,
                 nonce,

@@ -3,6 +3,7 @@
 mod collect;
 mod interact;
 mod link;
+mod orphan;
 mod run;
 mod session;
 mod write_file;
@@ -35,6 +36,8 @@ pub struct Shell<T> {
     /// The guest's shell announces itself.
     greets: bool,
     in_flight: Option<InFlight>,
+    /// An agent was killed while it wrote a file: see `orphan.rs`.
+    may_have_orphan: bool,
 }
 
 /// How far the connection has come.
@@ -68,6 +71,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
             stage: Stage::Waiting,
             greets: true,
             in_flight: None,
+            may_have_orphan: false,
         }
     }
 
@@ -131,6 +135,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         }
         while !self.is_connected() {
             if self.stage == Stage::Greeted {
+                self.kill_orphan(&mut on_line).await?;
                 let nonce = Nonce::random();
                 self.stage = Stage::Starting(nonce);
                 self.link.use_line(Line::Console);
@@ -178,6 +183,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     ) -> Result<(), Error> {
         match event {
             Event::OtherLine(line) if is_greeting(line) => {
+                self.may_have_orphan = matches!(self.in_flight, Some(InFlight::Upload(_)));
                 self.reset(Stage::Greeted);
                 Err(Error::Restarted { doing: doing() })
             }

@@ -5,8 +5,10 @@
 mod guest;
 
 use std::ffi::OsStr;
+use std::fs::Permissions;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -324,4 +326,37 @@ async fn no_byte_of_a_file_is_a_command_to_another_shell() {
     guest.shell.connect(|_| ()).await.unwrap();
     is_in_step(&mut guest).await;
     assert!(!marker.exists());
+}
+
+/// The agent's `dd` continues to read when the agent is killed, here without an end.
+#[tokio::test]
+async fn a_reader_that_outlives_its_agent_takes_no_input_from_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let (dd, running) = (dir.path().join("dd"), dir.path().join("dd runs"));
+    std::fs::write(&dd, "#!/bin/sh\n: >\"$0 runs\"\nexec cat >/dev/null\n").unwrap();
+    std::fs::set_permissions(&dd, Permissions::from_mode(0o755)).unwrap();
+    let mut guest = guest(&format!(
+        "PATH={}:$PATH
+        while true; do echo 'Spawning backdoor root shell...'; bash --norc; done",
+        dir.path().display()
+    ))
+    .await;
+    let agent = guest.shell.run("echo ${$#0}").await.unwrap().text();
+    let made = format!("mkfifo '{}'", running.display());
+    assert!(guest.shell.run(made).await.unwrap().success());
+
+    let mut endless = tokio::io::repeat(b'x');
+    let killed = async {
+        // Until `dd` has opened it, too.
+        tokio::fs::read(running).await.unwrap();
+        let mut kill = tokio::process::Command::new("kill");
+        kill.args(["-9", agent.trim()]).status().await.unwrap()
+    };
+    let writing = guest.shell.write_file("/dev/null", &mut endless);
+    let (written, killed) = tokio::join!(writing, killed);
+    assert!(killed.success());
+    let error = written.unwrap_err();
+    assert!(matches!(error, Error::Restarted { .. }), "{error}");
+    guest.shell.connect(|_| ()).await.unwrap();
+    is_in_step(&mut guest).await;
 }

@@ -98,7 +98,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         }
     }
 
-    /// Ends the file of a dropped future, for the sake of `doing`.
+    /// Ends the file of a dropped future. Errors name what the caller is `doing`.
     pub(super) async fn finish_upload(&mut self, upload: Upload, doing: &str) -> Result<(), Error> {
         let mut answer = Answer::new(b"", upload.nonce, doing.to_owned());
         timeout(END_GRACE, self.end_upload(&mut answer))
@@ -169,8 +169,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         R: AsyncRead + Unpin,
     {
         while piece.len() < PIECE && !answer.is_refusal() {
-            let room = PIECE - piece.len();
-            let mut rest = (&mut *piece).limit(room);
+            let space = PIECE - piece.len();
+            let mut rest = (&mut *piece).limit(space);
             tokio::select! {
                 // The guest may refuse the file before all of it is read.
                 event = poll_fn(|cx| self.poll_exchange(cx, answer)) => event?,
@@ -236,8 +236,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         self.check_restart(&event, || answer.doing())?;
         match event {
             Event::Output(id, bytes) if id == answer.nonce => {
-                let room = MAX_REASON.saturating_sub(answer.reason.len());
-                answer.reason.extend(bytes.iter().take(room));
+                let space = MAX_REASON.saturating_sub(answer.reason.len());
+                answer.reason.extend(bytes.iter().take(space));
             }
             Event::Ready(id) if id == answer.nonce => {
                 if let Some(InFlight::Upload(upload)) = &mut self.in_flight {
