@@ -252,7 +252,7 @@ impl SerialLog {
         let log = Arc::clone(&self.log);
         match tokio::task::spawn_blocking(move || log.text()).await {
             Ok(text) => text,
-            // The runtime is shutting down, so blocking it does no harm.
+            // The runtime is shutting down, so blocking it is harmless.
             Err(_) => self.log.text(),
         }
     }

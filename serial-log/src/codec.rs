@@ -95,9 +95,9 @@ impl LineCodec {
         let mut rest = text;
         loop {
             let end = memchr(b'\r', rest.as_bytes()).unwrap_or(rest.len());
-            let room = self.max_line - self.partial.len();
-            if end > room {
-                let fits = rest.floor_char_boundary(room);
+            let space = self.max_line - self.partial.len();
+            if end > space {
+                let fits = rest.floor_char_boundary(space);
                 self.partial.push_str(&rest[..fits]);
                 return text.len() - rest.len() + fits;
             }

@@ -33,7 +33,7 @@ impl History {
         }
     }
 
-    /// Appends `new`, and evicts the oldest lines if there is no room. `added` are
+    /// Appends `new`, and evicts the oldest lines if the limit is reached. `added` are
     /// the indices of newlines in `new` that the console has not sent.
     pub(crate) fn append(&mut self, new: &str, added: &[usize]) {
         if self.text.len() + new.len() > self.max {
@@ -46,7 +46,7 @@ impl History {
         self.text.push_str(new);
     }
 
-    /// Makes room for `needed` bytes by evicting whole lines, at least a quarter
+    /// Frees space for `needed` bytes by evicting whole lines, at least a quarter
     /// of the memory, because each eviction moves the remaining text.
     fn evict_oldest(&mut self, needed: usize) {
         let too_many = (self.text.len() + needed).saturating_sub(self.max);
