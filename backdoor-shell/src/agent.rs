@@ -32,8 +32,8 @@ pub(crate) fn kill_readers(nonce: Nonce) -> String {
          [[ $p != /proc/$$ && $p/fd/0 -ef /proc/self/fd/0 && -e $p/fd/6 ]] && kill -9 ${{p#/proc/}} && k=1; \
          done; [[ $k ]]; do :; done; echo; echo @r $n"
     );
-    let escaped = script.chars().flat_map(|char| ['\\', char]);
-    format!("eval {}", String::from_iter(escaped))
+    let escaped: String = script.chars().flat_map(|char| ['\\', char]).collect();
+    format!("eval {escaped}")
 }
 
 /// The command as the agent evaluates it.
