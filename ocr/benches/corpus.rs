@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for class in CLASSES {
         let mut scores = Vec::new();
         for screen in corpus::screens(class) {
-            let score = score(&reader, &screen)?;
+            let score = score(&reader, class, &screen)?;
             score.print(&format!("{class}/{}", screen.name));
             scores.push(score);
         }
@@ -63,7 +63,7 @@ struct Pass {
     time: Duration,
 }
 
-fn score(reader: &Reader, screen: &Screen) -> Result<Score, Box<dyn Error>> {
+fn score(reader: &Reader, class: &str, screen: &Screen) -> Result<Score, Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
     let png = dir.path().join("screen.png");
     screen
@@ -71,14 +71,14 @@ fn score(reader: &Reader, screen: &Screen) -> Result<Score, Box<dyn Error>> {
         .write_png(BufWriter::new(File::create(&png)?))?;
     let pass = |text: &str, start: Instant| Pass {
         time: start.elapsed(),
-        errors: corpus::errors(text, &screen.truth).0,
+        errors: corpus::errors(class, text, &screen.truth).0,
     };
     let start = Instant::now();
     let ours = pass(&corpus::read(reader, &screen.image)?, start);
     let start = Instant::now();
     let reference = pass(&subprocesses(&png)?, start);
     Ok(Score {
-        characters: corpus::errors("", &screen.truth).1,
+        characters: corpus::errors(class, "", &screen.truth).1,
         ours,
         reference,
     })
