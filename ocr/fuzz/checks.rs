@@ -2,8 +2,12 @@
 
 #![allow(dead_code, reason = "each target uses one of them")]
 
+#[path = "drawing.rs"]
+mod drawing;
+
 use std::sync::LazyLock;
 
+use drawing::{Drawing, table};
 use ocr::Image;
 use ocr::console::{Font, Fonts, vga_screen, vga_text};
 
@@ -88,6 +92,33 @@ pub(crate) fn console(input: &[u8]) {
     let text = vga_text(drawn, columns, rows, usize::from(*extra));
     assert!(!text.text().contains(|c: char| c.is_control() && c != '\n'));
     let _ = vga_screen(&image, drawn);
+}
+
+/// The text of any drawing is read, and each word is on the screen. The input is a
+/// [`Drawing`], and what an engine reads.
+///
+/// # Panics
+/// If the property does not hold.
+pub(crate) fn screens(input: &[u8]) {
+    let Some((drawing, read)) = Drawing::parse(input) else {
+        return;
+    };
+    let image = drawing.image();
+    let mut number = 0;
+    let mut engine = |pixels: &[u8], width: usize| {
+        number += 1;
+        table(read, number, [width, pixels.len() / width])
+    };
+    let (text, words) = ocr::read_with(&image, &mut engine);
+    let mut line = 0;
+    for word in words {
+        let rect = word.rect;
+        assert!(rect.width > 0 && rect.x + rect.width <= image.width());
+        assert!(rect.height > 0 && rect.y + rect.height <= image.height());
+        assert!(word.line == line || word.line == line + 1);
+        line = word.line;
+        assert!(!word.text.is_empty() && text.contains(&word.text));
+    }
 }
 
 /// 256 different glyphs of 8×8 pixels.

@@ -5,11 +5,12 @@ use std::sync::{Arc, Condvar, MutexGuard, OnceLock};
 
 use crate::grey::Grey;
 use crate::mutex::{self, Mutex};
-use crate::page::{self, Block};
+use crate::page;
 use crate::preprocess::Prepared;
+use crate::recognize::{read_parts, read_whole};
 use crate::setup::Setup;
 use crate::tesseract::{Content, Engines};
-use crate::{Engine, Image, Picture, ReadError, Variant, lines, strips, terminal, tsv};
+use crate::{Engine, Image, Picture, ReadError, Variant};
 
 /// The number of pictures that each engine reads.
 const PICTURES: usize = 3;
@@ -226,47 +227,6 @@ impl Passes {
         }
         progress
     }
-}
-
-/// What reading with an engine gives; `None` without the engine.
-type Read<T> = Result<Option<T>, ReadError>;
-
-/// Reads with an engine.
-type ReadPicture<'a> = dyn FnMut(&Grey, Content) -> Read<String> + 'a;
-
-/// Reads a picture of the whole screen.
-fn read_whole(
-    prepared: &Prepared,
-    picture: Picture,
-    content: Content,
-    read: &mut ReadPicture<'_>,
-) -> Read<Vec<Block>> {
-    let table = read(&prepared.render(picture), content)?;
-    let lines = table.map(|table| tsv::lines(&table, &prepared.geometry()));
-    Ok(lines.map(page::blocks))
-}
-
-/// Reads monospaced text by its glyphs, and other text line by line.
-fn read_parts(prepared: &Prepared, read: &mut ReadPicture<'_>) -> Read<Vec<Block>> {
-    if !prepared.has_parts() {
-        return read_whole(prepared, Picture::Processed, Content::DarkOnLight, read);
-    }
-    let mut read_line = |line: &Grey| read(line, Content::Line);
-    let mut lines = Vec::new();
-    for (flat, strip) in prepared.strips() {
-        let Some(words) = strips::read(strip, flat, &mut read_line)? else {
-            return Ok(None);
-        };
-        lines.push(words);
-    }
-    let mut blocks = page::blocks(lines::join(lines));
-    for cells in prepared.terminals() {
-        let Some(text) = terminal::read::read(cells, &mut read_line)? else {
-            return Ok(None);
-        };
-        blocks.extend(text);
-    }
-    Ok(Some(blocks))
 }
 
 /// Turns a panic into an error: otherwise, waiting for the result would never end.

@@ -1,4 +1,4 @@
-//! Pictures read from PPM files are the same as PNG files, and bad files do no harm.
+//! Pictures read from PPM files are the same as PNG files, and damaged files are errors.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
 
@@ -50,7 +50,7 @@ proptest! {
     }
 
     #[test]
-    fn a_broken_png_file_does_no_harm(
+    fn a_broken_png_file_is_accepted_or_refused(
         (width, height, pixels) in picture(),
         cut: prop::sample::Index,
         wrong: prop::sample::Index,
@@ -70,7 +70,7 @@ proptest! {
     }
 
     #[test]
-    fn almost_a_picture_does_no_harm(file in "P6[ \n#0-9]{0,30}[ -~]{0,30}") {
+    fn almost_a_picture_is_accepted_or_refused(file in "P6[ \n#0-9]{0,30}[ -~]{0,30}") {
         let _ = Image::from_ppm(file.as_bytes());
     }
 

@@ -33,3 +33,8 @@ fn fonts() {
 fn console() {
     replay("console", checks::console);
 }
+
+#[test]
+fn screens() {
+    replay("screens", checks::screens);
+}

@@ -68,7 +68,7 @@ proptest! {
     }
 
     #[test]
-    fn almost_a_font_does_no_harm(
+    fn almost_a_font_is_accepted_or_refused(
         magic in prop::sample::select(vec![&b"\x36\x04"[..], b"\x72\xb5\x4a\x86", b"\x1f\x8b\x08\x00"]),
         words in prop::collection::vec(prop_oneof![0..70_u32, any::<u32>()], 0..8),
         rest in prop::collection::vec(any::<u8>(), 0..10_000),
@@ -78,7 +78,7 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_font_does_no_harm(file: Index, cut: Index, damage: Vec<(Index, u8)>) {
+    fn a_damaged_font_is_accepted_or_refused(file: Index, cut: Index, damage: Vec<(Index, u8)>) {
         let mut file = fs::read(&FILES[file.index(FILES.len())]).unwrap();
         for (place, byte) in damage {
             let place = place.index(file.len());
