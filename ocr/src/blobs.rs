@@ -22,9 +22,13 @@ pub(crate) struct Blob {
     pub(crate) area: usize,
     /// A hash of its pixels, whatever its colour: equal blobs have equal shapes.
     pub(crate) shape: u64,
+    /// The number of its pixels.
+    pub(crate) pixels: usize,
     /// Whether it has several colours, as icons have; text is a mixture of one colour and
     /// its background.
     pub(crate) is_colorful: bool,
+    /// Whether it has several colours even without shadows.
+    pub(crate) is_picture: bool,
 }
 
 impl Blob {
@@ -52,9 +56,10 @@ struct Measured {
     background: Color,
     /// The colour most distant from the background.
     color: Color,
-    pixels: usize,
     /// Those that are not mixtures of both colours.
     other_pixels: usize,
+    /// Those of them that are shadows.
+    shadow_pixels: usize,
 }
 
 /// The blobs of a screen, sorted by their first pixel.
@@ -89,13 +94,15 @@ impl Measured {
                 bottom: piece.y + 1,
                 area: background.area,
                 shape: 0,
+                pixels: 0,
                 is_colorful: false,
+                is_picture: false,
             },
             hasher: DefaultHasher::new(),
             background: background.color,
             color: background.color,
-            pixels: 0,
             other_pixels: 0,
+            shadow_pixels: 0,
         }
     }
 
@@ -114,9 +121,12 @@ impl Measured {
         let (Blob { left, top, .. }, run) = (&self.blob, piece.run);
         let place = (piece.y - top, run.start - left, run.end - left);
         (place, self.part(run.color) * LEVELS / self.contrast()).hash(&mut self.hasher);
-        self.pixels += run.end - run.start;
-        if !self.is_mixture(run.color) {
+        self.blob.pixels += run.end - run.start;
+        if !self.is_mixture(run.color, self.color) {
             self.other_pixels += run.end - run.start;
+            if self.is_shadow(run.color) {
+                self.shadow_pixels += run.end - run.start;
+            }
         }
     }
 
@@ -129,20 +139,28 @@ impl Measured {
         self.part(self.color).max(1)
     }
 
-    fn is_mixture(&self, color: Color) -> bool {
-        let (part, all) = (self.part(color), self.contrast());
+    /// Whether the colour is the background's, darkened by less than a half.
+    fn is_shadow(&self, color: Color) -> bool {
+        const BLACK: Color = [0; 3];
+        self.part(color) * 2 < self.part(BLACK) && self.is_mixture(color, BLACK)
+    }
+
+    /// Whether the colour is a mixture of the background and `other`.
+    fn is_mixture(&self, color: Color, other: Color) -> bool {
+        let (part, all) = (self.part(color), self.part(other).max(1));
         let mixture = [0, 1, 2].map(|i: usize| {
-            let [from, to] = [self.background[i], self.color[i]].map(i32::from);
+            let [from, to] = [self.background[i], other[i]].map(i32::from);
             let mixed = from + (to - from) * i32::from(part) / i32::from(all);
             u8::try_from(mixed).unwrap_or(0)
         });
-        u16::from(distance(color, mixture)) * 3 <= all
+        u16::from(distance(color, mixture)) * 3 <= self.contrast()
     }
 
     fn finish(self) -> Blob {
         Blob {
             shape: self.hasher.finish(),
-            is_colorful: self.other_pixels * 5 > self.pixels,
+            is_colorful: self.other_pixels * 5 > self.blob.pixels,
+            is_picture: (self.other_pixels - self.shadow_pixels) * 5 > self.blob.pixels,
             ..self.blob
         }
     }

@@ -7,7 +7,9 @@
 
 use crate::Image;
 use crate::areas::{Areas, Run};
-use crate::color::{Color, distance};
+use crate::blobs::Blob;
+use crate::color::{Color, distance, luma};
+use crate::strips::Strip;
 
 /// Contrast is amplified at most by this factor.
 const MAX_GAIN: u8 = 4;
@@ -16,24 +18,83 @@ const MAX_GAIN: u8 = 4;
 /// pixels.
 const BLOCK: usize = 16;
 
-/// The text of a screen, dark on white, 8 bits per pixel; `None` if the screen is not
-/// flat.
-pub(crate) fn flatten(image: &Image, areas: &Areas) -> Option<Vec<u8>> {
+/// The text of a screen, dark on white.
+pub(crate) struct Flat {
+    width: usize,
+    /// 8 bits per pixel.
+    pub(crate) pixels: Vec<u8>,
+    /// Whether a pixel is lighter than its background.
+    lighter: Vec<bool>,
+}
+
+/// Less dark than this, a shadow does not matter.
+const MIN_SHADOW: u8 = 64;
+
+impl Flat {
+    /// Removes shadows of text, and the light edges of engraved text: on each background, most
+    /// of what is drawn is either lighter or darker, and the rest is removed.
+    pub(crate) fn remove_shadows(&mut self, strip: &Strip) {
+        let mut areas: Vec<usize> = strip.blobs.iter().map(|blob| blob.area).collect();
+        areas.sort_unstable();
+        areas.dedup();
+        for area in areas {
+            let blobs = || strip.blobs.iter().filter(|blob| blob.area == area);
+            let (mut sums, mut strongest) = ([0_usize; 2], [0_u8; 2]);
+            for index in blobs().flat_map(|blob| pixels_of(blob, self.width)) {
+                let dark = u8::MAX - self.pixels[index];
+                let side = usize::from(self.lighter[index]);
+                sums[side] += usize::from(dark);
+                strongest[side] = strongest[side].max(dark);
+            }
+            if strongest.into_iter().any(|dark| dark < MIN_SHADOW) {
+                continue;
+            }
+            let is_text_lighter = sums[1] > sums[0];
+            for index in blobs().flat_map(|blob| pixels_of(blob, self.width)) {
+                if self.lighter[index] != is_text_lighter {
+                    self.pixels[index] = u8::MAX;
+                }
+            }
+        }
+    }
+}
+
+/// The indices of the pixels in the blob's rectangle.
+fn pixels_of(blob: &Blob, width: usize) -> impl Iterator<Item = usize> {
+    let columns = blob.left..blob.right;
+    (blob.top..blob.bottom).flat_map(move |y| columns.clone().map(move |x| y * width + x))
+}
+
+/// Returns `None` if the screen is not flat.
+pub(crate) fn flatten(image: &Image, areas: &Areas) -> Option<Flat> {
     let width = image.width() as usize;
     let mut pixels = vec![0; image.pixels().len()];
+    let mut lighter = vec![false; image.pixels().len()];
     // Rows without any background use the one of a row above.
     let mut background = areas.rows().flatten().find(|run| run.is_background)?.color;
     let rows = image.pixels().chunks_exact(width);
-    for ((row, runs), distances) in rows.zip(areas.rows()).zip(pixels.chunks_exact_mut(width)) {
-        measure(row, runs, &mut background, distances);
+    let results = pixels
+        .chunks_exact_mut(width)
+        .zip(lighter.chunks_exact_mut(width));
+    for ((row, runs), results) in rows.zip(areas.rows()).zip(results) {
+        measure(row, runs, &mut background, results);
     }
     amplify(&mut pixels, width);
-    Some(pixels)
+    Some(Flat {
+        width,
+        pixels,
+        lighter,
+    })
 }
 
-/// Fills in the distances of a row. `background` is that of the last row which had
+/// Fills in the distances of a row, and which pixels are lighter. `background` is that of the last row which had
 /// one.
-fn measure(row: &[Color], runs: &[Run], background: &mut Color, distances: &mut [u8]) {
+fn measure(
+    row: &[Color],
+    runs: &[Run],
+    background: &mut Color,
+    (distances, lighter): (&mut [u8], &mut [bool]),
+) {
     let mut flat = runs.iter().filter(|run| run.is_background).peekable();
     let mut start = 0;
     let mut left = None;
@@ -47,7 +108,9 @@ fn measure(row: &[Color], runs: &[Run], background: &mut Color, distances: &mut 
         };
         let middle = usize::midpoint(start, end);
         for x in start..end {
-            distances[x] = distance(row[x], if x < middle { before } else { after });
+            let background = if x < middle { before } else { after };
+            distances[x] = distance(row[x], background);
+            lighter[x] = luma(row[x]) > luma(background);
         }
         let Some(right) = right else { break };
         start = right.end;
@@ -108,7 +171,7 @@ mod tests {
     }
 
     fn flat(image: &Image) -> Option<Vec<u8>> {
-        flatten(image, &Areas::find(image)?)
+        flatten(image, &Areas::find(image)?).map(|flat| flat.pixels)
     }
 
     #[test]
@@ -127,6 +190,29 @@ mod tests {
         let colors = [[3, 7, 90], [200, 200, 10], [240; 3], [90, 0, 0]];
         let negative = colors.map(|color| color.map(|sample: u8| 255 - sample));
         assert_eq!(flat(&picture(colors)), flat(&picture(negative)));
+    }
+
+    #[test]
+    fn shadows_of_text_are_removed() {
+        let [blue, white, shadow] = [[90, 140, 200], [255; 3], [40, 60, 90]];
+        let pixels = (0..40).flat_map(|y| {
+            // Six letters.
+            (0..120).map(move |x| match (x % 10, y) {
+                _ if !(20..80).contains(&x) => blue,
+                (0..6, 20..26) => white,
+                (1..7, 21..27) => shadow,
+                _ => blue,
+            })
+        });
+        let image = Image::new(120, 40, pixels.collect());
+        let areas = Areas::find(&image).unwrap();
+        let mut flat = flatten(&image, &areas).unwrap();
+        let dark = |flat: &Flat| flat.pixels.iter().filter(|&&pixel| pixel < 128).count();
+        assert_eq!(dark(&flat), 6 * (36 + 11));
+        for strip in crate::strips::find(&crate::blobs::find(&areas)) {
+            flat.remove_shadows(&strip);
+        }
+        assert_eq!(dark(&flat), 6 * 36);
     }
 
     #[test]

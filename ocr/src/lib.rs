@@ -19,6 +19,7 @@ mod pool;
 mod ppm;
 mod preprocess;
 mod reader;
+mod recognize;
 mod rect;
 mod screen;
 mod setup;
@@ -32,6 +33,8 @@ mod word;
 pub use error::{Error, OpenError, ReadError};
 pub use image::Image;
 pub use reader::{Reader, Reading, Variants};
+#[doc(hidden)]
+pub use recognize::read_with;
 pub use rect::Rect;
 pub use screen::{Interpretations, Screen};
 pub use variant::{Engine, Picture, Variant};

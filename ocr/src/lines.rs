@@ -21,8 +21,22 @@ pub(crate) fn join(pieces: Vec<Vec<Word>>) -> Vec<Vec<Word>> {
             None => lines.push(piece),
         }
     }
-    lines.sort_by_key(|line| (line.bounds.y, line.bounds.x));
+    sort_by_rows(&mut lines, |line| line.bounds);
     lines.into_iter().map(|line| line.words).collect()
+}
+
+/// Sorts from top to bottom, and what is at the same height from left to right.
+pub(crate) fn sort_by_rows<T>(items: &mut [T], bounds: impl Fn(&T) -> Rect) {
+    items.sort_by_key(|item| (bounds(item).y, bounds(item).x));
+    let mut start = 0;
+    while start < items.len() {
+        let first = bounds(&items[start]);
+        let in_row = |item: &&T| first.has_middle_of(bounds(item));
+        let length = items[start..].iter().take_while(in_row).count();
+        let row = &mut items[start..start + length.max(1)];
+        row.sort_by_key(|item| bounds(item).x);
+        start += row.len();
+    }
 }
 
 struct Line {
@@ -35,7 +49,7 @@ struct Line {
 impl Line {
     /// A line of one piece.
     fn new(words: Vec<Word>) -> Option<Self> {
-        let bounds = words.iter().map(|word| word.place).reduce(Rect::union)?;
+        let bounds = words.iter().map(|word| word.rect).reduce(Rect::union)?;
         Some(Self {
             words,
             bounds,
@@ -48,13 +62,10 @@ impl Line {
     fn continues_with(&self, piece: &Self) -> bool {
         let (a, b) = (self.end, piece.end);
         let height = a.height.min(b.height);
-        let top = a.y.max(b.y);
-        let bottom = (a.y + a.height).min(b.y + b.height);
-        let overlaps = bottom.saturating_sub(top) * 2 > height;
         let right = a.x + a.width;
         // Rectangles of neighbours may overlap by a column or two.
         let follows = b.x + height / 2 >= right;
-        overlaps && follows && b.x.saturating_sub(right) <= a.height.max(b.height) * MAX_GAP
+        a.is_beside(b) && follows && b.x.saturating_sub(right) <= a.height.max(b.height) * MAX_GAP
     }
 
     fn append(&mut self, piece: Self) {
@@ -71,7 +82,7 @@ mod tests {
     fn word(text: &str, [x, y, width, height]: [u32; 4]) -> Word {
         Word {
             text: text.to_owned(),
-            place: Rect {
+            rect: Rect {
                 x,
                 y,
                 width,

@@ -1,5 +1,6 @@
-//! The text of a screen, put together from what was read of its parts.
+//! The text of a screen, assembled from its parts.
 
+use crate::lines::sort_by_rows;
 use crate::word::line_text;
 use crate::{Rect, Word};
 
@@ -20,9 +21,15 @@ impl Block {
         let places = lines
             .iter()
             .flat_map(|(_, words)| words)
-            .map(|word| word.place);
+            .map(|word| word.rect);
         let bounds = places.reduce(Rect::union)?;
         Some(Self { bounds, lines })
+    }
+
+    /// The bounds of its first line that is not empty.
+    fn first_line(&self) -> Rect {
+        let mut lines = self.lines.iter().map(|(_, words)| bounds(words));
+        lines.find_map(|bounds| bounds).unwrap_or(self.bounds)
     }
 
     /// Whether a line with these bounds is right below.
@@ -38,7 +45,7 @@ impl Block {
 }
 
 fn bounds(words: &[Word]) -> Option<Rect> {
-    words.iter().map(|word| word.place).reduce(Rect::union)
+    words.iter().map(|word| word.rect).reduce(Rect::union)
 }
 
 /// Groups lines, which are sorted from top to bottom.
@@ -63,7 +70,7 @@ pub(crate) fn blocks(lines: Vec<Vec<Word>>) -> Vec<Block> {
 /// The text of the blocks, from top to bottom, and their words with the numbers of their
 /// lines.
 pub(crate) fn assemble(mut blocks: Vec<Block>) -> (String, Vec<Word>) {
-    blocks.sort_by_key(|block| (block.bounds.y, block.bounds.x));
+    sort_by_rows(&mut blocks, Block::first_line);
     let mut words = Vec::new();
     let mut texts = Vec::new();
     let mut number = 0;

@@ -6,6 +6,7 @@
 //! other two, for screens that are not flat, are the screen in grey and its negative.
 
 use crate::areas::Areas;
+use crate::color::luma;
 use crate::flatten::flatten;
 use crate::grey::{Geometry, Grey};
 use crate::strips::Strip;
@@ -58,14 +59,16 @@ impl Prepared {
         let mut brightness: Vec<u8> = reduced.pixels().iter().map(|&p| luma(p)).collect();
         stretch(&mut brightness);
         let areas = Areas::find(reduced);
-        let flat = areas
-            .as_ref()
-            .and_then(|areas| flatten(reduced, areas))
-            .map(grey);
+        let mut flat = areas.as_ref().and_then(|areas| flatten(reduced, areas));
         let (terminals, strips) = match &areas {
             Some(areas) if shrink == 1 => parts(reduced, areas),
             _ => (Vec::new(), Vec::new()),
         };
+        if let Some(flat) = &mut flat {
+            let lines = strips.iter().filter(|strip| !strip.is_symbol());
+            lines.for_each(|strip| flat.remove_shadows(strip));
+        }
+        let flat = flat.map(|flat| grey(flat.pixels));
         Self {
             screen: grey(brightness),
             flat,
@@ -136,7 +139,11 @@ fn parts(image: &Image, areas: &Areas) -> (Vec<Cells>, Vec<Strip>) {
     if blobs.len() > MAX_BLOBS {
         return (Vec::new(), Vec::new());
     }
-    let grids = terminal::grid::find(&blobs).into_iter();
+    let mut grids = terminal::grid::find(&blobs);
+    for grid in &mut grids {
+        grid.align(areas, &blobs);
+    }
+    let grids = grids.into_iter();
     let cells: Vec<Cells> = grids.filter_map(|grid| Cells::new(image, grid)).collect();
     blobs.retain(|blob| !cells.iter().any(|cells| cells.grid.contains(blob)));
     let strips = strips::find(&blobs);
@@ -163,12 +170,6 @@ fn reduce(image: &Image, by: u32) -> Image {
         (0..width).map(move |x| image.pixels()[row + middle(x, image.width()) as usize])
     });
     Image::new(width, height, pixels.collect())
-}
-
-/// The perceived brightness of a pixel.
-fn luma([r, g, b]: [u8; 3]) -> u8 {
-    let sum = u32::from(r) * 77 + u32::from(g) * 150 + u32::from(b) * 29;
-    u8::try_from(sum >> 8).unwrap_or(u8::MAX)
 }
 
 /// Stretches the contrast to the range from black to white.

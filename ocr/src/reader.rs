@@ -11,7 +11,6 @@ use crate::passes::{self, Passes};
 use crate::pool::Pool;
 use crate::setup::Setup;
 use crate::tesseract::Source;
-use crate::word::find;
 use crate::{Image, ReadError, Rect, Variant, Word};
 
 /// Reads the text of screens with Tesseract, in this process.
@@ -139,8 +138,9 @@ impl Reading {
     /// The matches of `pattern` in the best interpretation that has any; empty if none
     /// has.
     ///
-    /// The pattern is applied to lines of words separated by one space. A match's
-    /// rectangle contains all words that it overlaps; empty matches are left out.
+    /// The pattern is applied to lines of words separated by one space; if no line matches,
+    /// to all words at the same height, however far apart they are. A match's rectangle
+    /// contains all words that it overlaps; empty matches are left out.
     pub fn find_text(&self, pattern: &Regex) -> Result<Vec<Rect>, ReadError> {
         let mut error = None;
         let mut has_read = false;
@@ -148,7 +148,7 @@ impl Reading {
             match outcome {
                 Err(failure) => error = error.or(Some(failure)),
                 Ok(variant) => {
-                    let places = find(&variant.words, pattern);
+                    let places = variant.find(pattern);
                     if !places.is_empty() {
                         return Ok(places);
                     }

@@ -23,6 +23,18 @@ impl Rect {
         (self.x + self.width / 2, self.y + self.height / 2)
     }
 
+    /// Whether both are at the same height: one overlaps the other by more than a half.
+    pub(crate) fn is_beside(self, other: Self) -> bool {
+        let bottom = (self.y + self.height).min(other.y + other.height);
+        bottom.saturating_sub(self.y.max(other.y)) * 2 > self.height.min(other.height)
+    }
+
+    /// Whether the middles of both are at nearly the same height.
+    pub(crate) fn has_middle_of(self, other: Self) -> bool {
+        let middle = |rect: Self| 2 * rect.y + rect.height;
+        middle(self).abs_diff(middle(other)) * 2 <= self.height.min(other.height)
+    }
+
     /// The smallest rectangle that contains both.
     pub(crate) fn union(self, other: Self) -> Self {
         let (x, y) = (self.x.min(other.x), self.y.min(other.y));

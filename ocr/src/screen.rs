@@ -5,6 +5,7 @@ use std::sync::Arc;
 use regex::Regex;
 
 use crate::console::{Fonts, TextConsole, vga_screen};
+use crate::word::line_text;
 use crate::{Image, ReadError, Reader, Reading, Rect, Word};
 
 /// A screen that can be read: exactly if it is a text console, by Tesseract otherwise.
@@ -131,9 +132,11 @@ impl Screen {
                 Ok(variant) => {
                     has_read = true;
                     let lines: Vec<String> = variant.lines().collect();
-                    if matches(&variant.text)
-                        || matches(&lines.join("\n"))
-                        || matches(&variant.rows().join("\n"))
+                    let rows = variant.rows();
+                    let rows: Vec<String> = rows.iter().map(|row| line_text(row)).collect();
+                    if [variant.text, lines.join("\n"), rows.join("\n")]
+                        .iter()
+                        .any(|text| matches(text))
                     {
                         return Ok(true);
                     }
@@ -233,7 +236,7 @@ mod tests {
                 y,
                 width,
                 height,
-            } = word.place;
+            } = word.rect;
             assert_eq!((x % 16, y % 32, height), (0, 0, 32), "{word:?}");
             assert_eq!(width as usize, 16 * word.text.chars().count(), "{word:?}");
             assert_eq!(word.line * 32, y as usize, "{word:?}");
@@ -279,7 +282,7 @@ mod tests {
         assert_eq!(screen.matches(|other| other == text), Ok(true));
         let words = screen.words().unwrap();
         let pattern = Regex::new(&regex::escape(&words[0].text)).unwrap();
-        assert!(screen.find(&pattern).unwrap().contains(&words[0].place));
+        assert!(screen.find(&pattern).unwrap().contains(&words[0].rect));
         let all = screen.interpretations();
         assert!(
             all.texts.contains(&text) && all.failure.is_none(),

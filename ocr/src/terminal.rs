@@ -1,5 +1,6 @@
 //! Monospaced text anywhere on a screen.
 
+mod align;
 pub(crate) mod cells;
 mod frames;
 pub(crate) mod grid;

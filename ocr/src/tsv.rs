@@ -24,12 +24,12 @@ fn parse_row<'a>(row: &'a str, geometry: &Geometry) -> Option<([&'a str; 4], Wor
     let line = [next()?, next()?, next()?, next()?];
     next()?;
     let mut number = || next()?.parse().ok();
-    let place = geometry.on_screen([number()?, number()?, number()?, number()?]);
+    let rect = geometry.on_screen([number()?, number()?, number()?, number()?]);
     let confidence: f32 = next()?.parse().ok()?;
     let text = next()?.trim();
     let word = Word {
         text: text.to_owned(),
-        place,
+        rect,
         confidence: confidence.clamp(0.0, 100.0),
         line: 0,
     };
@@ -69,7 +69,7 @@ mod tests {
 
     use super::*;
     use crate::page;
-    use crate::word::find;
+    use crate::word::{self, find_in_line};
 
     const GEOMETRY: Geometry = Geometry {
         width: 100,
@@ -105,7 +105,7 @@ mod tests {
         let words = words();
         let read: Vec<_> = words
             .iter()
-            .map(|word| (&*word.text, word.place, word.confidence, word.line))
+            .map(|word| (&*word.text, word.rect, word.confidence, word.line))
             .collect();
         assert_eq!(
             read,
@@ -120,7 +120,13 @@ mod tests {
     #[test]
     fn a_match_covers_the_words_it_overlaps() {
         let words = words();
-        let found = |pattern| find(&words, &Regex::new(pattern).unwrap());
+        let found = |pattern| {
+            let pattern = Regex::new(pattern).unwrap();
+            let lines = word::lines(&words);
+            lines
+                .flat_map(|line| find_in_line(line, &pattern))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(found("oot fail"), [rect(0, 0, 23, 6)]);
         assert_eq!(found("^failed"), []);
         assert_eq!(found("failed:$"), [rect(12, 1, 11, 5)]);

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use crate::Word;
-use crate::word::line_text;
+use regex::Regex;
+
+use crate::word::{self, find_in_line, line_text};
+use crate::{Rect, Word};
 
 /// The text that one engine reads in one picture of the screen.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,28 +25,37 @@ pub struct Variant {
 impl Variant {
     /// The lines of the screen, their words separated by one space.
     pub fn lines(&self) -> impl Iterator<Item = String> {
-        let lines = self.words.chunk_by(|a, b| a.line == b.line);
-        lines.map(line_text)
+        word::lines(&self.words).map(line_text)
     }
 
-    /// The text of all words at the same height, however far apart they are, separated by
-    /// one space.
-    pub(crate) fn rows(&self) -> Vec<String> {
-        let lines = self.words.chunk_by(|a, b| a.line == b.line);
+    /// The matches of `pattern` in lines; if there are none, in [rows](Self::rows).
+    pub(crate) fn find(&self, pattern: &Regex) -> Vec<Rect> {
+        let in_lines = word::lines(&self.words).flat_map(|line| find_in_line(line, pattern));
+        let in_lines: Vec<Rect> = in_lines.collect();
+        if !in_lines.is_empty() {
+            return in_lines;
+        }
+        let rows = self.rows();
+        let in_rows = rows.iter().flat_map(|row| find_in_line(row, pattern));
+        in_rows.collect()
+    }
+
+    /// All words at the same height, however far apart they are, from left to right.
+    pub(crate) fn rows(&self) -> Vec<Vec<Word>> {
         let mut rows: Vec<Vec<Word>> = Vec::new();
-        for line in lines {
+        for line in word::lines(&self.words) {
             match rows
                 .iter_mut()
-                .find(|row| row.iter().any(|word| word.is_beside(&line[0])))
+                .find(|row| row.iter().any(|word| word.rect.is_beside(line[0].rect)))
             {
                 Some(row) => row.extend_from_slice(line),
                 None => rows.push(line.to_vec()),
             }
         }
         for row in &mut rows {
-            row.sort_by_key(|word| word.place.x);
+            row.sort_by_key(|word| word.rect.x);
         }
-        rows.iter().map(|row| line_text(row)).collect()
+        rows
     }
 }
 
@@ -99,7 +110,7 @@ mod tests {
     fn rows_have_all_words_at_the_same_height() {
         let word = |text: &str, x, y, line| Word {
             text: text.to_owned(),
-            place: Rect {
+            rect: Rect {
                 x,
                 y,
                 width: 40,
@@ -119,7 +130,12 @@ mod tests {
             picture: Picture::Raw,
             engine: Engine::Lstm,
         };
-        assert_eq!(variant.rows(), ["Disk is full", "below"]);
+        let rows: Vec<String> = variant.rows().iter().map(|row| line_text(row)).collect();
+        assert_eq!(rows, ["Disk is full", "below"]);
         assert_eq!(variant.lines().count(), 4);
+        let find = |pattern| variant.find(&Regex::new(pattern).unwrap());
+        assert_eq!(find(r"\bis\b")[0].x, 400);
+        assert_eq!(find("is full")[0].width, 540);
+        assert_eq!(find("full below"), []);
     }
 }

@@ -10,22 +10,13 @@ use crate::Rect;
 pub struct Word {
     /// Never empty.
     pub text: String,
-    /// Where it is.
-    pub place: Rect,
+    /// Where it is on the screen.
+    pub rect: Rect,
     /// How certain the text is, from 0 to 100. A text console's words have 100.
     pub confidence: f32,
     /// The number of the word's line, counted from 0 at the top. Words far apart are
     /// in different lines even at the same height. On a text console, its row.
     pub line: usize,
-}
-
-impl Word {
-    /// Whether both are at the same height: one overlaps the other by more than a half.
-    pub(crate) fn is_beside(&self, other: &Self) -> bool {
-        let (a, b) = (self.place, other.place);
-        let bottom = (a.y + a.height).min(b.y + b.height);
-        bottom.saturating_sub(a.y.max(b.y)) * 2 > a.height.min(b.height)
-    }
 }
 
 /// The words, separated by one space.
@@ -34,13 +25,13 @@ pub(crate) fn line_text(words: &[Word]) -> String {
     words.join(" ")
 }
 
-/// Searches each line. A match's rectangle contains all words that it overlaps.
-pub(crate) fn find(words: &[Word], pattern: &Regex) -> Vec<Rect> {
-    let lines = words.chunk_by(|a, b| a.line == b.line);
-    lines.flat_map(|line| find_in_line(line, pattern)).collect()
+/// The words of each line.
+pub(crate) fn lines(words: &[Word]) -> impl Iterator<Item = &[Word]> {
+    words.chunk_by(|a, b| a.line == b.line)
 }
 
-fn find_in_line(words: &[Word], pattern: &Regex) -> Vec<Rect> {
+/// The matches in a line. A match's rectangle contains all words that it overlaps.
+pub(crate) fn find_in_line(words: &[Word], pattern: &Regex) -> Vec<Rect> {
     let line = line_text(words);
     let mut start = 0;
     // The position of each word in `line`.
@@ -49,14 +40,14 @@ fn find_in_line(words: &[Word], pattern: &Regex) -> Vec<Rect> {
         .map(|word| {
             let span = start..start + word.text.len();
             start = span.end + 1;
-            (span, word.place)
+            (span, word.rect)
         })
         .collect();
     let rect_of = |found: regex::Match<'_>| {
         let words = spans.iter();
         words
             .filter(|(span, _)| span.start < found.end() && found.start() < span.end)
-            .map(|&(_, place)| place)
+            .map(|&(_, rect)| rect)
             .reduce(Rect::union)
     };
     let matches = pattern.find_iter(&line).filter(|found| !found.is_empty());

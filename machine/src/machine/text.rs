@@ -194,7 +194,7 @@ impl Traced {
                 y,
                 width,
                 height,
-            } = word.place;
+            } = word.rect;
             (word.text, x, y, width, height, word.confidence)
         });
         Self {

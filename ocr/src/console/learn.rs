@@ -21,8 +21,8 @@ impl Font {
     /// as read from the guest's `/dev/vcs1`; `cell` is the size of its cells. Cells of 9
     /// pixels are a VGA's, whose glyphs have 8.
     ///
-    /// Of several glyphs for a character, the most frequent one counts, so a cursor does
-    /// no harm; in a tie, none does. The background is the most frequent colour of the
+    /// Of several glyphs for a character, the most frequent one counts, so a cursor has no
+    /// effect; in a tie, none counts. The background is the most frequent colour of the
     /// screen, or of the cell where that does not occur. Blanks and characters outside the
     /// picture are ignored, so the font may be incomplete or empty.
     pub fn learn(image: &Image, cell: CellSize, rows: &[impl AsRef<str>]) -> Self {

@@ -59,7 +59,7 @@ impl TextConsole {
                 if let [(column, _), ..] = word {
                     words.push(Word {
                         text: word.iter().map(|(_, char)| char).collect(),
-                        place: self.area(*column, row, word.len()),
+                        rect: self.area(*column, row, word.len()),
                         confidence: 100.0,
                         line: row,
                     });

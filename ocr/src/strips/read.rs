@@ -1,6 +1,6 @@
 //! The words of a strip.
 
-use super::Strip;
+use super::{MAX_SYMBOLS, Strip};
 use crate::grey::{Geometry, Grey};
 use crate::tesseract::ReadLine;
 use crate::{ReadError, Rect, Word, tsv};
@@ -39,7 +39,7 @@ pub(crate) fn read(
             break;
         }
     }
-    if confidence(&best) < required(&best) {
+    if confidence(&best) < required(&best, strip) {
         return Ok(Some(Vec::new()));
     }
     let on_screen = |word| strip.on_screen(word);
@@ -73,9 +73,11 @@ fn count(words: &[Word]) -> usize {
 
 /// The confidence from which on this is text: Tesseract takes the few shapes of an icon
 /// for a few characters.
-fn required(words: &[Word]) -> f32 {
+fn required(words: &[Word], strip: &Strip) -> f32 {
     match count(words) {
         0..=2 => 90.0,
+        _ if strip.blobs.len() > 2 * MAX_SYMBOLS => 25.0,
+        _ if strip.blobs.len() > MAX_SYMBOLS => 40.0,
         3..=4 => 75.0,
         _ => 60.0,
     }
@@ -104,11 +106,11 @@ impl Strip {
 
     fn on_screen(&self, word: Word) -> Word {
         let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let place = Rect {
-            x: word.place.x + number(self.left),
-            y: word.place.y + number(self.top),
-            ..word.place
+        let rect = Rect {
+            x: word.rect.x + number(self.left),
+            y: word.rect.y + number(self.top),
+            ..word.rect
         };
-        Word { place, ..word }
+        Word { rect, ..word }
     }
 }

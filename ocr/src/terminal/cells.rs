@@ -1,6 +1,6 @@
 //! The cells of a grid, grouped by what is drawn in them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::grid::Grid;
 use crate::Image;
@@ -23,7 +23,12 @@ pub(crate) struct Cells {
     pub(crate) glyphs: Vec<Mask>,
     /// Of each cell, row by row, the index in `glyphs`; `None` for a blank cell.
     pub(crate) contents: Vec<Option<usize>>,
+    /// Of each cell, the colour of what is drawn.
+    colors: Vec<Color>,
 }
+
+/// The largest difference between the colours of letters of one word.
+const MAX_DIFFERENCE: u8 = 64;
 
 impl Cells {
     /// Returns `None` if there are too many different things for a font.
@@ -31,7 +36,7 @@ impl Cells {
         let places =
             (0..grid.rows).flat_map(|row| (0..grid.columns).map(move |column| (column, row)));
         let masks = places.map(|(column, row)| mask(image, &grid, column, row));
-        let masks: Vec<Option<Mask>> = masks.collect();
+        let (masks, colors): (Vec<Option<Mask>>, Vec<Color>) = masks.unzip();
         let mut counts: HashMap<&Mask, usize> = HashMap::new();
         for mask in masks.iter().flatten() {
             *counts.entry(mask).or_default() += 1;
@@ -56,7 +61,20 @@ impl Cells {
             grid,
             glyphs,
             contents,
+            colors,
         })
+    }
+
+    /// The pairs of glyphs that are beside each other in one colour.
+    pub(super) fn neighbours(&self) -> HashSet<(usize, usize)> {
+        let places = 1..self.contents.len();
+        let in_row = places.filter(|place| !place.is_multiple_of(self.grid.columns));
+        let pairs = in_row.filter_map(|place| {
+            let is_same = distance(self.colors[place - 1], self.colors[place]) <= MAX_DIFFERENCE;
+            let (before, after) = (self.contents[place - 1], self.contents[place]);
+            is_same.then_some((before?, after?))
+        });
+        pairs.collect()
     }
 
     pub(crate) fn rows(&self) -> impl Iterator<Item = &[Option<usize>]> {
@@ -64,8 +82,8 @@ impl Cells {
     }
 }
 
-/// `None` for a blank cell.
-fn mask(image: &Image, grid: &Grid, column: usize, row: usize) -> Option<Mask> {
+/// What is drawn in a cell, `None` for a blank one, and the colour.
+fn mask(image: &Image, grid: &Grid, column: usize, row: usize) -> (Option<Mask>, Color) {
     let (left, top) = (
         grid.left + column * grid.cell_width,
         grid.top + row * grid.cell_height,
@@ -76,22 +94,38 @@ fn mask(image: &Image, grid: &Grid, column: usize, row: usize) -> Option<Mask> {
         let y = y.min(height - 1);
         &image.pixels()[y * width..][left.min(right)..right]
     });
-    let background = most_frequent(rows.clone().flatten())?;
+    let Some(background) = most_frequent(rows.clone().flatten()) else {
+        return (None, [0; 3]);
+    };
+    let color = rows
+        .clone()
+        .flatten()
+        .max_by_key(|&&pixel| distance(pixel, background));
+    let color = color.copied().unwrap_or(background);
     let mut mask = Vec::with_capacity(grid.cell_width * grid.cell_height);
     for (y, pixels) in rows.enumerate() {
         mask.extend(pixels.iter().map(|&pixel| distance(pixel, background)));
         mask.resize((y + 1) * grid.cell_width, 0);
     }
-    let strongest = mask
-        .iter()
-        .copied()
-        .max()
-        .filter(|&most| most >= MIN_CONTRAST)?;
+    let strongest = distance(color, background);
+    if strongest < MIN_CONTRAST || is_overhang(&mask, grid.cell_width) {
+        return (None, color);
+    }
     for pixel in &mut mask {
         let scaled = u16::from(*pixel) * 255 / u16::from(strongest);
         *pixel = u8::try_from(scaled).unwrap_or(u8::MAX);
     }
-    Some(mask)
+    (Some(mask), color)
+}
+
+/// Whether only the first or the last column is drawn: a part of what is in the cell beside.
+fn is_overhang(mask: &Mask, width: usize) -> bool {
+    let is_drawn = |column: usize| {
+        let mut pixels = mask.iter().skip(column).step_by(width);
+        pixels.any(|&pixel| pixel >= MIN_CONTRAST)
+    };
+    let drawn: Vec<usize> = (0..width).filter(|&column| is_drawn(column)).collect();
+    drawn == [0] || drawn == [width - 1]
 }
 
 fn most_frequent<'p>(pixels: impl Iterator<Item = &'p Color>) -> Option<Color> {

@@ -164,8 +164,11 @@ fn is_same(a: usize, b: usize, cell: usize) -> bool {
 /// The possible widths of cells.
 fn widths(blobs: &[&Blob]) -> RangeInclusive<usize> {
     let letters = blobs.iter().filter(|blob| blob.height() > DOT);
-    let wide = most(letters.map(|blob| blob.width()).collect());
-    *WIDTHS.start()..=(wide * 3 / 2).min(*WIDTHS.end())
+    let mut widths: Vec<usize> = letters.map(|blob| blob.width()).collect();
+    widths.sort_unstable();
+    let median = widths.get(widths.len() / 2).copied().unwrap_or(0);
+    let wide = most(widths);
+    *WIDTHS.start()..=(wide * 3 / 2).min(median * 2 + 1).min(*WIDTHS.end())
 }
 
 /// A size that most are below.

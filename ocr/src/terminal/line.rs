@@ -100,7 +100,7 @@ impl Line {
         });
         let mut matches: Vec<Match> = matches.collect();
         let mut read = tsv::lines(table, &self.geometry()).concat();
-        read.sort_by_key(|word| word.place.x);
+        read.sort_by_key(|word| word.rect.x);
         for word in &read {
             self.add(&mut matches, word);
         }
@@ -109,8 +109,8 @@ impl Line {
 
     /// Adds a word to what it overlaps by more than half a cell.
     fn add(&self, matches: &mut Vec<Match>, word: &Word) {
-        let left = word.place.x as usize + self.cell_width / 2;
-        let right = (word.place.x + word.place.width) as usize;
+        let left = word.rect.x as usize + self.cell_width / 2;
+        let right = (word.rect.x + word.rect.width) as usize;
         let overlaps =
             |found: &Match| left < found.end && found.start + self.cell_width / 2 < right;
         let Some(first) = matches.iter().position(overlaps) else {

@@ -35,7 +35,7 @@ pub(crate) fn read(
         };
         readings.extend(line.readings(&table));
     }
-    let read = decide(cells.glyphs.len(), &readings);
+    let read = decide(cells.glyphs.len(), &readings, &cells.neighbours());
     let chars = cells.glyphs.iter().enumerate().map(|(glyph, mask)| {
         let read = read[glyph].map(|char| shapes::correct(char, mask, grid.cell_width));
         drawn[glyph].or(read).unwrap_or(UNKNOWN)
@@ -77,7 +77,7 @@ fn words(grid: &Grid, number: usize, row: &str) -> Vec<Word> {
         if !word.is_empty() {
             words.push(Word {
                 text: word.iter().collect(),
-                place: Rect {
+                rect: Rect {
                     x: narrow(grid.left + column * grid.cell_width),
                     y: narrow(grid.top + number * grid.cell_height),
                     width: narrow(word.len() * grid.cell_width),

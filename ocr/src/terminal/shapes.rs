@@ -1,4 +1,4 @@
-//! What the shape of a glyph says about its character.
+//! Corrections of a glyph's character by its shape.
 
 use super::cells::Mask;
 

@@ -26,7 +26,12 @@ const MIN_SHARE: f64 = 0.2;
 const ALIKE: [&str; 8] = ["l1I|", "0O", "5S", "2Z", ".,", ":;", "'`", "-~"];
 
 /// The characters of the glyphs; `None` for one without votes.
-pub(super) fn decide(glyphs: usize, readings: &[Reading]) -> Vec<Option<char>> {
+/// `neighbours` are the pairs of glyphs that are beside each other in one colour.
+pub(super) fn decide(
+    glyphs: usize,
+    readings: &[Reading],
+    neighbours: &HashSet<(usize, usize)>,
+) -> Vec<Option<char>> {
     let mut votes = vec![HashMap::new(); glyphs];
     for reading in readings
         .iter()
@@ -45,7 +50,7 @@ pub(super) fn decide(glyphs: usize, readings: &[Reading]) -> Vec<Option<char>> {
         }
         votes = next;
     }
-    let styles = styles(glyphs, readings, &votes);
+    let styles = styles(glyphs, neighbours, &votes);
     assign(&votes, &styles)
 }
 
@@ -126,21 +131,15 @@ fn alike(char: char) -> impl Iterator<Item = char> {
         .filter(move |&other| other != char)
 }
 
-/// A number for each glyph, the same for glyphs of one style, such as bold: the letters and
-/// digits of a word have one style.
-fn styles(glyphs: usize, readings: &[Reading], votes: &Votes) -> Vec<usize> {
+/// A number for each glyph, the same for glyphs of one style, such as bold: letters and digits
+/// that are beside each other in one colour have one style.
+fn styles(glyphs: usize, neighbours: &HashSet<(usize, usize)>, votes: &Votes) -> Vec<usize> {
     let mut sets = DisjointSets::new(glyphs);
     let is_letter = |glyph: usize| most(&votes[glyph]).is_some_and(char::is_alphanumeric);
-    for reading in readings {
-        let letters: Vec<usize> = reading
-            .glyphs
-            .iter()
-            .copied()
-            .filter(|&g| is_letter(g))
-            .collect();
-        letters
-            .windows(2)
-            .for_each(|pair| sets.unite(pair[0], pair[1]));
+    for &(before, after) in neighbours {
+        if is_letter(before) && is_letter(after) {
+            sets.unite(before, after);
+        }
     }
     (0..glyphs).map(|glyph| sets.find(glyph)).collect()
 }
@@ -167,7 +166,11 @@ mod tests {
                 chars: read.chars().collect(),
             })
             .collect();
-        let chars = decide(alphabet.chars().count(), &readings);
+        let pairs = readings
+            .iter()
+            .flat_map(|reading| reading.glyphs.windows(2));
+        let neighbours = pairs.map(|pair| (pair[0], pair[1])).collect();
+        let chars = decide(alphabet.chars().count(), &readings, &neighbours);
         chars.into_iter().map(|char| char.unwrap_or('?')).collect()
     }
 
