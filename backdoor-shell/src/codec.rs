@@ -370,7 +370,10 @@ impl Encoder<Request<'_>> for ShellCodec {
             // An earlier script has ended or was abandoned.
             Request::Run { nonce, .. } => self.set_running(Some(nonce)),
             Request::Bootstrap(_) | Request::KillReaders(_) => self.set_running(None),
-            Request::Put { .. } | Request::Piece { .. } | Request::Stop { .. } => {}
+            Request::Put { .. }
+            | Request::Piece { .. }
+            | Request::Stop { .. }
+            | Request::Holders { .. } => {}
         }
         request.encode(dst);
         Ok(())

@@ -62,6 +62,15 @@ pub enum Request<'a> {
         /// The signal to send.
         signal: Signal,
     },
+    /// Asks which processes held the output of the last script that was stopped by
+    /// [`Signal::Term`], if the script had ended before. Answered by
+    /// [`Event::Output`](crate::Event::Output) and one [`Event::End`](crate::Event::End).
+    Holders {
+        /// As for [`Run`](Self::Run).
+        session: Nonce,
+        /// Identifies the answer.
+        nonce: Nonce,
+    },
 }
 
 /// A signal that stops a script.
@@ -127,6 +136,9 @@ impl Request<'_> {
                     Signal::Kill => "KILL",
                 };
                 format!("\n{session} __vm_stop {nonce} {signal}\n")
+            }
+            Self::Holders { session, nonce } => {
+                format!("\n{session} __vm_send_holders {nonce}\n")
             }
         };
         dst.extend_from_slice(line.as_bytes());

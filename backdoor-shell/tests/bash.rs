@@ -130,6 +130,18 @@ async fn a_command_leaves_nothing_behind_in_the_shell() {
     assert!(flags.starts_with("unset ehuB"), "{flags}");
 }
 
+/// Output is encoded in the locale C.
+#[tokio::test]
+async fn the_locale_of_commands_stays_the_same() {
+    let mut guest =
+        guest("unset LC_ALL; export LANG=C.UTF-8; echo 'Spawning backdoor root shell...'; exec bash --norc")
+            .await;
+    for _ in 0..3 {
+        let output = guest.shell.run("x=é; echo $x ${#x} ${LC_ALL-unset}").await;
+        assert_eq!(output.unwrap().text(), "é 1 unset\n");
+    }
+}
+
 #[tokio::test]
 async fn standard_input_is_empty() {
     let mut guest = guest(BACKDOOR).await;

@@ -200,6 +200,25 @@ async fn time_out_of_a_stopped_command() {
     }
 }
 
+/// The process that would send the command's end is killed.
+#[tokio::test]
+async fn time_out_of_a_command_whose_worker_is_killed() {
+    for backdoor in [BACKDOOR, AT_A_PORT] {
+        let mut guest = guest(backdoor).await;
+        for signal in ["KILL", "KILL", "STOP"] {
+            let script = format!(
+                "read -r _ _ _ worker _ </proc/$BASHPID/stat; echo some
+                 kill -{signal} -- -$worker; exec sleep 5"
+            );
+            let killed = Command::new(script).timeout(Duration::from_millis(200));
+            let output = guest.shell.run(killed).await.unwrap();
+            assert_eq!(output.exit, Exit::TimedOut, "{signal}");
+            let next = guest.shell.run("echo in step").await.unwrap();
+            assert_eq!(next.text(), "in step\n", "{signal}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_stopped_command_that_is_continued() {
     let mut guest = guest(BACKDOOR).await;

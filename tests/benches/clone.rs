@@ -3,6 +3,8 @@
 
 #![expect(clippy::print_stdout, reason = "the figures are the output")]
 
+mod processor_time;
+
 use std::error::Error;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -11,6 +13,8 @@ use futures_util::future::try_join_all;
 use machine::{Machine, Template};
 use tracing::Level;
 use vm_tests::{builder, template};
+
+use self::processor_time::work;
 
 const IMAGE: &str = "systemd";
 const READY: &str = "multi-user.target";
@@ -40,7 +44,7 @@ async fn boot() -> machine::Result<(Duration, Duration)> {
     let start = Instant::now();
     let vm = builder(IMAGE).build()?;
     vm.succeed("true").await?;
-    Ok((start.elapsed(), work(&vm)))
+    Ok((start.elapsed(), work(vm.pid())))
 }
 
 async fn clone_one_by_one(
@@ -55,7 +59,7 @@ async fn clone_one_by_one(
         running.push(start.elapsed());
         vm.succeed("true").await?;
         answering.push(start.elapsed());
-        working.push(work(&vm));
+        working.push(work(vm.pid()));
     }
     let (running, answering, worked) = (median(running), median(answering), median(working));
     println!("{IMAGE}, emulated or not, to the first command's result:");
@@ -139,21 +143,6 @@ fn memory(vm: &Machine) -> u64 {
     kibibytes
         .and_then(|number| number.trim().parse().ok())
         .unwrap_or_default()
-}
-
-/// The processor time of all threads of a machine's QEMU.
-fn work(vm: &Machine) -> Duration {
-    let threads = format!("/proc/{}/task", vm.pid().unwrap_or_default());
-    let threads = fs::read_dir(threads).into_iter().flatten().flatten();
-    let times = threads.filter_map(|thread| {
-        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
-        text.split(' ')
-            .next()?
-            .parse()
-            .ok()
-            .map(Duration::from_nanos)
-    });
-    times.sum()
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

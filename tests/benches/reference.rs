@@ -98,6 +98,11 @@ impl Reference {
         line(&mut self.shell).await
     }
 
+    /// QEMU's process ID.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.qemu.id()
+    }
+
     pub(crate) async fn stop(mut self) {
         self.qemu.kill().await.unwrap();
     }

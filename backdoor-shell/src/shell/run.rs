@@ -110,18 +110,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     async fn output_holders(&mut self, session: Nonce) -> Option<String> {
         let nonce = self.start_command();
         let deadline = Some(Instant::now() + KILL_GRACE);
-        let script = r#"printf %s "${__vm_holders-}""#;
-        let request = Request::Run {
-            session,
-            nonce,
-            script,
-        };
+        let request = Request::Holders { session, nonce };
         let bytes = Vec::new();
         let limit = MAX_HOLDERS;
         let mut text = Limited { bytes, limit };
         let running = Running {
             nonce,
-            command: script,
+            command: "",
             doing: "asking for processes",
         };
         self.link

@@ -4,8 +4,9 @@
 # hundredths of a second, the number of probes, the status of the last one, and
 # $__vm_status, which `probe` may set.
 #
-# The loop takes a fifth of a processor at most. $__vm_hint may be a file that changes
-# whenever a probe might find something else. Then a change is followed by a probe at once:
+# The loop takes a sixth of a processor at most, and with what the kernel does for it (timers,
+# the ends of processes) a fifth. $__vm_hint may be a file that changes whenever a probe might
+# find something else. Then a change is followed by a probe at once:
 # of ten seconds, two are taken in advance. While the file stays the same, probes take a
 # twentieth: a change that comes just before a probe ends goes unnoticed.
 #
@@ -46,10 +47,10 @@ __vm_read_hint() {
 __vm_is_due() {
     local took=$((__vm_now - __vm_begin))
     if [[ ! $__vm_hint_before ]]; then
-        ((took >= 5 * __vm_used))
+        ((took >= 6 * __vm_used))
     elif __vm_read_hint && [[ $__vm_hint_now != "$__vm_hint_before" ]]; then
         __vm_calm=10
-        ((took + 200 >= 6 * __vm_used))
+        ((took + 200 >= 7 * __vm_used))
     else
         ((took >= __vm_calm * __vm_used)) && __vm_calm=20
     fi
