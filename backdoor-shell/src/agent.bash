@@ -190,9 +190,11 @@ __vm_end_earlier() {
 __vm_end_earlier /proc/self/fd/1
 
 # QEMU drops output to a virtio console while the host reads too slowly; at a virtio port,
-# the writer waits. So the port is used if there is one.
-__vm_on_port=
+# the writer waits. So the port is used if there is one. A shell that greeted there has it
+# already: it can't be opened again.
+export -n __vm_on_port
 for __vm_port in /sys/class/virtio-ports/*/name; do
+    [[ ! $__vm_on_port ]] || break
     read -r __vm_name <"$__vm_port" || continue
     __vm_port=/dev/${__vm_port#/sys/class/virtio-ports/} __vm_port=${__vm_port%/name}
     [[ $__vm_name == org.vmwright.shell ]] || continue

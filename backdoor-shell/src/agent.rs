@@ -7,17 +7,22 @@ use crate::quote::ansi_c;
 /// saved with another one.
 pub const AGENT: &str = include_str!("agent.bash");
 
-/// The line that replaces the guest's bash by the agent, which answers with `nonce`.
+/// The line that replaces the guest's bash by the agent, which answers with `nonce`. It
+/// remains `at_port` if that is where bash reads.
 ///
 /// A new bash, because the guest's may be interactive, and the errors of commands would name
 /// the file that it reads.
-pub(crate) fn bootstrap(nonce: Nonce) -> String {
+pub(crate) fn bootstrap(nonce: Nonce, at_port: bool) -> String {
     let code: String = AGENT
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .flat_map(|line| [line.trim_start(), "\n"])
         .collect();
-    format!("__vm_hello={nonce} exec \"$BASH\" -c {} bash", ansi_c(code))
+    let at_port = if at_port { "1" } else { "" };
+    format!(
+        "__vm_hello={nonce} __vm_on_port={at_port} exec \"$BASH\" -c {} bash",
+        ansi_c(code)
+    )
 }
 
 /// The line that kills the processes which read from the console for an earlier agent: those
@@ -60,7 +65,7 @@ mod tests {
 
     #[test]
     fn bootstrap_is_one_line_of_printable_ascii() {
-        let line = bootstrap(Nonce::from(1));
+        let line = bootstrap(Nonce::from(1), false);
         assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
         assert!(line.contains(PORT));
     }

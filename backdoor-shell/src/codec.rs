@@ -6,6 +6,7 @@ use tokio_util::codec::{Decoder, Encoder};
 
 use crate::base64_stream::{Base64Stream, NotBase64};
 use crate::frame::{Head, MAX_HEAD, end_of, head};
+use crate::greeting::NEW_SHELL;
 use crate::{Nonce, Request};
 
 /// The longest line outside the protocol; longer ones are split.
@@ -302,16 +303,22 @@ fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'\r')
 }
 
-/// Takes what has arrived of unencoded output, and the CR LF at the beginning of `end`.
-/// Returns whether `end` has arrived. Leaves what may be the beginning of `end`.
+/// Takes what has arrived of unencoded output, and the CR LF at the beginning of what ends
+/// it: `end`, or a new shell. Returns whether that has arrived. Leaves what may be its
+/// beginning.
 fn take_contents(src: &mut BytesMut, end: &[u8]) -> (Bytes, bool) {
-    if let Some(at) = memmem::find(src, end) {
+    let ends = [end, NEW_SHELL];
+    if let Some(at) = ends.iter().filter_map(|end| memmem::find(src, end)).min() {
         let piece = src.split_to(at).freeze();
         src.advance(b"\r\n".len());
         return (piece, true);
     }
-    let partial = (1..end.len()).rev().find(|&n| src.ends_with(&end[..n]));
-    let piece = src.split_to(src.len() - partial.unwrap_or(0)).freeze();
+    let partial = ends.iter().filter_map(|end| {
+        let mut lengths = (1..end.len()).rev();
+        lengths.find(|&length| src.ends_with(&end[..length]))
+    });
+    let partial = partial.max().unwrap_or(0);
+    let piece = src.split_to(src.len() - partial).freeze();
     (piece, false)
 }
 
@@ -369,7 +376,7 @@ impl Encoder<Request<'_>> for ShellCodec {
         match request {
             // An earlier script has ended or was abandoned.
             Request::Run { nonce, .. } => self.set_running(Some(nonce)),
-            Request::Bootstrap(_) | Request::KillReaders(_) => self.set_running(None),
+            Request::Bootstrap { .. } | Request::KillReaders(_) => self.set_running(None),
             Request::Put { .. }
             | Request::Piece { .. }
             | Request::Stop { .. }

@@ -19,7 +19,7 @@ pub use agent::AGENT;
 pub use codec::{Event, ShellCodec};
 pub use command::{Command, DEFAULT_TIMEOUT, Exit, Output};
 pub use error::Error;
-pub use greeting::GREETING;
+pub use greeting::{BACKDOOR, GREETING};
 pub use nonce::Nonce;
 pub use port::PORT;
 pub use quote::quote;

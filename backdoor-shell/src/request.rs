@@ -12,7 +12,12 @@ use crate::{Nonce, agent};
 #[non_exhaustive]
 pub enum Request<'a> {
     /// Starts the agent in the guest's bash, answered by [`Event::Ready`](crate::Event::Ready).
-    Bootstrap(Nonce),
+    Bootstrap {
+        /// Identifies the answer, and the requests to this agent.
+        nonce: Nonce,
+        /// Whether the bash reads from the [port](crate::PORT), which the agent then keeps.
+        at_port: bool,
+    },
     /// Kills the processes of an earlier agent that read from the console, answered by
     /// [`Event::Ready`](crate::Event::Ready). A part of this request does nothing.
     KillReaders(Nonce),
@@ -98,7 +103,9 @@ impl Request<'_> {
     /// A request begins with a newline, to end a partial line that was sent before.
     pub(crate) fn encode(&self, dst: &mut BytesMut) {
         let line = match *self {
-            Self::Bootstrap(nonce) => format!("\n{}\n", agent::bootstrap(nonce)),
+            Self::Bootstrap { nonce, at_port } => {
+                format!("\n{}\n", agent::bootstrap(nonce, at_port))
+            }
             Self::KillReaders(nonce) => format!("\n\n{}\n", agent::kill_readers(nonce)),
             Self::Run {
                 session,

@@ -88,7 +88,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     }
 
     /// Adds the host's end of a virtio port named [`PORT`](crate::PORT). The agent uses
-    /// the port instead of the console if the guest has it.
+    /// the port instead of the console if the guest has it, and stays at the port if the
+    /// guest's shell greets there.
     ///
     /// Recommended with QEMU, which drops output to a virtio console when the host reads
     /// too slowly; at a port, the guest waits. Lines outside the protocol are only read
@@ -138,17 +139,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
                 self.kill_orphan(&mut on_line).await?;
                 let nonce = Nonce::random();
                 self.stage = Stage::Starting(nonce);
-                self.link.use_line(Line::Console);
-                let request = Request::Bootstrap(nonce);
+                let at_port = self.link.line() == Line::Port;
+                let request = Request::Bootstrap { nonce, at_port };
                 self.link.send(request, None, "connecting").await?;
             }
             // Send what an earlier call, dropped since, has left in the buffer.
             self.link.flush("connecting").await?;
             match self.link.event("waiting for its greeting").await? {
-                (_, Event::OtherLine(line)) => {
-                    on_line(&line);
-                    if is_greeting(&line) {
+                (line, Event::OtherLine(text)) => {
+                    on_line(&text);
+                    if is_greeting(&text) {
                         self.stage = Stage::Greeted;
+                        self.link.use_line(line);
                     }
                 }
                 (line, Event::Ready(nonce)) if self.stage == Stage::Starting(nonce) => {
@@ -178,13 +180,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     /// Fails if `event` is the greeting of a new shell, which ends whatever was in flight.
     fn check_restart(
         &mut self,
-        event: &Event,
+        (line, event): (Line, &Event),
         doing: impl FnOnce() -> String,
     ) -> Result<(), Error> {
         match event {
-            Event::OtherLine(line) if is_greeting(line) => {
-                self.may_have_orphan = matches!(self.in_flight, Some(InFlight::Upload(_)));
+            Event::OtherLine(text) if is_greeting(text) => {
+                // The port can only be opened again when no process has it.
+                self.may_have_orphan =
+                    line == Line::Console && matches!(self.in_flight, Some(InFlight::Upload(_)));
                 self.reset(Stage::Greeted);
+                self.link.use_line(line);
                 Err(Error::Restarted { doing: doing() })
             }
             _ => Ok(()),

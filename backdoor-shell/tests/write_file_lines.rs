@@ -107,7 +107,12 @@ async fn raw_pieces() {
     let line = tokio::io::join(bash.stdout.take().unwrap(), bash.stdin.take().unwrap());
     let mut line = Framed::new(line, ShellCodec::default());
     let session = Nonce::random();
-    line.send(Request::Bootstrap(session)).await.unwrap();
+    line.send(Request::Bootstrap {
+        nonce: session,
+        at_port: false,
+    })
+    .await
+    .unwrap();
     assert_eq!(line.next().await.unwrap().unwrap(), Event::Ready(session));
 
     let dir = tempfile::tempdir().unwrap();

@@ -11,6 +11,7 @@ use tokio_util::codec::Framed;
 
 use crate::codec::{Event, ShellCodec};
 use crate::error::io_error;
+use crate::greeting::is_greeting;
 use crate::{Error, Request};
 
 /// How many bytes of a line are read at once.
@@ -148,14 +149,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Link<T> {
         let from_port = loop {
             match self.port.as_mut().map(|port| port.poll_next_unpin(cx)) {
                 None => break Poll::Pending,
-                // The rest of output that was cut: greetings only come from the console.
-                Some(Poll::Ready(Some(Ok(Event::OtherLine(_))))) => {}
+                // The rest of output that was cut.
+                Some(Poll::Ready(Some(Ok(Event::OtherLine(line))))) if !is_greeting(&line) => {}
                 Some(from_port) => break from_port,
             }
         };
         let (line, next) = match from_port {
             Poll::Ready(next) => (Line::Port, next),
-            // Always read the console, too: a restarted shell greets there.
+            // Always read the console, too: a restarted shell may greet there.
             Poll::Pending => (Line::Console, ready!(self.console.poll_next_unpin(cx))),
         };
         Poll::Ready(match next {

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::Shell;
-use super::link::{Line, before};
+use super::link::before;
 use crate::{Error, Event, Nonce, Request};
 
 /// How long an answer may take before the request is repeated.
@@ -26,7 +26,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     ) -> Result<(), Error> {
         let doing = "connecting after a restart";
         let nonce = Nonce::random();
-        self.link.use_line(Line::Console);
         while self.may_have_orphan {
             let deadline = Instant::now().checked_add(REPEAT_AFTER);
             self.link

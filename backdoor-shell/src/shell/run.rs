@@ -211,8 +211,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
             let Some(event) = before(deadline, self.link.event(doing)).await else {
                 return Ok(None);
             };
-            let (_, event) = event?;
-            self.check_restart(&event, || doing.to_owned())?;
+            let (line, event) = event?;
+            self.check_restart((line, &event), || doing.to_owned())?;
             match event {
                 Event::Output(id, bytes) if id == nonce && !self.is_damaged() => {
                     let written = writer.write_all(&bytes).await;

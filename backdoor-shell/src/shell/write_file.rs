@@ -232,8 +232,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         if let Poll::Ready(Err(error)) = self.link.poll_flush(cx, || answer.doing()) {
             return Poll::Ready(Err(error));
         }
-        let (_, event) = ready!(self.link.poll_event(cx, || answer.doing()))?;
-        self.check_restart(&event, || answer.doing())?;
+        let (line, event) = ready!(self.link.poll_event(cx, || answer.doing()))?;
+        self.check_restart((line, &event), || answer.doing())?;
         match event {
             Event::Output(id, bytes) if id == answer.nonce => {
                 let space = MAX_REASON.saturating_sub(answer.reason.len());

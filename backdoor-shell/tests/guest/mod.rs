@@ -13,7 +13,7 @@ pub(crate) const BACKDOOR: &str =
 
 /// The same, with an agent that treats its line as a virtio port.
 pub(crate) const AT_A_PORT: &str = "echo 'Spawning backdoor root shell...'; \
-     exec bash --norc < <(exec sed -u 's/\\\\n__vm_on_port=\\\\n/\\\\n__vm_on_port=1\\\\n/')";
+     exec bash --norc < <(exec sed -u 's/ __vm_on_port= / __vm_on_port=1 /')";
 
 pub(crate) struct Guest {
     pub(crate) shell: Shell<Join<ChildStdout, ChildStdin>>,
