@@ -1,5 +1,6 @@
 //! Copies through a directory that the host shares with this machine's guest alone, so
-//! that no other guest can change or read them.
+//! that no other guest can change or read them. A guest that can't mount it gets archives
+//! instead: see `copy_stream.rs`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -53,31 +54,43 @@ impl Guest {
         } else {
             short
         };
+        self.remove_stream_dir(&transfer, limit).await;
         transfer.clean_up(limit).await;
         copied
     }
 
     /// A transfer in the directory for copies. If the guest can't mount that, because its
-    /// kernel or QEMU lacks 9p, a transfer in `/tmp/shared`, which may be on virtiofs.
+    /// kernel or QEMU lacks 9p, a transfer in `/tmp/shared`, which may be on virtiofs; by
+    /// archives if there is no such directory, either.
     async fn begin_transfer(&self) -> Result<Transfer> {
         let limit = scaled(CLEANUP_LIMIT);
         let mut own = self.transfer_in(self.state().copies(), MOUNT_POINT, self.limit())?;
-        let Err(error) = self.mount_copy_dir(&mut own).await else {
-            return Ok(own);
+        let begun = async {
+            let Some(printed) = self.mount_copy_dir(&mut own).await? else {
+                return Ok(None);
+            };
+            let mut shared = self.transfer_in(self.state().shared(), SHARED, own.left)?;
+            let script = format!("[[ -d {} ]]", shared.guest_path(""));
+            let seen = self.guest_half(&mut shared.left, &script).await;
+            if seen.is_ok_and(|(exit, _)| exit.success()) {
+                return Ok(Some(shared));
+            }
+            own.left = shared.left;
+            shared.clean_up(limit).await;
+            self.make_stream_dir(&mut own, printed).await?;
+            Ok(None)
         };
-        let left = own.left;
-        own.clean_up(limit).await;
-        if !matches!(error.kind(), ErrorKind::Share { .. }) {
-            return Err(error);
+        match begun.await {
+            Ok(None) => Ok(own),
+            Ok(Some(shared)) => {
+                own.clean_up(limit).await;
+                Ok(shared)
+            }
+            Err(error) => {
+                own.clean_up(limit).await;
+                Err(error)
+            }
         }
-        let mut shared = self.transfer_in(self.state().shared(), SHARED, left)?;
-        let script = format!("[[ -d {} ]]", shared.guest_path(""));
-        let seen = self.guest_half(&mut shared.left, &script).await;
-        if matches!(seen, Ok((Exit::Status(0), _))) {
-            return Ok(shared);
-        }
-        shared.clean_up(limit).await;
-        Err(error)
     }
 
     fn transfer_in(
@@ -90,11 +103,13 @@ impl Guest {
         Ok(Transfer {
             dir: dir.keep(),
             mount_point,
+            stream_dir: None,
             left,
         })
     }
 
-    async fn mount_copy_dir(&self, transfer: &mut Transfer) -> Result<()> {
+    /// Mounts the directory for copies, or returns what the guest's programs print if it can't.
+    async fn mount_copy_dir(&self, transfer: &mut Transfer) -> Result<Option<Vec<String>>> {
         let script = self
             .script("mounting the share")
             .set("tag", MOUNT_TAG)?
@@ -104,11 +119,9 @@ impl Guest {
             .into_text();
         let (exit, output) = self.guest_half(&mut transfer.left, &script).await?;
         match exit {
-            exit if exit.success() => Ok(()),
+            exit if exit.success() => Ok(None),
             exit if exit.is_timed_out() => self.copy_timed_out("the share to be mounted").await,
-            _ => Err(self.error(ErrorKind::Share {
-                output: tail(output.as_ref()),
-            })),
+            _ => Ok(Some(tail(output.as_ref()))),
         }
     }
 
@@ -163,9 +176,11 @@ impl Guest {
 /// A directory in the share for one copy. It is removed when the copy ends; if its future
 /// is dropped, with the machine.
 pub(super) struct Transfer {
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     /// The guest's directory with it.
     mount_point: &'static str,
+    /// The directory in the guest, if it can't mount a share.
+    pub(super) stream_dir: Option<String>,
     /// The time left for all parts of the copy together.
     pub(super) left: Duration,
 }
@@ -173,6 +188,9 @@ pub(super) struct Transfer {
 impl Transfer {
     /// The guest's path of `name` in it.
     pub(super) fn guest_path(&self, name: &str) -> String {
+        if let Some(dir) = &self.stream_dir {
+            return format!("{dir}/{name}");
+        }
         let dir = self.dir.file_name().unwrap_or_default();
         format!("{}/{}/{name}", self.mount_point, dir.to_string_lossy())
     }
@@ -193,7 +211,7 @@ impl Transfer {
             .await
     }
 
-    async fn run_within_budget<T: Send + 'static>(
+    pub(super) async fn run_within_budget<T: Send + 'static>(
         &mut self,
         work: impl FnOnce(&Task) -> io::Result<T> + Send + 'static,
     ) -> Result<T, Stopped> {

@@ -4,8 +4,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::time::timeout;
-
 use super::Guest;
 use super::copy_dir::{COPY, MODES};
 use crate::error::{Error, ErrorKind, Result, tail};
@@ -34,7 +32,8 @@ fn special_files<'a>(printed: &'a str, target: &str) -> impl Iterator<Item = &'a
 impl Guest {
     /// Copies a file or directory of the host to `target` in the guest, or into it if that
     /// is a directory: through a directory that the host shares with this guest alone,
-    /// mounted at `/run/vmwright/copies` by the first copy.
+    /// mounted at `/run/vmwright/copies` by the first copy; in a guest or by a QEMU without
+    /// 9p, as a tar archive through the root shell.
     ///
     /// The permissions are kept, the owner is root. Parent directories are created.
     /// Symbolic links in a directory are followed.
@@ -52,6 +51,7 @@ impl Guest {
             let name = self.file_name(source.file_name().map_or(&*real, |_| source))?;
             self.through_copy_dir(async |transfer| {
                 self.host_half(source, transfer.copy_in(&real)).await?;
+                self.send(source, transfer).await?;
                 let script = self
                     .script(COPYING)
                     .set("target", target)?
@@ -108,18 +108,7 @@ impl Guest {
             let mut left = self.limit();
             self.copy_in_guest(&mut left, &script, &from, target)
                 .await?;
-            let running = self.running(&step)?;
-            let written = running.gate.run(self, &step, async |shell| {
-                let write = timeout(left, shell.write_file(target, &mut file));
-                write.await.map_or(Ok(None), |written| written.map(Some))
-            });
-            if written.await?.is_some() {
-                return Ok(());
-            }
-            let what = format!("{target} to be written");
-            let seen = "the guest does not read all of it";
-            let timed_out = running.lifetime.timed_out(self.limit(), &what, 1, seen);
-            self.with_diagnosis(&running.lifetime, Err(timed_out)).await
+            self.write_via_shell(&step, target, &mut file, left).await
         })
         .await
     }
@@ -158,6 +147,7 @@ impl Guest {
                 let printed = self
                     .copy_in_guest(&mut transfer.left, &script, source, &to)
                     .await?;
+                self.receive(&name, &target, transfer).await?;
                 let copied = transfer.copy_out(&name, &target);
                 let mut omitted = self.host_half(&target, copied).await?;
                 for path in special_files(&printed, &in_share) {
@@ -233,7 +223,7 @@ impl Guest {
     }
 
     /// Runs the guest's half of a copy and returns the end of its output.
-    async fn copy_in_guest(
+    pub(super) async fn copy_in_guest(
         &self,
         left: &mut Duration,
         script: &str,

@@ -6,6 +6,7 @@
 //! effects, or hang. A guest may create files faster than they are copied or removed, so
 //! each operation can be [cancelled](Task).
 
+mod archive;
 mod dir;
 mod pending;
 mod remove;
@@ -23,6 +24,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{FileType, fstat, readlinkat};
 use walkdir::WalkDir;
 
+pub(crate) use archive::{pack, unpack};
 use dir::GuestDir;
 use pending::Pending;
 pub(crate) use remove::remove;

@@ -15,10 +15,14 @@ async fn it_is_mounted_on_demand() {
         .unwrap();
     let text = fs::read_to_string("/etc/passwd").unwrap();
     assert_eq!(vm.succeed("cat /root/passwd").await.unwrap(), text);
-    // A guest that can't mount it.
+    // A guest that can neither mount it nor unpack archives.
     vm.succeed("umount /run/vmwright/copies; modprobe -r 9p; mv /lib/modules /lib/gone")
         .await
         .unwrap();
+    vm.copy_from_host("/etc/hostname", "/root/hostname")
+        .await
+        .unwrap();
+    vm.succeed("rm /bin/tar").await.unwrap();
     let error = vm
         .copy_from_host("/etc/passwd", "/root/passwd")
         .await
@@ -38,9 +42,12 @@ async fn other_mounts_may_hide_it() {
         let copy = vm.copy_from_machine("/root/h", "").await.unwrap();
         assert_eq!(fs::read(copy).unwrap(), fs::read("/etc/hostname").unwrap());
     }
+    // Archives do not need it, but `tar`.
     vm.succeed("mount -t tmpfs none /run/vmwright")
         .await
         .unwrap();
+    vm.copy_from_host("/etc/passwd", "/root/h").await.unwrap();
+    vm.succeed("mv /bin/tar /bin/gone").await.unwrap();
     let error = vm
         .copy_from_host("/etc/hostname", "/root/h")
         .await
@@ -74,11 +81,12 @@ async fn a_qemu_without_9p_starts() {
     vm.copy_from_host_via_shell("/etc/hostname", "/root/h")
         .await
         .unwrap();
-    let error = vm
-        .copy_from_host("/etc/hostname", "/root/h")
-        .await
-        .unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Share { .. }), "{error}");
+    let tree = tempfile::tempdir().unwrap();
+    fs::write(tree.path().join("file"), "text").unwrap();
+    vm.copy_from_host(tree.path(), "/root/tree").await.unwrap();
+    assert_eq!(vm.succeed("cat /root/tree/file /root/h").await.unwrap(), {
+        "text".to_owned() + &fs::read_to_string("/etc/hostname").unwrap()
+    });
 }
 
 /// As in a guest whose kernel may load no modules, so that it can't mount 9p any more.
