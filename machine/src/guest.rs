@@ -1,10 +1,12 @@
 //! A running Linux guest, driven through its root shell, whatever runs it.
 
+mod cloud_init;
 mod commands;
 mod conditions;
 mod console;
 pub(crate) mod console_watch;
 pub(crate) mod copy_dir;
+mod copy_stream;
 mod evidence;
 mod files;
 pub(crate) mod identity;

@@ -27,7 +27,9 @@ pub use host::vlan::Vlan;
 #[cfg(feature = "screen")]
 pub use machine::Button;
 pub use machine::{Builder, DEFAULT_KEY_DELAY, Machine, Snapshot};
-pub use start::{LegacyStartCommand, QemuCommand, ShellCommand, StartCommand, StartScript};
+pub use start::{
+    CloudImage, DiskImage, LegacyStartCommand, QemuCommand, ShellCommand, StartCommand, StartScript,
+};
 pub use template::{LazyTemplate, Template, TemplateBuilder};
 pub use time_scale::scaled;
 pub use trouble::{Meaning, Trouble};

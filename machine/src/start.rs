@@ -1,19 +1,32 @@
 //! Start commands: how a machine's QEMU is started.
 
+mod base_image;
+mod cloud_image;
+pub(crate) mod credentials;
+pub(crate) mod disk_image;
 mod legacy;
 mod script;
+mod seed;
 mod shell;
+mod silence;
 mod typed;
+mod user_data;
 
 use std::path::Path;
+use std::{fs, io};
 
+pub use cloud_image::CloudImage;
+pub use disk_image::DiskImage;
 pub use legacy::LegacyStartCommand;
 pub use script::StartScript;
 pub use shell::ShellCommand;
 pub use typed::QemuCommand;
 
+use self::disk_image::DISK;
 use crate::error::ErrorKind;
 use crate::host::accelerator::Accelerator;
+use crate::host::blocking::blocking;
+use crate::host::files::at;
 use crate::host::process::CommandSpec;
 
 /// How a machine's QEMU is started.
@@ -28,6 +41,18 @@ pub enum StartCommand {
     Shell(ShellCommand),
     /// QEMU itself, described in Rust.
     Qemu(QemuCommand),
+    /// A disk image.
+    Disk(DiskImage),
+    /// A disk image with cloud-init.
+    Cloud(CloudImage),
+}
+
+/// A file that a start command needs in the machine's directory.
+#[derive(Clone, Debug)]
+pub(crate) struct File {
+    /// Its path in that directory.
+    pub(crate) path: String,
+    pub(crate) contents: Vec<u8>,
 }
 
 impl StartCommand {
@@ -37,6 +62,7 @@ impl StartCommand {
             Self::Script(script) => script.machine_name(),
             Self::Legacy(_) | Self::Shell(_) => None,
             Self::Qemu(qemu) => Some(qemu.machine_name().to_owned()),
+            Self::Disk(disk) | Self::Cloud(CloudImage { disk, .. }) => disk.name.clone(),
         }
     }
 
@@ -51,6 +77,58 @@ impl StartCommand {
             Self::Legacy(legacy) => Ok(legacy.spec()),
             Self::Shell(shell) => Ok(shell.spec()),
             Self::Qemu(qemu) => Ok(qemu.spec(accelerator, shared_dir)),
+            Self::Disk(disk) => Ok(disk.spec(accelerator, &[])),
+            Self::Cloud(cloud) => Ok(cloud.spec(accelerator)),
+        }
+    }
+
+    /// The disk image that the machine's own disk depends on, if the driver creates it.
+    pub(crate) fn base_image(&self) -> Option<&Path> {
+        self.disk().map(|disk| &*disk.image.path)
+    }
+
+    /// The files that the process needs in its directory, besides the disk.
+    ///
+    /// # Errors
+    /// [`BadArgument`](ErrorKind::BadArgument).
+    pub(crate) fn files(&self) -> Result<Vec<File>, ErrorKind> {
+        match self {
+            Self::Disk(_) => Ok(credentials::files()),
+            Self::Cloud(cloud) => cloud.files(),
+            Self::Script(_) | Self::Legacy(_) | Self::Shell(_) | Self::Qemu(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Creates these files and the disk in `dir`. A disk that exists is kept.
+    ///
+    /// # Errors
+    /// [`BadArgument`](ErrorKind::BadArgument), [`Image`](ErrorKind::Image),
+    /// [`StateDir`](ErrorKind::StateDir).
+    pub(crate) async fn prepare(&self, dir: &Path) -> Result<(), ErrorKind> {
+        let files = self.files()?;
+        if let Some(disk) = self.disk() {
+            disk.image.create_overlay(&dir.join(DISK)).await?;
+        }
+        let dir = dir.to_owned();
+        blocking(move || {
+            for file in files {
+                let path = dir.join(&file.path);
+                write(&path, &file.contents).map_err(at(&path))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Whether a port must be plugged in for older versions of systemd to start the shell.
+    pub(crate) fn needs_waking(&self) -> bool {
+        self.disk().is_some()
+    }
+
+    fn disk(&self) -> Option<&DiskImage> {
+        match self {
+            Self::Disk(disk) | Self::Cloud(CloudImage { disk, .. }) => Some(disk),
+            Self::Script(_) | Self::Legacy(_) | Self::Shell(_) | Self::Qemu(_) => None,
         }
     }
 
@@ -82,4 +160,23 @@ impl From<QemuCommand> for StartCommand {
     fn from(qemu: QemuCommand) -> Self {
         Self::Qemu(qemu)
     }
+}
+
+impl From<DiskImage> for StartCommand {
+    fn from(disk: DiskImage) -> Self {
+        Self::Disk(disk)
+    }
+}
+
+impl From<CloudImage> for StartCommand {
+    fn from(cloud: CloudImage) -> Self {
+        Self::Cloud(cloud)
+    }
+}
+
+fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir)?;
+    }
+    fs::write(path, contents)
 }

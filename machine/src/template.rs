@@ -303,6 +303,12 @@ impl TemplateBuilder {
         self.step(Step::WaitForUnit(unit.into()))
     }
 
+    /// Waits until cloud-init is done, as
+    /// [`wait_for_cloud_init`](crate::Guest::wait_for_cloud_init) does.
+    pub fn wait_for_cloud_init(self) -> Self {
+        self.step(Step::WaitForCloudInit)
+    }
+
     /// Runs a command, which must succeed.
     pub fn succeed(self, command: impl Into<String>) -> Self {
         self.step(Step::Succeed(command.into()))

@@ -45,13 +45,13 @@ pub const SOON: Duration = Duration::from_mins(2);
 /// end.
 pub const KILL_SHELL: &str = "read -r _ _ _ job _ </proc/$BASHPID/stat; kill -9 ${$#0} -- -$job";
 
-/// The start script of a guest image. Waits until this test may have machines.
+/// The start script of a guest image, or the disk of `cloud`. Waits until this test may have machines.
 ///
 /// # Panics
 /// If the image was not built.
 pub fn start_script(image: &str) -> PathBuf {
     let images = images();
-    let script = suite::start_script(&images, image);
+    let script = suite::start_file(&images, image);
     assert!(
         script.exists(),
         "no {}: run `cargo xtask vm-test`",

@@ -3,11 +3,26 @@
 
 use std::path::{Path, PathBuf};
 
-use machine::{StartScript, Template, TemplateBuilder, Unit};
+use machine::{CloudImage, StartCommand, StartScript, Template, TemplateBuilder, Unit};
 
-/// The start script of a guest image.
-pub(crate) fn start_script(images: &Path, image: &str) -> PathBuf {
-    images.join(image).join(format!("run-{image}-vm"))
+/// The image that is a disk with cloud-init.
+const CLOUD: &str = "cloud";
+
+/// The file from which machines of a guest image start: its start script, or a disk.
+pub(crate) fn start_file(images: &Path, image: &str) -> PathBuf {
+    let file = match image {
+        CLOUD => "cloud.qcow2".to_owned(),
+        _ => format!("run-{image}-vm"),
+    };
+    images.join(image).join(file)
+}
+
+fn start(images: &Path, image: &str) -> StartCommand {
+    let file = start_file(images, image);
+    match image {
+        CLOUD => CloudImage::new(file).into(),
+        _ => StartScript::new(file).into(),
+    }
 }
 
 /// The cache directory of templates.
@@ -17,15 +32,18 @@ pub(crate) fn templates(images: &Path) -> PathBuf {
 
 /// A booted template of a guest image, in [`templates`].
 pub(crate) fn booted(images: &Path, image: &str) -> TemplateBuilder {
-    let script = StartScript::new(start_script(images, image));
-    Template::builder(script).cache_dir(templates(images))
+    Template::builder(start(images, image)).cache_dir(templates(images))
 }
 
 /// Like [`booted`], but also waits for [`units`].
 pub(crate) fn ready(images: &Path, image: &str) -> TemplateBuilder {
-    units(image)
-        .into_iter()
-        .fold(booted(images, image), TemplateBuilder::wait_for_unit)
+    let template = booted(images, image);
+    match image {
+        CLOUD => template.wait_for_cloud_init(),
+        _ => units(image)
+            .into_iter()
+            .fold(template, TemplateBuilder::wait_for_unit),
+    }
 }
 
 /// The units to wait for after a boot.

@@ -18,6 +18,8 @@ mod failure;
 mod fault;
 /// Copying files into the guest and out of it.
 mod files;
+/// Guests that nobody has prepared: cloud images and disks.
+mod guests;
 /// Malicious guests.
 mod hostile;
 /// Interactive sessions.

@@ -46,6 +46,8 @@ pub(crate) enum Image {
     Systemd,
     /// Debian 12 with an X server, a window manager and xterm
     Desktop,
+    /// Debian 12 with cloud-init on a disk with a boot loader, like published cloud images
+    Cloud,
 }
 
 #[derive(Debug, Args)]

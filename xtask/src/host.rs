@@ -96,12 +96,16 @@ pub(crate) const OTHER_OCR: [Package; 2] = [
 ];
 
 /// To build images.
-pub(crate) const BUILD: [Package; 6] = [
+pub(crate) const BUILD: [Package; 10] = [
     package("bash-static", "bash-static"),
     package("busybox-static", "busybox"),
+    package("dosfstools", "mkfs.fat"),
     package("e2fsprogs", "mke2fs"),
     package("fakeroot", "fakeroot"),
     package("mmdebstrap", "mmdebstrap"),
+    package("mtools", "mcopy"),
+    package("syslinux", "syslinux"),
+    package("syslinux-common", "/usr/lib/syslinux/mbr/mbr.bin"),
     // lets mmdebstrap run without root
     package("uidmap", "newuidmap"),
 ];

@@ -1,6 +1,7 @@
 //! Guest images: `target/vm/NAME/`, each with its start script `run-NAME-vm`.
 
 mod cache;
+mod cloud;
 mod debian;
 mod desktop;
 mod initramfs;
@@ -41,6 +42,7 @@ impl Image {
             Self::Minimal => "minimal",
             Self::Systemd => "systemd",
             Self::Desktop => "desktop",
+            Self::Cloud => "cloud",
         }
     }
 
@@ -49,6 +51,7 @@ impl Image {
             Self::Minimal => minimal::RECIPE,
             Self::Systemd => systemd::RECIPE,
             Self::Desktop => desktop::RECIPE,
+            Self::Cloud => cloud::RECIPE,
         }
     }
 

@@ -14,6 +14,7 @@ impl ErrorKind {
         match self {
             Self::StartScript { .. }
             | Self::NotExecutable { .. }
+            | Self::Image { .. }
             | Self::Spawn { .. }
             | Self::StateDir { .. }
             | Self::StateDirInUse { .. }

@@ -43,6 +43,14 @@ pub enum ErrorKind {
         /// Its path.
         path: PathBuf,
     },
+    /// A machine can't start from this disk image.
+    #[error("can't start from the image {}: {reason}", path.display())]
+    Image {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The start command could not be run.
     #[error("can't run the start command {}", program.display())]
     Spawn {
@@ -181,6 +189,12 @@ pub enum ErrorKind {
         /// Its description.
         condition: String,
     },
+    /// cloud-init has failed, or does not run.
+    #[error("cloud-init has failed")]
+    CloudInit {
+        /// Its errors, or why it does not run.
+        errors: Vec<String>,
+    },
     /// systemd could not be queried.
     #[error("`systemctl {query}` failed ({})", CommandExit(exit))]
     Systemctl {
@@ -219,11 +233,11 @@ pub enum ErrorKind {
         /// What the guest's programs printed.
         output: Vec<String>,
     },
-    /// The guest can't mount the host's directory for copies.
+    /// Neither can the guest mount the host's directory for copies, nor has it `tar`.
     #[error(
         "the host's directory for copies can't be mounted at /run/vmwright/copies in the \
-         guest; its kernel and QEMU need 9p, unless /tmp/shared is mounted \
-         (`copy_from_host_via_shell` needs neither)"
+         guest, whose kernel and QEMU would need 9p, /tmp/shared is not mounted, and archives \
+         need a directory and `tar` in the guest (`copy_from_host_via_shell` needs none of these)"
     )]
     Share {
         /// What the guest's programs printed.
@@ -339,8 +353,9 @@ impl ErrorKind {
             Self::CommandFailed { output, .. }
             | Self::CommandSucceeded { output, .. }
             | Self::Systemctl { output, .. } => vec![(OUTPUT, output)],
+            Self::CloudInit { errors } => vec![("its errors", errors)],
             Self::GuestCopy { output, .. } => vec![("output of cp", output)],
-            Self::Share { output } => vec![("output of mount", output)],
+            Self::Share { output } => vec![("output of mount and tar", output)],
             _ => Vec::new(),
         }
     }

@@ -27,6 +27,7 @@ fn has_source(kind: &ErrorKind) -> bool {
         ErrorKind::Pointer => false,
         ErrorKind::Name { .. }
         | ErrorKind::NotExecutable { .. }
+        | ErrorKind::Image { .. }
         | ErrorKind::StateDirInUse { .. }
         | ErrorKind::SocketPathTooLong { .. }
         | ErrorKind::NotRunning { .. }
@@ -38,6 +39,7 @@ fn has_source(kind: &ErrorKind) -> bool {
         | ErrorKind::CommandSucceeded { .. }
         | ErrorKind::TimedOut { .. }
         | ErrorKind::BadArgument { .. }
+        | ErrorKind::CloudInit { .. }
         | ErrorKind::Condition { .. }
         | ErrorKind::Systemctl { .. }
         | ErrorKind::UnitState { .. }

@@ -94,6 +94,20 @@ impl Identity {
 }
 
 impl Guest {
+    /// The programs that set an identity, and new hardware addresses if a clone needs them,
+    /// which the guest does not have.
+    pub(crate) async fn missing_programs(&self, needs_macs: bool) -> Result<Vec<String>> {
+        let mut programs = vec!["date"];
+        programs.extend(needs_macs.then_some("ip"));
+        let running = self.running(APPLYING)?;
+        let script = self
+            .script(APPLYING)
+            .set_array("programs", programs)?
+            .append(include_str!("missing_programs.sh"));
+        let missing = self.run_untraced(&running, script.into_text()).await?;
+        Ok(missing.lines().map(str::to_owned).collect())
+    }
+
     /// Applies an identity by the root shell.
     pub(crate) async fn apply_identity(
         &self,

@@ -50,8 +50,13 @@ impl ShellGate {
         &self.queue
     }
 
-    pub(super) fn is_connected(&self) -> bool {
+    pub(crate) fn is_connected(&self) -> bool {
         self.connection.is_connected()
+    }
+
+    /// Waits until the shell is connected.
+    pub(crate) async fn connected(&self) {
+        self.connection.connected().await;
     }
 
     /// Runs `operation` with the shell, connected; a reset of the guest ends it. Waits for

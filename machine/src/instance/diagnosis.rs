@@ -1,16 +1,36 @@
 //! Why a QEMU or its guest makes no progress, if that can be found out.
 
 use std::fs;
+use std::sync::Weak;
 use std::time::Duration;
 
 use qmp_mon::Qmp;
 use tokio::time::timeout;
 
+use crate::guest::Running;
+use crate::start::StartCommand;
+
 /// The time limit of the query for the guest's state.
 const QUERY_LIMIT: Duration = Duration::from_secs(1);
 
-/// Diagnoses the QEMU with this process id and monitor.
-pub(super) async fn diagnose(pid: u32, qmp: Qmp) -> Option<String> {
+/// How many lines of the console are searched for what the guest has made of its start.
+const LINES: usize = 5000;
+
+/// Diagnoses the QEMU with this monitor, and the guest if its shell is not connected.
+pub(super) async fn diagnose(
+    running: Weak<Running>,
+    qmp: Qmp,
+    start: StartCommand,
+) -> Option<String> {
+    let running = running.upgrade()?;
+    let of_qemu = diagnose_qemu(running.lifetime.pid(), qmp).await;
+    if of_qemu.is_some() || running.gate.is_connected() {
+        return of_qemu;
+    }
+    start.explain_silence(&running.lifetime.console.last_lines(LINES))
+}
+
+async fn diagnose_qemu(pid: u32, qmp: Qmp) -> Option<String> {
     if is_stopped(pid) {
         return Some(format!(
             "QEMU is stopped by a signal (`kill -CONT {pid}` continues it)"

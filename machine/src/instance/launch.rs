@@ -13,7 +13,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
 use super::boot_source::BootSource;
-use super::{Instance, arguments, clone_agent, diagnosis, event_watch, monitor_error};
+use super::{Instance, arguments, clone_agent, diagnosis, event_watch, monitor_error, wake};
 use crate::error::{ErrorKind, Result};
 use crate::guest::console_watch::ConsoleWatch;
 use crate::guest::lifetime::{Lifetime, Setup};
@@ -45,7 +45,7 @@ impl Instance {
             Err(kind) if lacks_9p(&kind) => {
                 tracing::warn!(
                     machine = guest.name(),
-                    "QEMU does not support 9p: files can only be copied by `copy_from_host_via_shell`, or through /tmp/shared if that is on virtiofs"
+                    "QEMU does not support 9p: files are copied through /tmp/shared if that is on virtiofs, or through the shell"
                 );
                 connect(guest, &launch, Copies::Absent).await?
             }
@@ -57,19 +57,27 @@ impl Instance {
             shell,
             agent,
         } = connections;
-        let (pid, monitor) = (lifetime.pid(), qmp.clone());
-        lifetime.set_diagnosis(Box::new(move || {
-            Box::pin(diagnosis::diagnose(pid, monitor.clone()))
-        }));
         lifetime.reports.begin();
         let lifetime = Arc::new(lifetime);
         let gate = ShellGate::new(Arc::clone(&lifetime), shell);
         let running = Arc::new(Running { lifetime, gate });
+        let (weak, monitor) = (Arc::downgrade(&running), qmp.clone());
+        let start = launch.start.clone();
+        running.lifetime.set_diagnosis(Box::new(move || {
+            let diagnosis = diagnosis::diagnose(weak.clone(), monitor.clone(), start.clone());
+            Box::pin(diagnosis)
+        }));
         tokio::spawn(event_watch::follow(
             Arc::downgrade(&running),
             qmp.clone(),
             qmp.events(),
         ));
+        let plugged = wake::Plugged::default();
+        if launch.start.needs_waking() {
+            let has_booted = launch.source.saved().is_some();
+            let (running, plugged) = (Arc::clone(&running), Arc::clone(&plugged));
+            tokio::spawn(wake::wake(running, qmp.clone(), plugged, has_booted));
+        }
         Ok(Self {
             _guest: guest.clone(),
             running,
@@ -77,6 +85,7 @@ impl Instance {
             events: EventHistory::new(qmp.events()),
             qmp,
             agent: tokio::sync::Mutex::new(agent),
+            plugged,
             snapshots: Arc::default(),
             migration_socket: guest.state().sockets().migration,
         })
@@ -136,6 +145,7 @@ async fn spawn(
     let state = guest.state();
     let accelerator = accelerator().await;
     let start = &launch.start;
+    start.prepare(launch.dir).await?;
     let mut spec = start.spec(accelerator, state.shared())?;
     spec.args
         .extend(arguments::connections(sockets, launch.allow_reboot));

@@ -48,7 +48,15 @@ impl Instance {
         guest.wait_for_idle().await?;
         let macs = self.request(guest, SAVING, async |monitors| monitors.shared_macs().await);
         let macs = macs.await?;
+        let missing = guest.missing_programs(!macs.is_empty()).await?;
+        if !missing.is_empty() {
+            let missing = missing.join(", ");
+            return Err(guest.error(not_savable(format!(
+                "its guest lacks what sets the identity of a clone: {missing}"
+            ))));
+        }
 
+        let _unplugged = self.without_wake_port().await;
         let agent = self.start_clone_agent(guest).await?;
         let (turn, session) = self.running.gate.suspend(guest).await?;
         let devices = saved_state::state(dir);

@@ -40,6 +40,7 @@ impl Instance {
     /// stopped.
     pub(crate) async fn take_snapshot(self: Arc<Self>, guest: Guest) -> Result<Snapshot> {
         let one_at_a_time = self.lock_snapshots(&guest).await?;
+        let unplugged = self.without_wake_port().await;
         let nodes = self.request(&guest, TAKING, async |monitors| {
             monitors.snapshot_nodes().await
         });
@@ -62,7 +63,7 @@ impl Instance {
             let saved = saved.await;
             drop(turn);
             let resumed = self.resume_snapshot(&guest, &snapshot).await;
-            drop(one_at_a_time);
+            drop((one_at_a_time, unplugged));
             saved?;
             resumed.map(|()| snapshot)
         })
@@ -77,6 +78,7 @@ impl Instance {
             return Err(guest.error(snapshot_error(RESTORING, reason)));
         }
         let one_at_a_time = self.lock_snapshots(&guest).await?;
+        let unplugged = self.without_wake_port().await;
         let mut turn = self.running.gate.hold(&guest, RESTORING).await?;
         let snapshot = snapshot.clone();
         to_completion(async move {
@@ -90,7 +92,7 @@ impl Instance {
             loaded?;
             self.running.lifetime.watch.forget();
             let resumed = self.resume_snapshot(&guest, &snapshot).await;
-            drop(one_at_a_time);
+            drop((one_at_a_time, unplugged));
             resumed
         })
         .await

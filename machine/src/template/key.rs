@@ -39,6 +39,13 @@ pub(super) async fn key(recipe: &Recipe, steps: &str) -> String {
         hash.stamp(&qemu);
     }
     // The path of the share differs between machines, and is not saved.
+    if let Some(image) = recipe.start.base_image() {
+        hash.stamp(image);
+    }
+    for file in recipe.start.files().unwrap_or_default() {
+        hash.text(&file.path);
+        hash.bytes(&file.contents);
+    }
     if let Ok(spec) = recipe.start.spec(accelerator, Path::new("/shared")) {
         hash_command(&mut hash, &spec);
         for (name, value) in read_variables(&spec, &recipe.vlans) {

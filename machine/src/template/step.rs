@@ -15,6 +15,7 @@ use crate::unit::Unit;
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     WaitForUnit(Unit),
+    WaitForCloudInit,
     Succeed(String),
     CopyFromHost(PathBuf, String),
 }
@@ -23,6 +24,7 @@ impl Step {
     pub(super) async fn apply(&self, vm: &Machine) -> Result<()> {
         match self {
             Self::WaitForUnit(unit) => vm.wait_for_unit(unit.clone()).await,
+            Self::WaitForCloudInit => vm.wait_for_cloud_init().await,
             Self::Succeed(command) => vm.succeed(command.as_str()).await.map(drop),
             Self::CopyFromHost(source, target) => vm.copy_from_host(source, target).await,
         }
@@ -36,6 +38,7 @@ impl Step {
                 hash.text(unit.user().unwrap_or_default());
                 hash.text(unit.name());
             }
+            Self::WaitForCloudInit => hash.text("cloud-init"),
             Self::Succeed(command) => {
                 hash.text("command");
                 hash.text(command);

@@ -33,7 +33,13 @@ pub(crate) fn unpack(mut archive: File, dir: &Path, task: &Task) -> io::Result<(
     let mut archive = tar::Archive::new(BufReader::new(archive));
     for entry in archive.entries()? {
         task.check_cancelled()?;
-        entry?.unpack_in(dir)?;
+        let mut entry = entry?;
+        // Its holes would be written, of any size.
+        if entry.header().entry_type().is_gnu_sparse() {
+            let error = "the guest's archive has a sparse file";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+        }
+        entry.unpack_in(dir)?;
     }
     Ok(())
 }
@@ -95,6 +101,22 @@ mod tests {
         assert_eq!(fs::read_dir(other.path()).unwrap().count(), 0);
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1);
         assert!(!Path::new("/file-of-vmwright").exists());
+    }
+
+    #[test]
+    fn a_sparse_file_is_refused() {
+        let mut archive = tar::Builder::new(tempfile::tempfile().unwrap());
+        let mut header = tar::Header::new_gnu();
+        header.set_path("sparse").unwrap();
+        header.set_entry_type(tar::EntryType::GNUSparse);
+        header.set_size(0);
+        header.as_gnu_mut().unwrap().set_real_size(1 << 50);
+        header.set_cksum();
+        archive.append(&header, io::empty()).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let error = unpack(archive.into_inner().unwrap(), dir.path(), &Task::default());
+        error.unwrap_err();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -1,0 +1,4 @@
+# shellcheck shell=bash
+probe() {
+    state >/dev/null
+}

@@ -1,0 +1,65 @@
+//! The port by which older versions of systemd start the guest's shell: see
+//! `start/credentials.rs`.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use qmp_mon::Qmp;
+use serde_json::json;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::guest::Running;
+use crate::start::credentials::WAKE_PORT;
+use crate::start::disk_image::WAKE_CHARDEV;
+
+/// How long the port is unplugged, and at least plugged in. Nothing notifies of the moment
+/// from which it has an effect, and udev reads new rules after three seconds at most.
+const INTERVAL: Duration = Duration::from_secs(3);
+
+/// The part of the time since the start for which it is plugged in at a time: a slow guest
+/// also takes long to find out what was plugged in.
+const SHARE: u32 = 6;
+
+/// QEMU's name of the port.
+const ID: &str = "vmwright-wake-port";
+
+/// Locked while the port is plugged in: a machine can't be saved then.
+pub(super) type Plugged = Arc<Mutex<()>>;
+
+/// Plugs the port in, again and again, until the guest's shell is connected, in each boot.
+/// Ends with the process. A guest that `has_booted` already is woken after its next reset.
+pub(super) async fn wake(running: Arc<Running>, qmp: Qmp, plugged: Plugged, has_booted: bool) {
+    let boots = async {
+        if has_booted {
+            running.gate.reset_after(SystemTime::now()).await;
+        }
+        loop {
+            wake_boot(&running, &qmp, &plugged).await;
+            running.gate.reset_after(SystemTime::now()).await;
+        }
+    };
+    tokio::select! {
+        _ = running.lifetime.exited() => {}
+        () = boots => {}
+    }
+}
+
+async fn wake_boot(running: &Running, qmp: &Qmp, plugged: &Mutex<()>) {
+    let start = Instant::now();
+    let connected_within = |time| timeout(time, running.gate.connected());
+    while connected_within(INTERVAL).await.is_err() {
+        let _plugged = plugged.lock().await;
+        let port = json!({
+            "driver": "virtserialport", "id": ID, "name": WAKE_PORT, "chardev": WAKE_CHARDEV,
+        });
+        // QEMU may refuse it now: the next one counts.
+        let _ = qmp.execute("device_add", port).await;
+        let time = INTERVAL.max(start.elapsed() / SHARE);
+        let connected = connected_within(time).await;
+        let _ = qmp.execute("device_del", json!({ "id": ID })).await;
+        if connected.is_ok() {
+            return;
+        }
+    }
+}

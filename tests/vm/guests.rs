@@ -1,0 +1,149 @@
+//! Guests that nobody has prepared: cloud images and disks.
+
+/// Images that no machine can start from.
+mod refused;
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use machine::{CloudImage, DiskImage, ErrorKind, Machine};
+use vm_tests::{KILL_SHELL, fresh_with, ready, show_steps, start_script};
+
+/// The image of Debian 12 with cloud-init.
+fn image() -> std::path::PathBuf {
+    show_steps();
+    start_script("cloud")
+}
+
+#[tokio::test]
+async fn a_clone_of_a_cloud_image() {
+    let out = tempfile::tempdir().unwrap();
+    let vm = fresh_with("cloud", |builder| builder.out_dir(out.path())).await;
+    vm.wait_for_cloud_init().await.unwrap();
+    assert_eq!(vm.succeed("id -u; hostname").await.unwrap(), "0\ncloud\n");
+    let ids = "cloud-init query platform; systemctl is-system-running";
+    assert_eq!(vm.succeed(ids).await.unwrap(), "nocloud\nrunning\n");
+    // The host name's files are those of the image: nothing was installed.
+    vm.fail("ls -d /etc/*vmwright* /etc/*/*vmwright* /etc/*/*/*vmwright*")
+        .await
+        .unwrap();
+    copies_without_9p(&vm, out.path()).await;
+}
+
+/// Debian's cloud kernel has no 9p.
+async fn copies_without_9p(vm: &Machine, out: &Path) {
+    vm.fail("modprobe 9p").await.unwrap();
+    let tree = tempfile::tempdir().unwrap();
+    fs::create_dir_all(tree.path().join("a dir/empty")).unwrap();
+    fs::write(tree.path().join("a dir/file"), vec![7; 3_000_000]).unwrap();
+    fs::write(tree.path().join("script"), "#!/bin/sh\necho ran\n").unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o750);
+    fs::set_permissions(tree.path().join("script"), executable).unwrap();
+    vm.copy_from_host(tree.path(), "/root/tree").await.unwrap();
+    let seen = "cd /root/tree; ./script; stat -c '%a %U' script; wc -c <'a dir/file'; ls 'a dir'";
+    assert_eq!(
+        vm.succeed(seen).await.unwrap(),
+        "ran\n750 root\n3000000\nempty\nfile\n"
+    );
+    vm.copy_from_host("/etc/hostname", "/root/tree/")
+        .await
+        .unwrap();
+    vm.succeed("ln -s file '/root/tree/a dir/inside'; ln -s /etc/passwd /root/tree/outside")
+        .await
+        .unwrap();
+    let copy = vm.copy_from_machine("/root/tree", "").await.unwrap();
+    assert_eq!(copy, out.join("tree"));
+    assert_eq!(
+        fs::read(copy.join("a dir/inside")).unwrap(),
+        vec![7; 3_000_000]
+    );
+    assert!(copy.join("a dir/empty").is_dir() && !copy.join("outside").exists());
+    assert_eq!(
+        fs::read(copy.join("hostname")).unwrap(),
+        fs::read("/etc/hostname").unwrap()
+    );
+    vm.fail("ls -d /var/tmp/vmwright.*").await.unwrap();
+    // Without `tar`, the error says so.
+    vm.succeed("mv /bin/tar /bin/no-tar").await.unwrap();
+    let error = vm
+        .copy_from_host("/etc/hostname", "/root")
+        .await
+        .unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Share { .. }), "{error}");
+    assert!(
+        error.to_string().contains("tar is not installed"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn its_shell_returns_after_a_reboot_and_after_it_was_killed() {
+    let template = ready("cloud").build().await.unwrap();
+    let vm = template.allowing_reboot().clone_machine().await.unwrap();
+    let error = vm.execute(KILL_SHELL).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Shell { .. }), "{error}");
+    assert_eq!(vm.succeed("echo back").await.unwrap(), "back\n");
+    let boot = vm
+        .succeed("cat /proc/sys/kernel/random/boot_id")
+        .await
+        .unwrap();
+    // Several at once need the shell.
+    vm.succeed("systemctl --no-block reboot").await.unwrap();
+    vm.disconnect().await.unwrap();
+    let vm = vm.within(Duration::from_mins(5));
+    let again = vm.succeed("cat /proc/sys/kernel/random/boot_id");
+    assert_ne!(again.await.unwrap(), boot);
+    vm.wait_for_cloud_init().await.unwrap();
+}
+
+/// systemd 252 reads no units from credentials: the shell is started by a port that is
+/// plugged in.
+#[tokio::test]
+async fn a_disk_by_credentials_alone() {
+    let vm = Machine::new(DiskImage::new(image()).name("disk")).unwrap();
+    vm.wait_for_unit("multi-user.target").await.unwrap();
+    assert_eq!(vm.succeed("id -u").await.unwrap(), "0\n");
+    let error = vm.wait_for_cloud_init().await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::CloudInit { .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("no data source"), "{error}");
+    // The port is gone.
+    let names = vm
+        .succeed("cat /sys/class/virtio-ports/*/name")
+        .await
+        .unwrap();
+    assert!(!names.contains("wake"), "{names}");
+    vm.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn user_data_and_a_larger_disk() {
+    let user_data = "#cloud-config\n\
+        write_files: [{path: /etc/ours, content: \"data\"}]\n\
+        runcmd: [[touch, /root/ran], 'false || exit 3']\n";
+    let start = CloudImage::new(image())
+        .name("seeded")
+        .size_gib(3)
+        .user_data(user_data);
+    let before = fs::metadata(image()).unwrap();
+    let vm = Machine::new(start).unwrap();
+    let error = vm.wait_for_cloud_init().await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::CloudInit { .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("scripts-user"), "{error}");
+    let seen =
+        "hostname; cat /etc/ours; ls /root/ran; df --output=size -BG / | tail -n 1 | tr -d ' '";
+    assert_eq!(
+        vm.succeed(seen).await.unwrap(),
+        "seeded\ndata/root/ran\n3G\n"
+    );
+    vm.shutdown().await.unwrap();
+    let after = fs::metadata(image()).unwrap();
+    assert_eq!(before.modified().unwrap(), after.modified().unwrap());
+    assert_eq!(before.len(), after.len());
+}

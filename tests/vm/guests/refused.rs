@@ -1,0 +1,117 @@
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use machine::{CloudImage, DiskImage, Error, ErrorKind, Machine, StartCommand};
+
+/// The error of a start, which leaves nothing in the machine's directory.
+async fn refused(start: impl Into<StartCommand>) -> Error {
+    let tmp = tempfile::tempdir().unwrap();
+    let builder = Machine::builder(start).tmp_dir(tmp.path());
+    let vm = builder.build().unwrap();
+    let error = vm.start().await.unwrap_err();
+    assert!(vm.pid().is_none());
+    drop(vm);
+    let left: Vec<_> = fs::read_dir(tmp.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "more than the shared directory: {left:?}");
+    error
+}
+
+/// A qcow2 image of this size without contents.
+fn empty_image(path: &Path, size: &str) {
+    let created = Command::new("qemu-img")
+        .args(["create", "-q", "-f", "qcow2"])
+        .args([path.as_os_str(), size.as_ref()])
+        .status();
+    assert!(created.unwrap().success());
+}
+
+#[tokio::test]
+async fn what_is_no_image() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("disk.img");
+    for (contents, reason) in [
+        (&b"no disk"[..], "neither qcow2, nor a raw disk"),
+        (b"\xfd7zXZ\0", "compressed by xz"),
+        (b"QFI\xfb\0\0\0\x03 damaged", "disk.img"),
+    ] {
+        fs::write(&file, contents).unwrap();
+        let error = refused(DiskImage::new(&file)).await;
+        assert!(matches!(error.kind(), ErrorKind::Image { .. }), "{error}");
+        assert!(error.to_string().contains(reason), "{error}");
+        assert!(error.is_infrastructure());
+        assert_eq!(fs::read(&file).unwrap(), contents);
+    }
+    let error = refused(CloudImage::new("/no/such/image")).await;
+    assert!(error.to_string().contains("No such file"), "{error}");
+    let error = refused(DiskImage::new(dir.path())).await;
+    assert!(error.to_string().contains("it is not a file"), "{error}");
+}
+
+#[tokio::test]
+async fn an_image_with_another_sum() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("disk.qcow2");
+    empty_image(&file, "1M");
+    let error = refused(DiskImage::new(&file).sha256("ab".repeat(32))).await;
+    assert!(error.to_string().contains("its SHA-256 sum is "), "{error}");
+    let error = refused(DiskImage::new(&file).sha256("abc")).await;
+    assert!(
+        matches!(error.kind(), ErrorKind::BadArgument { .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn an_image_in_use_or_larger_than_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("disk.qcow2");
+    empty_image(&file, "3G");
+    let error = refused(DiskImage::new(&file).size_gib(2)).await;
+    assert!(
+        matches!(error.kind(), ErrorKind::BadArgument { .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("less than its size"), "{error}");
+    let mut user = Command::new("qemu-system-x86_64")
+        .args([
+            "-M",
+            "none",
+            "-display",
+            "none",
+            "-monitor",
+            "stdio",
+            "-blockdev",
+        ])
+        .arg(format!(
+            "qcow2,node-name=disk,file.driver=file,file.filename={}",
+            file.display()
+        ))
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It greets when it has opened the image.
+    let mut greeting = [0; 4];
+    std::io::Read::read_exact(user.stdout.as_mut().unwrap(), &mut greeting).unwrap();
+    let error = refused(DiskImage::new(&file)).await;
+    user.kill().unwrap();
+    user.wait().unwrap();
+    assert!(matches!(error.kind(), ErrorKind::Image { .. }), "{error}");
+    assert!(error.to_string().contains("lock"), "{error}");
+}
+
+#[tokio::test]
+async fn user_data_that_cloud_init_does_not_understand() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("disk.qcow2");
+    empty_image(&file, "1M");
+    for user_data in ["packages: [git]\n", "#cloud-config\npackages: [git\n"] {
+        let error = refused(CloudImage::new(&file).user_data(user_data)).await;
+        assert!(
+            matches!(error.kind(), ErrorKind::BadArgument { .. }),
+            "{error}"
+        );
+        assert!(error.to_string().contains("user data"), "{error}");
+    }
+}
