@@ -1,4 +1,8 @@
-use super::Run;
+use std::fs;
+
+use vm_tests::virtiofs_script;
+
+use super::{Ended, Run};
 
 /// Prints the id of the machine's boot, its machine id and its host name.
 const PRINT_IDS: &str = "\
@@ -17,4 +21,29 @@ fn machines_continue_from_a_template() {
     if !vm_tests::boots_everything() {
         assert_eq!(one[0], other[0]);
     }
+}
+
+/// Its state would be that of virtiofsd, too. One warning says so, at the first start.
+#[test]
+#[ignore = "needs virtiofsd"]
+fn a_machine_with_a_virtiofs_share_boots() {
+    let mut run = Run::booting(&[]);
+    let script = virtiofs_script("minimal", run.out());
+    run.start_scripts = vec![script];
+    let script = run.script(
+        "\
+for _ in range(2):
+    minimal.succeed('true')
+    minimal.crash()
+",
+    );
+    let templates = run.out().join("templates");
+    let ended = Ended::of(run.command().arg("--templates").arg(templates).arg(script));
+    let log = ended.stderr.clone();
+    ended.passed();
+    let warning = "booted, not cloned: its device vhost-user-fs-pci";
+    assert_eq!(log.matches(warning).count(), 1, "{log}");
+    assert_eq!(log.matches("booted, not cloned").count(), 1, "{log}");
+    let starts = fs::read_to_string(run.out().join("starts")).unwrap();
+    assert_eq!(starts.lines().count(), 3, "{log}");
 }

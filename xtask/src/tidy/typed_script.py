@@ -8,7 +8,7 @@ from unittest import TestCase
 
 from typing_extensions import Protocol
 
-from test_driver.driver import Driver
+from test_driver.driver import Driver, load_driver_configuration
 from test_driver.logger import AbstractLogger, CompositeLogger
 from test_driver.machine import BaseMachine, NspawnMachine, QemuMachine
 from test_driver.machine.qmp import QMPAPIError, QMPSession
@@ -36,6 +36,7 @@ driver: Driver
 log: AbstractLogger
 create_machine: Callable[[str], BaseMachine]
 serial_stdout_on: Callable[[], None]
+dump_machine_ssh: Callable[[], None]
 t: TestCase
 server: QemuMachine
 
@@ -73,3 +74,10 @@ if client is not None:
 lines: List[str] = server.full_console_log
 directory: Path = server.state_dir
 server.wait_for_shutdown(timeout=minute)
+
+with Driver(load_driver_configuration("config.json"), driver.out_dir, driver.logger) as another:
+    another.start_all()
+if driver.vhost_vsock is not None:
+    socket: Path = driver.vhost_vsock.sockets["server"].host
+    command: str = server.ssh_backdoor_command()
+dump_machine_ssh()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Callable, ContextManager, Dict, Iterable, List, Optional, Union
 
 import _vmwright
+from test_driver import vsock
 from test_driver.duration import Duration, as_seconds, one_of
 from test_driver.errors import MachineError as MachineError
 from test_driver.errors import RequestedAssertionFailed as RequestedAssertionFailed
@@ -32,7 +33,6 @@ from test_driver.machine.trouble import Trouble as Trouble
 from test_driver.machine.units import Units
 from test_driver.qemu import Lines, Monitor, Process, Shell  # noqa: F401, for scripts
 from test_driver.start_command import LegacyStartCommand, NixStartScript, StartCommand
-from test_driver.vsock import connected
 
 # The pauses between two calls in `retry`, in seconds: four times as long as the call took, so
 # that calls take a fifth of the time.
@@ -156,8 +156,8 @@ class Machine(
     def _native_command(self) -> Dict[str, Any]:
         native = self.start_command._native()
         if self.vsock_guest is not None and "command" in native:
-            command = connected(native["command"], self.vsock_guest, self._vsock_daemon)
-            native["command"] = command
+            command, guest = native["command"], self.vsock_guest
+            native["command"] = vsock.connected(command, guest, self._vsock_daemon)
         return native
 
     @staticmethod
