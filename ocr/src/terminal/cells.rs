@@ -19,6 +19,8 @@ pub(crate) type Mask = Vec<u8>;
 /// A grid's cells.
 pub(crate) struct Cells {
     pub(crate) grid: Grid,
+    /// The width and height of the screen, which ends within the last cells.
+    pub(super) screen: (usize, usize),
     /// The different things that are drawn, the most frequent first.
     pub(crate) glyphs: Vec<Mask>,
     /// Of each cell, row by row, the index in `glyphs`; `None` for a blank cell.
@@ -59,6 +61,7 @@ impl Cells {
         let contents = masks.iter().map(number).collect();
         Some(Self {
             grid,
+            screen: (image.width() as usize, image.height() as usize),
             glyphs,
             contents,
             colors,
@@ -84,10 +87,7 @@ impl Cells {
 
 /// What is drawn in a cell, `None` for a blank one, and the colour.
 fn mask(image: &Image, grid: &Grid, column: usize, row: usize) -> (Option<Mask>, Color) {
-    let (left, top) = (
-        grid.left + column * grid.cell_width,
-        grid.top + row * grid.cell_height,
-    );
+    let (left, top) = grid.place(column, row);
     let (width, height) = (image.width() as usize, image.height() as usize);
     let right = (left + grid.cell_width).min(width);
     let rows = (top..top + grid.cell_height).map(|y| {
@@ -146,7 +146,11 @@ fn most_frequent<'p>(pixels: impl Iterator<Item = &'p Color>) -> Option<Color> {
 /// drawn in another colour, their pixels differ a little.
 fn are_alike(a: &Mask, b: &Mask) -> bool {
     let pairs = || a.iter().zip(b);
+    // Ends early for most.
+    if pairs().any(|(a, b)| a.abs_diff(*b) > 64) {
+        return false;
+    }
     let different: usize = pairs().map(|(a, b)| usize::from(a.abs_diff(*b))).sum();
     let all: usize = pairs().map(|(a, b)| usize::from(*a.max(b))).sum();
-    different * 12 <= all && pairs().all(|(a, b)| a.abs_diff(*b) <= 64)
+    different * 12 <= all
 }

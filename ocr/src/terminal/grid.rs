@@ -42,6 +42,14 @@ impl Grid {
         self.top + self.rows * self.cell_height
     }
 
+    /// The upper left corner of a cell.
+    pub(super) fn place(&self, column: usize, row: usize) -> (usize, usize) {
+        (
+            self.left + column * self.cell_width,
+            self.top + row * self.cell_height,
+        )
+    }
+
     /// Whether a row with these bounds is within one of the rows.
     fn has_row(&self, row: &Self) -> bool {
         let above = (row.top + self.cell_height - self.top % self.cell_height) % self.cell_height;

@@ -1,7 +1,6 @@
 //! The text of a grid: Tesseract reads samples, which decide what each glyph is.
 
 use super::cells::Cells;
-use super::grid::Grid;
 use super::line::Line;
 use super::votes::decide;
 use super::{frames, sample, shapes};
@@ -43,7 +42,7 @@ pub(crate) fn read(
     let chars: Vec<char> = chars.collect();
     let rows = cells.rows().enumerate().map(|(number, row)| {
         let row = row_text(row, &chars);
-        let words = words(grid, number, &row);
+        let words = words(cells, number, &row);
         (row, words)
     });
     Ok(Some(Block::new(rows.collect()).into_iter().collect()))
@@ -68,20 +67,24 @@ fn row_text(row: &[Option<usize>], chars: &[char]) -> String {
 }
 
 /// The words of a row.
-fn words(grid: &Grid, number: usize, row: &str) -> Vec<Word> {
+fn words(cells: &Cells, number: usize, row: &str) -> Vec<Word> {
+    let (grid, (screen_width, screen_height)) = (&cells.grid, cells.screen);
     let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let chars: Vec<char> = row.chars().collect();
     let mut words = Vec::new();
     let mut column = 0;
     for word in chars.split(|char| *char == ' ') {
         if !word.is_empty() {
+            let (left, top) = grid.place(column, number);
+            let right = (left + word.len() * grid.cell_width).min(screen_width);
+            let bottom = (top + grid.cell_height).min(screen_height);
             words.push(Word {
                 text: word.iter().collect(),
                 rect: Rect {
-                    x: narrow(grid.left + column * grid.cell_width),
-                    y: narrow(grid.top + number * grid.cell_height),
-                    width: narrow(word.len() * grid.cell_width),
-                    height: narrow(grid.cell_height),
+                    x: narrow(left),
+                    y: narrow(top),
+                    width: narrow(right - left),
+                    height: narrow(bottom - top),
                 },
                 confidence: CONFIDENCE,
                 line: number,
