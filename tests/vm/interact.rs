@@ -58,13 +58,13 @@ async fn a_shell_with_a_terminal() {
                 user.type_text("stty size; tty; cd /proc\r").await;
                 user.wait_for("33 80\r\n").await;
                 user.wait_for("/dev/hvc0\r\n").await;
-                // Ctrl-C ends the command, not the shell.
-                // (A `sh` that is about to fork may lose it, so this one only reads.)
-                user.type_text("sh -c 'while read -r line; do echo got $line; done'\r")
-                    .await;
-                user.type_text("it\r").await;
-                user.wait_for("got it\r\n").await;
+                // Ctrl-C ends the command, not the shell. A `sh` that is about to fork may lose
+                // it, so this one only reads; what is typed before the prompt may be lost.
+                let reads = "PS1='re'ady:; sh -c 'echo it runs; read -r line'\r";
+                user.type_text(reads).await;
+                user.wait_for("it runs\r\n").await;
                 user.type_text("\x03").await;
+                user.wait_for("ready:").await;
                 user.type_text("echo still $PWD\r").await;
                 user.wait_for("still /proc\r\n").await;
                 // Ctrl-D is sent until the shell ends; the next session does not get the rest.
