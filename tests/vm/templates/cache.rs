@@ -176,6 +176,26 @@ async fn a_failed_preparation_leaves_no_files() {
     );
 }
 
+/// It is dropped while a command runs in its guest.
+#[tokio::test]
+async fn an_abandoned_build_leaves_no_files() {
+    let cache = tempfile::tempdir().unwrap();
+    let dirs = || {
+        let entries = std::fs::read_dir(cache.path()).unwrap().flatten();
+        let dirs: Vec<_> = entries.map(|entry| entry.path()).collect();
+        dirs.into_iter().filter(|path| path.is_dir())
+    };
+    let booted = template("minimal").build().await.unwrap();
+    let building = booted.extend().cache_dir(cache.path());
+    tokio::select! {
+        built = building.succeed("sleep 1d").build() => panic!("{built:?}"),
+        begun = soon(|| dirs().any(|dir| dir.join("vm-state-minimal/console.log").exists())) => {
+            assert!(begun, "the machine was not started");
+        }
+    }
+    assert!(soon(|| dirs().count() == 0).await, "files are left");
+}
+
 /// A disk without space for the RAM, and one without space for the rest.
 #[tokio::test]
 #[ignore = "needs to mount file systems"]

@@ -69,7 +69,7 @@ class Commands:
     def sleep(
         self, secs: Optional[Duration] = None, duration: Optional[Duration] = None
     ) -> None:
-        """Runs sleep(1) in the guest. `duration` is the newer name of `secs`."""
+        """Sleeps by the guest's clock. `duration` is the newer name of `secs`."""
         duration = one_of("sleep", "duration secs", duration, secs)
         if duration is None:
             raise TypeError("sleep() needs a duration")
