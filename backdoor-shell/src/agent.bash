@@ -35,7 +35,6 @@ __vm_report() {
 # prints as `printf` does, but all lines in one write
 __vm_send() {
     local __vm_text
-    # shellcheck disable=SC2059 # the format is an argument
     printf -v __vm_text "$@"
     printf %s "$__vm_text"
 }

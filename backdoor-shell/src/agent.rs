@@ -15,8 +15,9 @@ pub const AGENT: &str = include_str!("agent.bash");
 pub(crate) fn bootstrap(nonce: Nonce, at_port: bool) -> String {
     let code: String = AGENT
         .lines()
+        .map(str::trim_start)
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .flat_map(|line| [line.trim_start(), "\n"])
+        .flat_map(|line| [line, "\n"])
         .collect();
     let at_port = if at_port { "1" } else { "" };
     format!(
