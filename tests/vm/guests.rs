@@ -5,6 +5,7 @@ mod refused;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use machine::{CloudImage, DiskImage, ErrorKind, Machine};
@@ -29,6 +30,10 @@ async fn a_clone_of_a_cloud_image() {
         .await
         .unwrap();
     copies_without_9p(&vm, out.path()).await;
+    let snapshot = vm.snapshot().await.unwrap();
+    vm.succeed("rm -r /root/tree").await.unwrap();
+    vm.restore(&snapshot).await.unwrap();
+    vm.succeed("ls /root/tree/script").await.unwrap();
 }
 
 /// Debian's cloud kernel has no 9p.
@@ -101,7 +106,10 @@ async fn its_shell_returns_after_a_reboot_and_after_it_was_killed() {
 /// plugged in.
 #[tokio::test]
 async fn a_disk_by_credentials_alone() {
-    let vm = Machine::new(DiskImage::new(image()).name("disk")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let raw = dir.path().join("disk.raw");
+    qemu_img(&["convert", "-O", "raw"], &image(), &raw);
+    let vm = Machine::new(DiskImage::new(&raw)).unwrap();
     vm.wait_for_unit("multi-user.target").await.unwrap();
     assert_eq!(vm.succeed("id -u").await.unwrap(), "0\n");
     let error = vm.wait_for_cloud_init().await.unwrap_err();
@@ -117,6 +125,15 @@ async fn a_disk_by_credentials_alone() {
         .unwrap();
     assert!(!names.contains("wake"), "{names}");
     vm.shutdown().await.unwrap();
+    qemu_img(&["compare", "-q"], &image(), &raw);
+}
+
+fn qemu_img(arguments: &[&str], first: &Path, second: &Path) {
+    let done = Command::new("qemu-img")
+        .args(arguments)
+        .args([first, second])
+        .status();
+    assert!(done.unwrap().success(), "{arguments:?}");
 }
 
 #[tokio::test]
