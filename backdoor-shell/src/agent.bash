@@ -35,6 +35,7 @@ __vm_report() {
 # prints as `printf` does, but all lines in one write
 __vm_send() {
     local __vm_text
+    # shellcheck disable=SC2059 # its first argument is the format
     printf -v __vm_text "$@"
     printf %s "$__vm_text"
 }
