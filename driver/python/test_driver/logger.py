@@ -3,6 +3,7 @@
 import sys
 from contextlib import contextmanager
 from enum import IntEnum
+from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import _vmwright
@@ -131,9 +132,44 @@ def _outcome(error: BaseException) -> str:
 
 rootlog = Logger()
 
-# The NixOS test driver's names for its kinds of logs, for annotations.
+# The NixOS test driver's name for all kinds of logs.
 AbstractLogger = Logger
-CompositeLogger = Logger
-TerminalLogger = Logger
-XMLLogger = Logger
-JunitXMLLogger = Logger
+
+
+class CompositeLogger(Logger):
+    """The log of the run, whatever the parts: each would repeat it."""
+
+    def __init__(self, logger_list: List[Logger]) -> None:
+        super().__init__()
+        self.logger_list = logger_list
+
+    def add_logger(self, logger: Logger) -> None:
+        self.logger_list.append(logger)
+
+
+class TerminalLogger(Logger):
+    """The log of the run."""
+
+
+class XMLLogger(Logger):
+    """The log of the run. It is not written to `outfile`: the variable LOGFILE names the file
+    of the XML log."""
+
+    def __init__(self, outfile: str) -> None:
+        super().__init__()
+        self.outfile = outfile
+
+    def close(self) -> None:
+        """Does nothing."""
+
+
+class JunitXMLLogger(Logger):
+    """The log of the run. It is not written to `outfile`: the option --junit-xml names the
+    file of the report."""
+
+    def __init__(self, outfile: Path) -> None:
+        super().__init__()
+        self.outfile = outfile
+
+    def close(self) -> None:
+        """Does nothing."""

@@ -42,7 +42,6 @@ const FILES: &[(&str, &str)] = &files![
     "machine/trouble",
     "machine/screen",
     "machine/ocr",
-    "machine/nspawn",
     "machine/monitor",
     "efi_variable",
     "efi_image",
