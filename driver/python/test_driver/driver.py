@@ -106,6 +106,7 @@ class Driver(Machines):
                 self.vhost_vsock.stop()
             if self._own_tmp_dir is not None:
                 self._own_tmp_dir.cleanup()
+            self._restore_nodes()
 
     @property
     def tests(self) -> str:

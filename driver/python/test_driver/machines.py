@@ -3,7 +3,7 @@
 import os
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, ClassVar, Dict, List, Optional, Tuple, Union
 
 from test_driver import threads, vsock
 from test_driver.config import DriverConfiguration
@@ -12,6 +12,7 @@ from test_driver.failure import error_id, is_infrastructure
 from test_driver.logger import Logger
 from test_driver.machine import Machine, NspawnMachine
 from test_driver.polling_condition import ConditionCheck, Conditions
+from test_driver.race_timer import RaceTimer
 from test_driver.start_command import NixStartScript, StartCommand
 from test_driver.tmp_dir import get_tmp_dir
 
@@ -24,6 +25,7 @@ class Machines(Conditions):
     out_dir: Path
     tmp_dir: Path
     keep_machine_state: bool
+    race_timer: RaceTimer
     machines: List[Machine]
     # The same: there are no containers.
     machines_qemu: List[Machine]
@@ -33,6 +35,10 @@ class Machines(Conditions):
     # Those of `create_machine`.
     _created: List[Machine]
     _templates: Optional[Path]
+    # VM_NODES before this driver, and the value that drivers have set, not the user.
+    _outer_nodes: Optional[str] = None
+    _sets_nodes = False
+    _known_nodes: ClassVar[Optional[str]] = None
     # If it is not 0, the start scripts give the machines the identifiers after it.
     _vsocks: int
 
@@ -41,8 +47,7 @@ class Machines(Conditions):
         return self.machines + self._created
 
     def _create_machines(self) -> None:
-        # Start scripts number the machines by it and pass the names to the guests.
-        os.environ.setdefault("VM_NODES", " ".join(sorted(self.config.vms)))
+        self._set_nodes()
         if self.config.enable_ssh_backdoor and self.config.vms:
             self._create_vsocks()
         for name, vm in self.config.vms.items():
@@ -62,6 +67,26 @@ class Machines(Conditions):
                     templates=self._templates,
                 )
             )
+
+    def _set_nodes(self) -> None:
+        """Sets the names that start scripts number the machines by, and pass to the guests,
+        unless the user has set them."""
+        self._outer_nodes = os.environ.get("VM_NODES")
+        self._sets_nodes = self._outer_nodes == Machines._known_nodes
+        if self._sets_nodes:
+            Machines._known_nodes = " ".join(sorted(self.config.vms))
+            os.environ["VM_NODES"] = Machines._known_nodes
+
+    def _restore_nodes(self) -> None:
+        """Sets what the driver of the script that runs this one had set."""
+        if not self._sets_nodes:
+            return
+        self._sets_nodes = False
+        Machines._known_nodes = self._outer_nodes
+        if self._outer_nodes is None:
+            os.environ.pop("VM_NODES", None)
+        else:
+            os.environ["VM_NODES"] = self._outer_nodes
 
     def _create_vsocks(self) -> None:
         if not vsock.is_available():
@@ -92,6 +117,7 @@ class Machines(Conditions):
         with self.logger.nested("wait for all VMs to finish"):
             for machine in self.machines:
                 machine.wait_for_shutdown()
+            self.race_timer.cancel()
 
     def create_machine(
         self,

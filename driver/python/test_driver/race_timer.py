@@ -2,8 +2,9 @@
 
 import faulthandler
 import signal
+from time import monotonic
 from types import FrameType
-from typing import List, NoReturn, Optional
+from typing import ClassVar, List, NoReturn, Optional
 
 import _vmwright
 from test_driver.duration import Duration, as_seconds
@@ -18,11 +19,15 @@ INTERVAL = 7
 
 class RaceTimer:
     """Raises GlobalTimeout in the main thread while it runs and the limit has expired:
-    `driver.race_timer` in scripts."""
+    `driver.race_timer` in scripts. A script that runs another driver has two: the one that
+    expires first is armed."""
+
+    _running: ClassVar[List["RaceTimer"]] = []
 
     def __init__(self, limit: Optional[Duration], exit_status: int):
         self._limit = as_seconds(limit or 0)
         self.exit_status = exit_status
+        self._deadline = 0.0
         # Once the limit has expired: the reason, and the script's stack at that time.
         self.expired: List[str] = []
 
@@ -31,18 +36,35 @@ class RaceTimer:
         if not self._limit or self.expired:
             return
         rootlog.info(f"Test will time out and terminate in {self._limit:g} seconds")
-        signal.signal(signal.SIGALRM, self._expire)
-        signal.setitimer(signal.ITIMER_REAL, self._limit, INTERVAL)
-        # Prints the stacks of a script that still has not ended, before the process ends.
-        faulthandler.dump_traceback_later(self._limit + _vmwright.CLEAN_UP_SECONDS)
-        _vmwright.end_after(self._limit, self.exit_status)
+        self._deadline = monotonic() + self._limit
+        if self not in self._running:
+            self._running.append(self)
+        self._arm_first()
 
     def cancel(self) -> None:
         """Ends the limit, unless it has expired: then the clean-up has a limit, too."""
-        if self._limit and not self.expired:
+        if self in self._running and not self.expired:
+            self._running.remove(self)
+            self._arm_first()
+
+    @classmethod
+    def _arm_first(cls) -> None:
+        """Arms the timer that expires first, if there is one."""
+        if cls._running:
+            min(cls._running, key=lambda timer: timer._deadline)._arm()
+        else:
             signal.setitimer(signal.ITIMER_REAL, 0)
             faulthandler.cancel_dump_traceback_later()
             _vmwright.cancel_end()
+
+    def _arm(self) -> None:
+        # 0 would disarm it.
+        left = max(self._deadline - monotonic(), 0.001)
+        signal.signal(signal.SIGALRM, self._expire)
+        signal.setitimer(signal.ITIMER_REAL, left, INTERVAL)
+        # Prints the stacks of a script that still has not ended, before the process ends.
+        faulthandler.dump_traceback_later(left + _vmwright.CLEAN_UP_SECONDS)
+        _vmwright.end_after(left, self.exit_status)
 
     def _expire(self, _number: int, frame: Optional[FrameType]) -> NoReturn:
         error = GlobalTimeout(f"the run took longer than {self._limit:g} seconds")

@@ -240,14 +240,68 @@ fn the_global_timeout_ends_a_script_at_the_prompt() {
 fn the_global_timeout_of_nix_ends_like_sigterm() {
     let run = Run::new(&[]);
     let script = run.script("import threading\nthreading.Event().wait()\n");
-    let mut command = Command::new(vm_tests::driver());
-    command.current_dir(run.out()).env("globalTimeout", "5");
-    let log = Ended::of(command.env("testScript", script)).failed(143);
-    assert!(
-        log.contains("timeout reached; test terminating..."),
-        "{log}"
-    );
-    assert!(log.contains("script ran out of time in "), "{log}");
+    let by_variables = || {
+        let mut command = Command::new(vm_tests::driver());
+        command.env("globalTimeout", "5").env("testScript", &script);
+        command
+    };
+    let by_configuration = || {
+        let config = super::start::config(run.out(), &[], &script);
+        let text = std::fs::read_to_string(&config).unwrap();
+        std::fs::write(&config, text.replace("1000", "5").replace("[1]", "[]")).unwrap();
+        let mut command = Command::new(vm_tests::driver());
+        command.arg("--config").arg(config);
+        command
+    };
+    for mut command in [by_variables(), by_configuration()] {
+        let log = Ended::of(command.current_dir(run.out())).failed(143);
+        assert!(
+            log.contains("timeout reached; test terminating..."),
+            "{log}"
+        );
+        assert!(log.contains("script ran out of time in "), "{log}");
+    }
+}
+
+#[test]
+fn join_all_ends_the_time_limit() {
+    let script = "\
+import signal
+assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+join_all()
+assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+";
+    run_with_timeout("100", &[], script).passed();
+}
+
+/// The limit of the outer run holds in the inner run, and after it.
+#[test]
+fn the_global_timeout_is_restored_after_another_run() {
+    let script = "\
+import os, signal
+from datetime import timedelta
+from test_driver.config import DriverConfiguration, VMConfiguration
+from test_driver.driver import Driver
+
+def left():
+    return signal.getitimer(signal.ITIMER_REAL)[0]
+
+inner = driver.out_dir / 'inner.py'
+inner.write_text('')
+nodes = os.environ['VM_NODES']
+before = left()
+for limit, least, most in (10, 0, 10), (5000, 10, 1000):
+    vms = {'inner': VMConfiguration('inner', 'run-inner-vm')}
+    config = DriverConfiguration(vms, [], inner, timedelta(seconds=limit), False)
+    with Driver(config, driver.out_dir) as another:
+        assert os.environ['VM_NODES'] == 'inner'
+        another.race_timer.start()
+        assert least < left() <= most, left()
+        another.run_tests()
+    assert 10 < left() <= before, left()
+    assert os.environ['VM_NODES'] == nodes
+";
+    run_with_timeout("1000", &[], script).passed();
 }
 
 #[test]
