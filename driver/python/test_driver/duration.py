@@ -8,14 +8,26 @@ Duration = Union[timedelta, int, float]
 
 
 def as_timedelta(duration: Duration) -> timedelta:
-    """Converts a duration."""
+    """Converts a duration. One that is too long for a `timedelta` is the longest."""
+    seconds = as_seconds(duration)
     if isinstance(duration, timedelta):
         return duration
-    return timedelta(seconds=as_seconds(duration))
+    try:
+        return timedelta(seconds=seconds)
+    except OverflowError:
+        return timedelta.max
 
 
 def as_seconds(duration: Duration) -> float:
-    """Converts a duration to seconds. A bool is a TypeError, although Python counts with it."""
+    """Converts a duration to seconds. A bool is a TypeError, although Python counts with it;
+    a negative number is a ValueError."""
+    seconds = _seconds(duration)
+    if not seconds >= 0:
+        raise ValueError(f"invalid duration: {seconds:g} seconds")
+    return seconds
+
+
+def _seconds(duration: Duration) -> float:
     if isinstance(duration, timedelta):
         return duration.total_seconds()
     if isinstance(duration, bool) or not isinstance(duration, (int, float)):

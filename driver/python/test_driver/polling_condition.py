@@ -1,10 +1,11 @@
 """Conditions that must hold while a part of a test runs."""
 
 import time
+from datetime import timedelta
 from typing import Any, Callable, List, Optional, overload
 
 import _vmwright
-from test_driver.duration import Duration, as_seconds, one_of
+from test_driver.duration import Duration, as_seconds, as_timedelta, one_of
 from test_driver.errors import PollingConditionError as PollingConditionError
 from test_driver.errors import RequestedAssertionFailed
 from test_driver.failure import exception_text
@@ -16,10 +17,11 @@ SHORTEST_INTERVAL = 0.05
 
 
 class PollingCondition:
-    """A condition, checked before commands, `seconds_interval` apart or more."""
+    """A condition, checked before commands, `interval` apart or more. `seconds_interval` is
+    an older name of `interval`, which is 2 seconds by default."""
 
     condition: Callable[[], Optional[bool]]
-    seconds_interval: float
+    interval: timedelta
     description: Optional[str]
     last_called: float
     entry_count: int
@@ -30,12 +32,16 @@ class PollingCondition:
         self,
         condition: Callable[[], Optional[bool]],
         logger: Logger = rootlog,
-        seconds_interval: float = 2.0,
+        seconds_interval: Optional[Duration] = None,
         description: Optional[str] = None,
+        *,
+        interval: Optional[Duration] = None,
     ):
+        names = "interval seconds_interval"
+        interval = one_of("PollingCondition", names, interval, seconds_interval)
         self.condition = condition
         self.logger = logger
-        self.seconds_interval = seconds_interval
+        self.interval = as_timedelta(2 if interval is None else interval)
         self.description = description or condition.__doc__ or condition.__name__
         self.last_called = float("-inf")
         self.entry_count = 0
@@ -63,6 +69,11 @@ class PollingCondition:
         if not self.check():
             message = f"does not hold: {self.description}"
             raise PollingConditionError(message) from self.error
+
+    @property
+    def seconds_interval(self) -> float:
+        """The interval in seconds."""
+        return self.interval.total_seconds()
 
     @property
     def overdue(self) -> bool:
@@ -169,10 +180,13 @@ class Conditions:
         of `interval`, which is 2 seconds by default."""
         names = "interval seconds_interval"
         interval = one_of("polling_condition", names, interval, seconds_interval)
-        seconds = as_seconds(2 if interval is None else interval)
+        interval = as_timedelta(2 if interval is None else interval)
 
         def poll(fun: Callable[[], Any]) -> Poll:
-            return Poll(self, PollingCondition(fun, rootlog, seconds, description))
+            condition = PollingCondition(
+                fun, rootlog, description=description, interval=interval
+            )
+            return Poll(self, condition)
 
         return poll if fun_ is None else poll(fun_)
 

@@ -8,10 +8,10 @@ fn run_unscaled(script: &str) -> String {
     Ended::of(command.arg(run.script(script))).passed()
 }
 
-/// Every operation that has a time limit, a delay, an interval or a duration.
+/// Operations that have a time limit, a delay, an interval or a duration, except those for
+/// which systemd or a desktop is needed.
 const EVERY_DURATION: &str = "\
 from datetime import timedelta
-import subprocess
 
 second, minute, never = timedelta(seconds=1), timedelta(minutes=1), timedelta(seconds=0.1)
 assert machine.execute('echo a', timeout=minute) == (0, 'a\\n')
@@ -53,6 +53,7 @@ def fails():
     return False
 
 assert holds.condition.seconds_interval == 60
+assert holds.condition.interval == timedelta(minutes=1)
 holds.wait(minute)
 holds.wait(timeout_seconds=minute)
 holds.wait(timeout=minute)
@@ -113,13 +114,21 @@ for wrong in True, False, 'soon', [1], b'1':
             assert repr(wrong) in str(error), error
         else:
             raise Exception(f'{wrong!r} was taken for a duration')
-for negative in (lambda: machine.sleep(-1), lambda: machine.send_key('a', delay=-1)):
-    try:
-        negative()
-    except ValueError as error:
-        assert '-1' in str(error), error
-    else:
-        raise Exception('a negative duration was accepted')
+from datetime import timedelta
+for invalid in -1, timedelta(seconds=-1), float('nan'):
+    for operation in [
+        lambda: machine.sleep(invalid),
+        lambda: machine.send_key('a', delay=invalid),
+        lambda: retry(lambda _: True, timeout=invalid),
+        lambda: polling_condition(lambda: True, interval=invalid),
+        lambda: polling_condition(lambda: True).wait(invalid),
+    ]:
+        try:
+            operation()
+        except ValueError as error:
+            assert str(error).startswith('invalid duration: '), error
+        else:
+            raise Exception(f'{invalid!r} was taken for a duration')
 ";
     Run::new(&[("machine", "minimal")]).run(script).passed();
 }
@@ -128,12 +137,21 @@ for negative in (lambda: machine.sleep(-1), lambda: machine.send_key('a', delay=
 fn two_names_of_one_argument_are_a_type_error() {
     let output = run_unscaled(
         "\
+from datetime import timedelta
+from test_driver.polling_condition import PollingCondition
 vm = create_machine('true', name='vm')
+minute, hour = timedelta(minutes=1), timedelta(hours=1)
+assert PollingCondition(print, log).interval == timedelta(seconds=2)
+assert PollingCondition(print, log, 60, 'text').interval == minute
+assert PollingCondition(print, log, minute).seconds_interval == 60
+assert PollingCondition(print, log, interval=hour).interval == hour
+assert PollingCondition(print, log, interval=float('inf')).interval == timedelta.max
 poll = polling_condition(lambda: True)
 for operation in [
     lambda: retry(lambda _: True, timeout_seconds=1, timeout=1),
     lambda: poll.wait(timeout_seconds=1, timeout=1),
     lambda: polling_condition(lambda: True, seconds_interval=1, interval=1),
+    lambda: PollingCondition(print, log, seconds_interval=1, interval=1),
     lambda: vm.sleep(secs=1, duration=1),
     lambda: vm.sleep(),
 ]:
@@ -150,6 +168,7 @@ for operation in [
         both("retry", "timeout", "timeout_seconds"),
         both("wait", "timeout", "timeout_seconds"),
         both("polling_condition", "interval", "seconds_interval"),
+        both("PollingCondition", "interval", "seconds_interval"),
         both("sleep", "duration", "secs"),
         "sleep() needs a duration\n".to_owned(),
     ];
