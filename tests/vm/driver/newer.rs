@@ -191,3 +191,40 @@ assert 'Words' in perform_ocr_variants_on_screenshot(path)[0]
     let script = run.script(script);
     Ended::of(run.command().arg(script)).passed();
 }
+
+/// With the parameters of the NixOS test driver.
+#[test]
+fn the_classes_of_logs_log() {
+    let script = "\
+from test_driver.logger import (
+    AbstractLogger,
+    CompositeLogger,
+    JunitXMLLogger,
+    TerminalLogger,
+    XMLLogger,
+)
+for logger in (
+    CompositeLogger([]),
+    CompositeLogger([TerminalLogger(), XMLLogger('log.xml')]),
+    JunitXMLLogger(driver.out_dir / 'junit.xml'),
+):
+    logger.info('an info of another')
+    assert isinstance(logger, AbstractLogger) and type(logger) is not AbstractLogger
+";
+    let ended = Run::booting(&[]).run(script);
+    let infos = ended.stderr.matches("an info of another").count();
+    assert_eq!(infos, 3, "{}", ended.stderr);
+    ended.passed();
+}
+
+/// Scripts of graphical tests compare it.
+#[test]
+fn a_screenshot_exists_while_it_is_used() {
+    let script = "\
+with machine._managed_screenshot() as screenshot:
+    assert screenshot.read_bytes().startswith(b'P6')
+assert not screenshot.exists()
+";
+    let run = Run::new(&[("machine", "minimal")]);
+    run.run(&format!("machine.start()\n{script}")).passed();
+}

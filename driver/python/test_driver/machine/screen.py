@@ -1,6 +1,9 @@
 """The screen."""
 
-from typing import List
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator, List
 
 import _vmwright
 from test_driver.duration import Duration
@@ -15,6 +18,14 @@ class Screen:
     def screenshot(self, filename: str) -> None:
         """Saves a picture of the screen as a PNG file in the output directory."""
         self._vm.screenshot(filename)
+
+    @contextmanager
+    def _managed_screenshot(self) -> Iterator[Path]:
+        """A picture of the screen as a PPM file, until the end of `with`."""
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory) / "ppm"
+            self._vm.send_monitor_command(f"screendump {path}")
+            yield path
 
     def get_screen_text_variants(self) -> List[str]:
         """Interpretations of the text on the screen. That of a text console is exact and
