@@ -113,7 +113,7 @@ class Machines(Conditions):
                 raise _all_of("Failed to start the following machines:", failures)
 
     def join_all(self) -> None:
-        """Waits until all machines are off."""
+        """Waits until all machines are off, then stops the time limit."""
         with self.logger.nested("wait for all VMs to finish"):
             for machine in self.machines:
                 machine.wait_for_shutdown()
@@ -130,6 +130,8 @@ class Machines(Conditions):
         """Creates a machine from a start script or another shell command that starts QEMU;
         a dictionary is deprecated. It replaces an earlier machine of this name that does not
         run. `keep_machine_state` is the newer name of `keep_vm_state`."""
+        if self.vhost_vsock is not None and not self._created:
+            self.logger.warning("machines of create_machine have no SSH backdoor")
         keep_vm_state = keep_vm_state or keep_machine_state
         command: StartCommand
         if isinstance(start_command, dict):
@@ -163,12 +165,14 @@ class Machines(Conditions):
                 machine.release()
                 machine._vm.cleanup_statedir()
 
-    def dump_machine_ssh(self) -> None:
-        """Prints how to reach the machines by SSH, if they have a virtual socket."""
+    def dump_machine_ssh(self, offset: Optional[int] = None) -> None:
+        """Prints how to reach the machines by SSH, if they have a virtual socket. `offset` is
+        that of older versions of the NixOS test driver: what --dump-vsocks chooses."""
+        vsocks = self._vsocks if offset is None else offset
         if self.vhost_vsock is not None:
             commands = [(vm.name, vm.ssh_backdoor_command()) for vm in self.machines]
-        elif self._vsocks:
-            names = enumerate((vm.name for vm in self.machines), start=self._vsocks + 1)
+        elif vsocks:
+            names = enumerate((vm.name for vm in self.machines), start=vsocks + 1)
             commands = [(name, f"ssh -o User=root vsock/{cid}") for cid, name in names]
         else:
             return

@@ -287,6 +287,11 @@ fn the_names_of_scripts_are_written_for_nix() {
     assert!(!names.contains(&"machine"), "{names:?}");
 
     let program = run.out().join("nixos-test-driver");
+    // The arguments of older scripts.
+    let script = "dump_machine_ssh(2)\nprint(client.ssh_backdoor_command(7))\n";
+    let output = run.run(script).passed();
+    let command = "ssh -o User=root vsock/7\n";
+    assert_eq!(output, format!("{by_the_script}{command}"));
     symlink(driver(), &program).unwrap();
     let mut command = Command::new(program);
     command

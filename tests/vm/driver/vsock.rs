@@ -77,3 +77,22 @@ machine.succeed("true")
     let line = "    machine:  ssh -o User=root vsock-mux/";
     assert!(output.contains(line), "{output}");
 }
+
+#[test]
+fn created_machines_have_no_backdoor() {
+    use std::os::unix::fs::symlink;
+    let run = Run::booting(&[]);
+    // It is not run.
+    symlink("/bin/true", run.out().join("vhost-device-vsock")).unwrap();
+    let script = "\
+for name in 'a', 'b':
+    create_machine('run-x-vm', name=name)
+";
+    let start = start_script("minimal");
+    let path = std::env::var("PATH").unwrap();
+    let path = format!("{path}:{}", run.out().display());
+    let ended = run_with_backdoor(&run, &start, &path, script);
+    let warning = "machines of create_machine have no SSH backdoor\n";
+    assert_eq!(ended.stderr.matches(warning).count(), 1, "{}", ended.stderr);
+    ended.passed();
+}
