@@ -54,7 +54,12 @@ class Debug(DebugAbstract):
         traceback = _script_part(error.__traceback__)
         if traceback is not None:
             self._logger.log_test_error(script_traceback(error))
-            session = self._session(HOST, PORT)
+            try:
+                session = self._session(HOST, PORT)
+            except OSError as reason:
+                # It must not take the place of the script's error.
+                self._logger.log_test_error(f"no debugger at {HOST}:{PORT}: {reason}")
+                return
             session.interaction(None, traceback)
             session.end()
 

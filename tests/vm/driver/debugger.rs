@@ -136,6 +136,32 @@ t.assertEqual(found, 43)
     assert_eq!(status, Some(1), "{log}");
 }
 
+/// The reason of the failure stays the script's.
+#[test]
+fn a_port_in_use_does_not_replace_the_failure() {
+    let run = Run::booting(&[]);
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let script = format!(
+        "\
+import sys
+sys.modules['test_driver.debug'].PORT = {port}
+t.assertEqual(42, 43)
+"
+    );
+    let (status, _, log) = Stopped::start(&run, &script).ends();
+    assert_eq!(status, Some(1), "{log}");
+    let (failure, _) = log.rsplit_once("\nscript failed in ").unwrap();
+    assert!(
+        failure.ends_with("RequestedAssertionFailed: 42 != 43"),
+        "{log}"
+    );
+    assert!(
+        log.contains(&format!("no debugger at 127.0.0.1:{port}: ")),
+        "{log}"
+    );
+}
+
 #[test]
 fn without_the_option_nothing_stops() {
     let run = Run::booting(&[]);
