@@ -20,8 +20,8 @@ pub(crate) struct Case {
     pub(crate) output: String,
 }
 
-/// Writes the outcomes of the parts of the test `name`.
-pub(crate) fn write(path: &Path, name: &str, cases: Vec<Case>) -> Result<(), String> {
+/// Writes the outcomes of the parts of the test `name`, and its whole log.
+pub(crate) fn write(path: &Path, name: &str, cases: Vec<Case>, log: &str) -> Result<(), String> {
     let cases = cases.into_iter().map(|case| {
         let status = match &case.failure {
             None => TestCaseStatus::success(),
@@ -34,6 +34,7 @@ pub(crate) fn write(path: &Path, name: &str, cases: Vec<Case>) -> Result<(), Str
     });
     let mut suite = TestSuite::new(name);
     suite.add_test_cases(cases);
+    suite.set_system_out(for_xml(log));
     let mut report = Report::new("vmwright");
     report.add_test_suite(suite);
     let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
@@ -73,7 +74,7 @@ mod tests {
     fn written(cases: Vec<Case>) -> (String, Report) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("junit.xml");
-        write(&path, "test", cases).unwrap();
+        write(&path, "test", cases, "the whole log").unwrap();
         let text = fs::read_to_string(path).unwrap();
         let report = Report::deserialize_from_str(&text).unwrap();
         (text, report)
@@ -96,6 +97,8 @@ mod tests {
         assert_eq!((report.tests, report.failures), (2, 1));
         assert!(text.contains("<system-out>server # &lt;b&gt;"), "{text}");
         assert!(text.contains(" a    b \u{fffd}</system-out>"), "{text}");
+        let suite = "</testcase>\n        <system-out>the whole log</system-out>";
+        assert!(text.contains(suite), "{text}");
         assert!(text.contains("message=\"Exception: &lt;&amp;\""), "{text}");
     }
 

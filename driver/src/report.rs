@@ -93,7 +93,8 @@ impl Report {
             failure: Some(failure.clone()),
             output: self.log(Duration::ZERO, time),
         };
-        junit::write(path, &self.name, vec![whole])
+        let log = whole.output.clone();
+        junit::write(path, &self.name, vec![whole], &log)
     }
 
     /// Writes the trace page and closes the XML log, then prints the summary with a note,

@@ -75,16 +75,19 @@ pub(super) fn write_junit(
     cases: Vec<(String, f64, f64, Option<FailureFields>)>,
 ) -> PyResult<()> {
     let seconds = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    let log = |start, end| {
+        let report = REPORT.get();
+        report.map_or_else(String::new, |report| report.log(start, end))
+    };
     let cases = cases.into_iter().map(|(name, start, end, fields)| {
         let (start, end) = (seconds(start), seconds(end));
         Case {
             name,
             time: end.saturating_sub(start),
             failure: fields.map(failure),
-            output: REPORT
-                .get()
-                .map_or_else(String::new, |report| report.log(start, end)),
+            output: log(start, end),
         }
     });
-    junit::write(&path, name, cases.collect()).map_err(PyOSError::new_err)
+    let whole = log(Duration::ZERO, Duration::MAX);
+    junit::write(&path, name, cases.collect(), &whole).map_err(PyOSError::new_err)
 }

@@ -61,7 +61,10 @@ fn a_run_without_subtests_is_one_case() {
 /// Otherwise the report of a run that failed would have no failure.
 #[test]
 fn a_failure_outside_of_subtests_is_a_case_of_its_own() {
-    let (report, _) = report_of("with subtest('passes'):\n    pass\n1 / 0\n", 1);
+    let script = "with subtest('passes'):\n    pass\nlog.info('outside')\n1 / 0\n";
+    let (report, _) = report_of(script, 1);
+    let (_, after) = report.rsplit_once("</testcase>").unwrap();
+    assert!(after.contains("\noutside\n"), "{report}");
     assert!(
         report.contains(r#"tests="2" skipped="0" errors="0" failures="1""#),
         "{report}"
