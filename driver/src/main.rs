@@ -98,6 +98,18 @@ fn write_symbols() -> ExitCode {
 
 fn fail(reason: &dyn std::fmt::Display) -> ExitCode {
     // Standard error may be closed.
-    let _ = writeln!(io::stderr(), "error: {reason}");
+    let _ = writeln!(io::stderr(), "error: {}", one_line(&reason.to_string()));
     exit_code::USAGE.into()
+}
+
+/// Escapes control characters, which names and paths may contain.
+fn one_line(reason: &str) -> String {
+    let escaped = |c: char| {
+        if c.is_control() {
+            c.escape_default().to_string()
+        } else {
+            c.to_string()
+        }
+    };
+    reason.chars().map(escaped).collect()
 }

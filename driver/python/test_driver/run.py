@@ -45,7 +45,7 @@ def run(native_settings: Dict[str, Any]) -> Ended:
     driver = _driver(settings)
     problem = _syntax_error(settings.config.test_script) or conflict(driver)
     if problem is not None:
-        return Ended(None, "failed", Failure(printable(problem)))
+        return Ended(None, "failed", Failure(printable(problem).replace("\n", "\\n")))
     threading.excepthook = threads.print_exception
     signals.handle()
     ended = _in_time(driver, _run(driver, settings))

@@ -167,6 +167,15 @@ fn invalid_configurations_are_one_line() {
             valid.replace("\"containers\":{", "\"containers\":{\"c\":0"),
             "containers are not",
         ),
+        (
+            valid.replace("\"containers\":{", r#""containers":{"\n\u001b[2J":0"#),
+            r"has one: \n\u{1b}[2J",
+        ),
+        (
+            valid.replace(start_script, r"/no\n\u001b/start"),
+            r"/no\n\u{1b}/start: No such file",
+        ),
+        (valid.replace("script.py", r"no\n.py"), r"no\n.py: No such"),
     ] {
         fs::write(&config, &text).unwrap();
         let stderr = Ended::of(&mut configured(&run, &config)).failed(2);
