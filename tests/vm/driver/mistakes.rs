@@ -268,6 +268,11 @@ fn containers_are_refused() {
         let expected = "error: containers are not supported, and this test has one: a";
         assert_eq!(one_line(&stderr), expected);
     }
+    for option in ["--container-names", "--container-start-scripts"] {
+        let stderr = refused(&run, &[option, "a", "b", "--"], "");
+        let expected = "error: containers are not supported, and this test has one: a";
+        assert_eq!(one_line(&stderr), expected);
+    }
 }
 
 #[test]

@@ -202,6 +202,20 @@ fn names_and_start_scripts_in_the_environment() {
     assert_eq!(Ended::of(&mut command).passed(), "['a', 'b'] [] True\n");
 }
 
+#[test]
+fn names_and_start_scripts_as_options() {
+    let run = Run::booting(&[]);
+    let start = start_script("minimal");
+    let script = run.script("print([vm.name for vm in machines], b is machines[1])");
+    let mut command = Command::new(driver());
+    command.current_dir(run.out());
+    command.arg("--vm-start-scripts").args([&start, &start]);
+    command.args(["--vm-names", "a", "b"]);
+    command.args(["--container-names", "--container-start-scripts", "--"]);
+    let output = Ended::of(command.arg(script)).passed();
+    assert_eq!(output, "['a', 'b'] True\n");
+}
+
 /// A start script may have any name.
 #[test]
 fn a_start_script_of_another_name_starts_the_machine() {
@@ -273,6 +287,11 @@ fn the_sockets_of_the_ssh_backdoor_are_printed() {
         "{by_the_script}"
     );
     assert_eq!(printed("0"), "");
+    // The arguments of older scripts.
+    let script = "dump_machine_ssh(2)\nprint(client.ssh_backdoor_command(7))\n";
+    let output = run.run(script).passed();
+    let command = "ssh -o User=root vsock/7\n";
+    assert_eq!(output, format!("{by_the_script}{command}"));
 }
 
 /// Under the names that Nix uses.
@@ -296,11 +315,6 @@ fn the_names_of_scripts_are_written_for_nix() {
     assert!(!names.contains(&"machine"), "{names:?}");
 
     let program = run.out().join("nixos-test-driver");
-    // The arguments of older scripts.
-    let script = "dump_machine_ssh(2)\nprint(client.ssh_backdoor_command(7))\n";
-    let output = run.run(script).passed();
-    let command = "ssh -o User=root vsock/7\n";
-    assert_eq!(output, format!("{by_the_script}{command}"));
     symlink(driver(), &program).unwrap();
     let mut command = Command::new(program);
     command
