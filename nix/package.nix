@@ -2,6 +2,7 @@
 # `nixos-test-driver`, which the test framework overrides.
 {
   lib,
+  rustc,
   rustPlatform,
   makeWrapper,
   pkg-config,
@@ -24,14 +25,18 @@
 }:
 
 let
+  workspace = (lib.importTOML ../Cargo.toml).workspace.package;
+  rustVersion = workspace.rust-version;
   sources = lib.cleanSourceWith {
     src = ../.;
     filter = path: _: baseNameOf path != "target" && lib.cleanSourceFilter path _;
   };
 in
+assert lib.assertMsg (lib.versionAtLeast rustc.version rustVersion)
+  "vmwright needs Rust ${rustVersion}, which nixpkgs has from 26.05 on, not ${rustc.version}";
 rustPlatform.buildRustPackage {
   pname = "vmwright-driver";
-  version = (lib.importTOML ../Cargo.toml).workspace.package.version;
+  inherit (workspace) version;
   src = sources;
   cargoLock.lockFile = ../Cargo.lock;
   buildAndTestSubdir = "driver";
@@ -51,8 +56,8 @@ rustPlatform.buildRustPackage {
   # They need guest images.
   doCheck = false;
 
-  # For mypy, which checks the scripts of tests.
-  propagatedBuildInputs = [ python3 ];
+  # For mypy, which checks the scripts of tests, and what they import.
+  propagatedBuildInputs = [ python3 ] ++ extraPythonPackages python3.pkgs;
 
   # By the names of nixpkgs' driver. Python's own files are found by the interpreter in PATH.
   postInstall = ''

@@ -1,10 +1,14 @@
 # The overlay, evaluated with just enough of nixpkgs. What the package consists of is
 # returned instead of a derivation.
-{ root }:
+{
+  root,
+  rust ? "1.95.0",
+}:
 let
   lib = {
     cleanSourceFilter = _path: _type: true;
     cleanSourceWith = arguments: arguments;
+    assertMsg = condition: message: condition || throw message;
     getExe = package: "${package}/bin/program";
     importTOML = path: builtins.fromTOML (builtins.readFile path);
     licenses = {
@@ -13,6 +17,7 @@ let
     };
     makeBinPath = packages: builtins.concatStringsSep ":" (map (package: "${package}/bin") packages);
     optional = condition: item: if condition then [ item ] else [ ];
+    versionAtLeast = version: least: builtins.compareVersions version least >= 0;
     platforms.linux = [ "x86_64-linux" ];
   };
   nixpkgs = {
@@ -24,6 +29,7 @@ let
     makeWrapper = "/make-wrapper";
     pkg-config = "/pkg-config";
     coreutils = "/coreutils";
+    rustc.version = rust;
     leptonica = "/leptonica";
     python3 = {
       outPath = "/python3";
@@ -47,7 +53,12 @@ let
   pick =
     package:
     {
-      inherit (package) pname version postInstall;
+      inherit (package)
+        pname
+        version
+        postInstall
+        propagatedBuildInputs
+        ;
       inherit (package.meta) mainProgram;
       sourceRoot = toString package.src.src;
       lock = builtins.pathExists package.cargoLock.lockFile;
