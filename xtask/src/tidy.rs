@@ -71,6 +71,7 @@ pub(crate) fn run_all() -> Result<()> {
     progress.step("tables of operations and faults");
     tables::operations()?;
     tables::faults()?;
+    tables::nixpkgs()?;
     progress.step("shell scripts");
     shell::check()?;
     progress.step("Python types");

@@ -1,5 +1,5 @@
-//! `docs/operations.md` lists every operation and `docs/faults.md` every fault, each with an
-//! existing test.
+//! `docs/operations.md` lists every operation, `docs/faults.md` every fault and `docs/nixos.md`
+//! what nixpkgs has, each with an existing test.
 
 use std::fs;
 
@@ -16,6 +16,8 @@ const OPERATION_DIRS: [&str; 2] = ["machine/src/machine", "machine/src/guest"];
 const OPERATION_TYPES: [&str; 2] = ["Machine", "Guest"];
 
 const FAULTS: &str = "docs/faults.md";
+
+const NIXPKGS: &str = "docs/nixos.md";
 
 /// Every operation is listed, and every listed test exists.
 pub(super) fn operations() -> Result<()> {
@@ -72,6 +74,18 @@ pub(super) fn faults() -> Result<()> {
     for test in &tests {
         if !listed.contains(&format!("fault::{test}").as_str()) {
             bail!("{FAULTS} does not list the test `fault::{test}`");
+        }
+    }
+    Ok(())
+}
+
+/// The tests listed for what nixpkgs has exist.
+pub(super) fn nixpkgs() -> Result<()> {
+    let text = fs::read_to_string(workspace().join(NIXPKGS)).context(NIXPKGS)?;
+    let tests = functions("tests/vm", |line| line)?;
+    for test in text.lines().filter_map(last_cell) {
+        if !tests.iter().any(|name| name == test) {
+            bail!("{NIXPKGS}: there is no test `{test}`");
         }
     }
     Ok(())
@@ -138,5 +152,6 @@ mod tests {
     fn every_operation_and_every_fault_is_listed() {
         operations().unwrap();
         faults().unwrap();
+        nixpkgs().unwrap();
     }
 }
