@@ -49,7 +49,10 @@ class RaceTimer:
 
     @classmethod
     def _arm_first(cls) -> None:
-        """Arms the timer that expires first, if there is one."""
+        """Arms the timer that expires first, if there is one. One that has expired stays armed:
+        the clean-up has a limit."""
+        if any(timer.expired for timer in cls._running):
+            return
         if cls._running:
             min(cls._running, key=lambda timer: timer._deadline)._arm()
         else:
