@@ -23,11 +23,11 @@ const FSTAB: &str = include_str!("../../images/cloud/fstab");
 const MBR: &str = "/usr/lib/syslinux/mbr/mbr.bin";
 
 const MIB: u64 = 1 << 20;
-const SECTOR: u64 = 512;
+const SECTORS_PER_MIB: u32 = 2048;
 
 /// The sizes of the two partitions, of which the first begins after a MiB.
-const BOOT_MIB: u64 = 96;
-const ROOT_MIB: u64 = 1200;
+const BOOT_MIB: u32 = 96;
+const ROOT_MIB: u32 = 1200;
 
 /// How to build the image.
 pub(super) const RECIPE: Recipe = Recipe {
@@ -104,13 +104,13 @@ fn make_root(system: &Path, tree: &Path, file: &Path, boot: &Path) -> Result<()>
 /// Makes the disk: a boot partition with the boot loader, and the root's file system.
 fn make_disk(disk: &Path, boot: &Path, root: &Path) -> Result<()> {
     let mut file = File::create(disk)?;
-    file.set_len((1 + BOOT_MIB + ROOT_MIB) * MIB)?;
+    file.set_len(u64::from(1 + BOOT_MIB + ROOT_MIB) * MIB)?;
     let mbr = fs::read(MBR).with_context(|| format!("{MBR} is missing"))?;
     file.write_all(&mbr)?;
     file.write_all_at(&partitions(), 446)?;
 
     let fat = boot.with_extension("fat");
-    File::create(&fat)?.set_len(BOOT_MIB * MIB)?;
+    File::create(&fat)?.set_len(u64::from(BOOT_MIB) * MIB)?;
     let mkfs = find("mkfs.fat").context("mkfs.fat is missing")?;
     run(Command::new(mkfs).args(["-n", "BOOT"]).arg(&fat))?;
     fs::write(boot.join("syslinux.cfg"), SYSLINUX)?;
@@ -134,8 +134,8 @@ fn make_disk(disk: &Path, boot: &Path, root: &Path) -> Result<()> {
 
 /// The table of the partitions, and the end of the boot sector.
 fn partitions() -> Vec<u8> {
-    let entry = |active: u8, kind: u8, mib: u64, size_mib: u64| {
-        let [start, size] = [mib, size_mib].map(|mib| mib * (MIB / SECTOR));
+    let entry = |active: u8, kind: u8, mib: u32, size_mib: u32| {
+        let [start, size] = [mib, size_mib].map(|mib| mib * SECTORS_PER_MIB);
         // Heads and cylinders are those of large disks, for which only sectors count.
         let mut entry = vec![active, 0xfe, 0xff, 0xff, kind, 0xfe, 0xff, 0xff];
         entry.extend([start.to_le_bytes(), size.to_le_bytes()].concat());
@@ -146,4 +146,18 @@ fn partitions() -> Vec<u8> {
     table.resize(64, 0);
     table.extend([0x55, 0xaa]);
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_partition_has_sixteen_bytes() {
+        let table = partitions();
+        assert_eq!(table.len(), 66);
+        // The root's: 97 MiB and 1200 MiB in sectors of 512 bytes.
+        assert_eq!(table[24..28], 198_656_u32.to_le_bytes());
+        assert_eq!(table[28..32], 2_457_600_u32.to_le_bytes());
+    }
 }
