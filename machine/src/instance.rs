@@ -12,6 +12,7 @@ mod events;
 mod keyboard;
 mod launch;
 mod liveness;
+mod locks;
 mod migration;
 mod monitors;
 mod network_info;
@@ -30,7 +31,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use qmp_mon::{EventHistory, Hmp, Qmp};
-use tokio::sync::OwnedMutexGuard;
 
 use crate::guest::{Guest, Running};
 
@@ -48,19 +48,8 @@ pub(crate) struct Instance {
     pub(crate) qmp: Qmp,
     pub(crate) events: EventHistory,
     agent: tokio::sync::Mutex<clone_agent::Connection>,
-    /// Locked while the guest has a port that a saved machine must not have.
-    plugged: wake::Plugged,
-    /// Locked while a snapshot is taken or restored.
-    snapshots: Arc<tokio::sync::Mutex<()>>,
+    locks: locks::Locks,
     migration_socket: PathBuf,
-}
-
-impl Instance {
-    /// Waits until the guest has the devices of a saved machine, which it has for as long as
-    /// the result is kept.
-    pub(crate) async fn without_wake_port(&self) -> OwnedMutexGuard<()> {
-        Arc::clone(&self.plugged).lock_owned().await
-    }
 }
 
 impl Drop for Instance {

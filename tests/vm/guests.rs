@@ -110,6 +110,11 @@ async fn a_disk_by_credentials_alone() {
     let raw = dir.path().join("disk.raw");
     qemu_img(&["convert", "-O", "raw"], &image(), &raw);
     let vm = Machine::new(DiskImage::new(&raw)).unwrap();
+    // The shell is not connected, and the port is needed for that.
+    vm.start().await.unwrap();
+    let snapshot = vm.snapshot().await.unwrap();
+    vm.wait_for_unit("multi-user.target").await.unwrap();
+    vm.restore(&snapshot).await.unwrap();
     vm.wait_for_unit("multi-user.target").await.unwrap();
     assert_eq!(vm.succeed("id -u").await.unwrap(), "0\n");
     let error = vm.wait_for_cloud_init().await.unwrap_err();

@@ -13,6 +13,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
 use super::boot_source::BootSource;
+use super::locks::Locks;
 use super::{Instance, arguments, clone_agent, diagnosis, event_watch, monitor_error, wake};
 use crate::error::{ErrorKind, Result};
 use crate::guest::console_watch::ConsoleWatch;
@@ -72,11 +73,11 @@ impl Instance {
             qmp.clone(),
             qmp.events(),
         ));
-        let plugged = wake::Plugged::default();
+        let locks = Locks::default();
         if launch.start.needs_waking() {
             let has_booted = launch.source.saved().is_some();
-            let (running, plugged) = (Arc::clone(&running), Arc::clone(&plugged));
-            tokio::spawn(wake::wake(running, qmp.clone(), plugged, has_booted));
+            let (running, lock) = (Arc::clone(&running), Arc::clone(&locks.wake_port));
+            tokio::spawn(wake::wake(running, qmp.clone(), lock, has_booted));
         }
         Ok(Self {
             _guest: guest.clone(),
@@ -85,8 +86,7 @@ impl Instance {
             events: EventHistory::new(qmp.events()),
             qmp,
             agent: tokio::sync::Mutex::new(agent),
-            plugged,
-            snapshots: Arc::default(),
+            locks,
             migration_socket: guest.state().sockets().migration,
         })
     }

@@ -56,7 +56,7 @@ impl Instance {
             ))));
         }
 
-        let _unplugged = self.without_wake_port().await;
+        let _unplugged = self.lock_wake_port(guest, SAVING).await?;
         let agent = self.start_clone_agent(guest).await?;
         let (turn, session) = self.running.gate.suspend(guest).await?;
         let devices = saved_state::state(dir);

@@ -34,26 +34,35 @@ pub struct Snapshot {
     agent: Option<String>,
 }
 
+/// A guest whose shell is suspended for a snapshot.
+struct Suspended {
+    turn: Turn,
+    /// The session of the guest's shell.
+    session: Session,
+    /// The token of the clone agent that waits in the guest, if there is one.
+    agent: Option<String>,
+    /// The lock of the wake port, which must not be in a snapshot.
+    unplugged: OwnedMutexGuard<()>,
+}
+
 /// `guest` is a handle whose operations check no polling conditions.
 impl Instance {
     /// Takes a snapshot. It is completed even if the future is dropped after the guest was
     /// stopped.
     pub(crate) async fn take_snapshot(self: Arc<Self>, guest: Guest) -> Result<Snapshot> {
-        let one_at_a_time = self.lock_snapshots(&guest).await?;
-        let unplugged = self.without_wake_port().await;
+        let one_at_a_time = self.lock_snapshots(&guest, TAKING).await?;
         let nodes = self.request(&guest, TAKING, async |monitors| {
             monitors.snapshot_nodes().await
         });
         let nodes = nodes.await?;
         let mounts = guest.unmount_shares().await?;
-        let suspended = self.suspend_for_snapshot(&guest, &mounts).await;
-        let (turn, session, agent) = suspended?;
+        let suspended = self.suspend_for_snapshot(&guest, &mounts).await?;
         let snapshot = Snapshot {
             nodes,
             qemu: self.running.lifetime.pid(),
-            session,
+            session: suspended.session,
             mounts,
-            agent,
+            agent: suspended.agent,
         };
         to_completion(async move {
             let saved = self.request(&guest, TAKING, async |monitors| {
@@ -61,9 +70,9 @@ impl Instance {
                 monitors.run_job(job, &snapshot.nodes, || ()).await
             });
             let saved = saved.await;
-            drop(turn);
+            drop(suspended.turn);
             let resumed = self.resume_snapshot(&guest, &snapshot).await;
-            drop((one_at_a_time, unplugged));
+            drop((one_at_a_time, suspended.unplugged));
             saved?;
             resumed.map(|()| snapshot)
         })
@@ -77,8 +86,8 @@ impl Instance {
             let reason = "it is of another machine, or of this one before it was started again";
             return Err(guest.error(snapshot_error(RESTORING, reason)));
         }
-        let one_at_a_time = self.lock_snapshots(&guest).await?;
-        let unplugged = self.without_wake_port().await;
+        let one_at_a_time = self.lock_snapshots(&guest, RESTORING).await?;
+        let unplugged = self.lock_wake_port(&guest, RESTORING).await?;
         let mut turn = self.running.gate.hold(&guest, RESTORING).await?;
         let snapshot = snapshot.clone();
         to_completion(async move {
@@ -104,31 +113,23 @@ impl Instance {
         self.apply_identity(guest, agent, &identity).await
     }
 
-    /// Locks the machine's snapshots; waits no longer than this handle waits.
-    async fn lock_snapshots(&self, guest: &Guest) -> Result<OwnedMutexGuard<()>> {
-        let limit = guest.limit();
-        let lock = timeout(limit, Arc::clone(&self.snapshots).lock_owned()).await;
-        lock.map_err(|_| {
-            let seen = "another one is being taken or restored";
-            let what = "the end of another snapshot";
-            guest.error(self.running.lifetime.timed_out(limit, what, 1, seen))
-        })
-    }
-
     /// Starts the clone agent and suspends the guest's shell; lets the guest continue as
     /// before if that fails.
-    async fn suspend_for_snapshot(
-        &self,
-        guest: &Guest,
-        mounts: &[Mount],
-    ) -> Result<(Turn, Session, Option<String>)> {
+    async fn suspend_for_snapshot(&self, guest: &Guest, mounts: &[Mount]) -> Result<Suspended> {
         let mut agent = None;
         let suspended = async {
+            let unplugged = self.lock_wake_port(guest, TAKING).await?;
             agent = self.start_clone_agent(guest).await?;
-            self.running.gate.suspend(guest).await
+            let (turn, session) = self.running.gate.suspend(guest).await?;
+            Ok((turn, session, unplugged))
         };
         match suspended.await {
-            Ok((turn, session)) => Ok((turn, session, agent)),
+            Ok((turn, session, unplugged)) => Ok(Suspended {
+                turn,
+                session,
+                agent,
+                unplugged,
+            }),
             Err(error) => {
                 let identity = Identity::resumed(mounts);
                 let resumed = self.apply_identity(guest, agent.as_deref(), &identity);

@@ -24,18 +24,16 @@ const SHARE: u32 = 6;
 /// QEMU's name of the port.
 const ID: &str = "vmwright-wake-port";
 
-/// Locked while the port is plugged in: a machine can't be saved then.
-pub(super) type Plugged = Arc<Mutex<()>>;
-
 /// Plugs the port in, again and again, until the guest's shell is connected, in each boot.
 /// Ends with the process. A guest that `has_booted` already is woken after its next reset.
-pub(super) async fn wake(running: Arc<Running>, qmp: Qmp, plugged: Plugged, has_booted: bool) {
+/// `lock` is locked while the port is plugged in.
+pub(super) async fn wake(running: Arc<Running>, qmp: Qmp, lock: Arc<Mutex<()>>, has_booted: bool) {
     let boots = async {
         if has_booted {
             running.gate.reset_after(SystemTime::now()).await;
         }
         loop {
-            wake_boot(&running, &qmp, &plugged).await;
+            wake_boot(&running, &qmp, &lock).await;
             running.gate.reset_after(SystemTime::now()).await;
         }
     };
@@ -45,11 +43,11 @@ pub(super) async fn wake(running: Arc<Running>, qmp: Qmp, plugged: Plugged, has_
     }
 }
 
-async fn wake_boot(running: &Running, qmp: &Qmp, plugged: &Mutex<()>) {
+async fn wake_boot(running: &Running, qmp: &Qmp, lock: &Mutex<()>) {
     let start = Instant::now();
     let connected_within = |time| timeout(time, running.gate.connected());
     while connected_within(INTERVAL).await.is_err() {
-        let _plugged = plugged.lock().await;
+        let _locked = lock.lock().await;
         let port = json!({
             "driver": "virtserialport", "id": ID, "name": WAKE_PORT, "chardev": WAKE_CHARDEV,
         });
