@@ -202,13 +202,13 @@ async fn time_out_of_a_stopped_command() {
 
 /// The process that would send the command's end is killed.
 #[tokio::test]
-async fn time_out_of_a_command_whose_worker_is_killed() {
+async fn time_out_of_a_command_whose_job_is_killed() {
     for backdoor in [BACKDOOR, AT_A_PORT] {
         let mut guest = guest(backdoor).await;
         for signal in ["KILL", "KILL", "STOP"] {
             let script = format!(
-                "read -r _ _ _ worker _ </proc/$BASHPID/stat; echo some
-                 kill -{signal} -- -$worker; exec sleep 5"
+                "read -r _ _ _ job _ </proc/$BASHPID/stat; echo some
+                 kill -{signal} -- -$job; exec sleep 5"
             );
             let killed = Command::new(script).timeout(Duration::from_millis(200));
             let output = guest.shell.run(killed).await.unwrap();
