@@ -67,10 +67,10 @@ impl ShellGate {
         doing: &str,
         operation: impl AsyncFnOnce(&mut GuestShell) -> Result<T, backdoor_shell::Error>,
     ) -> Result<T> {
-        let turn = async { Ok(self.turn().await) };
-        let mut turn = caller.until_guest_end(&self.lifetime, doing, turn).await?;
-        self.connect_in(&mut turn, caller, doing).await?;
-        let Turn { shell, connection } = &mut turn;
+        let lock = async { Ok(self.lock_shell().await) };
+        let mut lock = caller.until_guest_end(&self.lifetime, doing, lock).await?;
+        self.connect_in(&mut lock, caller, doing).await?;
+        let ShellLock { shell, connection } = &mut lock;
         let run = async {
             tokio::select! {
                 biased;
@@ -91,16 +91,16 @@ impl ShellGate {
         tokio::select! {
             biased;
             () = self.connection.connected() => Ok(()),
-            turn = self.turn_in_time(caller, BOOTING) => {
-                self.connect_in(&mut turn?, caller, BOOTING).await
+            lock = self.lock_shell_in_time(caller, BOOTING) => {
+                self.connect_in(&mut lock?, caller, BOOTING).await
             }
         }
     }
 
     /// Disconnects the shell, which is about to end.
     pub(super) async fn disconnect(&self, caller: &Guest, doing: &str) -> Result<()> {
-        let mut turn = self.turn_in_time(caller, doing).await?;
-        turn.shell.disconnect();
+        let mut lock = self.lock_shell_in_time(caller, doing).await?;
+        lock.shell.disconnect();
         Ok(())
     }
 
@@ -108,45 +108,47 @@ impl ShellGate {
     /// disconnects it.
     pub(crate) async fn disconnect_after(
         &self,
-        operation: impl Future<Output = Result<(), ErrorKind>>,
-    ) -> Result<(), ErrorKind> {
-        let mut turn = self.turn().await;
+        caller: &Guest,
+        doing: &str,
+        operation: impl Future<Output = Result<()>>,
+    ) -> Result<()> {
+        let mut lock = self.hold(caller, doing).await?;
         operation.await?;
-        turn.shell.disconnect();
+        lock.shell.disconnect();
         Ok(())
     }
 
     /// Suspends the shell of a guest that is about to be saved. No command is run until the
-    /// turn is dropped.
-    pub(crate) async fn suspend(&self, caller: &Guest) -> Result<(Turn, Session)> {
+    /// lock is dropped.
+    pub(crate) async fn suspend(&self, caller: &Guest) -> Result<(ShellLock, Session)> {
         let doing = "suspending the guest's shell";
-        let mut turn = self.turn_in_time(caller, doing).await?;
+        let mut lock = self.lock_shell_in_time(caller, doing).await?;
         let suspended = async {
-            let session = turn.shell.suspend().await;
+            let session = lock.shell.suspend().await;
             session.map_err(|source| self.lifetime.shell_error(source))
         };
         let suspended = caller.until_guest_end(&self.lifetime, doing, suspended);
         let session = suspended.await?;
-        Ok((turn, session))
+        Ok((lock, session))
     }
 
     /// Resumes the shell of a guest that continues from a saved state in another process.
     pub(crate) async fn resume(&self, session: Session) {
-        self.turn().await.shell.resume(session);
+        self.lock_shell().await.shell.resume(session);
     }
 
     /// Waits until no command uses the shell, even if the guest is dead, to
-    /// [rewind](Turn::rewind) it.
-    pub(crate) async fn hold(&self, caller: &Guest, doing: &str) -> Result<Turn> {
-        let turn = self.turn_within(caller.limit());
-        caller.until_exit(&self.lifetime, doing, turn).await
+    /// [rewind](ShellLock::rewind) it.
+    pub(crate) async fn hold(&self, caller: &Guest, doing: &str) -> Result<ShellLock> {
+        let lock = self.lock_shell_within(caller.limit());
+        caller.until_exit(&self.lifetime, doing, lock).await
     }
 
     /// Whether a shell that is connected answers in time, once no command uses it.
     pub(crate) async fn answers(&self, limit: Duration) -> bool {
-        let mut turn = self.turn().await;
+        let mut lock = self.lock_shell().await;
         let command = Command::new(":").timeout(limit);
-        turn.shell.is_connected() && turn.shell.run(command).await.is_ok()
+        lock.shell.is_connected() && lock.shell.run(command).await.is_ok()
     }
 
     /// The guest was reset at this time. A shell that was connected later is that of the new
@@ -161,21 +163,21 @@ impl ShellGate {
     }
 
     /// Waits for the shell, no longer than the caller waits.
-    async fn turn_in_time(&self, caller: &Guest, doing: &str) -> Result<Turn> {
-        let turn = self.turn_within(caller.limit());
-        caller.until_guest_end(&self.lifetime, doing, turn).await
+    async fn lock_shell_in_time(&self, caller: &Guest, doing: &str) -> Result<ShellLock> {
+        let lock = self.lock_shell_within(caller.limit());
+        caller.until_guest_end(&self.lifetime, doing, lock).await
     }
 
-    async fn turn_within(&self, limit: Duration) -> Result<Turn, ErrorKind> {
-        let turn = timeout(limit, self.turn()).await;
-        turn.map_err(|_| {
+    async fn lock_shell_within(&self, limit: Duration) -> Result<ShellLock, ErrorKind> {
+        let lock = timeout(limit, self.lock_shell()).await;
+        lock.map_err(|_| {
             let what = "the guest's shell";
             self.lifetime.timed_out(limit, what, 1, BUSY)
         })
     }
 
     /// Waits for the shell, however long it takes.
-    async fn turn(&self) -> Turn {
+    async fn lock_shell(&self) -> ShellLock {
         let shell = if let Ok(shell) = Arc::clone(&self.shell).try_lock_owned() {
             shell
         } else {
@@ -183,21 +185,21 @@ impl ShellGate {
             Arc::clone(&self.shell).lock_owned().await
         };
         let connection = Arc::clone(&self.connection);
-        let mut turn = Turn { shell, connection };
-        if turn.connection.was_reset() {
-            turn.shell.disconnect();
+        let mut lock = ShellLock { shell, connection };
+        if lock.connection.was_reset() {
+            lock.shell.disconnect();
         }
-        turn
+        lock
     }
 }
 
-/// A caller's turn with the shell: until it is dropped, no other caller uses the shell.
-pub(crate) struct Turn {
+/// The lock of the shell: until it is dropped, no other caller uses the shell.
+pub(crate) struct ShellLock {
     shell: OwnedMutexGuard<GuestShell>,
     connection: Arc<Connection>,
 }
 
-impl Turn {
+impl ShellLock {
     /// Resumes the shell of a guest that was restored.
     pub(crate) fn rewind(&mut self, session: Session) {
         self.shell.rewind(session);
@@ -209,7 +211,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for ShellLock {
     fn drop(&mut self) {
         self.publish();
     }

@@ -58,7 +58,7 @@ impl Instance {
 
         let _unplugged = self.lock_wake_port(guest, SAVING).await?;
         let agent = self.start_clone_agent(guest).await?;
-        let (turn, session) = self.running.gate.suspend(guest).await?;
+        let (lock, session) = self.running.gate.suspend(guest).await?;
         let devices = saved_state::state(dir);
         let disks = self.request(guest, SAVING, async |monitors| {
             monitors.qmp("stop", Value::Null).await?;
@@ -67,7 +67,7 @@ impl Instance {
             Ok(disks)
         });
         let disks = disks.await?;
-        drop(turn);
+        drop(lock);
         self.crash(guest).await?;
 
         let moved = async {

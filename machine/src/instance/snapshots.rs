@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::guest::Guest;
 use crate::guest::identity::Identity;
 use crate::guest::mounts::Mount;
-use crate::guest::shell_gate::Turn;
+use crate::guest::shell_gate::ShellLock;
 use crate::host::completion::to_completion;
 
 /// The operations, in errors.
@@ -36,7 +36,7 @@ pub struct Snapshot {
 
 /// A guest whose shell is suspended for a snapshot.
 struct Suspended {
-    turn: Turn,
+    lock: ShellLock,
     /// The session of the guest's shell.
     session: Session,
     /// The token of the clone agent that waits in the guest, if there is one.
@@ -70,7 +70,7 @@ impl Instance {
                 monitors.run_job(job, &snapshot.nodes, || ()).await
             });
             let saved = saved.await;
-            drop(suspended.turn);
+            drop(suspended.lock);
             let resumed = self.resume_snapshot(&guest, &snapshot).await;
             drop((one_at_a_time, suspended.unplugged));
             saved?;
@@ -88,16 +88,16 @@ impl Instance {
         }
         let one_at_a_time = self.lock_snapshots(&guest, RESTORING).await?;
         let unplugged = self.lock_wake_port(&guest, RESTORING).await?;
-        let mut turn = self.running.gate.hold(&guest, RESTORING).await?;
+        let mut lock = self.running.gate.hold(&guest, RESTORING).await?;
         let snapshot = snapshot.clone();
         to_completion(async move {
-            let rewind = || turn.rewind(snapshot.session);
+            let rewind = || lock.rewind(snapshot.session);
             let loaded = self.request(&guest, RESTORING, async |monitors| {
                 let job = "snapshot-load";
                 monitors.run_job(job, &snapshot.nodes, rewind).await
             });
             let loaded = loaded.await;
-            drop(turn);
+            drop(lock);
             loaded?;
             self.running.lifetime.watch.forget();
             let resumed = self.resume_snapshot(&guest, &snapshot).await;
@@ -120,12 +120,12 @@ impl Instance {
         let suspended = async {
             let unplugged = self.lock_wake_port(guest, TAKING).await?;
             agent = self.start_clone_agent(guest).await?;
-            let (turn, session) = self.running.gate.suspend(guest).await?;
-            Ok((turn, session, unplugged))
+            let (lock, session) = self.running.gate.suspend(guest).await?;
+            Ok((lock, session, unplugged))
         };
         match suspended.await {
-            Ok((turn, session, unplugged)) => Ok(Suspended {
-                turn,
+            Ok((lock, session, unplugged)) => Ok(Suspended {
+                lock,
                 session,
                 agent,
                 unplugged,

@@ -151,25 +151,24 @@ impl Machine {
         }
     }
 
-    /// Presses Ctrl+Alt+Delete. The next operation that needs the guest's shell waits for
-    /// the new one, which requires a machine that [may
+    /// Presses Ctrl+Alt+Delete, when no command uses the guest's shell. The next operation
+    /// that needs the shell waits for the new one, which requires a machine that [may
     /// reboot](Self::start_allowing_reboot).
     ///
     /// # Cancellation
     /// The keys may have been pressed.
     pub async fn reboot(&self) -> Result<()> {
         let doing = "pressing ctrl-alt-delete";
-        let pressed = self.on_qemu(doing, async |monitors| {
-            let pressed = async {
-                monitors
-                    .hmp(doing, "sendkey ctrl-alt-delete")
-                    .await
-                    .map(drop)
-            };
-            let gate = &monitors.instance.running.gate;
-            monitors.answer(doing, gate.disconnect_after(pressed)).await
-        });
-        self.step(doing, pressed).await
+        self.step(doing, async {
+            let instance = self.checked_instance(doing).await?;
+            let pressed = instance.request(self, doing, async |monitors| {
+                let command = "sendkey ctrl-alt-delete";
+                monitors.hmp(doing, command).await.map(drop)
+            });
+            let gate = &instance.running.gate;
+            gate.disconnect_after(self, doing, pressed).await
+        })
+        .await
     }
 
     /// Has systemd leave the initrd for the real root, and waits for the root

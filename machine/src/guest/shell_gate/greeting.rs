@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
-use super::{ShellGate, Turn};
+use super::{ShellGate, ShellLock};
 use crate::error::{ErrorKind, Result};
 use crate::guest::Guest;
 
@@ -18,19 +18,23 @@ impl ShellGate {
     /// Connects a shell that is not connected.
     pub(super) async fn connect_in(
         &self,
-        turn: &mut Turn,
+        lock: &mut ShellLock,
         caller: &Guest,
         doing: &str,
     ) -> Result<()> {
-        if turn.shell.is_connected() {
+        if lock.shell.is_connected() {
             return Ok(());
         }
-        let greeting = self.wait_for_greeting(turn, caller);
+        let greeting = self.wait_for_greeting(lock, caller);
         let connected = caller.until_guest_end(&self.lifetime, doing, greeting);
         caller.step(BOOTING, connected).await
     }
 
-    async fn wait_for_greeting(&self, turn: &mut Turn, caller: &Guest) -> Result<(), ErrorKind> {
+    async fn wait_for_greeting(
+        &self,
+        lock: &mut ShellLock,
+        caller: &Guest,
+    ) -> Result<(), ErrorKind> {
         let (machine, limit) = (caller.name(), caller.limit());
         let on_line = |line: &str| {
             let line = serial_log::printable(line);
@@ -40,7 +44,7 @@ impl ShellGate {
         let mut reminders = 0;
         while start.elapsed() < limit {
             let left = limit.saturating_sub(start.elapsed());
-            if let Ok(connected) = timeout(BOOT_REMINDER.min(left), turn.connect(on_line)).await {
+            if let Ok(connected) = timeout(BOOT_REMINDER.min(left), lock.connect(on_line)).await {
                 return connected.map_err(|source| self.lifetime.shell_error(source));
             }
             reminders += 1;
@@ -56,7 +60,7 @@ impl ShellGate {
     }
 }
 
-impl Turn {
+impl ShellLock {
     async fn connect(&mut self, on_line: impl FnMut(&str)) -> Result<(), backdoor_shell::Error> {
         self.shell.connect(on_line).await?;
         self.connection.record_greeting();
