@@ -44,6 +44,8 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// A loop in the guest.
 pub(crate) struct Polling {
+    /// The operation it belongs to, for errors.
+    doing: String,
     /// A script that defines the function `probe`.
     script: String,
     /// The command that is traced, with the output and the status of its last run.
@@ -74,6 +76,7 @@ impl Polling {
     /// A loop over the function `probe` that `script` defines, which has no effects.
     pub(super) fn new(script: Script<'_>) -> Self {
         Self {
+            doing: script.doing().to_owned(),
             script: script.append(POLL).into_text(),
             traced: None,
             is_interruptible: true,
@@ -94,6 +97,7 @@ impl Polling {
     /// The same for a `probe` that runs a command of a test: it is not interrupted.
     pub(super) fn of_command(script: Script<'_>, command: &str) -> Self {
         Self {
+            doing: script.doing().to_owned(),
             script: script.append(POLL).into_text(),
             traced: Some(command.to_owned()),
             is_interruptible: false,
@@ -103,9 +107,9 @@ impl Polling {
 
     /// The script for a turn of this length.
     fn script(&self, guest: &Guest, turn: Duration) -> Result<String> {
-        let doing = "polling";
         let hundredths = (turn.as_millis() / 10).to_string();
-        let mut script = guest.script(doing).set("__vm_turn", &hundredths)?;
+        let script = guest.script(&self.doing);
+        let mut script = script.set("__vm_turn", &hundredths)?;
         if let Some(changes) = &self.changes {
             script = script.set("last_seen", &changes.last_seen.lock())?;
         }
@@ -113,7 +117,7 @@ impl Polling {
     }
 
     /// Keeps what has changed.
-    fn note(&self, found: &Found) {
+    fn record(&self, found: &Found) {
         if let Some(Changes { last_seen, part }) = &self.changes
             && found.is_ready
         {
@@ -153,7 +157,7 @@ impl Guest {
     where
         F: Future<Output = Result<Probe<T>>>,
     {
-        let running = self.started("polling").await?;
+        let running = self.started(&polling.doing).await?;
         let is_shared = running.gate.queue().was_needed_within(SHARED);
         let turn = match polling.is_interruptible {
             true if is_shared => SHARED_TURN,
@@ -181,7 +185,7 @@ impl Guest {
         let Some(found) = Found::parse(&output.stdout) else {
             return Ok(Probe::Pending(result_line(&output)));
         };
-        polling.note(&found);
+        polling.record(&found);
         let (probes, cost) = (found.probes, found.cost);
         Ok(match read(found).await? {
             Probe::Pending(seen) => Probe::Polled { seen, probes, cost },
@@ -201,7 +205,7 @@ impl Guest {
         let start = Instant::now();
         let doing = match &polling.traced {
             Some(command) => running_command(command),
-            None => "polling".to_owned(),
+            None => polling.doing.clone(),
         };
         let ran = self.in_shell(running, &doing, command, async |shell, command| {
             shell.run(command).await
@@ -282,10 +286,10 @@ mod tests {
             line.unwrap().to_owned()
         };
         assert_eq!(last_seen(), "last_seen=''");
-        polling.note(&Found::parse(b"a1\n1 1 0 0").unwrap());
+        polling.record(&Found::parse(b"a1\n1 1 0 0").unwrap());
         assert_eq!(last_seen(), "last_seen=a");
         // The same as before, or nothing.
-        polling.note(&Found::parse(b"b\n1 1 1 0").unwrap());
+        polling.record(&Found::parse(b"b\n1 1 1 0").unwrap());
         assert_eq!(last_seen(), "last_seen=a");
     }
 

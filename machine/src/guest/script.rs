@@ -67,6 +67,11 @@ impl Script<'_> {
         self
     }
 
+    /// The operation it belongs to.
+    pub(crate) fn doing(&self) -> &str {
+        self.doing
+    }
+
     pub(crate) fn into_text(self) -> String {
         self.text
     }
