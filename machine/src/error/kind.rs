@@ -233,11 +233,10 @@ pub enum ErrorKind {
         /// What the guest's programs printed.
         output: Vec<String>,
     },
-    /// Neither can the guest mount the host's directory for copies, nor has it `tar`.
+    /// The guest has no way to copy files: no 9p, no `/tmp/shared` and no `tar`.
     #[error(
-        "the host's directory for copies can't be mounted at /run/vmwright/copies in the \
-         guest, whose kernel and QEMU would need 9p, /tmp/shared is not mounted, and archives \
-         need a directory and `tar` in the guest (`copy_from_host_via_shell` needs none of these)"
+        "can't copy files: the guest can neither mount a 9p share nor use /tmp/shared, and \
+         can't unpack archives by `tar` (`copy_from_host_via_shell` needs none of these)"
     )]
     Share {
         /// What the guest's programs printed.

@@ -53,10 +53,10 @@ impl Guest {
         let archive = self.host_half(source, packed).await?;
         let mut archive = tokio::fs::File::from_std(archive);
         let target = format!("{dir}/archive.tar");
-        let start = Instant::now();
-        self.write_via_shell(COPYING, &target, &mut archive, transfer.left)
+        let took = self
+            .write_via_shell(COPYING, &target, &mut archive, transfer.left)
             .await?;
-        transfer.left = transfer.left.saturating_sub(start.elapsed());
+        transfer.left = transfer.left.saturating_sub(took);
         let script = self
             .script(COPYING)
             .set("dir", &dir)?
@@ -122,21 +122,25 @@ impl Guest {
         }
     }
 
-    /// Writes the file `target` of the guest through the root shell.
+    /// Writes the file `target` of the guest through the root shell. Returns how long that
+    /// took, without the time in the shell's queue.
     pub(super) async fn write_via_shell(
         &self,
         doing: &str,
         target: &str,
         file: &mut tokio::fs::File,
         left: Duration,
-    ) -> Result<()> {
+    ) -> Result<Duration> {
         let running = self.running(doing)?;
         let written = running.gate.run(self, doing, async |shell| {
-            let write = timeout(left, shell.write_file(target, file));
-            write.await.map_or(Ok(None), |written| written.map(Some))
+            let start = Instant::now();
+            let Ok(written) = timeout(left, shell.write_file(target, file)).await else {
+                return Ok(None);
+            };
+            written.map(|_| Some(start.elapsed()))
         });
-        if written.await?.is_some() {
-            return Ok(());
+        if let Some(took) = written.await? {
+            return Ok(took);
         }
         let what = format!("{target} to be written");
         let seen = "the guest does not read all of it";

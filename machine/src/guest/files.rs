@@ -108,7 +108,8 @@ impl Guest {
             let mut left = self.limit();
             self.copy_in_guest(&mut left, &script, &from, target)
                 .await?;
-            self.write_via_shell(&step, target, &mut file, left).await
+            let written = self.write_via_shell(&step, target, &mut file, left);
+            written.await.map(drop)
         })
         .await
     }
