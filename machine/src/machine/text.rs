@@ -52,7 +52,10 @@ impl Machine {
     /// [`TimedOut`](ErrorKind::TimedOut) with the last text, and the path of a
     /// screenshot in the output directory.
     pub async fn wait_for_text(&self, pattern: &str) -> Result<()> {
-        let regex = self.regex(&format!("{pattern} to appear on screen"), pattern)?;
+        let regex = self.regex(
+            &format!("waiting for {pattern} to appear on screen"),
+            pattern,
+        )?;
         self.wait_for_text_with(pattern, move |text| regex.is_match(text))
             .await
     }
@@ -90,7 +93,7 @@ impl Machine {
     /// # Errors
     /// As [`get_screen_text`](Self::get_screen_text).
     pub async fn find_text(&self, pattern: &str) -> Result<Vec<Rect>> {
-        let regex = self.regex("text to find", pattern)?;
+        let regex = self.regex("finding text on the screen", pattern)?;
         self.read(move |screen| screen.find(&regex)).await
     }
 

@@ -29,7 +29,10 @@ impl Machine {
     /// [`BadArgument`](crate::ErrorKind::BadArgument);
     /// [`TimedOut`](crate::ErrorKind::TimedOut) with the text that was there last.
     pub async fn wait_until_tty_matches(&self, tty: &str, pattern: &str) -> Result<()> {
-        let regex = self.regex(&format!("{pattern} to appear on tty {tty}"), pattern)?;
+        let regex = self.regex(
+            &format!("waiting for {pattern} to appear on tty {tty}"),
+            pattern,
+        )?;
         self.wait_until_tty_matches_with(tty, pattern, |text| regex.is_match(text))
             .await
     }
@@ -68,6 +71,6 @@ impl Machine {
 
     pub(crate) fn regex(&self, doing: &str, pattern: &str) -> Result<Regex> {
         let regex = regex::RegexBuilder::new(pattern).multi_line(true).build();
-        regex.map_err(|error| self.bad_argument(&format!("waiting for {doing}"), error.to_string()))
+        regex.map_err(|error| self.bad_argument(doing, error.to_string()))
     }
 }

@@ -36,7 +36,7 @@ impl Machine {
     /// # Errors
     /// [`TimedOut`](crate::ErrorKind::TimedOut) with the names of all windows, and the screen.
     pub async fn wait_for_window(&self, pattern: &str) -> Result<()> {
-        let regex = self.regex(&format!("a window named {pattern}"), pattern)?;
+        let regex = self.regex(&format!("waiting for a window named {pattern}"), pattern)?;
         self.wait_for_window_with(pattern, |name| regex.is_match(name))
             .await
     }
