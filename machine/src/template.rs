@@ -206,7 +206,7 @@ impl Template {
         }
         tracing::warn!(machine = vm.name(), "booted, not cloned: {error}");
         if !is_another {
-            saved.failed(&error);
+            blocking(move || saved.failed(&error)).await;
         }
         // Kills QEMU and removes its disks.
         blocking(move || drop(vm)).await;

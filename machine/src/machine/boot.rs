@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 
 use super::Machine;
 use crate::error::Result;
+use crate::host::blocking::blocking;
 use crate::host::files::remove_file_if_exists;
 use crate::instance::boot_source::BootSource;
 use crate::instance::disks::Disk;
@@ -88,8 +89,9 @@ impl Machine {
                 Ok(())
             }
             Err(error) => {
-                saved.failed(&error);
-                Err(error.to_string())
+                let reason = error.to_string();
+                blocking(move || saved.failed(&error)).await;
+                Err(reason)
             }
         }
     }
