@@ -55,7 +55,10 @@ pub(super) fn merged(user_data: Option<&str>, default: &str) -> Result<String, E
 
 /// Whether they need the network before the boot goes on.
 pub(super) fn includes_others(user_data: Option<&str>) -> bool {
-    user_data.is_some_and(|text| text.contains("#include"))
+    user_data.is_some_and(|text| {
+        let in_a_part = || text.contains("#include") || text.contains("text/x-include");
+        begins_with_any(text, &["#include"]) || begins_with_any(text, &MIME) && in_a_part()
+    })
 }
 
 fn part(kind: &str, text: &str) -> String {
@@ -102,6 +105,15 @@ fn check(user_data: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_includes_need_the_network() {
+        let header = "#cloud-config\nwrite_files: [{path: /a.c, content: '#include <stdio.h>'}]\n";
+        let part = "MIME-Version: 1.0\nContent-Type: text/x-include-url\n\nhttp://host/data\n";
+        assert!(!includes_others(None) && !includes_others(Some(header)));
+        assert!(includes_others(Some("#include\nhttp://host/data\n")));
+        assert!(includes_others(Some(part)));
+    }
 
     fn reason(user_data: &str) -> String {
         match merged(Some(user_data), "") {
