@@ -7,9 +7,9 @@ pub const GREETING: &str = "Spawning backdoor root shell...";
 /// unencoded output of a command that was killed together with an earlier shell.
 pub(crate) const NEW_SHELL: &[u8] = b"\r\n@g 3d0c6f5a91e84b27ab5e60d4c7f21893\r\n";
 
-/// A script for `/bin/sh` that runs a root shell at the [port](crate::PORT) of a guest that
-/// nobody has prepared, for as long as the port is open. A service should run it again
-/// whenever it ends, and end it by SIGHUP. It waits half a minute for the port.
+/// A script for `/bin/sh` that runs a root shell at the [port](crate::PORT) of an unmodified
+/// guest, for as long as the port is open. A service should run it again whenever it ends, and
+/// end it by SIGHUP. It waits half a minute for the port.
 ///
 /// If the guest has no `/bin/bash`, it runs the file `bash` beside the script.
 pub const BACKDOOR: &str = include_str!("backdoor.sh");

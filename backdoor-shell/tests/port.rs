@@ -1,5 +1,4 @@
-//! A guest whose shell greets at the port, as [`BACKDOOR`] does in guests that nobody has
-//! prepared.
+//! A guest whose shell greets at the port, as [`BACKDOOR`] does in unmodified guests.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -5,10 +5,10 @@ mod cloud_image;
 pub(crate) mod credentials;
 pub(crate) mod disk_image;
 mod legacy;
+mod missing_greeting;
 mod script;
 mod seed;
 mod shell;
-mod silence;
 mod typed;
 mod user_data;
 

@@ -1,4 +1,4 @@
-//! Guests that nobody has prepared: cloud images and disks.
+//! Unmodified guests: cloud images and disks.
 
 /// Images that no machine can start from.
 mod refused;

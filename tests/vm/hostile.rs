@@ -175,7 +175,7 @@ async fn a_panic_that_is_only_printed_ends_nothing() {
     let end = limited.wait_for_shutdown().await.unwrap_err();
     assert!(end.is_timeout(), "{end}");
 
-    // It is mentioned, but blames nobody.
+    // It is mentioned, but not as the cause.
     let error = vm.succeed("false").await.unwrap_err();
     assert!(
         error.to_string().contains("kernel panic (5 times): QEMU"),

@@ -18,7 +18,7 @@ mod failure;
 mod fault;
 /// Copying files into the guest and out of it.
 mod files;
-/// Guests that nobody has prepared: cloud images and disks.
+/// Unmodified guests: cloud images and disks.
 mod guests;
 /// Malicious guests.
 mod hostile;

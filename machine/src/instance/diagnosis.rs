@@ -27,7 +27,7 @@ pub(super) async fn diagnose(
     if of_qemu.is_some() || running.gate.is_connected() {
         return of_qemu;
     }
-    start.explain_silence(&running.lifetime.console.last_lines(LINES))
+    start.explain_missing_greeting(&running.lifetime.console.last_lines(LINES))
 }
 
 async fn diagnose_qemu(pid: u32, qmp: Qmp) -> Option<String> {

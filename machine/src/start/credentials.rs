@@ -1,4 +1,4 @@
-//! The root shell in a guest with systemd that nobody has prepared: credentials by which
+//! The root shell in an unmodified guest with systemd: credentials by which
 //! systemd starts it, passed as strings of the SMBIOS.
 //!
 //! systemd 256 and newer read a unit and what pulls it in. 252 to 255 only let a file be

@@ -1,4 +1,4 @@
-//! Machines that start from a disk image that nobody has prepared.
+//! Machines that start from an unmodified disk image.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -15,7 +15,7 @@ struct State {
 }
 
 impl Reports {
-    /// Someone follows the process's events until [`end`](Self::end).
+    /// A task follows the process's events from now until [`end`](Self::end).
     pub(crate) fn begin(&self) {
         self.0.send_modify(|state| state.is_followed = true);
     }

@@ -1,4 +1,4 @@
-//! Why the shell of a guest that nobody has prepared may not have greeted.
+//! Why the shell of an unmodified guest may not have greeted.
 
 use super::StartCommand;
 
@@ -8,7 +8,7 @@ const SYSTEMD: u32 = 252;
 impl StartCommand {
     /// What was offered to the guest, and what its console shows of each; `None` for a guest
     /// that starts its shell by itself.
-    pub(crate) fn explain_silence(&self, console: &[String]) -> Option<String> {
+    pub(crate) fn explain_missing_greeting(&self, console: &[String]) -> Option<String> {
         self.disk()?;
         let mut lines = vec![format!(
             "the guest's shell has not greeted. systemd {SYSTEMD} and newer can start it, by \
@@ -61,7 +61,10 @@ mod tests {
 
     fn explain(start: impl Into<StartCommand>, console: &[&str]) -> String {
         let console: Vec<String> = console.iter().map(|line| (*line).to_owned()).collect();
-        start.into().explain_silence(&console).unwrap_or_default()
+        start
+            .into()
+            .explain_missing_greeting(&console)
+            .unwrap_or_default()
     }
 
     #[test]
