@@ -8,6 +8,7 @@ pub(crate) mod guest_tree;
 pub(crate) mod orphan_cleanup;
 pub(crate) mod process;
 pub(crate) mod qemu_option;
+pub(crate) mod sha256;
 pub(crate) mod sockets;
 pub(crate) mod sparse;
 pub(crate) mod state_dir;

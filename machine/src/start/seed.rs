@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::user_data;
 use crate::error::ErrorKind;
+use crate::host::sha256::hex;
 
 /// The label by which cloud-init finds the disk.
 const LABEL: [u8; 11] = *b"CIDATA     ";
@@ -33,11 +34,7 @@ pub(super) fn disk(
     let default = if grows { "#cloud-config\n" } else { KEEP_SIZE };
     let merged = user_data::merged(user_data, default)?;
     let digest = Sha256::digest(format!("{host_name}\n{merged}"));
-    let id: String = digest
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let id = hex(&digest[..8]);
     let mut meta_data = format!("instance-id: vmwright-{id}\nlocal-hostname: {host_name}\n");
     if !user_data::includes_others(user_data) {
         // cloud-init reads the seed before the network is up.
