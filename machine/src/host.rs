@@ -7,6 +7,7 @@ pub(crate) mod files;
 pub(crate) mod guest_tree;
 pub(crate) mod orphan_cleanup;
 pub(crate) mod process;
+pub(crate) mod qemu_img;
 pub(crate) mod qemu_option;
 pub(crate) mod sha256;
 pub(crate) mod sockets;

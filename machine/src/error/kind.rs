@@ -48,8 +48,10 @@ pub enum ErrorKind {
     Image {
         /// Its path.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with it, or which operation on it failed.
         reason: String,
+        /// The operating system's error, or what `qemu-img` printed.
+        source: Option<io::Error>,
     },
     /// The start command could not be run.
     #[error("can't run the start command {}", program.display())]

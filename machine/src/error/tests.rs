@@ -14,6 +14,7 @@ fn io_error() -> io::Error {
 fn has_source(kind: &ErrorKind) -> bool {
     match kind {
         ErrorKind::StartScript { .. }
+        | ErrorKind::Image { .. }
         | ErrorKind::Spawn { .. }
         | ErrorKind::StateDir { .. }
         | ErrorKind::HostFile { .. }
@@ -27,7 +28,6 @@ fn has_source(kind: &ErrorKind) -> bool {
         ErrorKind::Pointer => false,
         ErrorKind::Name { .. }
         | ErrorKind::NotExecutable { .. }
-        | ErrorKind::Image { .. }
         | ErrorKind::StateDirInUse { .. }
         | ErrorKind::SocketPathTooLong { .. }
         | ErrorKind::NotRunning { .. }
@@ -59,6 +59,11 @@ fn with_sources() -> Vec<ErrorKind> {
         ErrorKind::StartScript {
             path: "run-x-vm".into(),
             source: io_error(),
+        },
+        ErrorKind::Image {
+            path: "disk.qcow2".into(),
+            reason: "running qemu-img".to_owned(),
+            source: Some(io_error()),
         },
         ErrorKind::Spawn {
             program: "qemu".into(),

@@ -1,5 +1,6 @@
 //! The disks of a QEMU: listing, saving and creating them.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use super::save::{not_savable, template_error};
 use super::saved_state::{self, SavedState};
 use crate::error::{ErrorKind, Result};
 use crate::host::files::{host_file_error, move_file};
+use crate::host::qemu_img::{self, qemu_img};
 
 /// A disk that the guest can write to.
 pub(crate) struct WritableDisk {
@@ -79,20 +81,15 @@ pub(super) async fn move_disks(disks: &[Disk], state: &Path, dir: &Path) -> Resu
         let base = dir.join(saved_state::base_name(name));
         let moved = move_file(&state.join(name), &base).await;
         moved.map_err(host_file_error(&base))?;
-        let mut command = tokio::process::Command::new("qemu-img");
-        command.args(["create", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b"]);
-        command
-            .arg(&base)
-            .arg(saved_state::overlay_name(name))
-            .arg(size.to_string());
-        let output = command.current_dir(dir).output().await;
-        let failure = match output {
-            Ok(output) if output.status.success() => continue,
-            Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
-            Err(error) => error.to_string(),
-        };
-        let reason = format!("qemu-img: {failure}");
-        return Err(template_error("saving a disk", reason));
+        let overlay = dir.join(saved_state::overlay_name(name));
+        let create = ["create", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b"].map(OsStr::new);
+        let size = size.to_string();
+        let files = [base.as_os_str(), overlay.as_os_str(), size.as_ref()];
+        let created = qemu_img(create.into_iter().chain(files)).await;
+        created.map_err(|error| {
+            let reason = format!("{}: {error}", qemu_img::RUNNING);
+            template_error("saving a disk", reason)
+        })?;
     }
     Ok(())
 }

@@ -1,23 +1,27 @@
 //! A disk image that machines start from without changing it.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::SystemTime;
 
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
-use tokio::process::Command;
 
 use crate::error::ErrorKind;
 use crate::host::blocking::blocking;
+use crate::host::files::at;
+use crate::host::qemu_img::{self, qemu_img};
+use crate::host::sha256;
 use crate::sync::Mutex;
 
 /// Where the boot sector of a disk ends, and its last bytes.
 const BOOT_SECTOR_END: [u8; 2] = [0x55, 0xaa];
 const SECTOR: usize = 512;
+
+/// The operation of reading an image, in errors.
+const READING: &str = "reading it";
 
 /// How formats begin that QEMU can't start from, and what to do about it.
 const OTHER_FORMATS: [(&[u8], &str); 6] = [
@@ -69,14 +73,15 @@ impl BaseImage {
         }
         let format = self.check().await?;
         let new = disk.with_extension("new");
-        let mut create = qemu_img();
-        create.args(["create", "-q", "-f", "qcow2", "-F", format, "-b"]);
-        create.arg(&self.path).arg(&new);
-        if let Some(gib) = self.size_gib {
-            create.arg(format!("{gib}G"));
-        }
-        self.output(create).await?;
-        fs::rename(&new, disk).map_err(|error| self.error(format!("no disk on it: {error}")))
+        let mut create: Vec<&OsStr> = ["create", "-q", "-f", "qcow2", "-F", format, "-b"]
+            .map(OsStr::new)
+            .into();
+        create.extend([self.path.as_os_str(), new.as_os_str()]);
+        let size = self.size_gib.map(|gib| format!("{gib}G"));
+        create.extend(size.as_ref().map(OsStr::new));
+        let created = qemu_img(create).await;
+        created.map_err(|error| self.failed(qemu_img::RUNNING, error))?;
+        fs::rename(&new, disk).map_err(at(disk))
     }
 
     /// An overlay of an earlier start: it has only the differences from the image.
@@ -84,7 +89,7 @@ impl BaseImage {
         let modified = |path: &Path| path.metadata()?.modified();
         match (modified(&self.path), modified(disk)) {
             (Ok(image), Ok(disk)) if image <= disk => Ok(()),
-            (Err(error), _) => Err(self.error(error.to_string())),
+            (Err(error), _) => Err(self.failed(READING, error)),
             _ => Err(self.error(format!(
                 "it has changed since {} was created on it: remove that disk",
                 disk.display()
@@ -96,15 +101,14 @@ impl BaseImage {
     async fn check(&self) -> Result<&'static str, ErrorKind> {
         let image = self.clone();
         let format = blocking(move || {
-            let format = format(&image.path).map_err(|error| image.error(error.to_string()))?;
+            let format = image.format()?;
             image.check_sum()?;
             Ok::<_, ErrorKind>(format)
         })
         .await?;
-        let mut info = qemu_img();
-        info.args(["info", "--output=json", "-f", format])
-            .arg(&self.path);
-        let info = self.output(info).await?;
+        let info = ["info", "--output=json", "-f", format].map(OsStr::new);
+        let info = qemu_img(info.into_iter().chain([self.path.as_os_str()])).await;
+        let info = info.map_err(|error| self.failed(qemu_img::RUNNING, error))?;
         let info: Value = serde_json::from_slice(&info).unwrap_or_default();
         let size = info["virtual-size"].as_u64().unwrap_or(0);
         match self.size_gib {
@@ -128,51 +132,53 @@ impl BaseImage {
                 reason: format!("{expected:?} is no SHA-256 sum: those have 64 hexadecimal digits"),
             });
         }
-        let sum = cached_sum(&self.path).map_err(|error| self.error(error.to_string()))?;
+        let sum = cached_sum(&self.path).map_err(|error| self.failed(READING, error))?;
         if sum.eq_ignore_ascii_case(expected) {
             return Ok(());
         }
         Err(self.error(format!("its SHA-256 sum is {sum}, not {expected}")))
     }
 
-    /// The output of a `qemu-img` that must succeed.
-    async fn output(&self, mut command: Command) -> Result<Vec<u8>, ErrorKind> {
-        let output = command.output().await;
-        let output = output.map_err(|error| self.error(format!("can't run qemu-img: {error}")))?;
-        if output.status.success() {
-            return Ok(output.stdout);
-        }
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        let lines: Vec<&str> = stderr.lines().map(str::trim).collect();
-        Err(self.error(lines.join("; ")))
+    /// Its format, as QEMU calls it. Never guessed by QEMU: a guest could write the beginning
+    /// of another format to a raw disk.
+    fn format(&self) -> Result<&'static str, ErrorKind> {
+        let start = start(&self.path).map_err(|error| self.failed(READING, error))?;
+        let start = start.ok_or("it is not a file");
+        let format = start.and_then(|start| format_of(&start));
+        format.map_err(|reason| self.error(reason.to_owned()))
     }
 
     fn error(&self, reason: String) -> ErrorKind {
+        let (path, source) = (self.path.clone(), None);
+        ErrorKind::Image {
+            path,
+            reason,
+            source,
+        }
+    }
+
+    fn failed(&self, doing: &str, error: io::Error) -> ErrorKind {
         ErrorKind::Image {
             path: self.path.clone(),
-            reason,
+            reason: doing.to_owned(),
+            source: Some(error),
         }
     }
 }
 
-fn qemu_img() -> Command {
-    let mut command = Command::new("qemu-img");
-    command.stdin(Stdio::null()).kill_on_drop(true);
-    command
-}
-
-/// The format of an image, as QEMU calls it. Never guessed by QEMU: a guest could write the
-/// beginning of another format to a raw disk.
-fn format(path: &Path) -> io::Result<&'static str> {
-    let wrong = |reason: &str| io::Error::new(io::ErrorKind::InvalidData, reason);
-    // Opening a FIFO would wait for a writer.
+/// The first sector, if it is a regular file: opening a FIFO would wait for a writer.
+fn start(path: &Path) -> io::Result<Option<Vec<u8>>> {
     if !path.metadata()?.is_file() {
-        return Err(wrong("it is not a file"));
+        return Ok(None);
     }
     let mut start = Vec::new();
-    File::open(path)?
-        .take(SECTOR as u64)
-        .read_to_end(&mut start)?;
+    let file = File::open(path)?;
+    file.take(SECTOR as u64).read_to_end(&mut start)?;
+    Ok(Some(start))
+}
+
+/// The format of an image with this first sector, or why it has none.
+fn format_of(start: &[u8]) -> Result<&'static str, &'static str> {
     if start.starts_with(b"QFI\xfb") {
         return Ok("qcow2");
     }
@@ -180,14 +186,12 @@ fn format(path: &Path) -> io::Result<&'static str> {
         .iter()
         .find(|(begin, _)| start.starts_with(begin));
     if let Some((_, advice)) = other {
-        return Err(wrong(advice));
+        return Err(advice);
     }
     if start.len() == SECTOR && start.ends_with(&BOOT_SECTOR_END) {
         return Ok("raw");
     }
-    Err(wrong(
-        "it is no disk image: neither qcow2, nor a raw disk with a boot sector",
-    ))
+    Err("it is no disk image: neither qcow2, nor a raw disk with a boot sector")
 }
 
 /// A file's SHA-256 sum, computed once for each version of the file.
@@ -206,47 +210,35 @@ fn cached_sum(path: &Path) -> io::Result<String> {
     if let Some((.., sum)) = known {
         return Ok(sum);
     }
-    let sum = sum(File::open(path)?)?;
+    let sum = sha256::hex(&sha256::of_file(path)?);
     let version = (path.to_owned(), size, modified, sum.clone());
     KNOWN.lock().get_or_insert_default().insert(version);
     Ok(sum)
 }
 
-fn sum(mut file: File) -> io::Result<String> {
-    let mut hash = Sha256::new();
-    let mut piece = vec![0; 1 << 20];
-    loop {
-        let length = file.read(&mut piece)?;
-        if length == 0 {
-            return Ok(hash
-                .finalize()
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect());
-        }
-        hash.update(&piece[..length]);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn reason(contents: &[u8]) -> String {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), contents).unwrap();
-        format(file.path()).unwrap_err().to_string()
-    }
+    use crate::error::chain;
 
     #[test]
     fn only_disks_are_images() {
-        assert!(reason(b"").contains("no disk image"));
-        assert!(reason(&[0; 4096]).contains("no disk image"));
-        assert!(reason(b"\x1f\x8b\x08").contains("gzip"));
-        assert!(reason(b"KDMV").contains("VMDK"));
-        let missing = format(Path::new("/no/image")).unwrap_err();
-        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
-        assert!(format(Path::new("/dev/null")).is_err());
+        for (start, reason) in [
+            (&b""[..], "no disk image"),
+            (&[0; SECTOR], "no disk image"),
+            (b"\x1f\x8b\x08", "gzip"),
+            (b"KDMV", "VMDK"),
+        ] {
+            assert!(format_of(start).unwrap_err().contains(reason), "{reason}");
+        }
+        for (path, reason) in [
+            ("/no/image", "reading it: No such file"),
+            ("/dev/null", "not a file"),
+        ] {
+            let error = BaseImage::new(path.into()).format().unwrap_err();
+            let error = chain(&error);
+            assert!(error.contains(reason), "{error}");
+        }
     }
 
     #[test]
