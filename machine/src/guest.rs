@@ -14,7 +14,7 @@ mod idle;
 mod jobs;
 mod last_bytes;
 pub(crate) mod lifetime;
-pub(crate) mod mounts;
+mod mounts;
 pub(crate) mod parse;
 pub(crate) mod poll;
 mod ports;

@@ -6,7 +6,8 @@ pub(crate) mod boot_source;
 mod clone_agent;
 mod crash;
 mod diagnosis;
-pub(crate) mod disks;
+mod disks;
+pub(crate) mod errors;
 mod event_watch;
 mod events;
 mod keyboard;
@@ -19,7 +20,7 @@ mod network_info;
 #[cfg(feature = "screen")]
 mod pointer;
 mod resume;
-pub(crate) mod save;
+mod save;
 pub(crate) mod saved_state;
 #[cfg(feature = "screen")]
 mod screen_dump;

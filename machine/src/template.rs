@@ -179,7 +179,7 @@ impl Template {
             );
             let kind = ErrorKind::Template {
                 doing: "cloning".to_owned(),
-                reason,
+                source: reason.into(),
                 misuse: true,
             };
             return Err(builder.build()?.error(kind));

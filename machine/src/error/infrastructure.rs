@@ -54,7 +54,7 @@ mod tests {
     fn a_template_fails_by_the_host_unless_it_is_misused() {
         let template = |misuse| ErrorKind::Template {
             doing: "making a template".to_owned(),
-            reason: "No space left on device".to_owned(),
+            source: "No space left on device".into(),
             misuse,
         };
         assert!(template(false).is_infrastructure());

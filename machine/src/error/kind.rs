@@ -251,12 +251,12 @@ pub enum ErrorKind {
         reason: String,
     },
     /// A template could not be made or used.
-    #[error("{doing}: {reason}")]
+    #[error("{doing}")]
     Template {
         /// The operation.
         doing: String,
         /// What is wrong.
-        reason: String,
+        source: Box<dyn std::error::Error + Send + Sync>,
         /// Whether the caller asked for something impossible, rather than the host failed.
         misuse: bool,
     },

@@ -16,6 +16,7 @@ fn has_source(kind: &ErrorKind) -> bool {
         ErrorKind::StartScript { .. }
         | ErrorKind::Image { .. }
         | ErrorKind::Spawn { .. }
+        | ErrorKind::Template { .. }
         | ErrorKind::StateDir { .. }
         | ErrorKind::HostFile { .. }
         | ErrorKind::Terminal(_)
@@ -46,7 +47,6 @@ fn has_source(kind: &ErrorKind) -> bool {
         | ErrorKind::GuestCopy { .. }
         | ErrorKind::Share { .. }
         | ErrorKind::NotSavable { .. }
-        | ErrorKind::Template { .. }
         | ErrorKind::Snapshot { .. }
         | ErrorKind::Vlan { .. }
         | ErrorKind::MonitorCommandFailed { .. } => false,
@@ -76,6 +76,11 @@ fn with_sources() -> Vec<ErrorKind> {
         ErrorKind::HostFile {
             path: "file".into(),
             source: io_error(),
+        },
+        ErrorKind::Template {
+            doing: "reserving RAM".to_owned(),
+            source: io_error().into(),
+            misuse: false,
         },
         ErrorKind::Terminal(io_error()),
         ErrorKind::Shell {

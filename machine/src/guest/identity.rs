@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;
 
-use super::mounts::Mount;
+use super::parse::mounts::Mount;
 use super::{Guest, Running};
 use crate::error::Result;
 

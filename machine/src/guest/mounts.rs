@@ -1,19 +1,9 @@
 //! The 9p shares that a guest has mounted: it can't be saved with them.
 
-use serde::{Deserialize, Serialize};
-
 use super::Guest;
 use super::copy_dir::MOUNT_TAG;
-use super::parse::mounts::mounts;
+use super::parse::mounts::{Mount, mounts};
 use crate::error::{ErrorKind, Result};
-
-/// A mounted share, as in the guest's `/proc/mounts`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Mount {
-    pub(crate) source: String,
-    pub(crate) dir: String,
-    pub(crate) options: String,
-}
 
 impl Guest {
     /// Unmounts all 9p shares and returns those that nothing in the guest will mount again.

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use tokio::net::{UnixListener, UnixStream};
+
 use crate::error::ErrorKind;
-use crate::host::files::at;
+use crate::host::files::{at, remove_file_if_exists};
 use crate::host::tmp_dir::TmpDir;
 
 /// A Unix socket's path may have 107 bytes and a NUL (unix(7), `sun_path`).
@@ -72,4 +74,25 @@ pub(crate) fn check_socket_path(dir: &Path) -> Result<(), ErrorKind> {
         });
     }
     Ok(())
+}
+
+/// A socket that awaits a connection.
+pub(crate) struct Listener {
+    socket: UnixListener,
+    path: PathBuf,
+}
+
+impl Listener {
+    pub(crate) fn bind(path: &Path) -> Result<Self, ErrorKind> {
+        remove_file_if_exists(path).map_err(at(path))?;
+        Ok(Self {
+            socket: UnixListener::bind(path).map_err(at(path))?,
+            path: path.to_owned(),
+        })
+    }
+
+    pub(crate) async fn accept(&self) -> Result<UnixStream, ErrorKind> {
+        let accepted = self.socket.accept().await;
+        accepted.map(|(stream, _)| stream).map_err(at(&self.path))
+    }
 }

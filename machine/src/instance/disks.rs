@@ -3,15 +3,14 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Monitors;
-use super::save::{not_savable, template_error};
-use super::saved_state::{self, SavedState};
+use super::errors::{not_savable, template_error};
+use super::saved_state::{self, Disk, SavedState};
 use crate::error::{ErrorKind, Result};
 use crate::host::files::{host_file_error, move_file};
-use crate::host::qemu_img::{self, qemu_img};
+use crate::host::qemu_img::qemu_img;
 
 /// A disk that the guest can write to.
 pub(crate) struct WritableDisk {
@@ -20,15 +19,6 @@ pub(crate) struct WritableDisk {
     /// Its file name as given to QEMU.
     pub(crate) file: String,
     pub(crate) is_qcow2: bool,
-    /// In bytes, as the guest sees it.
-    pub(crate) size: u64,
-}
-
-/// A saved disk, in the format qcow2.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Disk {
-    /// Its file name in the machine's state directory.
-    pub(crate) name: String,
     /// In bytes, as the guest sees it.
     pub(crate) size: u64,
 }
@@ -86,10 +76,7 @@ pub(super) async fn move_disks(disks: &[Disk], state: &Path, dir: &Path) -> Resu
         let size = size.to_string();
         let files = [base.as_os_str(), overlay.as_os_str(), size.as_ref()];
         let created = qemu_img(create.into_iter().chain(files)).await;
-        created.map_err(|error| {
-            let reason = format!("{}: {error}", qemu_img::RUNNING);
-            template_error("saving a disk", reason)
-        })?;
+        created.map_err(|error| template_error("saving a disk by qemu-img", error))?;
     }
     Ok(())
 }

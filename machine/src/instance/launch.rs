@@ -1,7 +1,7 @@
 //! Starting QEMU, and connecting to it.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use backdoor_shell::Shell;
 use qmp_mon::{EventHistory, Hmp, Qmp};
 use tokio::fs::File;
 use tokio::io::BufReader;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::boot_source::BootSource;
@@ -21,8 +21,8 @@ use crate::guest::lifetime::{Lifetime, Setup};
 use crate::guest::shell_gate::ShellGate;
 use crate::guest::{Guest, Running};
 use crate::host::accelerator::accelerator;
-use crate::host::files::{at, remove_file_if_exists};
-use crate::host::sockets::Sockets;
+use crate::host::files::at;
+use crate::host::sockets::{Listener, Sockets};
 use crate::start::StartCommand;
 
 /// How long QEMU may take to connect. It does so before it starts the guest, so this is
@@ -226,27 +226,6 @@ impl Listeners {
             shell,
             agent,
         })
-    }
-}
-
-/// A socket that awaits a connection.
-pub(super) struct Listener {
-    socket: UnixListener,
-    path: PathBuf,
-}
-
-impl Listener {
-    pub(super) fn bind(path: &Path) -> Result<Self, ErrorKind> {
-        remove_file_if_exists(path).map_err(at(path))?;
-        Ok(Self {
-            socket: UnixListener::bind(path).map_err(at(path))?,
-            path: path.to_owned(),
-        })
-    }
-
-    pub(super) async fn accept(&self) -> Result<UnixStream, ErrorKind> {
-        let accepted = self.socket.accept().await;
-        accepted.map(|(stream, _)| stream).map_err(at(&self.path))
     }
 }
 

@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 
-use super::launch::Listener;
+use super::errors::template_error;
 use super::{Instance, monitor_error};
 use crate::error::{ErrorKind, Result};
 use crate::host::files::at;
+use crate::host::sockets::Listener;
 
 /// In bytes per second: more than any host transfers.
 const UNLIMITED: u64 = 1 << 40;
@@ -31,7 +32,7 @@ pub(super) async fn save(instance: &Instance, file: &Path) -> Result<(), ErrorKi
     };
     let written = async {
         let written = write(listener.accept().await?, file).await;
-        written.map_err(|error| failure(format!("writing {}: {error}", file.display())))
+        written.map_err(|error| template_error(&format!("writing {}", file.display()), error))
     };
     tokio::try_join!(migrated, written).map(drop)
 }
@@ -127,9 +128,5 @@ async fn execute(instance: &Instance, command: &str, arguments: Value) -> Result
 }
 
 fn failure(reason: String) -> ErrorKind {
-    ErrorKind::Template {
-        doing: "moving a machine's state".to_owned(),
-        reason,
-        misuse: false,
-    }
+    template_error("moving a machine's state", reason)
 }

@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use super::boot_source::BootSource;
 use super::disks::create_disks;
+use super::errors::template_error;
 use super::launch::Launch;
-use super::save::template_error;
 use super::saved_state::{SavedState, SavedVm};
 use super::{Instance, Monitors, migration};
-use crate::error::{ErrorKind, Result, chain};
+use crate::error::{ErrorKind, Result};
 use crate::guest::Guest;
 use crate::guest::identity::Identity;
 
@@ -81,7 +81,7 @@ impl Monitors<'_> {
         }
         let session: Session = match vm.session.parse() {
             Ok(session) => session,
-            Err(error) => return Err(template_error(LOADING, chain(&error))),
+            Err(error) => return Err(template_error(LOADING, error)),
         };
         let devices = saved.state();
         self.answer(LOADING, async {

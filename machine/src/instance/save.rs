@@ -4,9 +4,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::disks::{Disk, move_disks, own_disk};
+use super::disks::{move_disks, own_disk};
+use super::errors::not_savable;
 use super::network_info::shared_macs;
-use super::saved_state::{self, SavedVm};
+use super::saved_state::{self, Disk, SavedVm};
 use super::{Instance, Monitors, migration, refusal};
 use crate::error::{ErrorKind, Result};
 use crate::guest::Guest;
@@ -169,20 +170,5 @@ impl Monitors<'_> {
             Some(reason) => not_savable(reason),
             None => kind,
         })
-    }
-}
-
-pub(crate) fn not_savable(reason: impl Into<String>) -> ErrorKind {
-    ErrorKind::NotSavable {
-        reason: reason.into(),
-    }
-}
-
-/// A template could not be made or used.
-pub(crate) fn template_error(doing: &str, reason: impl Into<String>) -> ErrorKind {
-    ErrorKind::Template {
-        doing: doing.to_owned(),
-        reason: reason.into(),
-        misuse: false,
     }
 }

@@ -10,9 +10,8 @@ use backdoor_shell::Exit;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::disks::Disk;
 use crate::error::{Error, ErrorKind};
-use crate::guest::mounts::Mount;
+use crate::guest::parse::mounts::Mount;
 use crate::host::files::remove_file_if_exists;
 
 /// The file name of the manifest.
@@ -82,6 +81,15 @@ pub(crate) struct SavedVm {
     pub(crate) agent: Option<String>,
     /// The hardware addresses of cards on networks with other machines.
     pub(crate) macs: Vec<String>,
+}
+
+/// A saved disk, in the format qcow2.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Disk {
+    /// Its file name in the machine's state directory.
+    pub(crate) name: String,
+    /// In bytes, as the guest sees it.
+    pub(crate) size: u64,
 }
 
 /// The properties by which a change of a file is noticed.

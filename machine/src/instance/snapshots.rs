@@ -11,7 +11,7 @@ use super::snapshot_job::{SnapshotNodes, snapshot_error};
 use crate::error::Result;
 use crate::guest::Guest;
 use crate::guest::identity::Identity;
-use crate::guest::mounts::Mount;
+use crate::guest::parse::mounts::Mount;
 use crate::guest::shell_gate::ShellLock;
 use crate::host::completion::to_completion;
 

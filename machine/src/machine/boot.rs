@@ -10,8 +10,7 @@ use crate::error::Result;
 use crate::host::blocking::blocking;
 use crate::host::files::remove_file_if_exists;
 use crate::instance::boot_source::BootSource;
-use crate::instance::disks::Disk;
-use crate::instance::saved_state::SavedState;
+use crate::instance::saved_state::{Disk, SavedState};
 
 /// Provides the saved state from which a machine's first start continues, or the reason
 /// why it must boot.

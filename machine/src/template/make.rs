@@ -1,5 +1,6 @@
 //! Making a template.
 
+use std::error::Error as StdError;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use crate::host::sparse;
 use crate::host::tmp_dir::TmpDir;
 use crate::host::vlan::Vlan;
 use crate::instance::boot_source::{BootSource, RamFile};
-use crate::instance::save::{not_savable, template_error};
+use crate::instance::errors::{not_savable, template_error};
 use crate::instance::saved_state::{self, SavedState, SavedVm};
 use crate::machine::{Builder, Machine};
 
@@ -38,7 +39,7 @@ async fn build_here(mut recipe: Recipe) -> Result<Template> {
     let name = name.unwrap_or_else(|| "machine".to_owned());
     let fails = |doing: &'static str| {
         let name = name.clone();
-        move |error: io::Error| failure(&name, doing, &error)
+        move |error: io::Error| failure(&name, doing, error)
     };
     let steps = key_of_steps(&recipe.steps).map_err(fails(READING))?;
     let key = key(&recipe, &steps).await;
@@ -81,10 +82,9 @@ async fn build_here(mut recipe: Recipe) -> Result<Template> {
 async fn make_unchanged(recipe: &Recipe, dir: &Path, steps: &str, name: &str) -> Result<SavedVm> {
     let made = make(recipe, dir).await;
     let reread = key_of_steps(&recipe.steps);
-    if reread.map_err(|error| failure(name, READING, &error))? != steps {
+    if reread.map_err(|error| failure(name, READING, error))? != steps {
         let changed = "a file that it copies has changed meanwhile; try again";
-        let error = io::Error::other(changed);
-        return Err(failure(name, "making a template", &error));
+        return Err(failure(name, "making a template", changed));
     }
     made
 }
@@ -117,8 +117,8 @@ fn publish(
     Ok(saved)
 }
 
-fn failure(name: &str, doing: &str, error: &io::Error) -> Error {
-    Error::new(name, template_error(doing, error.to_string()))
+fn failure(name: &str, doing: &str, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
+    Error::new(name, template_error(doing, source))
 }
 
 /// Boots or clones the machine, prepares it, and saves it to `dir`.
@@ -151,8 +151,7 @@ async fn make(recipe: &Recipe, dir: &Path) -> Result<SavedVm> {
 /// must be short.
 async fn networks(numbers: &[u32]) -> Result<(Vec<Vlan>, TmpDir)> {
     let dir = TmpDir::new();
-    let dir =
-        dir.map_err(|error| failure("template", "making a directory for networks", &error))?;
+    let dir = dir.map_err(|error| failure("template", "making a directory for networks", error))?;
     let mut vlans = Vec::new();
     for number in numbers {
         vlans.push(Vlan::start(*number, dir.path()).await?);
@@ -170,7 +169,7 @@ async fn boot_into(builder: &impl Fn() -> Builder, ram: PathBuf) -> Result<Machi
     let vm = builder().boot_source(source).build()?;
     reserve(&ram, size).map_err(|error| {
         let doing = format!("reserving {} MiB for a template's RAM", size >> 20);
-        vm.error(template_error(&doing, error.to_string()))
+        vm.error(template_error(&doing, error))
     })?;
     match vm.start().await {
         Ok(()) => Ok(vm),
@@ -208,12 +207,8 @@ async fn clone_into(parent: &Template, builder: Builder, ram: PathBuf) -> Result
     let from = parent.saved.ram();
     let source = BootSource::SavedInto(parent.saved.clone(), ram.clone());
     let vm = builder.boot_source(source).build()?;
-    copy_ram(&from, &ram).map_err(|error| {
-        vm.error(template_error(
-            "copying the RAM of a template",
-            error.to_string(),
-        ))
-    })?;
+    copy_ram(&from, &ram)
+        .map_err(|error| vm.error(template_error("copying the RAM of a template", error)))?;
     let Err(error) = parent.resume(&vm, &parent.saved).await else {
         return Ok(vm);
     };

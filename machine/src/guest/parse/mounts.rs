@@ -1,6 +1,14 @@
 //! Lines of `/proc/mounts`.
 
-use crate::guest::mounts::Mount;
+use serde::{Deserialize, Serialize};
+
+/// A mounted share.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Mount {
+    pub(crate) source: String,
+    pub(crate) dir: String,
+    pub(crate) options: String,
+}
 
 /// The mounts; other lines are skipped.
 pub(crate) fn mounts(text: &str) -> Vec<Mount> {
