@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use super::imports::{Crate, Import};
+use super::imports::{Crate, Files, Import};
 
 /// The top-level modules of `machine`, the lowest floor first. Modules on one floor do not
 /// import each other.
@@ -32,14 +32,14 @@ const LEAF_IMPORTS: [&[&str]; 3] = [&["trace"], &["sync"], &["host", "tmp_dir"]]
 
 /// Checks `machine`.
 pub(super) fn check() -> Result<()> {
-    check_crate(&Crate::read("machine/src")?)
+    check_crate(&Crate::parse(&Files::read("machine/src")?)?)
 }
 
 fn check_crate(machine: &Crate) -> Result<()> {
-    let has_place = |module: &&str| floor(module).is_some() || *module == LEAF;
+    let is_listed = |module: &&str| floor(module).is_some() || *module == LEAF;
     let modules = machine.modules.iter().map(String::as_str);
-    let homeless = modules.filter(|module| !has_place(module));
-    let mut broken: Vec<String> = homeless
+    let unlisted = modules.filter(|module| !is_listed(module));
+    let mut broken: Vec<String> = unlisted
         .map(|module| format!("the module `{module}` is on no floor: add it to one"))
         .collect();
     let listed = FLOORS.iter().copied().flatten().chain([&LEAF]);
@@ -182,11 +182,11 @@ mod tests {
     fn every_module_is_on_a_floor_and_every_floor_is_of_modules() {
         let modules = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let machine = Crate {
-            modules: modules(&["host", "cellar"]),
+            modules: modules(&["host", "other"]),
             imports: Vec::new(),
         };
         let error = check_crate(&machine).unwrap_err().to_string();
-        assert!(error.contains("`cellar` is on no floor"), "{error}");
+        assert!(error.contains("`other` is on no floor"), "{error}");
         assert!(error.contains("there is no module `guest`"), "{error}");
     }
 }

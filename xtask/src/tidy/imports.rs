@@ -1,40 +1,51 @@
 //! The imports between the modules of a crate, read from its source.
 
+mod source;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow, ensure};
-use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use anyhow::{Context as _, Result, ensure};
+
+use self::source::Source;
 
 use crate::util::{sources, workspace};
 
-/// The imports between a crate's own modules, without those in tests and documentation.
+/// The imports between the modules of a crate, or between the submodules of one of its
+/// modules, without those in tests and documentation.
 pub(super) struct Crate {
-    /// The top-level modules.
+    /// The modules, by their names in the root.
     pub(super) modules: BTreeSet<String>,
     /// What they import from each other, in the order of files and lines.
     pub(super) imports: Vec<Import>,
 }
 
-/// A path to another top-level module: of a `use`, or inline.
+/// A path to another module: of a `use`, or inline.
 pub(super) struct Import {
     /// `FILE:LINE`.
     pub(super) place: String,
-    /// The importing top-level module.
+    /// The importing module.
     pub(super) from: String,
-    /// What is imported, without `crate`. A name that the crate's root re-exports is resolved.
+    /// What is imported, from the root on. A name that the root re-exports is resolved.
     pub(super) path: Vec<String>,
 }
 
 impl Import {
-    /// The imported top-level module.
+    /// The imported module.
     pub(super) fn to(&self) -> &str {
         &self.path[0]
     }
 }
 
-impl Crate {
+/// The source files of a crate.
+pub(super) struct Files {
+    dir: PathBuf,
+    /// Their paths in the directory, and their text.
+    files: Vec<(PathBuf, String)>,
+}
+
+impl Files {
     /// Reads the crate whose source is in `dir` of the workspace.
     pub(super) fn read(dir: &str) -> Result<Self> {
         let source = workspace().join(dir);
@@ -44,39 +55,56 @@ impl Crate {
             files.push((path.strip_prefix(&source)?.to_owned(), text));
         }
         files.sort();
-        Self::parse(Path::new(dir), &files)
+        let dir = dir.into();
+        Ok(Self { dir, files })
+    }
+}
+
+impl Crate {
+    /// The imports between the top-level modules.
+    pub(super) fn parse(files: &Files) -> Result<Self> {
+        Self::parse_module(files, &[])
     }
 
-    /// The same from the text of files, by their paths in `dir`.
-    pub(super) fn parse(dir: &Path, files: &[(PathBuf, String)]) -> Result<Self> {
+    /// Those between the submodules of the top-level module `name`.
+    pub(super) fn parse_submodules(files: &Files, name: &str) -> Result<Self> {
+        Self::parse_module(files, &[name.to_owned()])
+    }
+
+    fn parse_module(Files { dir, files }: &Files, parent: &[String]) -> Result<Self> {
         let mut root = Source::default();
         let mut others = Vec::new();
         for (path, text) in files {
+            let module = module(path);
+            let Some(name) = module.strip_prefix(parent) else {
+                continue;
+            };
             let path = dir.join(path).display().to_string();
-            let module = module(Path::new(&path).strip_prefix(dir)?);
             let source = Source::parse(text, &module).context(path.clone())?;
-            if module.is_empty() {
-                root = source;
-            } else {
-                others.push((path, module, source));
+            match name.first() {
+                None => root = source,
+                Some(name) => others.push((path, name.clone(), module, source)),
             }
         }
         let tests: Vec<&Vec<String>> = others.iter().flat_map(|(.., it)| &it.tests).collect();
-        let reexported = root.reexported();
+        let tests: Vec<_> = tests.into_iter().chain(&root.tests).collect();
+        let root = Root::new(&root, parent);
         let mut imports = Vec::new();
-        for (path, module, source) in &others {
+        for (path, name, module, source) in &others {
             if tests.iter().any(|test| module.starts_with(test)) {
                 continue;
             }
             for used in &source.paths {
+                let Some(relative) = used.path.strip_prefix(parent) else {
+                    continue;
+                };
                 let place = format!("{path}:{}", used.line);
                 ensure!(
-                    used.path[0] != "*",
+                    relative.first().is_none_or(|first| first != "*"),
                     "{place}: import each item from its module, not all of the root"
                 );
-                let path = root.resolve(&used.path, &reexported);
-                if let Some(path) = path.filter(|path| path[0] != module[0]) {
-                    let from = module[0].clone();
+                if let Some(path) = root.resolve(relative).filter(|path| path[0] != *name) {
+                    let from = name.clone();
                     imports.push(Import { place, from, path });
                 }
             }
@@ -97,177 +125,40 @@ fn module(path: &Path) -> Vec<String> {
     }
 }
 
-/// What one file has.
-#[derive(Default)]
-struct Source {
-    /// The modules that it declares, if it is the root, without those of tests.
+/// The module that declares those whose imports are read.
+struct Root {
     modules: BTreeSet<String>,
-    /// The modules of tests that it declares.
-    tests: Vec<Vec<String>>,
-    /// The paths that begin with `crate` or `super`, absolute.
-    paths: Vec<Used>,
-    /// All other paths of its `use` declarations.
-    uses: Vec<Used>,
+    /// What it re-exports from them: the names, and the paths to the items.
+    reexported: BTreeMap<String, Vec<String>>,
 }
 
-/// A path, and the name that it gets here.
-struct Used {
-    path: Vec<String>,
-    name: String,
-    line: usize,
-}
-
-impl Source {
-    fn parse(text: &str, module: &[String]) -> Result<Self> {
-        let mut source = Self::default();
-        let tokens = text.parse().map_err(|error| anyhow!("{error}"))?;
-        source.read(tokens, module);
-        Ok(source)
-    }
-
-    /// Reads the tokens of a module.
-    fn read(&mut self, tokens: TokenStream, module: &[String]) {
-        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-        let mut rest = &tokens[..];
-        while let [first, tail @ ..] = rest {
-            rest = match (first, tail) {
-                (TokenTree::Punct(it), [TokenTree::Group(attribute), tail @ ..])
-                    if it.as_char() == '#' && is_cfg_test(attribute) =>
-                {
-                    self.skip_test(tail, module)
-                }
-                (TokenTree::Ident(it), [TokenTree::Ident(name), tail @ ..]) if it == "mod" => {
-                    self.read_module(name, tail, module)
-                }
-                (TokenTree::Ident(it), _) if it == "crate" => follow(rest, &[], &mut self.paths),
-                (TokenTree::Ident(it), _) if it == "super" => follow(rest, module, &mut self.paths),
-                (TokenTree::Ident(it), [TokenTree::Ident(next), ..])
-                    if it == "use" && (next == "crate" || next == "super") =>
-                {
-                    tail
-                }
-                (TokenTree::Ident(it), _) if it == "use" => {
-                    follow(tail, module, &mut self.uses);
-                    tail // again: a group may have paths that begin with `crate`
-                }
-                (TokenTree::Group(group), _) => {
-                    self.read(group.stream(), module);
-                    tail
-                }
-                _ => tail,
+impl Root {
+    fn new(source: &Source, path: &[String]) -> Self {
+        let declared = source.modules.iter().filter_map(|it| it.strip_prefix(path));
+        let modules: BTreeSet<String> = declared.filter_map(|it| it.first().cloned()).collect();
+        let mut reexported = BTreeMap::new();
+        for used in source.uses.iter().chain(&source.paths) {
+            let Some(path) = used.path.strip_prefix(path) else {
+                continue;
             };
-        }
-    }
-
-    fn read_module<'a>(
-        &mut self,
-        name: &Ident,
-        body: &'a [TokenTree],
-        module: &[String],
-    ) -> &'a [TokenTree] {
-        if module.is_empty() {
-            self.modules.insert(name.to_string());
-        }
-        match body {
-            [TokenTree::Group(group), tail @ ..] => {
-                self.read(group.stream(), &[module, &[name.to_string()]].concat());
-                tail
+            if path.first().is_some_and(|name| modules.contains(name)) {
+                reexported.insert(used.name.clone(), path.to_owned());
             }
-            _ => body,
+        }
+        Self {
+            modules,
+            reexported,
         }
     }
 
-    /// Skips the item after `#[cfg(test)]`.
-    fn skip_test<'a>(&mut self, tokens: &'a [TokenTree], module: &[String]) -> &'a [TokenTree] {
-        let is_end = |token: &TokenTree| match token {
-            TokenTree::Punct(it) => it.as_char() == ';',
-            TokenTree::Group(it) => it.delimiter() == Delimiter::Brace,
-            _ => false,
-        };
-        let end = tokens.iter().position(is_end).unwrap_or(tokens.len());
-        let (item, rest) = tokens.split_at(end);
-        if let [.., TokenTree::Ident(keyword), TokenTree::Ident(name)] = item
-            && keyword == "mod"
-        {
-            self.tests.push([module, &[name.to_string()]].concat());
-        }
-        rest.get(1..).unwrap_or_default()
-    }
-
-    /// Where a path leads to, in a root: `None` for an item of its own, or of another crate.
-    fn resolve(
-        &self,
-        path: &[String],
-        reexported: &BTreeMap<String, Vec<String>>,
-    ) -> Option<Vec<String>> {
+    /// Where a path leads to: `None` for an item of the root, or of another crate.
+    fn resolve(&self, path: &[String]) -> Option<Vec<String>> {
         let (name, rest) = path.split_first()?;
         if self.modules.contains(name) {
             return Some(path.to_owned());
         }
-        Some([reexported.get(name)?, rest].concat())
+        Some([self.reexported.get(name)?, rest].concat())
     }
-
-    /// What a root re-exports from its modules: the names, and the paths to the items.
-    fn reexported(&self) -> BTreeMap<String, Vec<String>> {
-        let of_modules = self.uses.iter().chain(&self.paths).filter(|it| {
-            it.path
-                .first()
-                .is_some_and(|name| self.modules.contains(name))
-        });
-        of_modules
-            .map(|it| (it.name.clone(), it.path.clone()))
-            .collect()
-    }
-}
-
-fn is_cfg_test(attribute: &Group) -> bool {
-    let text = attribute.stream().to_string().replace(' ', "");
-    text == "cfg(test)" || text.starts_with("cfg(all(test,")
-}
-
-/// Adds the paths that begin with the first token, relative to the path `from`, and gives the
-/// tokens after them.
-fn follow<'a>(tokens: &'a [TokenTree], from: &[String], found: &mut Vec<Used>) -> &'a [TokenTree] {
-    let mut path = from.to_owned();
-    let mut rest = tokens;
-    let mut line = 0;
-    while let [segment, tail @ ..] = rest {
-        line = segment.span().start().line;
-        match segment {
-            TokenTree::Ident(it) if it == "crate" => path.clear(),
-            TokenTree::Ident(it) if it == "super" => drop(path.pop()),
-            TokenTree::Ident(it) if it == "self" => {}
-            TokenTree::Ident(it) => path.push(it.to_string()),
-            TokenTree::Punct(it) if it.as_char() == '*' => path.push("*".to_owned()),
-            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
-                let branches: Vec<TokenTree> = group.stream().into_iter().collect();
-                for branch in branches.split(|token| is_punct(token, ',')) {
-                    follow(branch, &path, found);
-                }
-                return tail;
-            }
-            _ => break, // a path's type arguments
-        }
-        rest = match tail {
-            [one, other, tail @ ..] if is_punct(one, ':') && is_punct(other, ':') => tail,
-            _ => {
-                rest = tail;
-                break;
-            }
-        };
-    }
-    let name = match rest {
-        [TokenTree::Ident(it), TokenTree::Ident(name), ..] if it == "as" => Some(name.to_string()),
-        _ => path.last().cloned(),
-    };
-    if let Some(name) = name.filter(|_| !path.is_empty()) {
-        found.push(Used { path, name, line });
-    }
-    rest
-}
-
-fn is_punct(token: &TokenTree, char: char) -> bool {
-    matches!(token, TokenTree::Punct(it) if it.as_char() == char)
 }
 
 #[cfg(test)]
@@ -276,11 +167,17 @@ pub(super) mod tests {
 
     /// A crate in `src`, of files with their text.
     pub(in super::super) fn of_files(files: &[(&str, &str)]) -> Crate {
+        Crate::parse(&files_of(files)).unwrap()
+    }
+
+    pub(in super::super) fn files_of(files: &[(&str, &str)]) -> Files {
         let files = files
             .iter()
             .map(|(path, text)| (path.into(), (*text).to_owned()));
-        let files: Vec<(PathBuf, String)> = files.collect();
-        Crate::parse(Path::new("src"), &files).unwrap()
+        Files {
+            dir: "src".into(),
+            files: files.collect(),
+        }
     }
 
     /// The imports of a file beside a root: their lines, and what is imported.
@@ -349,8 +246,7 @@ pub(super) mod tests {
     #[test]
     fn all_of_the_root_can_not_be_imported() {
         let files = [("lib.rs", "mod a;"), ("a.rs", "\nuse super::*;")];
-        let files = files.map(|(path, text)| (path.into(), text.to_owned()));
-        let error = Crate::parse(Path::new("src"), &files).err().unwrap();
+        let error = Crate::parse(&files_of(&files)).err().unwrap();
         assert!(error.to_string().starts_with("src/a.rs:2: "), "{error}");
     }
 
@@ -358,5 +254,32 @@ pub(super) mod tests {
     fn imports_within_a_module_are_its_own() {
         let text = "use super::y::Y;\nuse crate::a::Z;\npub(in crate::a) struct X;";
         assert!(imports("mod a;", "a/x.rs", text).is_empty());
+    }
+
+    #[test]
+    fn imports_between_submodules_are_read_in_their_module() {
+        let files = files_of(&[
+            ("lib.rs", "mod a; mod b;"),
+            ("a.rs", "mod x; mod y; pub use y::Y; pub struct A;"),
+            (
+                "a/x.rs",
+                "use super::{A, Y};\nuse crate::b::B;\nuse crate::a::y::Z;",
+            ),
+            ("a/x/deep.rs", "use super::super::y::W;"),
+            ("b.rs", "use crate::a::Y;"),
+        ]);
+        let imports = Crate::parse_submodules(&files, "a").unwrap().imports;
+        let shown = imports.iter().map(|import| {
+            let (place, from) = (&import.place, &import.from);
+            format!("{place} {from} {}", import.path.join("::"))
+        });
+        assert_eq!(
+            shown.collect::<Vec<_>>(),
+            [
+                "src/a/x.rs:1 x y::Y",
+                "src/a/x.rs:3 x y::Z",
+                "src/a/x/deep.rs:1 x y::W"
+            ]
+        );
     }
 }
