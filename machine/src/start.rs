@@ -8,6 +8,7 @@ mod legacy;
 mod missing_greeting;
 mod script;
 mod seed;
+mod settings;
 mod shell;
 mod typed;
 mod user_data;
@@ -61,8 +62,8 @@ impl StartCommand {
         match self {
             Self::Script(script) => script.machine_name(),
             Self::Legacy(_) | Self::Shell(_) => None,
-            Self::Qemu(qemu) => Some(qemu.machine_name().to_owned()),
-            Self::Disk(disk) | Self::Cloud(CloudImage { disk, .. }) => disk.name.clone(),
+            Self::Qemu(qemu) => qemu.settings.name.clone(),
+            Self::Disk(disk) | Self::Cloud(CloudImage { disk, .. }) => disk.settings.name.clone(),
         }
     }
 

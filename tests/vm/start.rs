@@ -214,6 +214,7 @@ async fn a_typed_start_command() {
             "console=ttyS0 panic=-1 no_timer_check",
         )
         .disk(part("disk.raw"))
+        .shared_dir(true)
         .args(["-smbios", "type=1,manufacturer=typed"]);
     let vm = Machine::new(qemu).unwrap();
     assert_eq!(vm.name(), "typed");

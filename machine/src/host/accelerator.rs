@@ -45,7 +45,8 @@ impl Accelerator {
     pub(crate) fn cpu(self) -> &'static str {
         match self {
             Self::Kvm => "host",
-            Self::Tcg => "max",
+            // Without features that are slow in emulation.
+            Self::Tcg => "max,la57=off,erms=off",
         }
     }
 

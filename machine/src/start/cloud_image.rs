@@ -1,9 +1,9 @@
 //! Machines that start from a cloud image.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::disk_image::DiskImage;
+use super::settings::setters;
 use super::{File, credentials, seed};
 use crate::error::ErrorKind;
 use crate::host::accelerator::Accelerator;
@@ -63,17 +63,7 @@ impl CloudImage {
         self.with(|disk| disk.name(name))
     }
 
-    /// The guest's memory in MiB.
-    #[must_use]
-    pub fn memory_mib(self, mib: u32) -> Self {
-        self.with(|disk| disk.memory_mib(mib))
-    }
-
-    /// The number of the guest's CPUs.
-    #[must_use]
-    pub fn cpus(self, cpus: u32) -> Self {
-        self.with(|disk| disk.cpus(cpus))
-    }
+    setters!(disk.settings);
 
     /// The size of the guest's disk in GiB, at least that of the image, which is the
     /// default. cloud-init enlarges the root file system.
@@ -86,16 +76,6 @@ impl CloudImage {
     #[must_use]
     pub fn sha256(self, sum: impl Into<String>) -> Self {
         self.with(|disk| disk.sha256(sum))
-    }
-
-    /// Additional arguments for QEMU, unchanged.
-    #[must_use]
-    pub fn args<I>(self, args: I) -> Self
-    where
-        I: IntoIterator,
-        I::Item: Into<OsString>,
-    {
-        self.with(|disk| disk.args(args))
     }
 
     fn with(mut self, change: impl FnOnce(DiskImage) -> DiskImage) -> Self {
@@ -117,7 +97,7 @@ impl CloudImage {
     /// data.
     pub(super) fn files(&self) -> Result<Vec<File>, ErrorKind> {
         let grows = self.disk.image.size_gib.is_some();
-        let contents = seed::disk(self.disk.host_name(), self.user_data.as_deref(), grows)?;
+        let contents = seed::disk(self.disk.settings.name(), self.user_data.as_deref(), grows)?;
         let seed = File {
             path: SEED.to_owned(),
             contents,

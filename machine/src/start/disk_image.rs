@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use super::base_image::BaseImage;
 use super::credentials;
+use super::settings::{Settings, is_host_name, setters};
 use crate::host::accelerator::Accelerator;
 use crate::host::process::CommandSpec;
-use crate::host::qemu_option::doubled_commas;
 
 /// The machine's own disk, in its directory.
 pub(super) const DISK: &str = "disk.qcow2";
@@ -36,10 +36,7 @@ pub(crate) const WAKE_CHARDEV: &str = "vmwright-wake";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskImage {
     pub(super) image: BaseImage,
-    pub(super) name: Option<String>,
-    memory_mib: u32,
-    cpus: u32,
-    args: Vec<OsString>,
+    pub(super) settings: Settings,
 }
 
 impl DiskImage {
@@ -48,12 +45,10 @@ impl DiskImage {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let stem = path.file_stem().and_then(|stem| stem.to_str());
+        let name = stem.filter(|stem| is_host_name(stem)).map(str::to_owned);
         Self {
-            name: stem.filter(|stem| is_host_name(stem)).map(str::to_owned),
+            settings: Settings::new(name, 1024),
             image: BaseImage::new(path),
-            memory_mib: 1024,
-            cpus: 1,
-            args: Vec::new(),
         }
     }
 
@@ -61,23 +56,11 @@ impl DiskImage {
     /// can be a host name, or `machine`.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
+        self.settings.name = Some(name.into());
         self
     }
 
-    /// The guest's memory in MiB.
-    #[must_use]
-    pub fn memory_mib(mut self, mib: u32) -> Self {
-        self.memory_mib = mib;
-        self
-    }
-
-    /// The number of the guest's CPUs.
-    #[must_use]
-    pub fn cpus(mut self, cpus: u32) -> Self {
-        self.cpus = cpus;
-        self
-    }
+    setters!(settings);
 
     /// The size of the guest's disk in GiB, at least that of the image, which is the
     /// default. The guest's file systems grow only if the guest enlarges them.
@@ -95,65 +78,23 @@ impl DiskImage {
         self
     }
 
-    /// Additional arguments for QEMU, unchanged.
-    #[must_use]
-    pub fn args<I>(mut self, args: I) -> Self
-    where
-        I: IntoIterator,
-        I::Item: Into<OsString>,
-    {
-        self.args.extend(args.into_iter().map(Into::into));
-        self
-    }
-
-    /// The machine's name, and the guest's host name if it has no other.
-    pub(super) fn host_name(&self) -> &str {
-        self.name.as_deref().unwrap_or("machine")
-    }
-
     /// QEMU, started in the machine's directory, with these arguments besides those of the
     /// machine itself.
     pub(super) fn spec(&self, accelerator: Accelerator, more: &[&str]) -> CommandSpec {
-        let cpu = match accelerator {
-            Accelerator::Kvm => accelerator.cpu(),
-            // Without features that are slow in emulation.
-            Accelerator::Tcg => "max,la57=off,erms=off",
-        };
-        let memory = format!("{}M", self.memory_mib);
-        let cpus = self.cpus.to_string();
         let disk = format!("if=virtio,format=qcow2,discard=unmap,file={DISK}");
         let wake = format!("null,id={WAKE_CHARDEV}");
-        let mut args = vec!["-name".into(), doubled_commas(self.host_name().as_ref())];
-        let words = [
-            ["-accel", accelerator.name()],
-            ["-cpu", cpu],
-            ["-m", &memory],
-            ["-smp", &cpus],
-            ["-netdev", "user,id=net0"],
-            ["-device", "virtio-net-pci,netdev=net0"],
-            ["-drive", &disk],
-            ["-chardev", &wake],
-        ];
-        args.extend(words.into_iter().flatten().map(OsString::from));
+        let mut args = ["-drive", &disk, "-chardev", &wake]
+            .map(OsString::from)
+            .to_vec();
         for file in credentials::files() {
             args.extend(["-smbios".into(), credentials::argument(&file).into()]);
         }
         args.extend(more.iter().map(OsString::from));
-        args.extend(self.args.iter().cloned());
         CommandSpec {
             program: "qemu-system-x86_64".into(),
-            args,
+            args: self.settings.args(accelerator, args),
         }
     }
-}
-
-/// Whether a guest can have it as its host name.
-fn is_host_name(name: &str) -> bool {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-    !name.is_empty()
-        && name.len() <= 63
-        && !name.starts_with(['-', '.'])
-        && name.chars().all(is_part)
 }
 
 #[cfg(test)]
@@ -162,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_machine_has_the_name_of_its_image() {
-        let name = |path: &str| DiskImage::new(path).name;
+        let name = |path: &str| DiskImage::new(path).settings.name;
         assert_eq!(
             name("/images/debian-12.1.qcow2").as_deref(),
             Some("debian-12.1")

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::settings::{Settings, setters};
 use crate::host::accelerator::Accelerator;
 use crate::host::process::CommandSpec;
 use crate::host::qemu_option::doubled_commas;
@@ -20,13 +21,11 @@ use crate::host::qemu_option::doubled_commas;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QemuCommand {
-    name: String,
+    pub(super) settings: Settings,
     binary: PathBuf,
-    memory_mib: u32,
-    cpus: u32,
     boot: Vec<OsString>,
     disks: Vec<PathBuf>,
-    args: Vec<OsString>,
+    shares_dir: bool,
 }
 
 impl QemuCommand {
@@ -34,13 +33,11 @@ impl QemuCommand {
     /// CPU, a user-mode network, and the host's best accelerator.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
-            name: name.into(),
+            settings: Settings::new(Some(name.into()), 512),
             binary: "qemu-system-x86_64".into(),
-            memory_mib: 512,
-            cpus: 1,
             boot: Vec::new(),
             disks: Vec::new(),
-            args: Vec::new(),
+            shares_dir: false,
         }
     }
 
@@ -57,19 +54,7 @@ impl QemuCommand {
         self
     }
 
-    /// The guest's memory in MiB.
-    #[must_use]
-    pub fn memory_mib(mut self, mib: u32) -> Self {
-        self.memory_mib = mib;
-        self
-    }
-
-    /// The number of the guest's CPUs.
-    #[must_use]
-    pub fn cpus(mut self, cpus: u32) -> Self {
-        self.cpus = cpus;
-        self
-    }
+    setters!(settings);
 
     /// Boots a Linux kernel directly, without firmware or boot loader.
     #[must_use]
@@ -98,52 +83,28 @@ impl QemuCommand {
         self
     }
 
-    /// Additional arguments for QEMU, unchanged.
+    /// Shares the directory that all machines have in common,
+    /// [`Guest::shared_dir`](crate::Guest::shared_dir), with the guest by 9p, under the tag
+    /// `shared`. Default: not shared; copies don't need it.
     #[must_use]
-    pub fn args<I>(mut self, args: I) -> Self
-    where
-        I: IntoIterator,
-        I::Item: Into<OsString>,
-    {
-        self.args.extend(args.into_iter().map(Into::into));
+    pub fn shared_dir(mut self, shares: bool) -> Self {
+        self.shares_dir = shares;
         self
     }
 
-    pub(super) fn machine_name(&self) -> &str {
-        &self.name
-    }
-
     pub(super) fn spec(&self, accelerator: Accelerator, shared_dir: &Path) -> CommandSpec {
-        let mut args: Vec<OsString> = vec![
-            "-name".into(),
-            doubled_commas(self.name.as_ref()),
-            "-accel".into(),
-            accelerator.name().into(),
-            "-cpu".into(),
-            accelerator.cpu().into(),
-            "-m".into(),
-            format!("{}M", self.memory_mib).into(),
-            "-smp".into(),
-            self.cpus.to_string().into(),
-            "-netdev".into(),
-            "user,id=net0".into(),
-            "-device".into(),
-            "virtio-net-pci,netdev=net0".into(),
-            "-virtfs".into(),
-            property(
-                "local,mount_tag=shared,security_model=none,path=",
-                shared_dir,
-            ),
-        ];
-        args.extend(self.boot.iter().cloned());
-        for disk in &self.disks {
-            args.push("-drive".into());
-            args.push(property("if=virtio,snapshot=on,file=", disk));
+        let mut args = self.boot.clone();
+        if self.shares_dir {
+            let share = "local,mount_tag=shared,security_model=none,path=";
+            args.extend(["-virtfs".into(), property(share, shared_dir)]);
         }
-        args.extend(self.args.iter().cloned());
+        for disk in &self.disks {
+            let drive = property("if=virtio,snapshot=on,file=", disk);
+            args.extend(["-drive".into(), drive]);
+        }
         CommandSpec {
             program: self.binary.clone().into(),
-            args,
+            args: self.settings.args(accelerator, args),
         }
     }
 }
@@ -168,16 +129,17 @@ mod tests {
         let spec = QemuCommand::new("a,b")
             .kernel("/k", "/i", "console=ttyS0")
             .disk("/d,1")
+            .shared_dir(true)
             .args(["-vga", "none"])
             .spec(Accelerator::Tcg, Path::new("/s"));
         let line: Vec<_> = spec.args.iter().map(|arg| arg.to_str().unwrap()).collect();
         assert_eq!(spec.program, "qemu-system-x86_64");
         assert_eq!(
             line.join(" "),
-            "-name a,,b -accel tcg -cpu max -m 512M -smp 1 \
+            "-name a,,b -accel tcg -cpu max,la57=off,erms=off -m 512M -smp 1 \
              -netdev user,id=net0 -device virtio-net-pci,netdev=net0 \
-             -virtfs local,mount_tag=shared,security_model=none,path=/s \
              -kernel /k -initrd /i -append console=ttyS0 \
+             -virtfs local,mount_tag=shared,security_model=none,path=/s \
              -drive if=virtio,snapshot=on,file=/d,,1 -vga none"
         );
     }
