@@ -11,8 +11,7 @@ use tokio::time::timeout;
 use super::Guest;
 use super::poll::{BUSY_LIMIT, Polling, SHORTEST_TRY, result_line};
 use super::script::Script;
-use super::shell::running_command;
-use super::shell_gate::GuestShell;
+use super::shell_gate::{GuestShell, running_command};
 use super::waiting::Probe;
 use crate::error::{ErrorKind, Result, tail};
 use crate::time_scale::scaled;
@@ -50,10 +49,8 @@ impl Guest {
     /// Runs a command whose time limit is scaled already.
     async fn run(&self, command: Command) -> Result<Output> {
         let running = self.started(&running_command(command.script())).await?;
-        self.in_traced_shell(&running, command, async |shell, command| {
-            shell.run(command).await
-        })
-        .await
+        let run = async |shell: &mut GuestShell, command| shell.run(command).await;
+        running.gate.run_command(self, command, run).await
     }
 
     /// Like [`execute`](Self::execute), but passes the output to `writer` as it arrives,
@@ -81,15 +78,15 @@ impl Guest {
     {
         let mut took = Duration::ZERO;
         let running = self.started(&running_command(command.script())).await?;
-        let ran = self.in_traced_shell(&running, command, async |shell, command| {
+        let run = async |shell: &mut GuestShell, command| {
             let start = Instant::now();
             let exit = shell.run_into(command, writer).await?;
             took = start.elapsed();
             let stdout = Vec::new();
             Ok(Output { exit, stdout })
-        });
-        let exit = ran.await?.exit;
-        Ok((exit, took))
+        };
+        let output = running.gate.run_command(self, command, run).await?;
+        Ok((output.exit, took))
     }
 
     /// Runs a command that must succeed and returns its output. Bytes that are
@@ -104,10 +101,8 @@ impl Guest {
         self.step(&step, async {
             let running = self.started(&step).await?;
             let console = running.lifetime.console.follow();
-            let run = self.in_traced_shell(&running, command, async |shell, command| {
-                shell.run(command).await
-            });
-            let output = run.await?;
+            let run = async |shell: &mut GuestShell, command| shell.run(command).await;
+            let output = running.gate.run_command(self, command, run).await?;
             if output.success() {
                 return Ok(output.text());
             }
@@ -253,7 +248,7 @@ impl Guest {
         let command = Command::new(script.as_str()).timeout(self.limit);
         let doing = "preparing the guest";
         let run = async |shell: &mut GuestShell| shell.run(command).await;
-        let output = running.gate.run(self, doing, run).await?;
+        let output = running.gate.run(&self.unchecked(), doing, run).await?;
         if output.success() {
             return Ok(output.text());
         }

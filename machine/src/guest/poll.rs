@@ -6,8 +6,7 @@ use backdoor_shell::{Command, Exit, Output};
 use tokio::time::timeout;
 
 use super::script::Script;
-use super::shell::running_command;
-use super::shell_gate::BUSY;
+use super::shell_gate::{BUSY, GuestShell, running_command};
 use super::waiting::{Probe, pause};
 use super::{Guest, Running};
 use crate::error::{Result, tail};
@@ -207,9 +206,8 @@ impl Guest {
             Some(command) => running_command(command),
             None => polling.doing.clone(),
         };
-        let ran = self.in_shell(running, &doing, command, async |shell, command| {
-            shell.run(command).await
-        });
+        let run = async |shell: &mut GuestShell| shell.run(command).await;
+        let ran = running.gate.run(self, &doing, run);
         let ran = timeout(limit.saturating_add(BUSY_LIMIT), ran);
         let interrupted = async {
             if !is_interruptible {

@@ -4,10 +4,11 @@ mod connection;
 mod greeting;
 mod queue;
 
+use std::fmt::Display;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use backdoor_shell::{Command, Session, Shell};
+use backdoor_shell::{Command, Output, Session, Shell};
 use tokio::net::UnixStream;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
@@ -18,9 +19,15 @@ use self::queue::Queue;
 use super::Guest;
 use super::lifetime::Lifetime;
 use crate::error::{ErrorKind, Result};
+use crate::trace;
 
 /// The state of a probe that the shell could not run.
 pub(crate) const BUSY: &str = "the guest's shell is busy or not connected";
+
+/// The operation of running a command, in errors.
+pub(super) fn running_command(script: &str) -> String {
+    format!("running `{script}`")
+}
 
 pub(crate) type GuestShell = Shell<UnixStream>;
 
@@ -59,9 +66,43 @@ impl ShellGate {
         self.connection.connected().await;
     }
 
+    /// Runs a command of a test, whose time limit is scaled already, and emits its result.
+    pub(super) async fn run_command(
+        &self,
+        caller: &Guest,
+        command: Command,
+        run: impl AsyncFnOnce(&mut GuestShell, Command) -> Result<Output, backdoor_shell::Error>,
+    ) -> Result<Output> {
+        let command = command.default_timeout(caller.limit());
+        let (script, start) = (command.script().to_owned(), Instant::now());
+        let doing = running_command(&script);
+        let run = async |shell: &mut GuestShell| run(shell, command).await;
+        let result = self.run(caller, &doing, run).await;
+        let traced = match &result {
+            Ok(output) => Ok((output.status(), &*output.stdout)),
+            Err(error) => Err(error as &dyn Display),
+        };
+        trace::ran(caller.name(), &script, start, traced);
+        result
+    }
+
     /// Runs `operation` with the shell, connected; a reset of the guest ends it. Waits for
-    /// the callers before, however long that takes.
+    /// the callers before, however long that takes. Checks the polling conditions before the
+    /// operation, during it, and after it if it was long.
     pub(crate) async fn run<T>(
+        &self,
+        caller: &Guest,
+        doing: &str,
+        operation: impl AsyncFnOnce(&mut GuestShell) -> Result<T, backdoor_shell::Error>,
+    ) -> Result<T> {
+        caller.check_conditions().await?;
+        let start = tokio::time::Instant::now();
+        let result = Box::pin(self.run_locked(caller, doing, operation)).await?;
+        caller.check_conditions_after(start).await?;
+        Ok(result)
+    }
+
+    async fn run_locked<T>(
         &self,
         caller: &Guest,
         doing: &str,
