@@ -68,6 +68,46 @@ pub const FAILED: &str = "failed";
 /// ended.
 pub const CANCELLED: &str = "cancelled";
 
+/// The names of the fields, as in the tables [above](self).
+pub mod field {
+    /// The machine's name.
+    pub const MACHINE: &str = "machine";
+    /// What a step is, if it is no operation of a machine.
+    pub const KIND: &str = "kind";
+    /// The operation of a step.
+    pub const WHAT: &str = "what";
+    /// How a step ended.
+    pub const OUTCOME: &str = "outcome";
+    /// The message of a failure.
+    pub const ERROR: &str = "error";
+    /// The line of the message for a log.
+    pub const SUMMARY: &str = "summary";
+    /// The number that identifies a failure.
+    pub const ERROR_ID: &str = "error_id";
+    /// Whether the host, QEMU or the image caused a failure.
+    pub const INFRASTRUCTURE: &str = "infrastructure";
+    /// The text of an event.
+    pub const MESSAGE: &str = "message";
+    /// A command of the guest or of the monitor.
+    pub const COMMAND: &str = "command";
+    /// The command line of a QEMU that has started.
+    pub const COMMAND_LINE: &str = "command_line";
+    /// A command's exit status.
+    pub const STATUS: &str = "status";
+    /// What a command printed.
+    pub const OUTPUT: &str = "output";
+    /// How long a command took.
+    pub const SECONDS: &str = "seconds";
+    /// A screenshot as a PNG file.
+    pub const PNG: &str = "png";
+    /// The file of a screenshot.
+    pub const PATH: &str = "path";
+    /// The text in a screenshot.
+    pub const TEXT: &str = "text";
+    /// The words in a screenshot, with their positions.
+    pub const WORDS: &str = "words";
+}
+
 /// Returns a new identifier of a failure, unique within the process; the first is 1.
 ///
 /// An error has the same id in every step that it makes fail, even if a step changes the
@@ -111,7 +151,7 @@ impl StepOutcome {
     /// Records that the step succeeded.
     pub(crate) fn ok(mut self) {
         self.is_recorded = true;
-        self.span.record("outcome", OK);
+        self.span.record(field::OUTCOME, OK);
     }
 
     /// Records that the step failed, and why.
@@ -136,7 +176,7 @@ impl StepOutcome {
 impl Drop for StepOutcome {
     fn drop(&mut self) {
         if !self.is_recorded {
-            self.span.record("outcome", CANCELLED);
+            self.span.record(field::OUTCOME, CANCELLED);
         }
     }
 }
@@ -166,6 +206,29 @@ pub(crate) fn ran(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn steps_have_the_fields_of_the_contract() {
+        let subscriber = tracing_subscriber::registry();
+        tracing::subscriber::with_default(subscriber, || {
+            let step = step(None, None, "");
+            let fields = step.metadata().unwrap().fields();
+            let names: Vec<&str> = fields.iter().map(|field| field.name()).collect();
+            assert_eq!(
+                names,
+                [
+                    field::MACHINE,
+                    field::KIND,
+                    field::WHAT,
+                    field::OUTCOME,
+                    field::ERROR,
+                    field::SUMMARY,
+                    field::ERROR_ID,
+                    field::INFRASTRUCTURE
+                ]
+            );
+        });
+    }
 
     #[test]
     fn error_ids_are_unique() {

@@ -58,13 +58,13 @@ struct Ended {
 
 impl Visit for Ended {
     fn record_bool(&mut self, field: &Field, value: bool) {
-        if field.name() == "infrastructure" {
+        if field.name() == trace::field::INFRASTRUCTURE {
             self.is_infrastructure = value;
         }
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "outcome" {
+        if field.name() == trace::field::OUTCOME {
             value.clone_into(&mut self.outcome);
         }
     }

@@ -6,6 +6,7 @@ use tracing::field::{Field, Visit};
 
 use super::files::Files;
 use super::truncated::Truncated;
+use crate::trace::field;
 
 /// The fields of a span or an event. Large fields are only read for reports with files.
 #[derive(Debug, Default)]
@@ -49,27 +50,27 @@ impl Fields {
     /// The text field of that name.
     fn text(&mut self, name: &str) -> Option<&mut String> {
         Some(match name {
-            "machine" => &mut self.machine,
-            "message" => &mut self.message,
-            "what" => &mut self.what,
-            "kind" => &mut self.kind,
-            "outcome" => &mut self.outcome,
-            "error" => &mut self.error,
-            "summary" => &mut self.summary,
-            "command" => &mut self.command,
-            "command_line" => &mut self.command_line,
-            "path" => &mut self.path,
-            "text" => &mut self.text,
-            "words" => &mut self.words,
+            field::MACHINE => &mut self.machine,
+            field::MESSAGE => &mut self.message,
+            field::WHAT => &mut self.what,
+            field::KIND => &mut self.kind,
+            field::OUTCOME => &mut self.outcome,
+            field::ERROR => &mut self.error,
+            field::SUMMARY => &mut self.summary,
+            field::COMMAND => &mut self.command,
+            field::COMMAND_LINE => &mut self.command_line,
+            field::PATH => &mut self.path,
+            field::TEXT => &mut self.text,
+            field::WORDS => &mut self.words,
             _ => return None,
         })
     }
 }
 
 impl Visit for FieldVisitor<'_> {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        match (field.name(), &mut self.files) {
-            ("output", Some(files)) => self.fields.output = Some(files.store("output", value)),
+    fn record_str(&mut self, recorded: &Field, value: &str) {
+        match (recorded.name(), &mut self.files) {
+            (field::OUTPUT, Some(files)) => self.fields.output = Some(files.store("output", value)),
             (name, _) => {
                 if let Some(text) = self.fields.text(name) {
                     value.clone_into(text);
@@ -78,38 +79,38 @@ impl Visit for FieldVisitor<'_> {
         }
     }
 
-    fn record_bytes(&mut self, field: &Field, value: &[u8]) {
-        if field.name() == "png" && self.files.is_some() {
+    fn record_bytes(&mut self, recorded: &Field, value: &[u8]) {
+        if recorded.name() == field::PNG && self.files.is_some() {
             value.clone_into(&mut self.fields.png);
         }
     }
 
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        if field.name() == "status" {
+    fn record_i64(&mut self, recorded: &Field, value: i64) {
+        if recorded.name() == field::STATUS {
             self.fields.status = Some(value);
         }
     }
 
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        if field.name() == "error_id" {
+    fn record_u64(&mut self, recorded: &Field, value: u64) {
+        if recorded.name() == field::ERROR_ID {
             self.fields.error_id = Some(value);
         }
     }
 
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        if field.name() == "infrastructure" {
+    fn record_bool(&mut self, recorded: &Field, value: bool) {
+        if recorded.name() == field::INFRASTRUCTURE {
             self.fields.infrastructure = value;
         }
     }
 
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        if field.name() == "seconds" {
+    fn record_f64(&mut self, recorded: &Field, value: f64) {
+        if recorded.name() == field::SECONDS {
             self.fields.seconds = Some(value);
         }
     }
 
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if let Some(text) = self.fields.text(field.name()) {
+    fn record_debug(&mut self, recorded: &Field, value: &dyn Debug) {
+        if let Some(text) = self.fields.text(recorded.name()) {
             *text = format!("{value:?}");
         }
     }

@@ -249,7 +249,7 @@ mod tests {
             let group = step(None, "group");
             group.in_scope(|| {
                 fail(&step(Some("a"), "in it"), &inner, Some(FAILURE));
-                step(Some("a"), "afterwards").record("outcome", trace::OK);
+                step(Some("a"), "afterwards").record(trace::field::OUTCOME, trace::OK);
             });
             fail(&group, &outer, Some(FAILURE));
         };
@@ -294,7 +294,7 @@ mod tests {
         let many = || {
             for _ in 0..60_000 {
                 tracing::info!("a note");
-                step(Some("a"), "passes").record("outcome", trace::OK);
+                step(Some("a"), "passes").record(trace::field::OUTCOME, trace::OK);
             }
             let group = step(None, "group");
             group.in_scope(|| fail(&step(Some("a"), "in it"), "no luck", Some(FAILURE)));

@@ -70,5 +70,5 @@ pub(super) fn failing_steps() {
     let error = "Exception: command `false` failed\n  its output:\n    <";
     fail(&group, error, Some(FAILURE));
     let last = step(Some("server"), "waiting");
-    last.record("outcome", trace::OK);
+    last.record(trace::field::OUTCOME, trace::OK);
 }

@@ -235,7 +235,7 @@ mod tests {
     fn overlapping_steps_are_nested() {
         let text = log(|| {
             let (one, other) = (step(Some("a"), "one"), step(Some("b"), "other"));
-            one.record("outcome", OK);
+            one.record(crate::trace::field::OUTCOME, OK);
             tracing::info!("between");
             drop(other);
         });
