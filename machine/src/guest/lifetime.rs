@@ -19,11 +19,11 @@ use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 
 use self::reports::Reports;
+use super::Guest;
 use super::console_watch::ConsoleWatch;
 use crate::error::ErrorKind;
 use crate::host::files::at;
 use crate::host::process::{CommandSpec, Process};
-use crate::host::state_dir::StateDir;
 use crate::time_scale::scaled;
 use crate::trace::CONSOLE;
 use crate::trouble::Trouble;
@@ -59,15 +59,13 @@ pub(crate) struct Lifetime {
 
 /// How a guest's process is started.
 pub(crate) struct Setup<'a> {
-    pub(crate) machine: &'a str,
+    pub(crate) guest: &'a Guest,
     /// What the process is, in messages.
     pub(crate) name: &'static str,
     pub(crate) spec: CommandSpec,
     /// Where the process runs.
     pub(crate) dir: &'a Path,
-    pub(crate) state: &'a StateDir,
     pub(crate) env: Vec<(OsString, OsString)>,
-    pub(crate) shows_serial: Arc<AtomicBool>,
     pub(crate) watch: Arc<ConsoleWatch>,
     /// What the console has shown already: the boot of a guest that continues from it.
     pub(crate) boot_log: Option<File>,
@@ -76,17 +74,18 @@ pub(crate) struct Setup<'a> {
 impl Lifetime {
     /// Starts the process.
     pub(crate) fn spawn(setup: Setup<'_>) -> Result<Self, ErrorKind> {
-        let Setup { name, state, .. } = setup;
-        let spool = Spool::create(state.console_log()).map_err(at(&state.console_log()))?;
+        let Setup { guest, name, .. } = setup;
+        let console_log = guest.state().console_log();
+        let spool = Spool::create(&console_log).map_err(at(&console_log))?;
         let (process, streams) = Process::spawn(setup.spec, setup.dir, setup.env)?;
-        let machine = setup.machine.to_owned();
+        let (machine, shows_serial) = (guest.name().to_owned(), guest.shows_serial());
         let watching = Arc::clone(&setup.watch);
         let console = SerialLog::builder()
             .spool(spool)
             .input(streams.stdin)
             .on_line(move |line| {
                 watching.see_line(line);
-                if setup.shows_serial.load(Ordering::Relaxed) {
+                if shows_serial.load(Ordering::Relaxed) {
                     let line = serial_log::printable(line);
                     tracing::debug!(target: CONSOLE, machine, "{line}");
                 }
@@ -95,7 +94,7 @@ impl Lifetime {
             Some(boot_log) => console.start(boot_log.chain(streams.stdout)),
             None => console.start(streams.stdout),
         };
-        let machine = setup.machine.to_owned();
+        let machine = guest.name().to_owned();
         let stderr = SerialLog::builder()
             .on_line(move |line| {
                 tracing::warn!(machine, "{name} printed: {}", serial_log::printable(line));

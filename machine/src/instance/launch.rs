@@ -173,13 +173,11 @@ async fn spawn(
     };
     let signs = Arc::clone(guest.signs());
     Lifetime::spawn(Setup {
-        machine: guest.name(),
+        guest,
         name: "QEMU",
         spec,
         dir: launch.dir,
-        state,
         env,
-        shows_serial: guest.shows_serial(),
         watch: Arc::new(ConsoleWatch::new(signs, launch.allow_reboot)),
         boot_log,
     })
