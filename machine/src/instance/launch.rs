@@ -21,6 +21,7 @@ use crate::guest::lifetime::{Lifetime, Setup};
 use crate::guest::shell_gate::ShellGate;
 use crate::guest::{Guest, Running};
 use crate::host::accelerator::accelerator;
+use crate::host::blocking::blocking;
 use crate::host::files::at;
 use crate::host::sockets::{Listener, Sockets};
 use crate::start::StartCommand;
@@ -118,8 +119,14 @@ async fn connect(
         }
     };
     let connected = lifetime.until_exit("starting QEMU", connected).await;
-    let connections = connected.map_err(explain_exit)?;
-    Ok((lifetime, connections))
+    match connected {
+        Ok(connections) => Ok((lifetime, connections)),
+        Err(kind) => {
+            // Waits for QEMU to exit.
+            blocking(move || drop(lifetime)).await;
+            Err(explain_exit(kind))
+        }
+    }
 }
 
 /// Whether QEMU has ended because it was built without 9p, as on RHEL.

@@ -15,6 +15,7 @@ use super::{Instance, Monitors, migration};
 use crate::error::{ErrorKind, Result};
 use crate::guest::Guest;
 use crate::guest::identity::Identity;
+use crate::host::blocking::blocking;
 
 /// The operation of loading, in errors.
 const LOADING: &str = "continuing from a template";
@@ -36,7 +37,11 @@ impl Instance {
             "QEMU running (pid {pid})"
         );
         if let Some(saved) = source.saved() {
-            instance.resume(guest, source, saved).await?;
+            if let Err(error) = instance.resume(guest, source, saved).await {
+                // Waits for QEMU to exit.
+                blocking(move || drop(instance)).await;
+                return Err(error);
+            }
             // The events of loading are not the guest's.
             instance.events = EventHistory::new(instance.qmp.events());
         }
