@@ -70,8 +70,9 @@ impl Guest {
                 return Ok(None);
             };
             let mut shared = self.transfer_in(self.state().shared(), SHARED, own.left)?;
-            let script = format!("[[ -d {} ]]", shared.guest_path(""));
-            let seen = self.guest_half(&mut shared.left, &script).await;
+            let test = ["test", "-d", &shared.guest_path("")];
+            let test = self.command_line("looking for the shared directory", test)?;
+            let seen = self.guest_half(&mut shared.left, &test).await;
             if seen.is_ok_and(|(exit, _)| exit.success()) {
                 return Ok(Some(shared));
             }

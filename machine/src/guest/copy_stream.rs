@@ -60,7 +60,7 @@ impl Guest {
         let script = self
             .script(COPYING)
             .set("dir", &dir)?
-            .append("cd \"$dir\"; tar -xf archive.tar; rm archive.tar");
+            .append(include_str!("unpack_archive.sh"));
         let script = script.into_text();
         let from = source.to_string_lossy();
         let unpacked = self.copy_in_guest(&mut transfer.left, &script, &from, &dir);
@@ -82,12 +82,10 @@ impl Guest {
         let copy = file
             .try_clone()
             .map_err(|error| self.host_file(share, error))?;
-        let script = self
-            .script(COPYING)
-            .set("dir", &dir)?
-            .set("name", &format!("./{name}"))?
-            .append("cd \"$dir\"; tar -cf - -- \"$name\"");
-        let command = Command::new(script.into_text()).timeout(transfer.left);
+        let source = format!("./{name}");
+        let tar = ["tar", "-C", &dir, "-cf", "-", "--", &source];
+        let tar = self.command_line(COPYING, tar)?;
+        let command = Command::new(tar).timeout(transfer.left);
         let mut archive = tokio::fs::File::from_std(file);
         let (exit, took) = self.run_into(command, &mut archive).await?;
         transfer.left = transfer.left.saturating_sub(took);
@@ -113,12 +111,10 @@ impl Guest {
     /// Removes the guest's directory of a transfer; what can't be removed stays.
     pub(super) async fn remove_stream_dir(&self, transfer: &Transfer, limit: Duration) {
         if let Some(dir) = &transfer.stream_dir
-            && let Ok(dir) = self.quote(COPYING, dir)
+            && let Ok(remove) = self.command_line(COPYING, ["rm", "-rf", "--", dir])
         {
             let mut left = limit;
-            let _ = self
-                .guest_half(&mut left, &format!("rm -rf -- {dir}"))
-                .await;
+            let _ = self.guest_half(&mut left, &remove).await;
         }
     }
 

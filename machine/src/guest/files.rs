@@ -102,11 +102,11 @@ impl Guest {
             let mut file = opened
                 .await
                 .map_err(|error| self.host_file(source, error))?;
-            let parent = self.quote(COPYING, &parent(target))?;
-            let script = format!("mkdir -p -- {parent}");
+            let make_parent = ["mkdir", "-p", "--", &parent(target)];
+            let make_parent = self.command_line(COPYING, make_parent)?;
             let from = source.to_string_lossy();
             let mut left = self.limit();
-            self.copy_in_guest(&mut left, &script, &from, target)
+            self.copy_in_guest(&mut left, &make_parent, &from, target)
                 .await?;
             let written = self.write_via_shell(&step, target, &mut file, left);
             written.await.map(drop)

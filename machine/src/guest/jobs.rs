@@ -28,7 +28,7 @@ impl Guest {
     }
 
     async fn job(&self, verb: &str, unit: Unit) -> Result<Output> {
-        let query = format!("{verb} -- {}", self.quoted(&unit)?);
+        let query = self.unit_query(&[verb], &unit)?;
         self.step(
             &format!("systemctl {verb} {unit}"),
             self.systemctl(&query, unit.user()),

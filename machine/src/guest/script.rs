@@ -1,4 +1,5 @@
-//! The guest's scripts: files beside this one, with values set as shell variables.
+//! The guest's scripts: files beside this one, with values set as shell variables. Only
+//! calls of single programs have no file: they are command lines of quoted words.
 
 use std::fmt::Write as _;
 
@@ -22,8 +23,20 @@ impl Guest {
         }
     }
 
-    /// `word` quoted for the guest's shell.
-    pub(crate) fn quote(&self, doing: &str, word: &str) -> Result<String> {
+    /// A command of these words, each quoted for the guest's shell.
+    ///
+    /// # Errors
+    /// [`BadArgument`](crate::ErrorKind::BadArgument) if a word holds a NUL.
+    pub(super) fn command_line<'w>(
+        &self,
+        doing: &str,
+        words: impl IntoIterator<Item = &'w str>,
+    ) -> Result<String> {
+        let words = words.into_iter().map(|word| self.quote(doing, word));
+        Ok(words.collect::<Result<Vec<_>>>()?.join(" "))
+    }
+
+    fn quote(&self, doing: &str, word: &str) -> Result<String> {
         match backdoor_shell::quote(word) {
             Ok(quoted) => Ok(quoted.into_owned()),
             Err(_) => Err(self.nul_byte(doing, word)),
@@ -48,12 +61,8 @@ impl Script<'_> {
         name: &str,
         values: impl IntoIterator<Item = &'v str>,
     ) -> Result<Self> {
-        let _ = write!(self.text, "{name}=(");
-        for value in values {
-            let value = self.guest.quote(self.doing, value)?;
-            let _ = write!(self.text, "{value} ");
-        }
-        self.text += ")\n";
+        let values = self.guest.command_line(self.doing, values)?;
+        let _ = writeln!(self.text, "{name}=({values})");
         Ok(self)
     }
 

@@ -6,21 +6,27 @@ use super::Guest;
 use crate::error::{ErrorKind, Result, tail};
 use crate::unit::Unit;
 
-/// Writes what units have just printed to the journal.
-const SYNC_JOURNAL: &str = "journalctl --sync &>/dev/null || :";
+/// The operation, in errors.
+const QUERYING: &str = "querying a unit";
 
 impl Guest {
     /// Scripts that show a unit's status; and its journal, if the status doesn't include
     /// it: users may not read what the system's journal has of their units.
     pub(super) fn status_scripts(&self, unit: &Unit) -> Result<(String, Option<String>)> {
-        let name = self.quoted(unit)?;
-        let lines = if unit.user().is_some() { 0 } else { 15 };
-        let query = format!("status --no-pager --full --lines={lines} -- {name} 2>&1");
-        let status = self.systemctl_script(&query, unit.user())?;
-        let Some(user) = unit.user() else {
-            return Ok((format!("{SYNC_JOURNAL}; {status}"), None));
+        let status = |lines| {
+            let query = ["status", "--no-pager", "--full", lines];
+            let query = self.unit_query(&query, unit)? + " 2>&1";
+            self.systemctl_script(&query, unit.user())
         };
-        let query = format!("show --property=Id --value -- {name}");
+        let Some(user) = unit.user() else {
+            let script = self
+                .script("reading a unit's status")
+                .set("show_status", &status("--lines=15")?)?
+                .append(include_str!("unit_status.sh"));
+            return Ok((script.into_text(), None));
+        };
+        let status = status("--lines=0")?;
+        let query = self.unit_query(&["show", "--property=Id", "--value"], unit)?;
         let journal = self
             .script("reading a journal")
             .set("user", user)?
@@ -40,25 +46,22 @@ impl Guest {
         }))
     }
 
-    /// A unit's name, quoted.
-    pub(super) fn quoted(&self, unit: &Unit) -> Result<String> {
-        let doing = "querying a unit";
+    /// A query of a unit: the words before its name.
+    pub(super) fn unit_query(&self, words: &[&str], unit: &Unit) -> Result<String> {
         if unit.name().is_empty() {
-            return Err(self.bad_argument(doing, "the unit's name is empty"));
+            return Err(self.bad_argument(QUERYING, "the unit's name is empty"));
         }
-        self.quote(doing, unit.name())
+        let words = words.iter().copied().chain(["--", unit.name()]);
+        self.command_line(QUERYING, words)
     }
 
+    /// `systemctl QUERY`, as one command; `query` is shell text.
     pub(super) fn systemctl_script(&self, query: &str, user: Option<&str>) -> Result<String> {
         let Some(user) = user else {
             return Ok(format!("systemctl {query}"));
         };
         let script = format!("XDG_RUNTIME_DIR=/run/user/`id -u` systemctl --user {query}");
-        let doing = "querying a user's systemd";
-        Ok(format!(
-            "su -l --shell /bin/sh -c {} -- {}",
-            self.quote(doing, &script)?,
-            self.quote(doing, user)?
-        ))
+        let su = ["su", "-l", "--shell", "/bin/sh", "-c", &script, "--", user];
+        self.command_line("querying a user's systemd", su)
     }
 }

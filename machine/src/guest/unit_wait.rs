@@ -55,7 +55,7 @@ impl Guest {
     /// A loop that prints the state of a unit when it has changed, and the query.
     fn unit_polling(&self, unit: &Unit) -> Result<(Polling, String)> {
         let user = unit.user();
-        let show = format!("show --no-pager -p {PROPERTIES} -- {}", self.quoted(unit)?);
+        let show = self.unit_query(&["show", "--no-pager", "-p", PROPERTIES], unit)?;
         let command = |query| Ok(format!("{} 2>&1", self.systemctl_script(query, user)?));
         let script = self
             .script("waiting for a unit")
@@ -154,11 +154,9 @@ impl Guest {
         if starters.is_empty() {
             return Ok(None);
         }
-        let mut query = "show --no-pager -p Id,ActiveState --".to_owned();
-        for name in starters {
-            query += " ";
-            query += &self.quote("reading the states of units", name)?;
-        }
+        let show = ["show", "--no-pager", "-p", "Id,ActiveState", "--"];
+        let words = show.into_iter().chain(starters);
+        let query = self.command_line("reading the states of units", words)?;
         let script = self.systemctl_script(&query, unit.user())?;
         let Some(output) = self.probe_to_the_end(&script, left).await? else {
             return Ok(Some(Probe::Unknown(BUSY.to_owned())));
@@ -185,12 +183,11 @@ impl Guest {
             .get("Id")
             .filter(|_| is_oneshot(state) && unit.user().is_none());
         let Some(id) = id else { return Ok(None) };
-        let script = self
-            .script("reading a journal")
-            .set("id", id)?
-            .set("succeeded", UNIT_SUCCESS)?
-            .append("journalctl -b -q -n 1 -o short-full UNIT=\"$id\" MESSAGE_ID=\"$succeeded\"");
-        let output = self.probe(&script.into_text(), left).await?;
+        let (unit, succeeded) = (format!("UNIT={id}"), format!("MESSAGE_ID={UNIT_SUCCESS}"));
+        let journalctl = ["journalctl", "-b", "-q", "-n", "1", "-o", "short-full"];
+        let words = journalctl.into_iter().chain([&*unit, &*succeeded]);
+        let script = self.command_line("reading a journal", words)?;
+        let output = self.probe(&script, left).await?;
         let text = output.map(|output| output.text()).unwrap_or_default();
         // Sun 2026-11-29 10:47:52 UTC HOST systemd[1]: …
         let time: Vec<&str> = text.split(' ').take(4).collect();

@@ -22,7 +22,7 @@ impl Guest {
     /// [`Systemctl`](crate::ErrorKind::Systemctl).
     pub async fn get_unit_info(&self, unit: impl Into<Unit>) -> Result<BTreeMap<String, String>> {
         let unit = unit.into();
-        let query = format!("show --no-pager -- {} 2>&1", self.quoted(&unit)?);
+        let query = self.unit_query(&["show", "--no-pager"], &unit)? + " 2>&1";
         let output = self.systemctl(&query, unit.user()).await?;
         Ok(properties(&self.systemctl_output(&query, &output)?))
     }
@@ -34,11 +34,9 @@ impl Guest {
     /// unit has no such property.
     pub async fn get_unit_property(&self, unit: impl Into<Unit>, property: &str) -> Result<String> {
         let unit = unit.into();
-        let query = format!(
-            "show --no-pager --property={} -- {} 2>&1",
-            self.quote("reading a unit's property", property)?,
-            self.quoted(&unit)?
-        );
+        let property_option = format!("--property={property}");
+        let query = ["show", "--no-pager", &property_option];
+        let query = self.unit_query(&query, &unit)? + " 2>&1";
         let output = self.systemctl(&query, unit.user()).await?;
         let text = self.systemctl_output(&query, &output)?;
         properties(&text).remove(property).ok_or_else(|| {

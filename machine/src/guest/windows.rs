@@ -14,9 +14,7 @@ const XWININFO: &str = "xwininfo -root -tree";
 
 const LIST_WINDOWS: &str = include_str!("list_windows.sh");
 
-const SHOW_WINDOWS: &str = "list_windows || status=$?
-printf '%s\\n' \"$windows\"
-exit \"${status-0}\"";
+const SHOW_WINDOWS: &str = include_str!("show_windows.sh");
 
 impl Guest {
     /// The names of all windows, topmost first.
@@ -39,7 +37,7 @@ impl Guest {
     /// Adds the list of the windows that have a name.
     pub(crate) async fn with_windows(&self, error: Error) -> Error {
         let script = self.script(LISTING).append(LIST_WINDOWS);
-        let script = script.append("list_windows || :\ngrep -v '(has no name)' <<<\"$windows\"");
+        let script = script.append(include_str!("named_windows.sh"));
         self.with_output(error, "windows", &script.into_text())
             .await
     }

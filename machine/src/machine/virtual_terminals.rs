@@ -64,9 +64,11 @@ impl Machine {
     /// or no such terminal.
     pub async fn dump_tty_contents(&self, tty: &str) -> Result<()> {
         let text = self.get_tty_text(tty).await?;
-        let text = self.quote("dumping a terminal", &text.replace('\0', " "))?;
-        let script = format!("printf %s {text} | systemd-cat");
-        self.succeed(script).await.map(drop)
+        let script = self
+            .script("dumping a terminal")
+            .set("text", &text.replace('\0', " "))?
+            .append(include_str!("../guest/write_to_journal.sh"));
+        self.succeed(script.into_text()).await.map(drop)
     }
 
     pub(crate) fn regex(&self, doing: &str, pattern: &str) -> Result<Regex> {
