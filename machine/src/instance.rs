@@ -26,7 +26,7 @@ pub(crate) mod saved_state;
 mod screen_dump;
 mod snapshot_job;
 pub(crate) mod snapshots;
-mod wake;
+mod start_port;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -122,7 +122,7 @@ impl StartCommand {
     }
 
     /// Whether a port must be plugged in for older versions of systemd to start the shell.
-    pub(crate) fn needs_waking(&self) -> bool {
+    pub(crate) fn needs_start_port(&self) -> bool {
         self.disk().is_some()
     }
 

@@ -128,7 +128,7 @@ async fn a_disk_by_credentials_alone() {
         .succeed("cat /sys/class/virtio-ports/*/name")
         .await
         .unwrap();
-    assert!(!names.contains("wake"), "{names}");
+    assert!(!names.contains("org.vmwright.start"), "{names}");
     vm.shutdown().await.unwrap();
     qemu_img(&["compare", "-q"], &image(), &raw);
 }

@@ -107,7 +107,7 @@ impl Guest {
                 return Ok(output.text());
             }
             let error = self.command_failed(&script, &output);
-            let shown = rest(console).await;
+            let shown = shown_on(console).await;
             let shown = serial_log::visible(&shown);
             Err(error.with_evidence("on the console meanwhile", &shown))
         })
@@ -266,7 +266,7 @@ impl Guest {
 
 /// What the console has shown: a command's standard error, which may arrive shortly
 /// after the command's end.
-async fn rest(mut console: Follow) -> String {
+async fn shown_on(mut console: Follow) -> String {
     let mut text = String::new();
     let read = async {
         while let Some(more) = console.next().await {

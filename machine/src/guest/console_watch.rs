@@ -189,13 +189,13 @@ impl ConsoleWatch {
         Some(end.trouble.clone())
     }
 
-    /// Forgets what has ended the guest: it boots again.
+    /// Clears what has ended the guest: it boots again.
     pub(crate) fn restart(&self) {
         self.ends.send_replace(Vec::new());
     }
 
-    /// Forgets everything: the guest was restored to an earlier state.
-    pub(crate) fn forget(&self) {
+    /// Clears everything: the guest was restored to an earlier state.
+    pub(crate) fn clear(&self) {
         self.seen.lock().clear();
         self.restart();
     }

@@ -222,7 +222,7 @@ impl ShellGate {
         let shell = if let Ok(shell) = Arc::clone(&self.shell).try_lock_owned() {
             shell
         } else {
-            let _place = self.queue.join();
+            let _waiting = self.queue.join();
             Arc::clone(&self.shell).lock_owned().await
         };
         let connection = Arc::clone(&self.connection);

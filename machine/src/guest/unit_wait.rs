@@ -76,7 +76,7 @@ impl Guest {
     ) -> Result<Probe<()>> {
         if found.output.success() {
             let state = properties(&found.output.text());
-            self.judge(unit, &state, left).await
+            self.evaluate_state(unit, &state, left).await
         } else if found.is_ready {
             Err(self.unit_query_failed(unit, query, &found))
         } else {
@@ -104,7 +104,7 @@ impl Guest {
     }
 
     /// Decides by a unit's properties whether to wait.
-    async fn judge(
+    async fn evaluate_state(
         &self,
         unit: &Unit,
         state: &BTreeMap<String, String>,
@@ -171,7 +171,7 @@ impl Guest {
         Ok(starter.map(|id| Probe::Pending(format!("it is inactive; {id} may start it"))))
     }
 
-    /// When a oneshot service has last ended, by the journal: systemd forgets units that
+    /// When a oneshot service has last ended, by the journal: systemd unloads units that
     /// nothing refers to.
     async fn last_success(
         &self,

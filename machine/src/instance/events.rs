@@ -19,11 +19,11 @@ impl Instance {
         doing: &str,
         wanted: impl Fn(&Event) -> bool,
     ) -> Result<Event> {
-        let seen = Seen::default();
+        let seen = OtherEvents::default();
         let found = self.events.wait_for(|next| match next {
             Ok(event) if wanted(event) => true,
-            Ok(event) => seen.note(event.name.clone()),
-            Err(lost) => seen.note(lost.to_string()),
+            Ok(event) => seen.record(event.name.clone()),
+            Err(lost) => seen.record(lost.to_string()),
         });
         let event = async {
             match timeout(guest.limit(), found).await {
@@ -35,7 +35,7 @@ impl Instance {
         guest.until_guest_end(lifetime, doing, event).await
     }
 
-    fn no_such_event(&self, guest: &Guest, seen: &Seen) -> ErrorKind {
+    fn no_such_event(&self, guest: &Guest, seen: &OtherEvents) -> ErrorKind {
         let (count, seen) = seen.summary();
         let what = "an event of QEMU's";
         let lifetime = &self.running.lifetime;
@@ -45,10 +45,10 @@ impl Instance {
 
 /// The names of the events that a wait has passed over.
 #[derive(Default)]
-struct Seen(Mutex<Vec<String>>);
+struct OtherEvents(Mutex<Vec<String>>);
 
-impl Seen {
-    fn note(&self, name: String) -> bool {
+impl OtherEvents {
+    fn record(&self, name: String) -> bool {
         let mut seen = self.0.lock();
         if seen.len() < MAX_SEEN {
             seen.push(name);

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::boot_source::BootSource;
 use super::locks::Locks;
-use super::{Instance, arguments, clone_agent, diagnosis, event_watch, monitor_error, wake};
+use super::{Instance, arguments, clone_agent, diagnosis, event_watch, monitor_error, start_port};
 use crate::error::{ErrorKind, Result};
 use crate::guest::console_watch::ConsoleWatch;
 use crate::guest::lifetime::{Lifetime, Setup};
@@ -44,7 +44,7 @@ impl Instance {
     /// Starts QEMU and waits until it has connected to its sockets.
     pub(crate) async fn launch(guest: &Guest, launch: Launch<'_>) -> Result<Self, ErrorKind> {
         let (lifetime, connections) = match connect(guest, &launch, Copies::Shared).await {
-            Err(kind) if lacks_9p(&kind) => {
+            Err(kind) if is_9p_unsupported(&kind) => {
                 tracing::warn!(
                     machine = guest.name(),
                     "QEMU does not support 9p: files are copied through /tmp/shared if that is on virtiofs, or through the shell"
@@ -75,10 +75,15 @@ impl Instance {
             qmp.events(),
         ));
         let locks = Locks::default();
-        if launch.start.needs_waking() {
+        if launch.start.needs_start_port() {
             let has_booted = launch.source.saved().is_some();
-            let (running, lock) = (Arc::clone(&running), Arc::clone(&locks.wake_port));
-            tokio::spawn(wake::wake(running, qmp.clone(), lock, has_booted));
+            let (running, lock) = (Arc::clone(&running), Arc::clone(&locks.start_port));
+            tokio::spawn(start_port::start_shell(
+                running,
+                qmp.clone(),
+                lock,
+                has_booted,
+            ));
         }
         Ok(Self {
             _guest: guest.clone(),
@@ -130,7 +135,7 @@ async fn connect(
 }
 
 /// Whether QEMU has ended because it was built without 9p, as on RHEL.
-fn lacks_9p(kind: &ErrorKind) -> bool {
+fn is_9p_unsupported(kind: &ErrorKind) -> bool {
     let ErrorKind::Exited { stderr, .. } = kind else {
         return false;
     };

@@ -14,8 +14,8 @@ use crate::guest::Guest;
 pub(super) struct Locks {
     /// Locked while a snapshot is taken or restored.
     snapshot: Arc<Mutex<()>>,
-    /// Locked while the guest has the [port](super::wake) that a saved machine must not have.
-    pub(super) wake_port: Arc<Mutex<()>>,
+    /// Locked while the guest has the [port](super::start_port) that a saved machine must not have.
+    pub(super) start_port: Arc<Mutex<()>>,
 }
 
 impl Instance {
@@ -30,8 +30,8 @@ impl Instance {
         self.lock(guest, &self.locks.snapshot, doing, waited).await
     }
 
-    /// Waits until the guest does not have the wake port, and prevents that.
-    pub(super) async fn lock_wake_port(
+    /// Waits until the guest does not have the start port, and prevents that.
+    pub(super) async fn lock_start_port(
         &self,
         guest: &Guest,
         doing: &str,
@@ -41,7 +41,8 @@ impl Instance {
             "the port that starts the guest's shell to be unplugged",
             seen,
         );
-        self.lock(guest, &self.locks.wake_port, doing, waited).await
+        self.lock(guest, &self.locks.start_port, doing, waited)
+            .await
     }
 
     /// Waits no longer than this handle waits, and not after the end of QEMU. `waited` is

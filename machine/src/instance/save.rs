@@ -57,7 +57,7 @@ impl Instance {
             ))));
         }
 
-        let _unplugged = self.lock_wake_port(guest, SAVING).await?;
+        let _unplugged = self.lock_start_port(guest, SAVING).await?;
         let agent = self.start_clone_agent(guest).await?;
         let (lock, session) = self.running.gate.suspend(guest).await?;
         let devices = saved_state::state(dir);

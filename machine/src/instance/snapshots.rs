@@ -41,7 +41,7 @@ struct Suspended {
     session: Session,
     /// The token of the clone agent that waits in the guest, if there is one.
     agent: Option<String>,
-    /// The lock of the wake port, which must not be in a snapshot.
+    /// The lock of the start port, which must not be in a snapshot.
     unplugged: OwnedMutexGuard<()>,
 }
 
@@ -87,7 +87,7 @@ impl Instance {
             return Err(guest.error(snapshot_error(RESTORING, reason)));
         }
         let one_at_a_time = self.lock_snapshots(&guest, RESTORING).await?;
-        let unplugged = self.lock_wake_port(&guest, RESTORING).await?;
+        let unplugged = self.lock_start_port(&guest, RESTORING).await?;
         let mut lock = self.running.gate.hold(&guest, RESTORING).await?;
         let snapshot = snapshot.clone();
         to_completion(async move {
@@ -99,7 +99,7 @@ impl Instance {
             let loaded = loaded.await;
             drop(lock);
             loaded?;
-            self.running.lifetime.watch.forget();
+            self.running.lifetime.watch.clear();
             let resumed = self.resume_snapshot(&guest, &snapshot).await;
             drop((one_at_a_time, unplugged));
             resumed
@@ -118,7 +118,7 @@ impl Instance {
     async fn suspend_for_snapshot(&self, guest: &Guest, mounts: &[Mount]) -> Result<Suspended> {
         let mut agent = None;
         let suspended = async {
-            let unplugged = self.lock_wake_port(guest, TAKING).await?;
+            let unplugged = self.lock_start_port(guest, TAKING).await?;
             agent = self.start_clone_agent(guest).await?;
             let (lock, session) = self.running.gate.suspend(guest).await?;
             Ok((lock, session, unplugged))

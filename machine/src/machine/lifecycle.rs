@@ -195,8 +195,8 @@ impl Machine {
         .await
     }
 
-    /// Kills QEMU and every process that its start command has spawned, and forgets it.
-    /// Does nothing if the machine was not started. Blocks until they have exited:
+    /// Kills QEMU and every process that its start command has spawned; the machine is
+    /// off. Does nothing if the machine was not started. Blocks until they have exited:
     /// milliseconds, five seconds at most.
     pub fn release(&self) {
         if let Some(running) = self.guest.current() {

@@ -3,7 +3,7 @@
 //!
 //! systemd 256 and newer read a unit and what pulls it in. 252 to 255 only let a file be
 //! created at boot, when it is too late to pull a unit in: there, udev starts it as soon as
-//! the [wake port](WAKE_PORT) is plugged in. Every guest gets both.
+//! the [start port](START_PORT) is plugged in. Every guest gets both.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +17,7 @@ use super::File;
 const MAX_STRINGS: usize = 4096;
 
 /// The name of the virtio port that starts the shell when it is plugged in.
-pub(crate) const WAKE_PORT: &str = "org.vmwright.wake";
+pub(crate) const START_PORT: &str = "org.vmwright.start";
 
 /// The shell's service, with the script at [`BACKDOOR_PATH`].
 pub(super) const SERVICE: &str = include_str!("guest/vmwright-shell.service");
@@ -25,7 +25,7 @@ pub(super) const SERVICE: &str = include_str!("guest/vmwright-shell.service");
 /// Where the script is in the guest, unless systemd keeps it as a credential.
 const BACKDOOR_PATH: &str = "/run/vmwright/backdoor.sh";
 
-const RULES: &str = include_str!("guest/wake.rules");
+const RULES: &str = include_str!("guest/start.rules");
 
 /// A login at the console of interactive sessions would hang it up.
 const NO_LOGIN: &str = "[Unit]\nConditionPathExists=/nonexistent\n";
@@ -123,6 +123,6 @@ mod tests {
             unit.contains("ImportCredential=") && !unit.contains(BACKDOOR_PATH),
             "{unit}"
         );
-        assert!(RULES.contains(WAKE_PORT) && SERVICE.contains(BACKDOOR_PATH));
+        assert!(RULES.contains(START_PORT) && SERVICE.contains(BACKDOOR_PATH));
     }
 }

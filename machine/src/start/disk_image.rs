@@ -12,8 +12,8 @@ use crate::host::process::CommandSpec;
 /// The machine's own disk, in its directory.
 pub(super) const DISK: &str = "disk.qcow2";
 
-/// The character device to which the port is connected that wakes the guest's shell.
-pub(crate) const WAKE_CHARDEV: &str = "vmwright-wake";
+/// The character device of the port that starts the guest's shell.
+pub(crate) const START_CHARDEV: &str = "vmwright-start";
 
 /// A machine that starts from a disk image, qcow2 or raw, which is not changed: the machine
 /// writes to an overlay in its state directory.
@@ -82,8 +82,8 @@ impl DiskImage {
     /// machine itself.
     pub(super) fn spec(&self, accelerator: Accelerator, more: &[&str]) -> CommandSpec {
         let disk = format!("if=virtio,format=qcow2,discard=unmap,file={DISK}");
-        let wake = format!("null,id={WAKE_CHARDEV}");
-        let mut args = ["-drive", &disk, "-chardev", &wake]
+        let start_port = format!("null,id={START_CHARDEV}");
+        let mut args = ["-drive", &disk, "-chardev", &start_port]
             .map(OsString::from)
             .to_vec();
         for file in credentials::files() {
@@ -122,7 +122,7 @@ mod tests {
             "-name a -accel tcg -cpu max,la57=off,erms=off -m 1024M -smp 2 \
              -netdev user,id=net0 -device virtio-net-pci,netdev=net0 \
              -drive if=virtio,format=qcow2,discard=unmap,file=disk.qcow2 \
-             -chardev null,id=vmwright-wake \
+             -chardev null,id=vmwright-start \
              -smbios type=11,path=credentials/tmpfiles.extra \
              -smbios type=11,path=credentials/vmwright.backdoor \
              -smbios type=11,path=credentials/systemd.extra-unit.vmwright-shell.service \

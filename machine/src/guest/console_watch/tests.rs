@@ -40,7 +40,7 @@ fn the_kernels_last_line_ends_a_guest_that_is_silent() {
         trouble.line,
         "[    1.0] Kernel panic - not syncing: it hurts"
     );
-    watch.forget();
+    watch.clear();
     assert_eq!(watch.ended().now_or_never(), None);
     assert_eq!(watch.seen(), []);
 }

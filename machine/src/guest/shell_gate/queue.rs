@@ -22,11 +22,11 @@ impl Queue {
         }
     }
 
-    /// Joins the queue; dropping the place leaves it.
-    pub(super) fn join(&self) -> Place<'_> {
+    /// Joins the queue; dropping the guard leaves it.
+    pub(super) fn join(&self) -> QueueGuard<'_> {
         *self.needed.lock() = Some(Instant::now());
         self.length.send_modify(|length| *length += 1);
-        Place(&self.length)
+        QueueGuard(&self.length)
     }
 
     /// Waits until a caller is in the queue.
@@ -43,9 +43,9 @@ impl Queue {
     }
 }
 
-pub(super) struct Place<'a>(&'a watch::Sender<usize>);
+pub(super) struct QueueGuard<'a>(&'a watch::Sender<usize>);
 
-impl Drop for Place<'_> {
+impl Drop for QueueGuard<'_> {
     fn drop(&mut self) {
         self.0.send_modify(|length| *length -= 1);
     }

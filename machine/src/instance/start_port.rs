@@ -10,8 +10,8 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::guest::Running;
-use crate::start::credentials::WAKE_PORT;
-use crate::start::disk_image::WAKE_CHARDEV;
+use crate::start::credentials::START_PORT;
+use crate::start::disk_image::START_CHARDEV;
 
 /// How long the port is unplugged, and at least plugged in. Nothing notifies of the moment
 /// from which it has an effect, and udev reads new rules after three seconds at most.
@@ -22,18 +22,24 @@ const INTERVAL: Duration = Duration::from_secs(3);
 const SHARE: u32 = 6;
 
 /// QEMU's name of the port.
-const ID: &str = "vmwright-wake-port";
+const ID: &str = "vmwright-start-port";
 
 /// Plugs the port in, again and again, until the guest's shell is connected, in each boot.
-/// Ends with the process. A guest that `has_booted` already is woken after its next reset.
+/// Ends with the process. In a guest that `has_booted` already, it does so after the next
+/// reset.
 /// `lock` is locked while the port is plugged in.
-pub(super) async fn wake(running: Arc<Running>, qmp: Qmp, lock: Arc<Mutex<()>>, has_booted: bool) {
+pub(super) async fn start_shell(
+    running: Arc<Running>,
+    qmp: Qmp,
+    lock: Arc<Mutex<()>>,
+    has_booted: bool,
+) {
     let boots = async {
         if has_booted {
             running.gate.reset_after(SystemTime::now()).await;
         }
         loop {
-            wake_boot(&running, &qmp, &lock).await;
+            start_shell_of_boot(&running, &qmp, &lock).await;
             running.gate.reset_after(SystemTime::now()).await;
         }
     };
@@ -43,13 +49,13 @@ pub(super) async fn wake(running: Arc<Running>, qmp: Qmp, lock: Arc<Mutex<()>>, 
     }
 }
 
-async fn wake_boot(running: &Running, qmp: &Qmp, lock: &Mutex<()>) {
+async fn start_shell_of_boot(running: &Running, qmp: &Qmp, lock: &Mutex<()>) {
     let start = Instant::now();
     let connected_within = |time| timeout(time, running.gate.connected());
     while connected_within(INTERVAL).await.is_err() {
         let _locked = lock.lock().await;
         let port = json!({
-            "driver": "virtserialport", "id": ID, "name": WAKE_PORT, "chardev": WAKE_CHARDEV,
+            "driver": "virtserialport", "id": ID, "name": START_PORT, "chardev": START_CHARDEV,
         });
         // QEMU may refuse it now: the next one counts.
         let _ = qmp.execute("device_add", port).await;
