@@ -17,7 +17,8 @@ elif read -r pid <"/sys/fs/cgroup/user.slice/user-$uid.slice/user@$uid.service/i
     __vm_hint=/proc/$pid/schedstat
 fi 2>/dev/null
 
-# Errors of D-Bus connections that a restart of the manager ends.
+# Errors of D-Bus connections that a restart of the manager ends. `systemctl` exits with the
+# same status after all errors, so only its text identifies them.
 export LC_ALL=C
 ended='@(disconnected|not connected|Connection reset|Connection timed out)'
 
