@@ -70,7 +70,7 @@ pub const DEFAULT_LIMIT: Duration = backdoor_shell::DEFAULT_TIMEOUT;
 pub struct Guest {
     shared: Arc<Shared>,
     limit: Duration,
-    /// Whether polling conditions are checked: not while one of them is being checked.
+    /// Whether polling conditions are checked; false for the handle that a check is passed.
     checks_conditions: bool,
 }
 

@@ -25,7 +25,7 @@ pub struct PollingCondition {
 /// How often conditions are checked during an operation, at most.
 const LEAST_INTERVAL: Duration = Duration::from_millis(500);
 
-/// After how long a command they are checked at its end, too.
+/// They are also checked at the end of a command that took longer than this.
 const LONG_COMMAND: Duration = Duration::from_secs(1);
 
 struct Condition {

@@ -42,8 +42,8 @@ impl Guest {
         })
     }
 
-    /// Makes the error of a result. If something did not answer in time, it says why the
-    /// guest makes no progress, if that can be found out.
+    /// Makes the error of a result. That of a time-out includes a diagnosis of a guest
+    /// that makes no progress.
     pub(crate) async fn with_diagnosis<T>(
         &self,
         lifetime: &Lifetime,

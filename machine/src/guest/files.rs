@@ -17,7 +17,7 @@ const COPY_OUT: &str = include_str!("copy_out.sh");
 const FILE_EXISTS: &str = include_str!("file_exists.sh");
 const LIST_NEAREST: &str = include_str!("list_nearest.sh");
 
-/// What the quoting of paths is for.
+/// The operation, in errors.
 const COPYING: &str = "copying a file";
 
 /// The special files that [`COPY_OUT`] has listed for this `$target`.

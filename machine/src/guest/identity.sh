@@ -10,8 +10,8 @@ for ((i = 0; i < ${#dirs[@]}; i++)); do
     [[ $(</proc/mounts) == *" ${dirs[i]} 9p "* ]] ||
         mount -t 9p -o "${options[i]}" "${sources[i]}" "${dirs[i]}"
 done
-# What is only written is taken into account when the kernel next reseeds itself. With Perl,
-# it does so at once: RNDADDENTROPY and RNDRESEEDCRNG.
+# The kernel uses bytes written to /dev/urandom when it next reseeds its generator. Perl can
+# make it do so at once, by RNDADDENTROPY and RNDRESEEDCRNG.
 if perl=$(type -P perl); then
     # shellcheck disable=SC2016 # Perl's variables
     "$perl" -e 'open my $random, ">", "/dev/urandom" or exit; my $none = 0;

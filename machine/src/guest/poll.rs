@@ -22,8 +22,8 @@ const TURN: Duration = Duration::from_secs(10);
 /// How long a command of a test is repeated at a time: it can't be interrupted.
 const COMMAND_TURN: Duration = Duration::from_secs(2);
 
-/// How long the loop runs, without an interruption, while several callers need the shell:
-/// each must be able to find something out.
+/// How long the loop runs, without an interruption, while several callers need the shell,
+/// so that each completes a probe.
 const SHARED_TURN: Duration = Duration::from_secs(1);
 
 /// For how long the turns are short after a caller had to queue for the shell.

@@ -58,7 +58,7 @@ impl Guest {
             .await
     }
 
-    /// A script that defines what waits for a port need.
+    /// A script that defines the functions of waits for a port.
     fn tcp_script(&self, host: &str, port: u16) -> Result<Script<'_>> {
         if port == 0 {
             let reason = "0 is not a TCP port: ports are 1 to 65535";

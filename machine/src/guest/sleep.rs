@@ -12,8 +12,8 @@ const SLEEPING: &str = "sleeping";
 const LONGEST: u128 = 1 << 62;
 
 impl Guest {
-    /// Sleeps for so long by the guest's clock, which may be slower than the host's: by
-    /// at most as much as this handle waits.
+    /// Sleeps for `duration` of the guest's clock, which may be slower than the host's,
+    /// by at most the time limit of this handle.
     ///
     /// # Errors
     /// As [`wait_until_succeeds`](Self::wait_until_succeeds).

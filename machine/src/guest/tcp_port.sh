@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Defines what waits for TCP port $port need. ${addresses[@]} are the host's addresses, or
-# $name is its name, which the guest resolves.
+# Defines the functions of waits for TCP port $port. ${addresses[@]} are the host's
+# addresses, or $name is its name, which the guest resolves.
 # shellcheck disable=SC2154,SC2034 # assigned by the caller, used by poll.sh
 LC_ALL=C
 is_resolved=1

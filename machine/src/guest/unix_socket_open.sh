@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Whether the Unix socket at $path is open is known by connecting, as its name in
-# /proc/net/unix may be relative or former, and the table lacks sockets of other network
+# Checks whether the Unix socket at $path is open by connecting to it: its name in
+# /proc/net/unix may be relative or outdated, and the table lacks sockets of other network
 # namespaces. Bash itself can't connect to Unix sockets.
 # shellcheck disable=SC2154,SC2034 # assigned by the caller, used by poll.sh
 dir=.

@@ -1,4 +1,4 @@
-//! The one wait loop, for conditions that nothing notifies of and so must be polled.
+//! The only polling loop of the host, for conditions that no event reports.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep};
 use super::Guest;
 use crate::error::Result;
 
-/// A wait spends at most one part in so many of its time on probes: each pause is in
-/// proportion to what the last probe cost.
+/// Probes take at most one part in this many of a wait's time: each pause is proportional to
+/// the cost of the last probe.
 const SHARE: u32 = 5;
 
 /// The shortest pause between two probes.

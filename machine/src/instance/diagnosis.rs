@@ -1,4 +1,4 @@
-//! Why a QEMU or its guest makes no progress, if that can be found out.
+//! Finds out why QEMU or its guest makes no progress.
 
 use std::fs;
 use std::sync::Weak;
@@ -13,7 +13,7 @@ use crate::start::StartCommand;
 /// The time limit of the query for the guest's state.
 const QUERY_LIMIT: Duration = Duration::from_secs(1);
 
-/// How many lines of the console are searched for what the guest has made of its start.
+/// How many lines of the console are searched for signs of the guest's start.
 const LINES: usize = 5000;
 
 /// Diagnoses the QEMU with this monitor, and the guest if its shell is not connected.

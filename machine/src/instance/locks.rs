@@ -1,4 +1,4 @@
-//! What an instance does one at a time.
+//! Locks for operations that must not run at the same time.
 
 use std::sync::Arc;
 

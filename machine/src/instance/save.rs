@@ -20,8 +20,8 @@ const SAVING: &str = "saving the machine";
 const NIX_STORE: &str = "nix-store";
 
 impl Instance {
-    /// Saves a machine whose guest was not started yet, for a trial: a device or disk may
-    /// prevent that. Returns the size of the guest's RAM in bytes.
+    /// Checks that a machine can be saved, whose guest was not started yet: a device or
+    /// disk may prevent that. Returns the size of the guest's RAM in bytes.
     pub(crate) async fn try_to_save(&self, guest: &Guest) -> Result<u64> {
         let trial = guest.state_dir().join("trial");
         self.request(guest, SAVING, async |monitors| {

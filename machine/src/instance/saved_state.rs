@@ -68,7 +68,7 @@ struct Parent {
 /// What was saved.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct SavedVm {
-    /// The version of QEMU that did it.
+    /// The version of the QEMU that saved it.
     pub(crate) qemu: String,
     pub(crate) ram_size: u64,
     /// The session of the guest's shell.

@@ -25,7 +25,7 @@ impl Monitors<'_> {
         if disks.is_empty() {
             return Err(snapshot_error(
                 doing,
-                "there is no writable disk to keep it on",
+                "there is no writable disk to store it on",
             ));
         }
         Ok(SnapshotNodes {

@@ -13,18 +13,18 @@ use crate::guest::Running;
 use crate::start::credentials::START_PORT;
 use crate::start::disk_image::START_CHARDEV;
 
-/// How long the port is unplugged, and at least plugged in. Nothing notifies of the moment
-/// from which it has an effect, and udev reads new rules after three seconds at most.
+/// How long the port is unplugged, and at least plugged in. No event reports that udev has
+/// read its new rules, which it does within three seconds.
 const INTERVAL: Duration = Duration::from_secs(3);
 
 /// The part of the time since the start for which it is plugged in at a time: a slow guest
-/// also takes long to find out what was plugged in.
+/// takes longer to detect it.
 const SHARE: u32 = 6;
 
 /// QEMU's name of the port.
 const ID: &str = "vmwright-start-port";
 
-/// Plugs the port in, again and again, until the guest's shell is connected, in each boot.
+/// Plugs the port in repeatedly until the guest's shell is connected, in each boot.
 /// Ends with the process. In a guest that `has_booted` already, it does so after the next
 /// reset.
 /// `lock` is locked while the port is plugged in.

@@ -7,10 +7,10 @@ use crate::error::Result;
 use crate::instance::saved_state::SavedVm;
 
 impl Machine {
-    /// Saves the machine for a trial, before its guest is started. Returns the size of the
-    /// guest's RAM in bytes.
+    /// Checks that the machine can be saved, before its guest is started. Returns the size of
+    /// the guest's RAM in bytes.
     pub(crate) async fn try_to_save(&self) -> Result<u64> {
-        let instance = self.instance("saving the machine for a trial")?;
+        let instance = self.instance("checking that the machine can be saved")?;
         instance.try_to_save(&self.guest).await
     }
 

@@ -13,7 +13,7 @@ use crate::guest::waiting::Probe;
 use crate::host::blocking::blocking;
 use crate::trace::SCREEN;
 
-/// How long QEMU may take for a picture: even a wait without any time probes once.
+/// How long QEMU may take for a picture: a wait with a time limit of zero also probes once.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
 
 /// # Text on the screen

@@ -8,7 +8,7 @@ use super::{ShellGate, ShellLock};
 use crate::error::{ErrorKind, Result};
 use crate::guest::Guest;
 
-/// How often a guest that does not boot is mentioned.
+/// How often a warning reports that the guest's shell has not answered yet.
 const BOOT_REMINDER: Duration = Duration::from_secs(30);
 
 /// What is being waited for while the shell is not connected.
