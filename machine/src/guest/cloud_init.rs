@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Guest;
+use super::script::Script;
 use crate::error::{ErrorKind, Result};
 
 const WAITING: &str = "waiting for cloud-init";
@@ -18,22 +19,8 @@ impl Guest {
     pub async fn wait_for_cloud_init(&self) -> Result<()> {
         self.step(WAITING, async {
             let running = self.started(WAITING).await?;
-            let state = include_str!("cloud_init_state.sh");
-            let script = || self.script(WAITING).append(state);
-            let done = script().append(include_str!("cloud_init_done.sh"));
-            match self
-                .wait_in_guest("cloud-init to be done", done, "it still runs")
-                .await
-            {
-                Err(error) if error.is_timeout() => {
-                    let log = "tail -n 20 /var/log/cloud-init.log";
-                    return Err(self
-                        .with_output(error, "the end of cloud-init's log", log)
-                        .await);
-                }
-                waited => waited?,
-            }
-            let state = script().append("state").into_text();
+            self.wait_for_cloud_init_end().await?;
+            let state = self.cloud_init_script().append("state").into_text();
             let state = self.run_untraced(&running, state).await?;
             let errors = errors(&state);
             if errors.is_empty() {
@@ -42,6 +29,27 @@ impl Guest {
             Err(self.error(ErrorKind::CloudInit { errors }))
         })
         .await
+    }
+
+    async fn wait_for_cloud_init_end(&self) -> Result<()> {
+        let script = self.cloud_init_script();
+        let script = script.append(include_str!("cloud_init_done.sh"));
+        let waited = self.wait_in_guest("cloud-init to be done", script, "it still runs");
+        match waited.await {
+            Err(error) if error.is_timeout() => {
+                let (what, tail) = (
+                    "the end of cloud-init's log",
+                    "tail -n 20 /var/log/cloud-init.log",
+                );
+                Err(self.with_output(error, what, tail).await)
+            }
+            waited => waited,
+        }
+    }
+
+    fn cloud_init_script(&self) -> Script<'_> {
+        let script = self.script(WAITING);
+        script.append(include_str!("cloud_init_state.sh"))
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Guest;
-use super::copy_dir::{COPY, MODES};
+use super::copy_dir::{COPY, MODES, Transfer};
 use crate::error::{Error, ErrorKind, Result, tail};
 use crate::host::guest_tree::LeftOut;
 
@@ -52,23 +52,33 @@ impl Guest {
             self.through_copy_dir(async |transfer| {
                 self.host_half(source, transfer.copy_in(&real)).await?;
                 self.send(source, transfer).await?;
-                let script = self
-                    .script(COPYING)
-                    .set("target", target)?
-                    .set("parent", &parent(target))?
-                    .set("name", &name)?
-                    .set("copy", &transfer.guest_path(COPY))?
-                    .set("modes", &transfer.guest_path(MODES))?
-                    .append(COPY_IN);
-                let from = source.to_string_lossy();
-                let script = script.into_text();
-                self.copy_in_guest(&mut transfer.left, &script, &from, target)
-                    .await
-                    .map(drop)
+                self.take_from_share(source, &name, target, transfer).await
             })
             .await
         })
         .await
+    }
+
+    /// The guest's half of a copy from the host.
+    async fn take_from_share(
+        &self,
+        source: &Path,
+        name: &str,
+        target: &str,
+        transfer: &mut Transfer,
+    ) -> Result<()> {
+        let script = self
+            .script(COPYING)
+            .set("target", target)?
+            .set("parent", &parent(target))?
+            .set("name", name)?
+            .set("copy", &transfer.guest_path(COPY))?
+            .set("modes", &transfer.guest_path(MODES))?
+            .append(COPY_IN)
+            .into_text();
+        let from = source.to_string_lossy();
+        let copied = self.copy_in_guest(&mut transfer.left, &script, &from, target);
+        copied.await.map(drop)
     }
 
     /// Copies a file of the host to the file `target` in the guest through the root shell:
@@ -89,19 +99,8 @@ impl Guest {
             source.display()
         );
         self.step(&step, async {
-            let opened = async {
-                // Opening a FIFO would wait for a writer.
-                if !tokio::fs::metadata(source).await?.is_file() {
-                    return Err(io::Error::new(
-                        io::ErrorKind::InvalidInput,
-                        "it is not a file",
-                    ));
-                }
-                tokio::fs::File::open(source).await
-            };
-            let mut file = opened
-                .await
-                .map_err(|error| self.host_file(source, error))?;
+            let opened = open(source).await;
+            let mut file = opened.map_err(|error| self.host_file(source, error))?;
             let make_parent = ["mkdir", "-p", "--", &parent(target)];
             let make_parent = self.command_line(COPYING, make_parent)?;
             let from = source.to_string_lossy();
@@ -138,15 +137,8 @@ impl Guest {
             let target = self.out_dir().join(target_dir).join(&name);
             let omitted = self.through_copy_dir(async |transfer| {
                 let in_share = transfer.guest_path(&name);
-                let script = self
-                    .script(COPYING)
-                    .set("source", source)?
-                    .set("target", &in_share)?
-                    .append(COPY_OUT)
-                    .into_text();
-                let to = target.to_string_lossy();
                 let printed = self
-                    .copy_in_guest(&mut transfer.left, &script, source, &to)
+                    .put_into_share(source, &in_share, &target, transfer)
                     .await?;
                 self.receive(&name, &target, transfer).await?;
                 let copied = transfer.copy_out(&name, &target);
@@ -160,6 +152,25 @@ impl Guest {
             Ok(target)
         })
         .await
+    }
+
+    /// The guest's half of a copy to the host. Returns the end of its output.
+    async fn put_into_share(
+        &self,
+        source: &str,
+        in_share: &str,
+        target: &Path,
+        transfer: &mut Transfer,
+    ) -> Result<String> {
+        let script = self
+            .script(COPYING)
+            .set("source", source)?
+            .set("target", in_share)?
+            .append(COPY_OUT)
+            .into_text();
+        let to = target.to_string_lossy();
+        self.copy_in_guest(&mut transfer.left, &script, source, &to)
+            .await
     }
 
     fn warn_of_omitted(&self, source: &str, omitted: &LeftOut) {
@@ -261,6 +272,15 @@ impl Guest {
             source,
         })
     }
+}
+
+/// Opens a regular file: opening a FIFO would wait for a writer.
+async fn open(path: &Path) -> io::Result<tokio::fs::File> {
+    if !tokio::fs::metadata(path).await?.is_file() {
+        let kind = io::ErrorKind::InvalidInput;
+        return Err(io::Error::new(kind, "it is not a file"));
+    }
+    tokio::fs::File::open(path).await
 }
 
 /// The parent directory of `path`, as the guest's `dirname` prints it.
