@@ -133,7 +133,7 @@ impl Passes {
         let engine = Engine::ALL[rank / PICTURES];
         let outcome = catch_panic(|| self.read(rank, setup, engines));
         if matches!(outcome, Some(Err(_))) {
-            engines.forget(engine);
+            engines.discard(engine);
         }
         self.finish(rank, outcome);
     }

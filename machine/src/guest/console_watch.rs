@@ -50,7 +50,7 @@ impl ConsoleWatch {
     }
 
     /// Checks a line of the console.
-    pub(crate) fn see_line(&self, line: &str) {
+    pub(crate) fn check_line(&self, line: &str) {
         let visible = serial_log::visible(line);
         let signs = self.signs.lock();
         let seen = signs.in_line(line).or_else(|| signs.in_line(&visible));

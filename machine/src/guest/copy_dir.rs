@@ -71,7 +71,7 @@ impl Guest {
             };
             let mut shared = self.transfer_in(self.state().shared(), SHARED, own.left)?;
             let test = ["test", "-d", &shared.guest_path("")];
-            let test = self.command_line("looking for the shared directory", test)?;
+            let test = self.command_line("checking for the shared directory", test)?;
             let seen = self.guest_half(&mut shared.left, &test).await;
             if seen.is_ok_and(|(exit, _)| exit.success()) {
                 return Ok(Some(shared));

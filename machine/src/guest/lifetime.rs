@@ -84,7 +84,7 @@ impl Lifetime {
             .spool(spool)
             .input(streams.stdin)
             .on_line(move |line| {
-                watching.see_line(line);
+                watching.check_line(line);
                 if shows_serial.load(Ordering::Relaxed) {
                     let line = serial_log::printable(line);
                     tracing::debug!(target: CONSOLE, machine, "{line}");

@@ -18,16 +18,16 @@ pub(super) async fn follow(running: Weak<Running>, qmp: Qmp, mut events: Events)
     let Some(watch) = running.upgrade().map(|it| Arc::clone(&it.lifetime.watch)) else {
         return;
     };
-    let see_events = async {
+    let handle_events = async {
         while let Some(event) = events.next().await {
             // Lost events and the monitor's end are reported elsewhere.
             if let (Ok(event), Some(running)) = (event, running.upgrade()) {
-                see(&running, &event);
+                handle(&running, &event);
             }
         }
     };
     tokio::select! {
-        () = see_events => {}
+        () = handle_events => {}
         () = liveness::check_claims(&watch, &running, &qmp) => {}
     }
     if let Some(running) = running.upgrade() {
@@ -35,7 +35,7 @@ pub(super) async fn follow(running: Weak<Running>, qmp: Qmp, mut events: Events)
     }
 }
 
-fn see(running: &Running, event: &Event) {
+fn handle(running: &Running, event: &Event) {
     let lifetime = &running.lifetime;
     match event.name.as_str() {
         "RESET" => {
@@ -47,7 +47,7 @@ fn see(running: &Running, event: &Event) {
                 lifetime.reports.exits(reason);
             }
         }
-        _ => see_end(&lifetime.watch, event),
+        _ => record_end(&lifetime.watch, event),
     }
 }
 
@@ -69,7 +69,7 @@ fn exit_reason(event: &Event) -> Option<ExitReason> {
     }
 }
 
-fn see_end(watch: &ConsoleWatch, event: &Event) {
+fn record_end(watch: &ConsoleWatch, event: &Event) {
     let data = &event.data;
     match event.name.as_str() {
         "GUEST_PANICKED" => {
@@ -111,10 +111,10 @@ mod tests {
     fn a_panic_ends_a_guest_that_may_not_reboot() {
         let panicked = event("GUEST_PANICKED", &json!({ "action": "run" }));
         let may_reboot = watch(true);
-        see_end(&may_reboot, &panicked);
+        record_end(&may_reboot, &panicked);
         assert_eq!(may_reboot.ended().now_or_never(), None);
         let ends = watch(false);
-        see_end(&ends, &panicked);
+        record_end(&ends, &panicked);
         assert_eq!(ends.ended().now_or_never().unwrap().name, PANIC);
         assert_eq!(ends.stays().now_or_never(), None);
     }
@@ -127,7 +127,7 @@ mod tests {
                     "action": "stop", "nospace": true, "reason": "No space left on device" }),
         );
         let watch = watch(false);
-        see_end(&watch, &full);
+        record_end(&watch, &full);
         let trouble = watch.stays().now_or_never().unwrap();
         assert!(trouble.is_infrastructure);
         assert_eq!(

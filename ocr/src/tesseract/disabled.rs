@@ -22,7 +22,7 @@ impl Engines {
         Err(ReadError::TesseractDisabled)
     }
 
-    pub(crate) fn forget(&mut self, _: Engine) {}
+    pub(crate) fn discard(&mut self, _: Engine) {}
 }
 
 pub(crate) fn check(_: &Source) -> Result<(), ReadError> {

@@ -48,7 +48,7 @@ impl Engines {
     }
 
     /// Drops an engine whose state is unknown after a failure.
-    pub(crate) fn forget(&mut self, engine: Engine) {
+    pub(crate) fn discard(&mut self, engine: Engine) {
         self.started[engine as usize] = None;
     }
 }

@@ -111,7 +111,7 @@ async fn a_copy_that_hangs_times_out() {
     assert_eq!(fs::read_dir(copies(&vm)).unwrap().count(), 0);
 }
 
-/// A directory for a million small files: in memory, if the host has room there.
+/// A directory for a million small files: in memory, if the host has space there.
 fn roomy_tempdir() -> tempfile::TempDir {
     let in_memory = "/dev/shm";
     let has_room = rustix::fs::statvfs(in_memory)

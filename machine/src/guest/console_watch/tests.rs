@@ -14,8 +14,8 @@ fn watch() -> ConsoleWatch {
 #[test]
 fn trouble_seen_twice_is_listed_once() {
     let watch = watch();
-    watch.see_line("init invoked oom-killer: gfp_mask=0x100cca");
-    watch.see_line("\u{1b}[31msh invoked oom-killer: gfp_mask=0x100cca");
+    watch.check_line("init invoked oom-killer: gfp_mask=0x100cca");
+    watch.check_line("\u{1b}[31msh invoked oom-killer: gfp_mask=0x100cca");
     let seen = watch.seen();
     assert_eq!(seen.len(), 1, "{seen:?}");
     assert_eq!(
@@ -28,10 +28,10 @@ fn trouble_seen_twice_is_listed_once() {
 #[test]
 fn the_kernels_last_line_ends_a_guest_that_is_silent() {
     let watch = watch();
-    watch.see_line("[    1.0] Kernel panic - not syncing: it hurts");
+    watch.check_line("[    1.0] Kernel panic - not syncing: it hurts");
     // It may have begun to reboot.
     assert_eq!(watch.claimed().now_or_never(), None);
-    watch.see_line(LAST_LINE);
+    watch.check_line(LAST_LINE);
     let claimed = watch.claimed().now_or_never().unwrap();
     assert_eq!(watch.ended().now_or_never(), None);
     watch.confirm(&claimed);
@@ -49,7 +49,7 @@ fn the_kernels_last_line_ends_a_guest_that_is_silent() {
 fn a_claim_of_a_guest_that_lives_is_noted_only() {
     let watch = watch();
     for _ in 0..2 {
-        watch.see_line(LAST_LINE);
+        watch.check_line(LAST_LINE);
         let claimed = watch.claimed().now_or_never().unwrap();
         watch.refute(&claimed);
         assert_eq!(watch.claimed().now_or_never(), None);
@@ -63,7 +63,7 @@ fn a_claim_of_a_guest_that_lives_is_noted_only() {
 #[test]
 fn the_guests_process_may_go_on_or_not() {
     let [before, after] = [watch(), watch()];
-    before.see_line(LAST_LINE);
+    before.check_line(LAST_LINE);
     before.end_by(PANIC, "pvpanic", false, false);
     assert_eq!(before.stays().now_or_never().unwrap().name, PANIC);
 
@@ -71,7 +71,7 @@ fn the_guests_process_may_go_on_or_not() {
     assert_eq!(after.ended().now_or_never().unwrap().name, PANIC);
     // It may still reboot.
     assert_eq!(after.stays().now_or_never(), None);
-    after.see_line(LAST_LINE);
+    after.check_line(LAST_LINE);
     assert_eq!(after.stays().now_or_never().unwrap().name, PANIC);
     // A report can't be refuted.
     after.refute(&after.end_so_far().unwrap());
@@ -85,7 +85,7 @@ fn a_guest_that_may_reboot_is_ended_by_its_last_line() {
     assert_eq!(watch.ended().now_or_never(), None);
     watch.restart();
     watch.end_by(PANIC, "pvpanic", false, false);
-    watch.see_line(LAST_LINE);
+    watch.check_line(LAST_LINE);
     assert_eq!(watch.ended().now_or_never().unwrap().name, PANIC);
     watch.restart();
     assert_eq!(watch.ended().now_or_never(), None);
@@ -95,12 +95,12 @@ fn a_guest_that_may_reboot_is_ended_by_its_last_line() {
 #[test]
 fn allowed_trouble_is_not_listed() {
     let watch = watch();
-    watch.see_line("traps: a[1] general protection fault");
-    watch.see_line("BUG: unable to handle page fault for address: 0");
+    watch.check_line("traps: a[1] general protection fault");
+    watch.check_line("BUG: unable to handle page fault for address: 0");
     watch.signs.lock().allow("kernel oops").unwrap();
     assert_eq!(watch.seen(), []);
     watch.signs.lock().allow(PANIC).unwrap();
-    watch.see_line("---[ end Kernel panic - not syncing: it hurts ]---");
+    watch.check_line("---[ end Kernel panic - not syncing: it hurts ]---");
     watch.end_by(PANIC, "pvpanic", false, false);
     assert_eq!(watch.ended().now_or_never(), None);
 }
@@ -111,7 +111,7 @@ fn trouble_allowed_afterwards_ends_nothing() {
     watch.end_by(PANIC, "pvpanic", true, false);
     watch.signs.lock().allow("disk error").unwrap();
     assert_eq!(watch.ended().now_or_never().unwrap().name, PANIC);
-    watch.see_line(LAST_LINE);
+    watch.check_line(LAST_LINE);
     watch.signs.lock().allow(PANIC).unwrap();
     assert_eq!(watch.ended().now_or_never(), None);
     assert_eq!(watch.claimed().now_or_never(), None);
@@ -129,7 +129,7 @@ fn an_allowed_end_hides_no_other() {
 #[test]
 fn a_report_of_the_hosts_fault_replaces_its_symptom() {
     let watch = watch();
-    watch.see_line("[    9.9] I/O error, dev vda, sector 2048 op 0x1:(WRITE)");
+    watch.check_line("[    9.9] I/O error, dev vda, sector 2048 op 0x1:(WRITE)");
     watch.end_by("disk error", "QEMU could not write", true, true);
     let end = watch.ended().now_or_never().unwrap();
     assert!(end.is_infrastructure);

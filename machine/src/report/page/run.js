@@ -25,7 +25,7 @@ function readRun(json) {
   return run;
 }
 
-/** The text of a step that a search looks at, in lower case. */
+/** The text of a step that is searched, in lower case. */
 function searchText(step) {
   step.searchText ??= [
     step.what,
