@@ -119,32 +119,32 @@ impl Builder {
             .unwrap_or_else(|| "machine".to_owned());
         let state = StateDir::create(self.tmp_dir.as_deref(), &name, self.keep_vm_state)
             .map_err(|kind| Error::new(&name, kind))?;
-        let base = match &self.next {
-            Next::Source(source) => source.saved().cloned(),
-            Next::Provided(_) => None,
-        };
-        let guest = Guest::new(name, state, self.out_dir);
-        let parts = Arc::new(Parts {
-            start: Mutex::new(self.start),
-            start_dir: Mutex::default(),
-            env: self.env,
-            instance: Mutex::default(),
-            starting: tokio::sync::Mutex::new(()),
-            boot: Mutex::new(Boot {
-                next: self.next,
-                base,
-            }),
-            #[cfg(feature = "screen")]
-            reader: ocr::Reader::new(),
-        });
-        let key_delay = DEFAULT_KEY_DELAY;
         let machine = Machine {
-            parts,
-            guest,
-            key_delay,
+            guest: Guest::new(name, state, self.out_dir),
+            parts: Arc::new(Parts::new(self.start, self.env, self.next)),
+            key_delay: DEFAULT_KEY_DELAY,
         };
         machine.start_on_demand();
         Ok(machine)
+    }
+}
+
+impl Parts {
+    fn new(start: StartCommand, env: Vec<(OsString, OsString)>, next: Next) -> Self {
+        let base = match &next {
+            Next::Source(source) => source.saved().cloned(),
+            Next::Provided(_) => None,
+        };
+        Self {
+            start: Mutex::new(start),
+            start_dir: Mutex::default(),
+            env,
+            instance: Mutex::default(),
+            starting: tokio::sync::Mutex::new(()),
+            boot: Mutex::new(Boot { next, base }),
+            #[cfg(feature = "screen")]
+            reader: ocr::Reader::new(),
+        }
     }
 }
 
