@@ -10,17 +10,18 @@
 #                            end: at a port, which has no other writers
 #   @e NONCE STATUS ENCODER  end: exit status of the command and of the encoder
 #
-# A command has a job, which sends its output and its end, in the background: this loop
-# reads `stop` meanwhile. The command's process group is not that of the job (set -m), so
-# that whatever it kills or stops among its own processes, the job still sends the end.
+# The worker, a child of this shell, runs the commands one after another, and sends their
+# output and their end: this loop reads `stop` meanwhile. A command's process group is not
+# that of the worker (set -m), so that whatever it kills or stops among its own processes,
+# the worker still sends the end.
 
-exec 4>&2 2>/dev/null 5>&1 # 4: the guest's stderr; job notices are discarded
+exec 4>&2 2>/dev/null 5>&1 # 4: the guest's stderr; bash's notices of jobs are discarded
 set -m
 
-# run NONCE COMMAND: the main loop starts it, because the errors of a command in a function
-# would name the function's source
+# run NONCE COMMAND: in the worker. The command is not started here, because the errors of a
+# command in a function would name the function's source.
 __vm_run() {
-    __vm_job_nonce=$1 __vm_command=$2
+    __vm_nonce=$1 __vm_command=$2
 }
 
 # sends the command's output and its end
@@ -28,36 +29,47 @@ __vm_report() {
     local status=0 encoder=0
     __vm_encode || encoder=$?
     wait "$1" || status=$?
-    printf '\r\n@e %s %d %d\n' "$__vm_job_nonce" "$status" "$encoder"
+    printf %d "$__vm_number" >/proc/self/comm
+    __vm_send '\r\n@e %s %d %d\n' "$__vm_nonce" "$status" "$encoder"
+}
+
+# prints as `printf` does, but all lines in one write
+__vm_send() {
+    local __vm_text
+    # shellcheck disable=SC2059 # its first argument is the format
+    printf -v __vm_text "$@"
+    printf %s "$__vm_text"
 }
 
 # Starting a program is the most expensive part, so short output is sent without one if all
 # of it arrives within a second of its first byte. The status of `read` is 0 at a NUL or when
 # the buffer is full, 1 at the end, and greater than 128 after the second.
 __vm_encode() {
-    local LC_ALL=C text rest status=0
+    local text rest status=0
+    # Changing the locale is expensive, too.
+    [[ ! ${LC_ALL-}${LC_CTYPE-}${LANG-} ]] || local LC_ALL=C
     IFS= read -r -d '' -n 1 text || status=$?
     if [[ $text ]]; then
         IFS= read -r -d '' -n 511 -t 1 rest || status=$?
         text+=$rest
     fi
     if ((status != 1)) && [[ $__vm_on_port ]]; then
-        printf '\n@c %s\n' "$__vm_job_nonce"
+        printf '\n@c %s\n' "$__vm_nonce"
         __vm_begin
         dd bs=32768 # the largest write to a port
     elif ((status != 1)); then
-        printf '\n@b %s ' "$__vm_job_nonce"
+        printf '\n@b %s ' "$__vm_nonce"
         __vm_begin | base64 -w 0 || return
-        printf '\n@b %s ' "$__vm_job_nonce"
+        printf '\n@b %s ' "$__vm_nonce"
         base64 -w 0
     elif [[ $__vm_on_port && $text ]]; then
-        printf '\n@c %s\n%s' "$__vm_job_nonce" "$text"
+        __vm_send '\n@c %s\n%s' "$__vm_nonce" "$text"
     elif [[ $text == *[^[:print:]$'\n\t']* ]]; then
-        printf '\n@b %s ' "$__vm_job_nonce"
+        printf '\n@b %s ' "$__vm_nonce"
         printf %s "$text" | base64 -w 0
     elif [[ $text ]]; then
         text=${text//'\'/'\\'}
-        printf '\n@t %s %s\n' "$__vm_job_nonce" "${text//$'\n'/'\n'}"
+        printf '\n@t %s %s\n' "$__vm_nonce" "${text//$'\n'/'\n'}"
     fi
 }
 
@@ -67,33 +79,52 @@ __vm_begin() {
     if ((status == 0 && ${#text} < 512)); then printf '\0'; fi
 }
 
-# stop NONCE SIGNAL: sends the end of a command whose job can't, because it is killed or was
-# never started
+# stop NONCE SIGNAL: sends the end of a command whose worker can't, because it is killed or
+# has sent it
 __vm_stop() {
-    local command='' state=Z
+    local number='' command='' state=Z
     if [[ $2 == TERM ]]; then __vm_holders=; fi
-    if [[ $1 != "$__vm_job_nonce" || $'\n'$(jobs -p)$'\n' != *$'\n'"$__vm_job"$'\n'* ]]; then
-        printf '\r\n@e %s 137 0\n' "$1"
-        return
+    if [[ $1 == "$__vm_nonce" ]]; then
+        # The worker may not have started the command yet.
+        while [[ $number != "$__vm_number" ]]; do
+            read -r number command <"/proc/$__vm_worker_id/comm" || break
+        done
     fi
-    # The job may not have started the command yet.
-    while [[ ! $command ]] && read -r _ command <"/proc/$__vm_job/comm"; do :; done
-    if [[ $2 == TERM ]]; then
+    if [[ ! $command ]]; then
+        printf '\r\n@e %s 137 0\n' "$1"
+    elif [[ $2 == TERM ]]; then
         read -r state <"/proc/$command/stat"
         if [[ ${state##*) } == [ZX]* ]]; then __vm_find_holders; fi
         kill -TERM -- "-$command"
-        kill -CONT -- "-$command" "-$__vm_job" # they may be stopped
+        kill -CONT -- "-$command" "-$__vm_worker_id" # they may be stopped
     else
-        kill -KILL -- "-$command" "-$__vm_job"
+        __vm_kill "$command"
         printf '\r\n@e %s 137 0\n' "$1"
     fi
 }
 
-# The command has ended, but its output has not: says which processes hold it.
+# kills the worker and the process group of its command
+__vm_kill() {
+    # It writes to the same line; if it is gone, its number may be that of another process.
+    if [[ /proc/$__vm_worker_id/fd/1 -ef /proc/self/fd/1 ]]; then
+        kill -KILL -- ${1:+"-$1"} "-$__vm_worker_id"
+    fi
+    wait "$__vm_worker_id"
+    unset __vm_worker
+}
+
+# Kills a worker that is still busy: a command has imitated its own end.
+__vm_free_worker() {
+    local number='' command=''
+    read -r number command <"/proc/$__vm_worker_id/comm"
+    if [[ $number != "$__vm_number" || $command ]]; then __vm_kill "$command"; fi
+}
+
+# The command has ended, but its output has not: finds the processes that hold it.
 __vm_find_holders() {
     local dir word words
     for dir in /proc/[0-9]*; do
-        if [[ $dir/fd/1 -ef /proc/$__vm_job/fd/0 || $dir/fd/2 -ef /proc/$__vm_job/fd/0 ]]; then
+        if [[ $dir/fd/1 -ef /proc/$__vm_worker_id/fd/6 || $dir/fd/2 -ef /proc/$__vm_worker_id/fd/6 ]]; then
             words=
             while IFS= read -r -d '' word; do words+="${words:+ }$word"; done <"$dir/cmdline"
             if [[ $words == *__vm_find_holders* ]]; then words='a subshell'; fi
@@ -157,8 +188,8 @@ __vm_take() {
     exec dd bs="$1" count=1 iflag=fullblock
 }
 
-# end_earlier LINE: ends the jobs of an earlier agent, whose output would get into later
-# output, and which keep the port in use. Also ends what reads a file for it (see put), which
+# end_earlier LINE: ends the worker of an earlier agent, whose output would get into later
+# output, and which keeps the port in use. Also ends what reads a file for it (see put), which
 # would take the requests to this agent.
 __vm_end_earlier() {
     local dir words
@@ -192,28 +223,44 @@ for __vm_port in /sys/class/virtio-ports/*/name; do
 done
 
 printf '\n@r %s\n' "$__vm_hello"
+__vm_number=0
 while IFS= read -r __vm_line; do
     # Ignore requests to an earlier shell.
     [[ $__vm_line == "$__vm_hello "* ]] || continue
-    unset __vm_command
-    eval "${__vm_line#* }"
-    [[ ${__vm_command+set} ]] || continue
-    # A coprocess, because its standard input is a new pipe, of which the job needs both ends.
-    coproc __vm_pipe {
-        exec 6>/proc/self/fd/0
-        set -m
-        {
-            set +m
-            exec </dev/null >&6 2>&4 4>&- 5>&- 6>&-
-            unset __vm_hello __vm_job_nonce __vm_line # it can't imitate its end
-            set -euo pipefail
-            eval "${__vm_command:LINENO=1,0}" # errors show the line of the command
-        } &
-        exec 6>&-
-        set +m
-        echo "command $!" >/proc/self/comm # for `stop`
-        __vm_report "$!"
-    } >&5
-    __vm_job=$!
-    if [[ ${__vm_pipe-} ]]; then eval "exec ${__vm_pipe[0]}<&- ${__vm_pipe[1]}>&-"; fi
+    __vm_line=${__vm_line#* }
+    if [[ $__vm_line != '__vm_run '* ]]; then
+        eval "$__vm_line"
+        continue
+    fi
+    if [[ ${__vm_worker-} ]]; then __vm_free_worker; fi
+    if [[ ! ${__vm_worker-} ]]; then
+        coproc __vm_worker {
+            exec 5>&-
+            while read -r -N 8 __vm_size && read -r -N "$((__vm_size))" __vm_line; do
+                eval "$__vm_line"
+                __vm_number=$(((__vm_number + 1) % 1000000))
+                set -m
+                # A coprocess, because that gets new pipes. It waits for the end of its input:
+                # until the worker is ready for `stop`, and has taken over the pipe of the
+                # output, which bash closes at the end of a coprocess.
+                coproc __vm_pipe {
+                    set +m
+                    read -r __vm_size
+                    exec </dev/null 2>&4 4>&-
+                    unset __vm_hello __vm_nonce __vm_line # it can't imitate its end
+                    set -euo pipefail
+                    eval "${__vm_command:LINENO=1,0}" # errors show the line of the command
+                }
+                set +m
+                printf '%d %d' "$__vm_number" "$!" >/proc/self/comm # for `stop`
+                eval "exec 6<&${__vm_pipe[0]} ${__vm_pipe[1]}>&-"
+                __vm_report "$!" <&6
+                exec 6<&-
+            done
+        } >&5
+        __vm_worker_id=$!
+    fi
+    __vm_number=$(((__vm_number + 1) % 1000000))
+    __vm_nonce=${__vm_line#* } __vm_nonce=${__vm_nonce%% *}
+    printf '%-8d%s' "${#__vm_line}" "$__vm_line" >&"${__vm_worker[1]}"
 done

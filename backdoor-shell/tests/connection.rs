@@ -15,16 +15,16 @@ use crate::guest::{AT_A_PORT, BACKDOOR, guest};
 /// A backdoor that is restarted by its service.
 const RESPAWNING: &str = "while true; do echo 'Spawning backdoor root shell...'; bash --norc; done";
 
-/// A command that kills the agent, and the job that would send the command's end.
-fn kill_with_job(agent: impl Display) -> String {
-    format!("read -r _ _ _ job _ </proc/$BASHPID/stat; kill -9 {agent} -- -$job")
+/// A command that kills the agent, and the worker that would send the command's end.
+fn kill_with_worker(agent: impl Display) -> String {
+    format!("read -r _ _ _ worker _ </proc/$BASHPID/stat; kill -9 {agent} -- -$worker")
 }
 
 #[tokio::test]
 async fn shell_closed_during_a_command() {
     let mut guest = guest(BACKDOOR).await;
     let agent = guest.process.id().unwrap();
-    let error = guest.shell.run(kill_with_job(agent)).await.unwrap_err();
+    let error = guest.shell.run(kill_with_worker(agent)).await.unwrap_err();
     assert!(matches!(error, Error::Closed { .. }), "{error}");
     assert!(error.to_string().contains("kill -9"), "{error}");
 }
@@ -37,7 +37,7 @@ async fn a_closed_line() {
         let abandoned = guest.shell.run("sleep 1000");
         let abandoned = tokio::time::timeout(Duration::from_millis(100), abandoned);
         abandoned.await.unwrap_err();
-        // Its job, which holds the line, too.
+        // Its worker, which holds the line, too.
         let agent = guest.process.id().unwrap();
         let kill = format!("kill -9 {agent} -$(pgrep -P {agent})");
         let killed = tokio::process::Command::new("bash")
@@ -66,7 +66,7 @@ async fn shell_restarted_by_its_service() {
     let mut guest = guest(RESPAWNING).await;
     // Not `$$`, for which the command would get a new bash.
     let inner = guest.shell.run("printf %s ${$#0}").await.unwrap().text();
-    let error = guest.shell.run(kill_with_job(inner)).await.unwrap_err();
+    let error = guest.shell.run(kill_with_worker(inner)).await.unwrap_err();
     assert!(matches!(error, Error::Restarted { .. }), "{error}");
     assert!(matches!(
         guest.shell.run("true").await,
@@ -82,16 +82,16 @@ async fn shell_restarted_during_output() {
     let mut guest = guest(RESPAWNING).await;
     let inner = guest.shell.run("printf %s ${$#0}").await.unwrap().text();
     // More than a pipe's capacity, so that the encoder still runs.
-    let output = format!("head -c 200000 /dev/zero; {}", kill_with_job(inner));
+    let output = format!("head -c 200000 /dev/zero; {}", kill_with_worker(inner));
     let error = guest.shell.run(output).await.unwrap_err();
     assert!(matches!(error, Error::Restarted { .. }), "{error}");
     guest.shell.connect(|_| ()).await.unwrap();
     assert_eq!(guest.shell.run("echo back").await.unwrap().text(), "back\n");
 }
 
-/// The job of an agent that was killed writes to the line of the next one.
+/// The worker of an agent that was killed writes to the line of the next one.
 #[tokio::test]
-async fn a_job_of_an_earlier_agent_does_not_damage_later_output() {
+async fn a_worker_of_an_earlier_agent_does_not_damage_later_output() {
     let mut guest = guest(RESPAWNING).await;
     for earlier in [
         "sleep 0.3",

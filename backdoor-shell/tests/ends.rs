@@ -202,13 +202,13 @@ async fn time_out_of_a_stopped_command() {
 
 /// The process that would send the command's end is killed.
 #[tokio::test]
-async fn time_out_of_a_command_whose_job_is_killed() {
+async fn time_out_of_a_command_whose_worker_is_killed() {
     for backdoor in [BACKDOOR, AT_A_PORT] {
         let mut guest = guest(backdoor).await;
         for signal in ["KILL", "KILL", "STOP"] {
             let script = format!(
-                "read -r _ _ _ job _ </proc/$BASHPID/stat; echo some
-                 kill -{signal} -- -$job; exec sleep 5"
+                "read -r _ _ _ worker _ </proc/$BASHPID/stat; echo some
+                 kill -{signal} -- -$worker; exec sleep 5"
             );
             let killed = Command::new(script).timeout(Duration::from_millis(200));
             let output = guest.shell.run(killed).await.unwrap();
@@ -216,6 +216,28 @@ async fn time_out_of_a_command_whose_job_is_killed() {
             let next = guest.shell.run("echo in step").await.unwrap();
             assert_eq!(next.text(), "in step\n", "{signal}");
         }
+    }
+}
+
+/// A command that knows its number ends for the client, and is killed for the next one.
+#[tokio::test]
+async fn a_command_that_imitates_its_end() {
+    for backdoor in [BACKDOOR, AT_A_PORT] {
+        let mut guest = guest(backdoor).await;
+        assert!(guest.shell.run("true").await.unwrap().success());
+        let imitation = "read -r _ _ _ worker _ </proc/$BASHPID/stat
+            numbers=$(
+                grep -w heap /proc/$worker/maps | while IFS='- ' read -r begin end _; do
+                    begin=$((16#$begin / 4096)) end=$((16#$end / 4096))
+                    dd if=/proc/$worker/mem bs=4096 skip=$begin count=$((end - begin)) 2>/dev/null
+                done | tr -c '[:alnum:]' '\\n' | grep -xE '[0-9a-f]{16}' | sort -u
+            )
+            for number in $numbers; do printf '\\r\\n@e %s 7 0\\n' $number; done >/proc/$worker/fd/1
+            exec sleep 1000";
+        let output = guest.shell.run(imitation).await.unwrap();
+        assert_eq!(output.status(), 7);
+        let next = guest.shell.run("echo in step").await.unwrap();
+        assert_eq!(next.text(), "in step\n");
     }
 }
 

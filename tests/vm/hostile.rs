@@ -22,13 +22,12 @@ fn peak_memory() -> u64 {
 /// Sets `numbers` to the numbers of all commands that are still in the memory of the root
 /// shell, including that of this command.
 const NUMBERS: &str = r"read -r _ _ _ parent _ </proc/$BASHPID/stat
-    while read -r range _ _ _ _ name; do
-        if [[ $name == '[heap]' ]]; then heap=$range; fi
-    done </proc/$parent/maps
-    begin=$((16#${heap%-*} / 4096)) end=$((16#${heap#*-} / 4096))
     numbers=$(
-        dd if=/proc/$parent/mem bs=4096 skip=$begin count=$((end - begin)) 2>/dev/null |
-            tr -c '[:alnum:]' '\n' | grep -xE '[0-9a-f]{16}' | sort -u
+        while read -r range _ _ _ _ name; do
+            [[ $name == '[heap]' ]] || continue
+            begin=$((16#${range%-*} / 4096)) end=$((16#${range#*-} / 4096))
+            dd if=/proc/$parent/mem bs=4096 skip=$begin count=$((end - begin)) 2>/dev/null
+        done </proc/$parent/maps | tr -c '[:alnum:]' '\n' | grep -xE '[0-9a-f]{16}' | sort -u
     )";
 
 async fn assert_in_sync(vm: &Machine) {
