@@ -2,7 +2,9 @@
 
 pub(crate) mod accelerator;
 pub(crate) mod blocking;
+pub(crate) mod cache_dir;
 pub(crate) mod completion;
+pub(crate) mod file_sums;
 pub(crate) mod files;
 pub(crate) mod guest_tree;
 pub(crate) mod orphan_cleanup;

@@ -28,7 +28,8 @@ pub use host::vlan::Vlan;
 pub use machine::Button;
 pub use machine::{Builder, DEFAULT_KEY_DELAY, Machine, Snapshot};
 pub use start::{
-    CloudImage, DiskImage, LegacyStartCommand, QemuCommand, ShellCommand, StartCommand, StartScript,
+    CloudImage, DiskImage, LegacyStartCommand, Linux, QemuCommand, ShellCommand, StartCommand,
+    StartScript,
 };
 pub use template::{LazyTemplate, Template, TemplateBuilder};
 pub use time_scale::scaled;

@@ -5,6 +5,7 @@ mod cloud_image;
 pub(crate) mod credentials;
 pub(crate) mod disk_image;
 mod legacy;
+mod linux;
 mod missing_greeting;
 mod script;
 mod seed;
@@ -19,6 +20,7 @@ use std::{fs, io};
 pub use cloud_image::CloudImage;
 pub use disk_image::DiskImage;
 pub use legacy::LegacyStartCommand;
+pub use linux::Linux;
 pub use script::StartScript;
 pub use shell::ShellCommand;
 pub use typed::QemuCommand;
@@ -27,6 +29,7 @@ use self::disk_image::DISK;
 use crate::error::ErrorKind;
 use crate::host::accelerator::Accelerator;
 use crate::host::blocking::blocking;
+use crate::host::file_sums;
 use crate::host::files::at;
 use crate::host::process::CommandSpec;
 
@@ -46,6 +49,8 @@ pub enum StartCommand {
     Disk(DiskImage),
     /// A disk image with cloud-init.
     Cloud(CloudImage),
+    /// A kernel.
+    Linux(Linux),
 }
 
 /// A file that a start command needs in the machine's directory.
@@ -64,6 +69,7 @@ impl StartCommand {
             Self::Legacy(_) | Self::Shell(_) => None,
             Self::Qemu(qemu) => qemu.settings.name.clone(),
             Self::Disk(disk) | Self::Cloud(CloudImage { disk, .. }) => disk.settings.name.clone(),
+            Self::Linux(linux) => linux.settings.name.clone(),
         }
     }
 
@@ -80,10 +86,23 @@ impl StartCommand {
             Self::Qemu(qemu) => Ok(qemu.spec(accelerator, shared_dir)),
             Self::Disk(disk) => Ok(disk.spec(accelerator, &[])),
             Self::Cloud(cloud) => Ok(cloud.spec(accelerator)),
+            Self::Linux(linux) => Ok(linux.spec(accelerator)),
         }
     }
 
-    /// The disk image that the machine's own disk depends on, if the driver creates it.
+    /// A sum of the contents that the machine's own disk is made from, if the driver creates
+    /// that disk.
+    pub(crate) fn disk_digest(&self) -> io::Result<Option<String>> {
+        match self {
+            Self::Linux(linux) => linux.root_digest().map(Some),
+            _ => self
+                .disk()
+                .map(|disk| file_sums::sum(&disk.image.path))
+                .transpose(),
+        }
+    }
+
+    /// The disk image that the machine's own disk is an overlay on.
     pub(crate) fn base_image(&self) -> Option<&Path> {
         self.disk().map(|disk| &*disk.image.path)
     }
@@ -91,11 +110,13 @@ impl StartCommand {
     /// The files that the process needs in its directory, besides the disk.
     ///
     /// # Errors
-    /// [`BadArgument`](ErrorKind::BadArgument).
+    /// [`BadArgument`](ErrorKind::BadArgument), [`Kernel`](ErrorKind::Kernel),
+    /// [`Root`](ErrorKind::Root).
     pub(crate) fn files(&self) -> Result<Vec<File>, ErrorKind> {
         match self {
             Self::Disk(_) => Ok(credentials::files()),
             Self::Cloud(cloud) => cloud.files(),
+            Self::Linux(linux) => linux.files(),
             Self::Script(_) | Self::Legacy(_) | Self::Shell(_) | Self::Qemu(_) => Ok(Vec::new()),
         }
     }
@@ -104,11 +125,16 @@ impl StartCommand {
     ///
     /// # Errors
     /// [`BadArgument`](ErrorKind::BadArgument), [`Image`](ErrorKind::Image),
+    /// [`Kernel`](ErrorKind::Kernel), [`Root`](ErrorKind::Root),
     /// [`StateDir`](ErrorKind::StateDir).
     pub(crate) async fn prepare(&self, dir: &Path) -> Result<(), ErrorKind> {
-        let files = self.files()?;
+        let start = self.clone();
+        let files = blocking(move || start.files()).await?;
         if let Some(disk) = self.disk() {
             disk.image.create_overlay(&dir.join(DISK)).await?;
+        }
+        if let Self::Linux(linux) = self {
+            linux.create_disk(&dir.join(DISK)).await?;
         }
         let dir = dir.to_owned();
         blocking(move || {
@@ -129,7 +155,15 @@ impl StartCommand {
     fn disk(&self) -> Option<&DiskImage> {
         match self {
             Self::Disk(disk) | Self::Cloud(CloudImage { disk, .. }) => Some(disk),
-            Self::Script(_) | Self::Legacy(_) | Self::Shell(_) | Self::Qemu(_) => None,
+            _ => None,
+        }
+    }
+
+    /// Why a machine that is started so can't be saved, if that is known before.
+    pub(crate) fn unsupported_reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Linux(linux) => linux.unsupported_reason(),
+            _ => None,
         }
     }
 
@@ -166,6 +200,12 @@ impl From<QemuCommand> for StartCommand {
 impl From<DiskImage> for StartCommand {
     fn from(disk: DiskImage) -> Self {
         Self::Disk(disk)
+    }
+}
+
+impl From<Linux> for StartCommand {
+    fn from(linux: Linux) -> Self {
+        Self::Linux(linux)
     }
 }
 

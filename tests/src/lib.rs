@@ -45,7 +45,7 @@ pub const SOON: Duration = Duration::from_mins(2);
 /// end.
 pub const KILL_SHELL: &str = "read -r _ _ _ job _ </proc/$BASHPID/stat; kill -9 ${$#0} -- -$job";
 
-/// The start script of a guest image, or the disk of `cloud`. Waits until this test may have machines.
+/// The start script of a guest image, the disk of `cloud` or the kernel of `linux`. Waits until this test may have machines.
 ///
 /// # Panics
 /// If the image was not built.

@@ -8,10 +8,14 @@ use machine::{CloudImage, StartCommand, StartScript, Template, TemplateBuilder, 
 /// The image that is a disk with cloud-init.
 const CLOUD: &str = "cloud";
 
-/// The file from which machines of a guest image start: its start script, or a disk.
+/// The image that is a kernel.
+const LINUX: &str = "linux";
+
+/// The file from which machines of a guest image start: its start script, a disk or a kernel.
 pub(crate) fn start_file(images: &Path, image: &str) -> PathBuf {
     let file = match image {
         CLOUD => "cloud.qcow2".to_owned(),
+        LINUX => "vmlinuz".to_owned(),
         _ => format!("run-{image}-vm"),
     };
     images.join(image).join(file)

@@ -28,6 +28,8 @@ mod interact;
 mod keyboard;
 /// Start, connect, shutdown, crash, reboot, kept state, clean-up.
 mod lifecycle;
+/// Machines that start from a kernel.
+mod linux;
 /// QEMU's two monitors, and key names.
 mod monitor;
 /// Ports, sockets, network links.

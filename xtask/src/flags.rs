@@ -48,6 +48,8 @@ pub(crate) enum Image {
     Desktop,
     /// Debian 12 with cloud-init on a disk with a boot loader, like published cloud images
     Cloud,
+    /// Debian's kernel with its modules, to be booted directly
+    Linux,
 }
 
 #[derive(Debug, Args)]

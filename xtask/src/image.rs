@@ -6,6 +6,7 @@ mod debian;
 mod desktop;
 mod initramfs;
 mod kernel;
+mod linux;
 mod minimal;
 mod start_script;
 mod systemd;
@@ -43,6 +44,7 @@ impl Image {
             Self::Systemd => "systemd",
             Self::Desktop => "desktop",
             Self::Cloud => "cloud",
+            Self::Linux => "linux",
         }
     }
 
@@ -52,6 +54,7 @@ impl Image {
             Self::Systemd => systemd::RECIPE,
             Self::Desktop => desktop::RECIPE,
             Self::Cloud => cloud::RECIPE,
+            Self::Linux => linux::RECIPE,
         }
     }
 

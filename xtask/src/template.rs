@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use machine::report::Terminal;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::flags::ImageFlags;
+use crate::flags::{Image, ImageFlags};
 use crate::host;
 use crate::image;
 use crate::util::{Progress, vm_dir};
@@ -24,7 +24,8 @@ pub(crate) fn run(flags: &ImageFlags) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    for image in images {
+    // A kernel has no guest of its own.
+    for image in images.into_iter().filter(|it| *it != Image::Linux) {
         let progress = Arc::new(Progress::new("template"));
         let steps = move || Steps(Arc::clone(&progress));
         let log = Terminal::new(steps).consoles(|| false);

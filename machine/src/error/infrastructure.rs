@@ -15,6 +15,8 @@ impl ErrorKind {
             Self::StartScript { .. }
             | Self::NotExecutable { .. }
             | Self::Image { .. }
+            | Self::Kernel { .. }
+            | Self::Root { .. }
             | Self::Spawn { .. }
             | Self::StateDir { .. }
             | Self::StateDirInUse { .. }

@@ -53,6 +53,24 @@ pub enum ErrorKind {
         /// The operating system's error, or what `qemu-img` printed.
         source: Option<io::Error>,
     },
+    /// A machine can't start from this kernel.
+    #[error("can't boot the kernel {}: {reason}", path.display())]
+    Kernel {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it, what it lacks, or which operation on it failed.
+        reason: String,
+        /// The operating system's error.
+        source: Option<io::Error>,
+    },
+    /// This can't be a guest's root.
+    #[error("{} can't be a guest's root", path.display())]
+    Root {
+        /// Its path.
+        path: PathBuf,
+        /// The operating system's error, or what is wrong with it.
+        source: io::Error,
+    },
     /// The start command could not be run.
     #[error("can't run the start command {}", program.display())]
     Spawn {

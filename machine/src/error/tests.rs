@@ -15,6 +15,8 @@ fn has_source(kind: &ErrorKind) -> bool {
     match kind {
         ErrorKind::StartScript { .. }
         | ErrorKind::Image { .. }
+        | ErrorKind::Kernel { .. }
+        | ErrorKind::Root { .. }
         | ErrorKind::Spawn { .. }
         | ErrorKind::Template { .. }
         | ErrorKind::StateDir { .. }
@@ -55,16 +57,7 @@ fn has_source(kind: &ErrorKind) -> bool {
 
 /// Every variant that has a source.
 fn with_sources() -> Vec<ErrorKind> {
-    vec![
-        ErrorKind::StartScript {
-            path: "run-x-vm".into(),
-            source: io_error(),
-        },
-        ErrorKind::Image {
-            path: "disk.qcow2".into(),
-            reason: "running qemu-img".to_owned(),
-            source: Some(io_error()),
-        },
+    let others = vec![
         ErrorKind::Spawn {
             program: "qemu".into(),
             source: io_error(),
@@ -107,6 +100,31 @@ fn with_sources() -> Vec<ErrorKind> {
         ErrorKind::ScreenDump(io_error()),
         #[cfg(feature = "screen")]
         ErrorKind::Ocr(ocr::ReadError::TesseractDisabled),
+    ];
+    of_start_commands().into_iter().chain(others).collect()
+}
+
+/// Those of files that machines start from.
+fn of_start_commands() -> Vec<ErrorKind> {
+    vec![
+        ErrorKind::StartScript {
+            path: "run-x-vm".into(),
+            source: io_error(),
+        },
+        ErrorKind::Image {
+            path: "disk.qcow2".into(),
+            reason: "running qemu-img".to_owned(),
+            source: Some(io_error()),
+        },
+        ErrorKind::Kernel {
+            path: "vmlinuz".into(),
+            reason: "reading it".to_owned(),
+            source: Some(io_error()),
+        },
+        ErrorKind::Root {
+            path: "root.tar".into(),
+            source: io_error(),
+        },
     ]
 }
 

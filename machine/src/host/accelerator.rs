@@ -14,6 +14,7 @@ use tokio::process::Command;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
+use super::cache_dir;
 use super::process::find_in_path;
 
 /// Time limit for the probe's guest. It takes about 0.1 s if KVM works, and may hang if not.
@@ -177,16 +178,11 @@ fn boot_sector() -> [u8; 512] {
 
 /// The cache file. Its name contains the versions that the result depends on.
 fn cache_file(qemu: &str) -> Option<PathBuf> {
-    let home = env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
-    let caches = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or(home)?;
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
     let program = find_in_path(qemu)?;
     let changed = program.metadata().ok()?.mtime();
-    Some(
-        caches
-            .join("vmwright")
-            .join(format!("accelerator-{}-{changed}", kernel.trim())),
-    )
+    let name = format!("accelerator-{}-{changed}", kernel.trim());
+    Some(cache_dir::path()?.join(name))
 }
 
 fn read_cache(file: &Path) -> Option<Accelerator> {

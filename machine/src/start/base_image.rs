@@ -1,20 +1,17 @@
 //! A disk image that machines start from without changing it.
 
-use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use serde_json::Value;
 
 use crate::error::ErrorKind;
 use crate::host::blocking::blocking;
+use crate::host::file_sums;
 use crate::host::files::at;
 use crate::host::qemu_img::{self, qemu_img};
-use crate::host::sha256;
-use crate::sync::Mutex;
 
 /// Where the boot sector of a disk ends, and its last bytes.
 const BOOT_SECTOR_END: [u8; 2] = [0x55, 0xaa];
@@ -72,6 +69,15 @@ impl BaseImage {
             return self.check_overlay(disk);
         }
         let format = self.check().await?;
+        self.create_overlay_as(format, disk).await
+    }
+
+    /// The same for an image of this format.
+    pub(super) async fn create_overlay_as(
+        &self,
+        format: &str,
+        disk: &Path,
+    ) -> Result<(), ErrorKind> {
         let new = disk.with_extension("new");
         let mut create: Vec<&OsStr> = ["create", "-q", "-f", "qcow2", "-F", format, "-b"]
             .map(OsStr::new)
@@ -132,7 +138,7 @@ impl BaseImage {
                 reason: format!("{expected:?} is no SHA-256 sum: those have 64 hexadecimal digits"),
             });
         }
-        let sum = cached_sum(&self.path).map_err(|error| self.failed(READING, error))?;
+        let sum = file_sums::sum(&self.path).map_err(|error| self.failed(READING, error))?;
         if sum.eq_ignore_ascii_case(expected) {
             return Ok(());
         }
@@ -192,28 +198,6 @@ fn format_of(start: &[u8]) -> Result<&'static str, &'static str> {
         return Ok("raw");
     }
     Err("it is no disk image: neither qcow2, nor a raw disk with a boot sector")
-}
-
-/// A file's SHA-256 sum, computed once for each version of the file.
-fn cached_sum(path: &Path) -> io::Result<String> {
-    type Version = (PathBuf, u64, SystemTime, String);
-    static KNOWN: Mutex<Option<HashSet<Version>>> = Mutex::new(None);
-    let metadata = path.metadata()?;
-    let (size, modified) = (metadata.len(), metadata.modified()?);
-    let is_this = |known: &&Version| (&*known.0, known.1, known.2) == (path, size, modified);
-    let known = KNOWN
-        .lock()
-        .get_or_insert_default()
-        .iter()
-        .find(is_this)
-        .cloned();
-    if let Some((.., sum)) = known {
-        return Ok(sum);
-    }
-    let sum = sha256::hex(&sha256::of_file(path)?);
-    let version = (path.to_owned(), size, modified, sum.clone());
-    KNOWN.lock().get_or_insert_default().insert(version);
-    Ok(sum)
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ impl DiskImage {
     }
 
     /// The SHA-256 sum that the image must have, in hexadecimal digits. It is computed when
-    /// the machine's disk is created; in one process, once for each version of the image.
+    /// the machine's disk is created, once for each version of the image.
     #[must_use]
     pub fn sha256(mut self, sum: impl Into<String>) -> Self {
         self.image.sha256 = Some(sum.into());

@@ -11,6 +11,7 @@ use super::Recipe;
 use super::hash::Hash;
 use crate::guest::identity::AGENT;
 use crate::host::accelerator::{Accelerator, accelerator};
+use crate::host::blocking::blocking;
 use crate::host::process::{CommandSpec, find_in_path};
 use crate::host::sockets::Sockets;
 use crate::host::vlan;
@@ -38,14 +39,19 @@ pub(super) async fn key(recipe: &Recipe, steps: &str) -> String {
     if let Some(qemu) = find_in_path("qemu-system-x86_64") {
         hash.stamp(&qemu);
     }
-    // The path of the share differs between machines, and is not saved.
+    // The disk's backing file is the one with this path.
     if let Some(image) = recipe.start.base_image() {
-        hash.stamp(image);
+        hash.bytes(image.as_os_str().as_bytes());
     }
-    for file in recipe.start.files().unwrap_or_default() {
+    let start = recipe.start.clone();
+    let (digest, files) = blocking(move || (start.disk_digest(), start.files())).await;
+    // What can't be read is an error of the machine's start.
+    hash.text(&digest.ok().flatten().unwrap_or_default());
+    for file in files.unwrap_or_default() {
         hash.text(&file.path);
         hash.bytes(&file.contents);
     }
+    // The path of the share differs between machines, and is not saved.
     if let Ok(spec) = recipe.start.spec(accelerator, Path::new("/shared")) {
         hash_command(&mut hash, &spec);
         for (name, value) in read_variables(&spec, &recipe.vlans) {

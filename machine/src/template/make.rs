@@ -41,6 +41,14 @@ async fn build_here(mut recipe: Recipe) -> Result<Template> {
         let name = name.clone();
         move |error: io::Error| failure(&name, doing, error)
     };
+    if let Some(reason) = recipe.start.unsupported_reason() {
+        let kind = ErrorKind::Template {
+            doing: "making a template".to_owned(),
+            source: reason.into(),
+            misuse: true,
+        };
+        return Err(Error::new(&name, kind));
+    }
     let steps = key_of_steps(&recipe.steps).map_err(fails(READING))?;
     let key = key(&recipe, &steps).await;
     let entry = CacheEntry::new(&recipe.cache_dir, &name, key);
