@@ -58,6 +58,40 @@ fn line(event: Event) -> Option<String> {
     }
 }
 
+/// The screen of a terminal does not depend on how the bytes are split, and has its size. The
+/// first byte is the size of the pieces.
+///
+/// # Panics
+/// Panics if a property does not hold.
+pub(crate) fn screens(input: &[u8]) {
+    let Some((&piece, bytes)) = input.split_first() else {
+        return;
+    };
+    let whole = screen_of([bytes]);
+    assert_eq!(screen_of(bytes.chunks(usize::from(piece).max(1))), whole);
+    assert!(whole.lines().count() <= 24);
+    assert!(whole.lines().all(|row| row.chars().count() <= 80));
+}
+
+pub(crate) fn screen_of<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let (mut guest, console) = tokio::io::duplex(1 << 16);
+        let log = SerialLog::new(console);
+        for piece in pieces {
+            guest.write_all(piece).await.expect("the console is read");
+            settle().await;
+            log.screen();
+        }
+        drop(guest);
+        log.closed().await;
+        log.screen()
+    })
+}
+
 /// Waits find the same matches as searches of the whole text. The first byte selects
 /// a pattern, the second is the size of the pieces in which the rest is decoded.
 ///

@@ -23,6 +23,8 @@ pub struct Builder {
     spool: Option<Spool>,
     input: Option<Input>,
     on_line: Option<OnLine>,
+    /// What the terminal shows after so many bytes.
+    screen: Option<(String, usize)>,
 }
 
 impl Builder {
@@ -32,6 +34,7 @@ impl Builder {
             spool: None,
             input: None,
             on_line: None,
+            screen: None,
         }
     }
 
@@ -72,6 +75,14 @@ impl Builder {
         self
     }
 
+    /// Sets what the terminal's screen shows after the first `bytes` bytes of the console,
+    /// which it does not show: the [state](SerialLog::screen_state) of an earlier log, say,
+    /// whose text the console begins with.
+    pub fn screen(mut self, state: impl Into<String>, bytes: usize) -> Self {
+        self.screen = Some((state.into(), bytes));
+        self
+    }
+
     /// Starts logging `console`.
     ///
     /// # Panics
@@ -79,7 +90,9 @@ impl Builder {
     /// Panics if called outside of a tokio runtime.
     pub fn start(self, console: impl AsyncRead + Send + Unpin + 'static) -> SerialLog {
         let log = Arc::new(Log::new(self.memory, self.spool));
-        let reader = Reader::new(Arc::clone(&log), self.on_line);
+        let (state, shown) = self.screen.unwrap_or_default();
+        log.with_terminal(|terminal| terminal.set_state(&state));
+        let reader = Reader::new(Arc::clone(&log), self.on_line, shown);
         tokio::spawn(reader.run(console));
         SerialLog::from_parts(log, self.input)
     }

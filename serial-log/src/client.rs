@@ -50,7 +50,7 @@ pub(crate) type Input = Box<dyn AsyncWrite + Send + Unpin>;
 ///
 /// [`visible`]: crate::visible()
 pub struct SerialLog {
-    log: Arc<Log>,
+    pub(crate) log: Arc<Log>,
     input: Option<Arc<Mutex<Input>>>,
     /// The position of the end of the last match.
     cursor: AtomicU64,

@@ -32,6 +32,17 @@ pub enum Error {
         last_lines: Vec<String>,
     },
 
+    /// The terminal's screen has not shown it before the timeout.
+    #[error("{} `{wanted}` on the screen of the console's terminal{}", Waited(*timeout), Screen(screen))]
+    NotOnScreen {
+        /// The regular expression, or the caller's description of the search.
+        wanted: String,
+        /// The timeout of the wait.
+        timeout: Duration,
+        /// The rows of the screen.
+        screen: Vec<String>,
+    },
+
     /// The log ended without a match.
     #[error(
         "waited for `{wanted}` on the console, but {ending}{}",
@@ -58,10 +69,12 @@ pub enum Error {
 
 impl Error {
     /// Returns the console's last lines when a wait failed, oldest first: at
-    /// most ten, each as an [`excerpt`]. Empty for other errors.
+    /// most ten, each as an [`excerpt`], or the screen that they draw. Empty for other
+    /// errors.
     pub fn last_lines(&self) -> &[String] {
         match self {
             Self::TimedOut { last_lines, .. } | Self::Ended { last_lines, .. } => last_lines,
+            Self::NotOnScreen { screen, .. } => screen,
             _ => &[],
         }
     }
@@ -130,6 +143,18 @@ impl fmt::Display for Tail<'_> {
         }
         f.write_str("; its last lines:")?;
         self.0.iter().try_for_each(|line| write!(f, "\n    {line}"))
+    }
+}
+
+struct Screen<'a>(&'a [String]);
+
+impl fmt::Display for Screen<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("; it is empty");
+        }
+        f.write_str("; it shows:")?;
+        self.0.iter().try_for_each(|row| write!(f, "\n    {row}"))
     }
 }
 

@@ -10,8 +10,10 @@ mod history;
 mod log;
 mod printable;
 mod reader;
+mod screen;
 mod search;
 mod spool;
+mod terminal;
 mod visible;
 mod wait;
 

@@ -1,5 +1,6 @@
 //! The log shared by the reader and the handles.
 
+use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,16 +10,18 @@ use crate::error::{Ending, SHOWN_LINES, excerpt};
 use crate::history::History;
 use crate::search::{Rescan, Window};
 use crate::spool::Spool;
+use crate::terminal::Terminal;
 
 /// The maximum returned from disk, in bytes: a guest may have written any
 /// amount.
 const MAX_TEXT: u64 = 1 << 30;
 
 /// The log in memory and on disk, and a notification for new text.
-#[derive(Debug)]
 pub(crate) struct Log {
     /// Locked only to copy text, never during a search or across an `await`.
     state: Mutex<State>,
+    /// Locked only to draw on it.
+    terminal: Mutex<Terminal>,
     spool: Option<Spool>,
     progress: watch::Sender<Progress>,
 }
@@ -51,6 +54,12 @@ pub struct LogText {
     pub missing: u64,
 }
 
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log").finish_non_exhaustive()
+    }
+}
+
 impl Log {
     pub(crate) fn new(memory: usize, spool: Option<Spool>) -> Self {
         Self {
@@ -59,6 +68,7 @@ impl Log {
                 spooled: 0,
                 spool_error: None,
             }),
+            terminal: Mutex::new(Terminal::new()),
             spool,
             progress: watch::Sender::default(),
         }
@@ -128,8 +138,17 @@ impl Log {
         lines.into_iter().map(str::to_owned).collect()
     }
 
-    /// The last lines, formatted for an error.
+    pub(crate) fn with_terminal<T>(&self, use_it: impl FnOnce(&mut Terminal) -> T) -> T {
+        // A panic while it was locked leaves a terminal.
+        let terminal = self.terminal.lock();
+        use_it(&mut terminal.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The last lines, or the screen that they draw, formatted for an error.
     pub(crate) fn shown_lines(&self) -> Vec<String> {
+        if let Some(rows) = self.with_terminal(Terminal::drawn_rows) {
+            return rows.iter().map(|row| excerpt(row)).collect();
+        }
         let state = self.state();
         let lines = state.history.last_lines(SHOWN_LINES);
         lines.into_iter().map(excerpt).collect()

@@ -25,18 +25,22 @@ pub(crate) struct Reader {
     new: String,
     /// The indices of newlines in `new` that the console has not sent.
     added: Vec<usize>,
+    /// How many of the next bytes the terminal shows already.
+    shown: usize,
     /// How many bytes of the unfinished line are in the log or in `new`.
     logged: usize,
 }
 
 impl Reader {
-    pub(crate) fn new(log: Arc<Log>, on_line: Option<OnLine>) -> Self {
+    /// The terminal shows the first `shown` bytes already.
+    pub(crate) fn new(log: Arc<Log>, on_line: Option<OnLine>, shown: usize) -> Self {
         Self {
             log,
             on_line,
             codec: LineCodec::new(),
             new: String::new(),
             added: Vec::new(),
+            shown,
             logged: 0,
         }
     }
@@ -57,8 +61,10 @@ impl Reader {
             // A console that is always readable must not starve other tasks.
             tokio::task::consume_budget().await;
             bytes.reserve(READ_SIZE);
+            let before = bytes.len();
             let read = console.read_buf(&mut bytes).await;
             if matches!(read, Ok(n) if n > 0) {
+                self.show(&bytes[before..]);
                 while let Some(event) = self.codec.decode(&mut bytes)? {
                     self.take(event, false);
                 }
@@ -70,6 +76,16 @@ impl Reader {
             }
             self.log_new();
             return read.map(drop);
+        }
+    }
+
+    /// Shows bytes on the terminal, before waits are notified of them.
+    fn show(&mut self, bytes: &[u8]) {
+        let skipped = self.shown.min(bytes.len());
+        self.shown -= skipped;
+        let new = &bytes[skipped..];
+        if !new.is_empty() {
+            self.log.with_terminal(|terminal| terminal.push(new));
         }
     }
 

@@ -28,3 +28,8 @@ fn lines() {
 fn waits() {
     replay("waits", checks::waits);
 }
+
+#[test]
+fn screens() {
+    replay("screens", checks::screens);
+}

@@ -6,7 +6,7 @@ mod checks;
 mod support;
 
 use bytes::BytesMut;
-use checks::{PATTERNS, matches_by_waiting, matches_in_all};
+use checks::{PATTERNS, matches_by_waiting, matches_in_all, screen_of};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serial_log::LineCodec;
@@ -28,6 +28,28 @@ fn console() -> impl Strategy<Value = Vec<u8>> {
         2 => prop::collection::vec(any::<u8>(), 1..4),
     ];
     prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+/// Output that draws: control sequences with any numbers, among other bytes.
+fn drawing() -> impl Strategy<Value = Vec<u8>> {
+    let sequence = (
+        "[?]{0,1}",
+        prop::collection::vec(any::<u16>(), 0..3),
+        "[@-~]",
+    )
+        .prop_map(|(mark, numbers, end)| {
+            let numbers: Vec<String> = numbers.iter().map(u16::to_string).collect();
+            format!("\x1b[{mark}{}{end}", numbers.join(";")).into_bytes()
+        });
+    let small = ("[ABCDHJKLMPSTX@bdfr]", 0..90_u16, 0..30_u16)
+        .prop_map(|(end, row, column)| format!("\x1b[{row};{column}{end}").into_bytes());
+    let piece = prop_oneof![
+        2 => sequence,
+        3 => small,
+        1 => "\x1b[ -~]".prop_map(String::into_bytes),
+        3 => console(),
+    ];
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
 fn cuts() -> impl Strategy<Value = Vec<Index>> {
@@ -85,5 +107,13 @@ proptest! {
         let pieces = cut(&bytes, &cuts);
         let expected = matches_in_all(pattern, &pieces);
         prop_assert_eq!(matches_by_waiting(pattern, &pieces), expected);
+    }
+
+    #[test]
+    fn any_split_gives_the_same_screen(pieces in drawing(), cuts in cuts()) {
+        let whole = screen_of([&pieces[..]]);
+        prop_assert_eq!(&screen_of(cut(&pieces, &cuts)), &whole);
+        prop_assert!(whole.lines().count() <= 24, "{whole:?}");
+        prop_assert!(whole.lines().all(|row| row.chars().count() <= 80), "{whole:?}");
     }
 }

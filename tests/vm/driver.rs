@@ -10,6 +10,8 @@ mod durations;
 mod efi;
 /// The examples in `driver/examples`.
 mod examples;
+/// Guests that were not made for tests.
+mod guests;
 /// The report for CI systems.
 mod junit;
 /// Escaping in the log.

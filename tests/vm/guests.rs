@@ -1,5 +1,7 @@
 //! Unmodified guests: cloud images and disks.
 
+/// Guests without an operating system.
+mod firmware;
 /// Images that no machine can start from.
 mod refused;
 

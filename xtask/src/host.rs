@@ -39,6 +39,12 @@ pub(crate) const PYTHON: [Package; 2] = [
 /// To test the variables of EFI firmware.
 const EFI: [Package; 1] = [package("ovmf", "/usr/share/OVMF/OVMF_VARS_4M.fd")];
 
+/// To test guests without an operating system.
+const GRUB: [Package; 1] = [package(
+    "grub-rescue-pc",
+    "/usr/lib/grub-rescue/grub-rescue-cdrom.iso",
+)];
+
 /// To evaluate the Nix files.
 const NIX: [Package; 1] = [package("nix-bin", "nix-instantiate")];
 
@@ -67,6 +73,7 @@ pub(crate) fn all() -> Vec<Package> {
         &BROWSER,
         &SCHEMA,
         &EFI,
+        &GRUB,
         &NIX,
     ]
     .concat()

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use serial_log::{Match, SerialLog};
+use serial_log::SerialLog;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
@@ -24,8 +24,8 @@ impl Guest {
     /// [`Console`](ErrorKind::Console) if it is not a regular expression, or does not
     /// match in time; with the last console lines.
     pub async fn wait_for_console_text(&self, pattern: &str) -> Result<String> {
-        self.wait_on_console(pattern, async |console, limit| {
-            console.wait_for(pattern, Some(limit)).await
+        self.wait_on_console(&on_console(pattern), async |console, limit| {
+            Ok(console.wait_for(pattern, Some(limit)).await?.text)
         })
         .await
     }
@@ -42,24 +42,82 @@ impl Guest {
         wanted: &str,
         find: impl FnMut(&str) -> Option<Range<usize>>,
     ) -> Result<String> {
-        self.wait_on_console(wanted, async |console, limit| {
-            console.wait_with(wanted, Some(limit), find).await
+        self.wait_on_console(&on_console(wanted), async |console, limit| {
+            Ok(console.wait_with(wanted, Some(limit), find).await?.text)
         })
         .await
     }
 
-    async fn wait_on_console(
+    /// What the screen of a terminal on the console shows: its rows, each with a newline,
+    /// without trailing blanks, except those before the cursor.
+    ///
+    /// The terminal has 80 columns and 24 rows, which programs assume of a serial line. It
+    /// shows the menu of a boot loader, the dialogue of an installer and everything else that
+    /// moves the cursor, where the lines of the [log](Self::get_console_log) are no help.
+    ///
+    /// Works after the machine has stopped, too, until it is released.
+    ///
+    /// # Errors
+    /// [`NotRunning`](ErrorKind::NotRunning) if the machine was never started.
+    pub async fn console_screen(&self) -> Result<String> {
+        let running = self.running("reading the console's screen")?;
+        Ok(running.lifetime.console.screen())
+    }
+
+    /// Waits until the regular expression `pattern` matches what the
+    /// [console's screen](Self::console_screen) shows, now or after more output, and returns
+    /// the matched text. `^` and `$` match at the ends of rows.
+    ///
+    /// ```no_run
+    /// # async fn example(vm: machine::Machine) -> machine::Result<()> {
+    /// // The second entry of a boot loader's menu: its line begins with `*` once chosen.
+    /// vm.wait_for_console_screen("GNU GRUB").await?;
+    /// vm.send_console("\x1b[B").await?;
+    /// vm.wait_for_console_screen(r"\*Advanced options").await?;
+    /// vm.send_console("\r").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Console`](ErrorKind::Console) if it is not a regular expression, or does not match
+    /// in time; with the screen.
+    pub async fn wait_for_console_screen(&self, pattern: &str) -> Result<String> {
+        self.wait_on_console(&on_screen(pattern), async |console, limit| {
+            console.wait_for_screen(pattern, Some(limit)).await
+        })
+        .await
+    }
+
+    /// The same with another way to search: `find` is passed the screen, and returns the
+    /// range of bytes that matches. `wanted` describes it in errors.
+    ///
+    /// # Errors
+    /// As [`wait_for_console_screen`](Self::wait_for_console_screen).
+    pub async fn wait_for_console_screen_with(
         &self,
         wanted: &str,
-        wait: impl AsyncFnOnce(&SerialLog, Duration) -> Result<Match, serial_log::Error>,
+        find: impl FnMut(&str) -> Option<Range<usize>>,
     ) -> Result<String> {
-        let what = format!("waiting for {wanted} to appear on console");
-        self.step(&what, async {
-            let running = self.running(&what)?;
-            let console = &running.lifetime.console;
-            let matched = async { Ok(wait(console, self.limit()).await?.text) };
-            self.until_guest_end(&running.lifetime, &what, matched)
+        self.wait_on_console(&on_screen(wanted), async |console, limit| {
+            console
+                .wait_for_screen_with(wanted, Some(limit), find)
                 .await
+        })
+        .await
+    }
+
+    /// Runs a wait, which `what` describes.
+    async fn wait_on_console(
+        &self,
+        what: &str,
+        wait: impl AsyncFnOnce(&SerialLog, Duration) -> Result<String, serial_log::Error>,
+    ) -> Result<String> {
+        self.step(what, async {
+            let running = self.running(what)?;
+            let console = &running.lifetime.console;
+            let matched = async { Ok(wait(console, self.limit()).await?) };
+            self.until_guest_end(&running.lifetime, what, matched).await
         })
         .await
     }
@@ -84,7 +142,10 @@ impl Guest {
         Ok(log.text)
     }
 
-    /// Types on the serial console: `send_console("root\n")` logs in.
+    /// Types on the serial console: `send_console("root\n")` logs in. Keys without a character
+    /// are the sequences that a terminal sends for them: `"\x1b"` is Escape, `"\x1b[A"`,
+    /// `"\x1b[B"`, `"\x1b[C"` and `"\x1b[D"` are the cursor keys up, down, right and left, `"\r"`
+    /// is Enter for programs that use the whole screen.
     ///
     /// # Errors
     /// [`Console`](ErrorKind::Console) if nothing reads it.
@@ -145,4 +206,12 @@ impl Guest {
     pub fn serial_stdout_off(&self) {
         self.shared.shows_serial.store(false, Ordering::Relaxed);
     }
+}
+
+fn on_console(wanted: &str) -> String {
+    format!("waiting for {wanted} to appear on console")
+}
+
+fn on_screen(wanted: &str) -> String {
+    format!("waiting for {wanted} to appear on the console's screen")
 }

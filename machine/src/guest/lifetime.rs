@@ -69,6 +69,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) watch: Arc<ConsoleWatch>,
     /// What the console has shown already: the boot of a guest that continues from it.
     pub(crate) boot_log: Option<File>,
+    /// What the console's screen shows after so many bytes, if the guest continues.
+    pub(crate) screen: Option<(String, usize)>,
 }
 
 impl Lifetime {
@@ -90,6 +92,10 @@ impl Lifetime {
                     tracing::debug!(target: CONSOLE, machine, "{line}");
                 }
             });
+        let console = match setup.screen {
+            Some((screen, bytes)) => console.screen(screen, bytes),
+            None => console,
+        };
         let console = match setup.boot_log {
             Some(boot_log) => console.start(boot_log.chain(streams.stdout)),
             None => console.start(streams.stdout),

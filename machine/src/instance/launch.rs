@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::boot_source::BootSource;
 use super::locks::Locks;
+use super::saved_state::SavedState;
 use super::{Instance, arguments, clone_agent, diagnosis, event_watch, monitor_error, start_port};
 use crate::error::{ErrorKind, Result};
 use crate::guest::console_watch::ConsoleWatch;
@@ -183,6 +184,15 @@ async fn spawn(
         Some(log) => Some(File::open(&log).await.map_err(at(&log))?),
         None => None,
     };
+    let shown = match &boot_log {
+        Some(log) => log.metadata().await.map_or(0, |log| log.len()),
+        None => 0,
+    };
+    let saved = launch.source.saved().and_then(SavedState::vm);
+    let screen = saved.map(|vm| {
+        let shown = usize::try_from(shown).unwrap_or(usize::MAX);
+        (vm.screen.clone(), shown)
+    });
     let signs = Arc::clone(guest.signs());
     Lifetime::spawn(Setup {
         guest,
@@ -192,6 +202,7 @@ async fn spawn(
         env,
         watch: Arc::new(ConsoleWatch::new(signs, launch.allow_reboot)),
         boot_log,
+        screen,
     })
 }
 

@@ -1,8 +1,10 @@
 //! Saving a machine.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::disks::{move_disks, own_disk};
 use super::errors::not_savable;
@@ -15,6 +17,9 @@ use crate::host::files::{host_file_error, move_file};
 
 /// The operation, in errors.
 const SAVING: &str = "saving the machine";
+
+/// How long to wait for the last output of a QEMU that has exited.
+const LAST_OUTPUT: Duration = Duration::from_secs(2);
 
 /// The tag of the share from which NixOS guests run their programs.
 const NIX_STORE: &str = "nix-store";
@@ -70,6 +75,9 @@ impl Instance {
         let disks = disks.await?;
         drop(lock);
         self.crash(guest).await?;
+        let console = &self.running.lifetime.console;
+        let _ = timeout(LAST_OUTPUT, console.closed()).await;
+        let screen = console.screen_state();
 
         let moved = async {
             move_disks(&disks, guest.state_dir(), dir).await?;
@@ -86,6 +94,7 @@ impl Instance {
             disks,
             mounts,
             agent,
+            screen,
             macs,
         })
     }

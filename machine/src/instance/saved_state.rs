@@ -27,7 +27,7 @@ const STATE: &str = "devices";
 const CONSOLE_LOG: &str = "console.log";
 
 /// Incremented when the meaning of the files changes.
-pub(crate) const FORMAT: u32 = 7;
+pub(crate) const FORMAT: u32 = 8;
 
 /// A directory with a saved machine, which is not removed while this lives.
 #[derive(Clone, Debug)]
@@ -79,6 +79,8 @@ pub(crate) struct SavedVm {
     pub(crate) mounts: Vec<Mount>,
     /// The token of the clone agent that waits in the guest, if there is one.
     pub(crate) agent: Option<String>,
+    /// What the console's screen showed.
+    pub(crate) screen: String,
     /// The hardware addresses of cards on networks with other machines.
     pub(crate) macs: Vec<String>,
 }

@@ -28,6 +28,8 @@ pub struct Snapshot {
     qemu: u32,
     /// The session of the guest's shell.
     session: Session,
+    /// What the console's screen showed.
+    screen: String,
     /// The shares that were unmounted for it.
     mounts: Vec<Mount>,
     /// The token of the clone agent that waits in the guest, if there is one.
@@ -57,10 +59,11 @@ impl Instance {
         let nodes = nodes.await?;
         let mounts = guest.unmount_shares().await?;
         let suspended = self.suspend_for_snapshot(&guest, &mounts).await?;
-        let snapshot = Snapshot {
+        let mut snapshot = Snapshot {
             nodes,
             qemu: self.running.lifetime.pid(),
             session: suspended.session,
+            screen: String::new(),
             mounts,
             agent: suspended.agent,
         };
@@ -70,6 +73,7 @@ impl Instance {
                 monitors.run_job(job, &snapshot.nodes, || ()).await
             });
             let saved = saved.await;
+            snapshot.screen = self.running.lifetime.console.screen_state();
             drop(suspended.lock);
             let resumed = self.resume_snapshot(&guest, &snapshot).await;
             drop((one_at_a_time, suspended.unplugged));
@@ -91,7 +95,11 @@ impl Instance {
         let mut lock = self.running.gate.hold(&guest, RESTORING).await?;
         let snapshot = snapshot.clone();
         to_completion(async move {
-            let rewind = || lock.rewind(snapshot.session);
+            let rewind = || {
+                lock.rewind(snapshot.session);
+                let console = &self.running.lifetime.console;
+                console.set_screen_state(&snapshot.screen);
+            };
             let loaded = self.request(&guest, RESTORING, async |monitors| {
                 let job = "snapshot-load";
                 monitors.run_job(job, &snapshot.nodes, rewind).await

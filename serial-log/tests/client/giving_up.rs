@@ -103,11 +103,11 @@ async fn with_a_panic_that_names_the_place_of_a_wrong_range() {
     }
 }
 
-/// A full-screen program draws without newlines.
+/// A line without newlines that does not move the cursor to other rows.
 #[tokio::test]
 async fn with_lines_as_they_are_seen() {
     let (mut guest, log) = console();
-    let screen = "\x1b[H\x1b[2J\x1b[1;1H\x1b[44m Install \x1b[0m".repeat(100);
+    let screen = "\x1b[K\x1b[44m Install \x1b[0m".repeat(100);
     print(&mut guest, format!("{screen}\n")).await;
     let error = log.wait_for("never", NOW).await.unwrap_err();
     let [line] = error.last_lines() else {

@@ -8,6 +8,7 @@ mod support;
 mod finding;
 mod giving_up;
 mod keeping;
+mod screen;
 mod talking;
 
 use std::time::Duration;

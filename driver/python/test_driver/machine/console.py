@@ -19,6 +19,17 @@ class Console:
         the last match; it may span lines."""
         self._vm.wait_for_console_text(*search(regex), timeout)
 
+    def console_screen(self) -> str:
+        """What a terminal of 80 columns and 24 rows on the console shows: the menu of a boot
+        loader or the dialogue of an installer, say."""
+        return self._vm.console_screen()
+
+    def wait_for_console_screen(
+        self, regex: str, timeout: Optional[Duration] = 900
+    ) -> None:
+        """Waits until a regular expression matches what `console_screen` returns."""
+        self._vm.wait_for_console_screen(*search(regex), timeout)
+
     def get_console_log(self) -> str:
         """The whole output of the console."""
         return self._vm.get_console_log()
@@ -30,7 +41,7 @@ class Console:
         return [line.rstrip() for line in (lines if lines[-1] else lines[:-1])]
 
     def send_console(self, chars: str) -> None:
-        """Sends characters to the console, as if typed."""
+        """Sends characters to the console, as if typed; `"\\x1b[A"` is the cursor key up."""
         self._vm.send_console(chars)
 
     def console_interact(self) -> None:

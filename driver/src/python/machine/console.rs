@@ -29,6 +29,28 @@ impl Machine {
         }))
     }
 
+    fn console_screen(&self, py: Python<'_>) -> PyResult<String> {
+        self.wait(py, async |vm| vm.console_screen().await)
+    }
+
+    fn wait_for_console_screen(
+        &self,
+        py: Python<'_>,
+        wanted: &str,
+        search: Py<PyAny>,
+        timeout: TimeLimit,
+    ) -> PyResult<()> {
+        let search = &Search::new(search);
+        search.outcome(self.wait(py, async |vm| {
+            if vm.pid().is_none() && vm.exit_status().is_none() {
+                vm.start().await?;
+            }
+            vm.within(timeout.0)
+                .wait_for_console_screen_with(wanted, |text| search.find(text))
+                .await
+        }))
+    }
+
     /// The complete lines since the last match. If there is none and `wait` is set, waits
     /// for one.
     fn console_lines(&self, py: Python<'_>, wait: bool, timeout: TimeLimit) -> PyResult<String> {

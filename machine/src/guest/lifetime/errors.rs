@@ -126,10 +126,16 @@ impl ErrorKind {
     }
 }
 
+/// The last lines, from the beginning of a panic on, or the screen that they draw.
 fn shown(log: &SerialLog) -> Vec<String> {
     let lines = log.last_lines(PANIC_LINES);
     let last = lines.len().saturating_sub(SHOWN_LINES);
     let panic = lines.iter().position(|line| line.contains(PANIC_BEGINS));
+    if panic.is_none()
+        && let Some(rows) = log.drawn_screen()
+    {
+        return rows.iter().map(|row| serial_log::excerpt(row)).collect();
+    }
     lines[panic.map_or(last, |panic| panic.min(last))..]
         .iter()
         .map(|line| (line, serial_log::excerpt(line)))
