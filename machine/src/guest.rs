@@ -81,6 +81,8 @@ struct Shared {
     running: Mutex<Option<Arc<Running>>>,
     state: StateDir,
     out_dir: PathBuf,
+    /// Whether a root shell is expected in the guest.
+    has_shell: bool,
     start: OnceLock<Start>,
     conditions: Conditions,
     /// Whether console lines are emitted.
@@ -100,13 +102,14 @@ pub(crate) struct Running {
 }
 
 impl Guest {
-    pub(crate) fn new(name: String, state: StateDir, out_dir: PathBuf) -> Self {
+    pub(crate) fn new(name: String, state: StateDir, out_dir: PathBuf, has_shell: bool) -> Self {
         Self {
             shared: Arc::new(Shared {
                 name,
                 running: Mutex::default(),
                 state,
                 out_dir,
+                has_shell,
                 start: OnceLock::new(),
                 conditions: Conditions::default(),
                 shows_serial: Arc::new(AtomicBool::new(true)),
@@ -235,8 +238,10 @@ impl Guest {
         })
     }
 
-    /// The running guest; starts a machine that was not started, or is off on purpose.
+    /// The running guest, for an operation in its shell; starts a machine that was not
+    /// started, or is off on purpose.
     pub(crate) async fn started(&self, doing: &str) -> Result<Arc<Running>> {
+        self.require_shell(doing)?;
         if let Some(start) = self.shared.start.get()
             && !self.is_booted()
         {

@@ -13,11 +13,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 pub use lazy::LazyTemplate;
 
 use self::cache::CacheEntry;
 use self::prefetch::Prefetch;
-use self::step::Step;
+use self::step::{Preparation, Step};
 use crate::error::{ErrorKind, Result};
 use crate::host::blocking::blocking;
 use crate::instance::boot_source::BootSource;
@@ -69,6 +70,7 @@ pub struct Template {
 #[derive(Clone, Debug)]
 struct Recipe {
     start: StartCommand,
+    has_shell: bool,
     /// The template that this one extends, if any.
     parent: Option<Template>,
     steps: Vec<Step>,
@@ -83,6 +85,7 @@ impl Template {
         TemplateBuilder {
             recipe: Recipe {
                 start: start.into(),
+                has_shell: true,
                 parent: None,
                 steps: Vec::new(),
                 vlans: Vec::new(),
@@ -96,6 +99,7 @@ impl Template {
         TemplateBuilder {
             recipe: Recipe {
                 start: self.recipe.start.clone(),
+                has_shell: self.recipe.has_shell,
                 parent: Some(Self {
                     host_name: None,
                     allow_reboot: false,
@@ -116,7 +120,8 @@ impl Template {
         cache::clear(cache_dir.as_ref())
     }
 
-    /// A handle whose clones have the host name `name`.
+    /// A handle whose clones have the host name `name`. It has no effect on guests [without a
+    /// shell](TemplateBuilder::without_shell).
     #[must_use]
     pub fn host_name(&self, name: impl Into<String>) -> Self {
         Self {
@@ -171,7 +176,8 @@ impl Template {
         &self,
         describe: impl Fn(Builder) -> Builder + Send,
     ) -> Result<Machine> {
-        let builder = describe(Machine::builder(self.recipe.start.clone()));
+        let builder = Machine::builder(self.recipe.start.clone()).shell(self.recipe.has_shell);
+        let builder = describe(builder);
         if let Some(number) = self.recipe.vlans.iter().find(|it| !builder.is_on(**it)) {
             let reason = format!(
                 "the template is on network {number}; say on which its clone is: \
@@ -251,11 +257,13 @@ impl Template {
     /// Boots and prepares a machine without the saved state.
     async fn boot(&self, vm: Machine) -> Result<Machine> {
         self.start(&vm).await?;
-        vm.connect().await?;
+        if vm.has_shell() {
+            vm.connect().await?;
+        }
         for step in self.all_steps() {
             step.apply(&vm).await?;
         }
-        if let Some(name) = &self.host_name {
+        if let Some(name) = self.host_name.as_ref().filter(|_| vm.has_shell()) {
             vm.set_host_name(name).await?;
         }
         Ok(vm)
@@ -320,6 +328,46 @@ impl TemplateBuilder {
             source.as_ref().to_owned(),
             target.into(),
         ))
+    }
+
+    /// Runs `prepare` with the machine, for everything that no other step does: a dialogue on
+    /// the console, say. The code is not compared: a template of the same `version` is used
+    /// again, so another version must be given whenever the code has changed.
+    ///
+    /// ```no_run
+    /// # use machine::{DiskImage, Template};
+    /// # async fn example() -> machine::Result<()> {
+    /// let template = Template::builder(DiskImage::new("grub-rescue.iso"))
+    ///     .without_shell()
+    ///     .prepare("at the menu", async |vm| {
+    ///         vm.wait_for_console_screen("GNU GRUB").await.map(drop)
+    ///     })
+    ///     .build()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn prepare<F>(
+        self,
+        version: impl Into<String>,
+        prepare: impl Fn(Machine) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
+        let run = move |vm| -> BoxFuture<'static, Result<()>> { Box::pin(prepare(vm)) };
+        self.step(Step::Prepare(version.into(), Preparation(Arc::new(run))))
+    }
+
+    /// For a guest without a root shell, as
+    /// [`Builder::without_shell`](crate::Builder::without_shell). It is saved where the steps
+    /// have [brought](Self::prepare) it; without any, it would be saved before it boots.
+    ///
+    /// Clones continue there. Nothing in their guests is changed: they have the same clock,
+    /// random numbers, identity and network addresses.
+    pub fn without_shell(mut self) -> Self {
+        self.recipe.has_shell = false;
+        self
     }
 
     fn step(mut self, step: Step) -> Self {

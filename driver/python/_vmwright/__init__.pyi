@@ -38,6 +38,7 @@ class Machine:
         out_dir: Path,
         tmp_dir: Path,
         keep_vm_state: bool,
+        has_shell: bool,
         templates: Optional[Path],
         has_callbacks: Callable[[], bool],
         run_callbacks: Callable[[], None],

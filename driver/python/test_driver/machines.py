@@ -126,10 +126,13 @@ class Machines(Conditions):
         name: Optional[str] = None,
         keep_vm_state: bool = False,
         keep_machine_state: bool = False,
+        shell: bool = True,
     ) -> Machine:
         """Creates a machine from a start script or another shell command that starts QEMU;
         a dictionary is deprecated. It replaces an earlier machine of this name that does not
-        run. `keep_machine_state` is the newer name of `keep_vm_state`."""
+        run. `keep_machine_state` is the newer name of `keep_vm_state`. With `shell=False`, its
+        guest is firmware, an installer or another system without a root shell: operations that
+        need one fail at once."""
         if self.vhost_vsock is not None and not self._created:
             self.logger.warning("machines of create_machine have no SSH backdoor")
         keep_vm_state = keep_vm_state or keep_machine_state
@@ -152,6 +155,7 @@ class Machines(Conditions):
             name=name,
             keep_vm_state=keep_vm_state,
             callbacks=[ConditionCheck(self)],
+            shell=shell,
             templates=None if keep_vm_state else self._templates,
         )
         self._created.append(machine)

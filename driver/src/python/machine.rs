@@ -51,6 +51,7 @@ impl Machine {
         out_dir: PathBuf,
         tmp_dir: PathBuf,
         keep_vm_state: bool,
+        has_shell: bool,
         templates: Option<PathBuf>,
         has_callbacks: Py<PyAny>,
         run_callbacks: Py<PyAny>,
@@ -61,6 +62,9 @@ impl Machine {
             .out_dir(out_dir)
             .tmp_dir(tmp_dir)
             .keep_vm_state(keep_vm_state);
+        if !has_shell {
+            vm = vm.without_shell();
+        }
         if let Some(cache_dir) = templates {
             vm = vm.templates(cache_dir);
         }

@@ -113,6 +113,15 @@ pub enum ErrorKind {
         /// The operation.
         doing: String,
     },
+    /// The operation needs the guest's root shell, and the machine was configured [without
+    /// one](crate::Builder::without_shell).
+    #[error("{doing}: this machine has no root shell (`without_shell`); {instead}")]
+    NoShell {
+        /// The operation.
+        doing: String,
+        /// What to use instead.
+        instead: &'static str,
+    },
     /// QEMU runs, but does not connect to the driver's sockets.
     #[error(
         "QEMU did not connect to its monitors and shell within {waited:?}: does the start \

@@ -34,6 +34,7 @@ fn has_source(kind: &ErrorKind) -> bool {
         | ErrorKind::StateDirInUse { .. }
         | ErrorKind::SocketPathTooLong { .. }
         | ErrorKind::NotRunning { .. }
+        | ErrorKind::NoShell { .. }
         | ErrorKind::NoConnection { .. }
         | ErrorKind::Exited { .. }
         | ErrorKind::GuestEnded { .. }

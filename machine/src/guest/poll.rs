@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn a_loop_for_changes_is_passed_what_it_has_found() {
         let state = StateDir::create(None, "vm", false).unwrap();
-        let guest = Guest::new("vm".to_owned(), state, ".".into());
+        let guest = Guest::new("vm".to_owned(), state, ".".into(), true);
         let polling = Polling::for_changes(guest.script("testing"), |output| &output[..1]);
         let last_seen = || {
             let script = polling.script(&guest, Duration::from_secs(1)).unwrap();

@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn values_are_quoted_and_comments_left_out() {
         let state = StateDir::create(None, "vm", false).unwrap();
-        let guest = Guest::new("vm".to_owned(), state, ".".into());
+        let guest = Guest::new("vm".to_owned(), state, ".".into(), true);
         let script = guest
             .script("testing")
             .set("path", "a 'b' $c")

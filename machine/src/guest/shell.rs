@@ -2,7 +2,7 @@
 
 use super::Guest;
 use super::shell_gate::BOOTING;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 
 /// # The root shell
 impl Guest {
@@ -26,5 +26,28 @@ impl Guest {
         let doing = "disconnecting the guest's shell";
         let running = self.running(doing)?;
         running.gate.disconnect(self, doing).await
+    }
+
+    /// Whether the guest has a root shell, or will have one.
+    pub(crate) fn has_shell(&self) -> bool {
+        self.shared.has_shell
+    }
+
+    /// Fails at once if the guest has no shell: it would be waited for.
+    pub(crate) fn require_shell(&self, doing: &str) -> Result<()> {
+        self.require_shell_or(
+            doing,
+            "use its serial console (`send_console`, `wait_for_console_screen`), or its \
+             keyboard and screen (`send_chars`, `wait_for_text`)",
+        )
+    }
+
+    /// The same for an operation that can be done in another way.
+    pub(crate) fn require_shell_or(&self, doing: &str, instead: &'static str) -> Result<()> {
+        if self.has_shell() {
+            return Ok(());
+        }
+        let doing = doing.to_owned();
+        Err(self.error(ErrorKind::NoShell { doing, instead }))
     }
 }

@@ -95,6 +95,7 @@ impl ShellGate {
         doing: &str,
         operation: impl AsyncFnOnce(&mut GuestShell) -> Result<T, backdoor_shell::Error>,
     ) -> Result<T> {
+        caller.require_shell(doing)?;
         caller.check_conditions().await?;
         let start = tokio::time::Instant::now();
         let result = Box::pin(self.run_locked(caller, doing, operation)).await?;
@@ -159,10 +160,13 @@ impl ShellGate {
         Ok(())
     }
 
-    /// Suspends the shell of a guest that is about to be saved. No command is run until the
-    /// lock is dropped.
-    pub(crate) async fn suspend(&self, caller: &Guest) -> Result<(ShellLock, Session)> {
+    /// Suspends the shell of a guest that is about to be saved, if it has one. No command is
+    /// run until the lock is dropped.
+    pub(crate) async fn suspend(&self, caller: &Guest) -> Result<(ShellLock, Option<Session>)> {
         let doing = "suspending the guest's shell";
+        if !caller.has_shell() {
+            return Ok((self.hold(caller, doing).await?, None));
+        }
         let mut lock = self.lock_shell_in_time(caller, doing).await?;
         let suspended = async {
             let session = lock.shell.suspend().await;
@@ -170,7 +174,7 @@ impl ShellGate {
         };
         let suspended = caller.until_guest_end(&self.lifetime, doing, suspended);
         let session = suspended.await?;
-        Ok((lock, session))
+        Ok((lock, Some(session)))
     }
 
     /// Resumes the shell of a guest that continues from a saved state in another process.

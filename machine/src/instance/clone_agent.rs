@@ -27,9 +27,12 @@ const MAX_LINE: u64 = 256;
 pub(super) type Connection = BufReader<UnixStream>;
 
 impl Instance {
-    /// Starts the agent in a guest that has Perl, and returns its token if it waits.
+    /// Starts the agent in a guest that has Perl and a shell, and returns its token if it waits.
     pub(crate) async fn start_clone_agent(&self, guest: &Guest) -> Result<Option<String>> {
         let doing = "preparing to be cloned";
+        if !guest.has_shell() {
+            return Ok(None);
+        }
         let token = Uuid::new_v4().simple().to_string();
         let script = guest
             .script(doing)
@@ -56,13 +59,16 @@ impl Instance {
     }
 
     /// Has the agent with this token apply an identity, or the shell if there is no agent
-    /// or it fails.
+    /// or it fails. A guest without a shell keeps its own.
     pub(crate) async fn apply_identity(
         &self,
         guest: &Guest,
         agent: Option<&str>,
         identity: &Identity,
     ) -> Result<()> {
+        if !guest.has_shell() {
+            return Ok(());
+        }
         // Values that can't be set are refused before anything is changed.
         identity.to_script(guest)?;
         if let Some(token) = agent

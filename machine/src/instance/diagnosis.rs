@@ -16,18 +16,19 @@ const QUERY_LIMIT: Duration = Duration::from_secs(1);
 /// How many lines of the console are searched for signs of the guest's start.
 const LINES: usize = 5000;
 
-/// Diagnoses the QEMU with this monitor, and the guest if its shell is not connected.
+/// Diagnoses the QEMU with this monitor, and the guest if its shell is not connected: `start`
+/// has offered it one.
 pub(super) async fn diagnose(
     running: Weak<Running>,
     qmp: Qmp,
-    start: StartCommand,
+    start: Option<StartCommand>,
 ) -> Option<String> {
     let running = running.upgrade()?;
     let of_qemu = diagnose_qemu(running.lifetime.pid(), qmp).await;
     if of_qemu.is_some() || running.gate.is_connected() {
         return of_qemu;
     }
-    start.explain_missing_greeting(&running.lifetime.console.last_lines(LINES))
+    start?.explain_missing_greeting(&running.lifetime.console.last_lines(LINES))
 }
 
 async fn diagnose_qemu(pid: u32, qmp: Qmp) -> Option<String> {

@@ -65,7 +65,7 @@ impl Instance {
         let gate = ShellGate::new(Arc::clone(&lifetime), shell);
         let running = Arc::new(Running { lifetime, gate });
         let (weak, monitor) = (Arc::downgrade(&running), qmp.clone());
-        let start = launch.start.clone();
+        let start = guest.has_shell().then(|| launch.start.clone());
         running.lifetime.set_diagnosis(Box::new(move || {
             let diagnosis = diagnosis::diagnose(weak.clone(), monitor.clone(), start.clone());
             Box::pin(diagnosis)
@@ -76,7 +76,7 @@ impl Instance {
             qmp.events(),
         ));
         let locks = Locks::default();
-        if launch.start.needs_start_port() {
+        if guest.has_shell() && launch.start.needs_start_port() {
             let has_booted = launch.source.saved().is_some();
             let (running, lock) = (Arc::clone(&running), Arc::clone(&locks.start_port));
             tokio::spawn(start_port::start_shell(

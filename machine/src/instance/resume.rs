@@ -84,14 +84,14 @@ impl Monitors<'_> {
             let reason = format!("QEMU {} saved it, and this is {version}", vm.qemu);
             return Err(template_error(LOADING, reason));
         }
-        let session: Session = match vm.session.parse() {
-            Ok(session) => session,
-            Err(error) => return Err(template_error(LOADING, error)),
-        };
+        let session = vm.session.as_deref().map(str::parse::<Session>).transpose();
+        let session = session.map_err(|error| template_error(LOADING, error))?;
         let devices = saved.state();
         self.answer(LOADING, async {
             migration::load(self.instance, &devices).await?;
-            self.instance.running.gate.resume(session).await;
+            if let Some(session) = session {
+                self.instance.running.gate.resume(session).await;
+            }
             self.qmp("cont", Value::Null).await.map(drop)
         })
         .await

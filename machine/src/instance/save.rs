@@ -13,6 +13,7 @@ use super::saved_state::{self, Disk, SavedVm};
 use super::{Instance, Monitors, migration, refusal};
 use crate::error::{ErrorKind, Result};
 use crate::guest::Guest;
+use crate::guest::mounts::Mount;
 use crate::host::files::{host_file_error, move_file};
 
 /// The operation, in errors.
@@ -48,20 +49,11 @@ impl Instance {
             monitors.ram_size().await
         });
         let ram_size = ram_size.await?;
-        guest.wait_for_idle().await?;
-        let mounts = guest.unmount_shares().await?;
-        // The service manager reacts to that.
-        guest.wait_for_idle().await?;
-        let macs = self.request(guest, SAVING, async |monitors| monitors.shared_macs().await);
-        let macs = macs.await?;
-        let missing = guest.missing_programs(!macs.is_empty()).await?;
-        if !missing.is_empty() {
-            let missing = missing.join(", ");
-            return Err(guest.error(not_savable(format!(
-                "its guest lacks what sets the identity of a clone: {missing}"
-            ))));
-        }
-
+        let (mounts, macs) = if guest.has_shell() {
+            self.prepare_guest(guest).await?
+        } else {
+            Default::default()
+        };
         let _unplugged = self.lock_start_port(guest, SAVING).await?;
         let agent = self.start_clone_agent(guest).await?;
         let (lock, session) = self.running.gate.suspend(guest).await?;
@@ -90,13 +82,32 @@ impl Instance {
         Ok(SavedVm {
             qemu: self.qmp.greeting().version.to_string(),
             ram_size,
-            session: session.to_string(),
+            session: session.map(|session| session.to_string()),
             disks,
             mounts,
             agent,
             screen,
             macs,
         })
+    }
+
+    /// Has a guest become idle and give up what a clone can't have. Returns its shares and
+    /// the hardware addresses that clones replace.
+    async fn prepare_guest(&self, guest: &Guest) -> Result<(Vec<Mount>, Vec<String>)> {
+        guest.wait_for_idle().await?;
+        let mounts = guest.unmount_shares().await?;
+        // The service manager reacts to that.
+        guest.wait_for_idle().await?;
+        let macs = self.request(guest, SAVING, async |monitors| monitors.shared_macs().await);
+        let macs = macs.await?;
+        let missing = guest.missing_programs(!macs.is_empty()).await?;
+        if missing.is_empty() {
+            return Ok((mounts, macs));
+        }
+        let missing = missing.join(", ");
+        Err(guest.error(not_savable(format!(
+            "its guest lacks what sets the identity of a clone: {missing}"
+        ))))
     }
 }
 

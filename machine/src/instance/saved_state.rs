@@ -71,8 +71,8 @@ pub(crate) struct SavedVm {
     /// The version of the QEMU that saved it.
     pub(crate) qemu: String,
     pub(crate) ram_size: u64,
-    /// The session of the guest's shell.
-    pub(crate) session: String,
+    /// The session of the guest's shell, if it has one.
+    pub(crate) session: Option<String>,
     /// The disks in the machine's state directory.
     pub(crate) disks: Vec<Disk>,
     /// The shares that were unmounted for the saving.

@@ -26,8 +26,8 @@ pub struct Snapshot {
     nodes: SnapshotNodes,
     /// The process id of the QEMU that it belongs to.
     qemu: u32,
-    /// The session of the guest's shell.
-    session: Session,
+    /// The session of the guest's shell, if it has one.
+    session: Option<Session>,
     /// What the console's screen showed.
     screen: String,
     /// The shares that were unmounted for it.
@@ -39,8 +39,8 @@ pub struct Snapshot {
 /// A guest whose shell is suspended for a snapshot.
 struct Suspended {
     lock: ShellLock,
-    /// The session of the guest's shell.
-    session: Session,
+    /// The session of the guest's shell, if it has one.
+    session: Option<Session>,
     /// The token of the clone agent that waits in the guest, if there is one.
     agent: Option<String>,
     /// The lock of the start port, which must not be in a snapshot.
@@ -57,7 +57,11 @@ impl Instance {
             monitors.snapshot_nodes().await
         });
         let nodes = nodes.await?;
-        let mounts = guest.unmount_shares().await?;
+        let mounts = if guest.has_shell() {
+            guest.unmount_shares().await?
+        } else {
+            Vec::new()
+        };
         let suspended = self.suspend_for_snapshot(&guest, &mounts).await?;
         let mut snapshot = Snapshot {
             nodes,
@@ -96,7 +100,9 @@ impl Instance {
         let snapshot = snapshot.clone();
         to_completion(async move {
             let rewind = || {
-                lock.rewind(snapshot.session);
+                if let Some(session) = snapshot.session {
+                    lock.rewind(session);
+                }
                 let console = &self.running.lifetime.console;
                 console.set_screen_state(&snapshot.screen);
             };

@@ -24,6 +24,7 @@ pub struct Builder {
     tmp_dir: Option<PathBuf>,
     out_dir: PathBuf,
     keep_vm_state: bool,
+    has_shell: bool,
     env: Vec<(OsString, OsString)>,
     next: Next,
 }
@@ -36,6 +37,7 @@ impl Builder {
             tmp_dir: None,
             out_dir: PathBuf::from("."),
             keep_vm_state: false,
+            has_shell: true,
             env: Vec::new(),
             next: Next::default(),
         }
@@ -66,6 +68,35 @@ impl Builder {
     /// name, and leaves it for a later one.
     pub fn keep_vm_state(mut self, keep: bool) -> Self {
         self.keep_vm_state = keep;
+        self
+    }
+
+    /// For a guest without a root shell: firmware, an installer, another operating system.
+    ///
+    /// Its console, screen, keyboard, pointer, monitors, snapshots and power work. An
+    /// operation that needs the shell fails at once, with
+    /// [`NoShell`](crate::ErrorKind::NoShell), where it would wait for the shell otherwise.
+    /// [`TemplateBuilder::without_shell`](crate::TemplateBuilder::without_shell) is for its
+    /// templates.
+    ///
+    /// ```no_run
+    /// use machine::{Machine, QemuCommand};
+    ///
+    /// # async fn example() -> machine::Result<()> {
+    /// let memtest = QemuCommand::new("memtest").args(["-cdrom", "memtest86+.iso"]);
+    /// let vm = Machine::builder(memtest).without_shell().build()?;
+    /// vm.start().await?;
+    /// # #[cfg(feature = "screen")]
+    /// vm.wait_for_text("Memtest86").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn without_shell(self) -> Self {
+        self.shell(false)
+    }
+
+    pub(crate) fn shell(mut self, has_shell: bool) -> Self {
+        self.has_shell = has_shell;
         self
     }
 
@@ -120,7 +151,7 @@ impl Builder {
         let state = StateDir::create(self.tmp_dir.as_deref(), &name, self.keep_vm_state)
             .map_err(|kind| Error::new(&name, kind))?;
         let machine = Machine {
-            guest: Guest::new(name, state, self.out_dir),
+            guest: Guest::new(name, state, self.out_dir, self.has_shell),
             parts: Arc::new(Parts::new(self.start, self.env, self.next)),
             key_delay: DEFAULT_KEY_DELAY,
         };

@@ -114,6 +114,11 @@ impl Machine {
         if self.pid().is_none() {
             return Ok(());
         }
+        self.require_shell_or(
+            "shutting down",
+            "press its power button (`send_monitor_command(\"system_powerdown\")`, then \
+             `wait_for_shutdown`), or `crash` it",
+        )?;
         match self.succeed("poweroff").await {
             // The machine may be off before it has answered.
             Err(error) if !matches!(error.kind(), ErrorKind::Exited { .. }) => Err(error),

@@ -17,8 +17,8 @@ impl Builder {
     ///
     /// A machine boots instead, with a warning, if it can't be saved, if its state is
     /// [kept](Self::keep_vm_state), or it has an environment [variable](Self::env) or a
-    /// disk already. A guest without the root shell does so after a wait of 15 minutes each
-    /// time. Of the environment, only `NIX_DISK_IMAGE`, `NIX_SWTPM_DIR`, `QEMU_…`,
+    /// disk already. A machine [without a shell](Self::without_shell) always boots; another
+    /// one whose guest has none does so after a wait of 15 minutes each time. Of the environment, only `NIX_DISK_IMAGE`, `NIX_SWTPM_DIR`, `QEMU_…`,
     /// `VM_NODES` and `VM_VLANS…`, and variables that a shell command names, make a
     /// different template. The directory must belong to this user, and not be writable by
     /// others. Templates stay until they are [cleared](Template::clear).
@@ -43,6 +43,9 @@ impl Builder {
 fn describe(vm: &Machine, cache_dir: &Path) -> Result<TemplateBuilder, String> {
     if vm.state().is_kept() {
         return Err("its state is kept".to_owned());
+    }
+    if !vm.has_shell() {
+        return Err("without a root shell, nothing shows that its guest has booted".to_owned());
     }
     let own = vm.start_env().iter().map(|(name, _)| vlan::number(name));
     let Some(own) = own.collect::<Option<Vec<u32>>>() else {

@@ -71,6 +71,7 @@ pub(super) async fn key(recipe: &Recipe, steps: &str) -> String {
         hash.number((*vlan).into());
     }
     hash.number(recipe.vlans.len() as u64);
+    hash.number(recipe.has_shell.into());
     hash.text(steps);
     hash.hex()
 }

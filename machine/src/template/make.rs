@@ -133,7 +133,8 @@ fn failure(name: &str, doing: &str, source: impl Into<Box<dyn StdError + Send + 
 async fn make(recipe: &Recipe, dir: &Path) -> Result<SavedVm> {
     let (vlans, _sockets) = networks(&recipe.vlans).await?;
     let builder = || {
-        let builder = Machine::builder(recipe.start.clone()).tmp_dir(dir);
+        let builder = Machine::builder(recipe.start.clone());
+        let builder = builder.shell(recipe.has_shell).tmp_dir(dir);
         vlans.iter().fold(builder, Builder::vlan)
     };
     let ram = saved_state::ram(dir);
@@ -141,7 +142,9 @@ async fn make(recipe: &Recipe, dir: &Path) -> Result<SavedVm> {
         Some(parent) => clone_into(parent, builder(), ram).await?,
         None => boot_into(&builder, ram).await?,
     };
-    vm.connect().await?;
+    if vm.has_shell() {
+        vm.connect().await?;
+    }
     for step in &recipe.steps {
         step.apply(&vm).await?;
     }

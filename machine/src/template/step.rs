@@ -1,10 +1,13 @@
 //! The steps that prepare a template's guest.
 
+use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use walkdir::WalkDir;
 
 use super::hash::Hash;
@@ -18,6 +21,20 @@ pub(super) enum Step {
     WaitForCloudInit,
     Succeed(String),
     CopyFromHost(PathBuf, String),
+    /// A function, and its version.
+    Prepare(String, Preparation),
+}
+
+/// What a caller does with the machine.
+#[derive(Clone)]
+pub(super) struct Preparation(pub(super) Arc<Prepare>);
+
+type Prepare = dyn Fn(Machine) -> BoxFuture<'static, Result<()>> + Send + Sync;
+
+impl fmt::Debug for Preparation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Preparation").finish_non_exhaustive()
+    }
 }
 
 impl Step {
@@ -27,6 +44,7 @@ impl Step {
             Self::WaitForCloudInit => vm.wait_for_cloud_init().await,
             Self::Succeed(command) => vm.succeed(command.as_str()).await.map(drop),
             Self::CopyFromHost(source, target) => vm.copy_from_host(source, target).await,
+            Self::Prepare(_, Preparation(run)) => run(vm.clone()).await,
         }
     }
 
@@ -47,6 +65,10 @@ impl Step {
                 hash.text("copy");
                 hash.text(target);
                 hash_files(source, hash)?;
+            }
+            Self::Prepare(version, _) => {
+                hash.text("prepare");
+                hash.text(version);
             }
         }
         Ok(())

@@ -119,6 +119,7 @@ class Machine(
         keep_vm_state: bool = False,
         vsock_daemon: Optional[List[str]] = None,
         templates: Optional[Path] = None,
+        shell: bool = True,
     ) -> None:
         if not isinstance(start_command, StartCommand):
             start_command = NixStartScript(start_command)
@@ -142,6 +143,7 @@ class Machine(
             self.out_dir,
             self.tmp_dir,
             keep_vm_state,
+            shell,
             templates,
             self._has_callbacks,
             self.run_callbacks,
