@@ -13,7 +13,7 @@ use super::saved_state::{self, Disk, SavedVm};
 use super::{Instance, Monitors, migration, refusal};
 use crate::error::{ErrorKind, Result};
 use crate::guest::Guest;
-use crate::guest::mounts::Mount;
+use crate::guest::parse::mounts::Mount;
 use crate::host::files::{host_file_error, move_file};
 
 /// The operation, in errors.
