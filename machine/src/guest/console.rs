@@ -59,7 +59,7 @@ impl Guest {
     ///
     /// # Errors
     /// [`NotRunning`](ErrorKind::NotRunning) if the machine was never started.
-    pub async fn console_screen(&self) -> Result<String> {
+    pub fn console_screen(&self) -> Result<String> {
         let running = self.running("reading the console's screen")?;
         Ok(running.lifetime.console.screen())
     }

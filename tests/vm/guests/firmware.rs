@@ -40,7 +40,7 @@ async fn the_menu_of_a_boot_loader() {
     open_menu(&vm).await.unwrap();
     vm.send_console("\x1b[B").await.unwrap();
     chosen(&vm, r"GNU \(aka").await.unwrap();
-    let screen = vm.console_screen().await.unwrap();
+    let screen = vm.console_screen().unwrap();
     assert!(screen.contains("│ GNU/Linux   "), "{screen}");
 
     let soon = vm.within(Duration::from_millis(100));
@@ -83,12 +83,12 @@ async fn clones_continue_at_the_menu() {
     let (one, two) = (one.unwrap(), two.unwrap());
     // The menu was drawn before.
     for vm in [&one, &two] {
-        let screen = vm.console_screen().await.unwrap();
+        let screen = vm.console_screen().unwrap();
         assert!(screen.contains("│*GNU/Linux "), "{screen}");
     }
     one.send_console("\x1b[B").await.unwrap();
     chosen(&one, r"GNU \(aka").await.unwrap();
-    let screen = two.console_screen().await.unwrap();
+    let screen = two.console_screen().unwrap();
     assert!(screen.contains("│*GNU/Linux "), "{screen}");
     no_shell(one.succeed("true").await);
 }

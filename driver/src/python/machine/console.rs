@@ -30,7 +30,7 @@ impl Machine {
     }
 
     fn console_screen(&self, py: Python<'_>) -> PyResult<String> {
-        self.wait(py, async |vm| vm.console_screen().await)
+        self.wait(py, async |vm| vm.console_screen())
     }
 
     fn wait_for_console_screen(
