@@ -5,7 +5,7 @@ fn a_program_that_draws_on_the_console() {
     let script = r"
 machine.succeed('dmesg -n 1')
 draw = r'\033[2J\033[3;5HFirst\033[2;5H\033[7mMenu\033[m'
-machine.succeed(f"printf '{draw}' >/dev/ttyS0")
+machine.succeed(f'printf \'{draw}\' >/dev/ttyS0')
 machine.wait_for_console_screen(r'^ {4}Menu\n(?= +First)')
 assert '    Menu\n    First\n' in machine.console_screen(), machine.console_screen()
 try:
