@@ -34,9 +34,10 @@ fn build(py: Python<'_>, error: &Error, message: &str) -> PyResult<PyErr> {
 
 fn class(kind: &ErrorKind) -> &'static str {
     match kind {
-        ErrorKind::TimedOut { .. } | ErrorKind::Console(serial_log::Error::TimedOut { .. }) => {
-            "TimedOut"
-        }
+        ErrorKind::TimedOut { .. }
+        | ErrorKind::Console(
+            serial_log::Error::TimedOut { .. } | serial_log::Error::NotOnScreen { .. },
+        ) => "TimedOut",
         ErrorKind::NotRunning { .. } => "NotRunning",
         // An assertion of the script does not hold.
         ErrorKind::CommandFailed { .. }

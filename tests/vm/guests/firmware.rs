@@ -19,7 +19,7 @@ fn machine(start: impl Into<StartCommand>) -> Machine {
     Machine::builder(start).without_shell().build().unwrap()
 }
 
-/// Opens GRUB's menu. SeaBIOS also shows the screen on the serial console, as the machine has
+/// Opens GRUB's menu. The BIOS also shows the screen on the serial console, as the machine has
 /// no display, and keys typed there are those of the keyboard.
 async fn open_menu(vm: &Machine) -> Result<()> {
     vm.start().await?;
