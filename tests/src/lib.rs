@@ -27,6 +27,7 @@ use machine::report::{Recorder, Terminal};
 use machine::{Builder, Machine, StartScript, TemplateBuilder};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use tempfile::TempDir;
 use tracing::dispatcher;
 use tracing::subscriber::{DefaultGuard, NoSubscriber};
 use tracing_subscriber::fmt::TestWriter;
@@ -76,6 +77,31 @@ pub fn named(name: &str, image: &str) -> PathBuf {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => panic!("{error}"),
         _ => link,
     }
+}
+
+/// A directory with the kernel of the image `linux`, its configuration and its modules, as in
+/// Debian's package, but for the kernel's name: `boot/vmlinuz`.
+///
+/// # Panics
+/// If the image was not built.
+pub fn unpacked_kernel() -> TempDir {
+    show_steps();
+    let kernel = start_script("linux");
+    let image = kernel.parent().expect("a directory");
+    let dir = tempfile::tempdir().expect("a directory");
+    let boot = dir.path().join("boot");
+    fs::create_dir(&boot).expect("a directory");
+    for entry in fs::read_dir(image).expect("the image") {
+        let path = entry.expect("a file").path();
+        fs::copy(&path, boot.join(path.file_name().expect("a name"))).expect("a copy");
+    }
+    let mut tar = Command::new("tar");
+    tar.arg("-xf")
+        .arg(boot.join("modules.tar"))
+        .arg("-C")
+        .arg(dir.path());
+    assert!(tar.status().expect("tar").success(), "{tar:?}");
+    dir
 }
 
 /// The cache directory of templates.

@@ -3,7 +3,7 @@
 /// Guests without an operating system.
 mod firmware;
 /// Images that no machine can start from.
-mod refused;
+pub(crate) mod refused;
 
 use std::fs;
 use std::path::Path;

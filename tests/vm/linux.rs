@@ -1,39 +1,25 @@
 //! Machines that start from a kernel.
 
+/// Roots on a disk.
+mod roots;
+
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use machine::{ErrorKind, Linux, Machine, Template};
 use tempfile::TempDir;
-use vm_tests::{show_steps, start_script};
+use vm_tests::{start_script, unpacked_kernel};
 
-/// Debian's kernel in a directory with its configuration and modules, as in its package.
+use crate::guests::refused::refused;
+
+/// Debian's kernel in a directory with its configuration and modules.
 struct Kernel {
     dir: TempDir,
 }
 
 impl Kernel {
     fn unpacked() -> Self {
-        show_steps();
-        let image = start_script("linux");
-        let image = image.parent().unwrap();
-        let dir = tempfile::tempdir().unwrap();
-        let boot = dir.path().join("boot");
-        fs::create_dir(&boot).unwrap();
-        for entry in fs::read_dir(image).unwrap() {
-            let path = entry.unwrap().path();
-            fs::copy(&path, boot.join(path.file_name().unwrap())).unwrap();
-        }
-        let mut tar = Command::new("tar");
-        tar.arg("-C").arg(dir.path());
-        assert!(
-            tar.arg("-xf")
-                .arg(boot.join("modules.tar"))
-                .status()
-                .unwrap()
-                .success()
-        );
+        let dir = unpacked_kernel();
         Self { dir }
     }
 
@@ -76,7 +62,49 @@ async fn the_hosts_root() {
         .await
         .unwrap();
     let error = vm.snapshot().await.unwrap_err();
-    assert!(error.to_string().contains("VirtFS"), "{error}");
+    assert!(
+        matches!(error.kind(), ErrorKind::Snapshot { .. }),
+        "{error}"
+    );
     vm.wait_for_closed_port(1).await.unwrap();
     vm.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_missing_is_said_before_the_start() {
+    let kernel = Kernel::unpacked();
+    let error = refused(kernel.linux()).await;
+    assert!(error.to_string().contains("no root was chosen"), "{error}");
+    let long = kernel.linux().host_root().command_line(&"x".repeat(2000));
+    let error = refused(long).await;
+    assert!(error.to_string().contains("2047 is the most"), "{error}");
+    let error = refused(Linux::new("/no/kernel").host_root()).await;
+    assert!(
+        matches!(error.kind(), ErrorKind::Kernel { .. }) && error.is_infrastructure(),
+        "{error}"
+    );
+    let script = Linux::new(start_script("minimal")).host_root();
+    let error = refused(script).await;
+    assert!(error.to_string().contains("no kernel for x86"), "{error}");
+    // A kernel without 9p, such as those for clouds.
+    let boot = kernel.dir.path().join("boot");
+    for entry in fs::read_dir(&boot).unwrap() {
+        let path = entry.unwrap().path();
+        if path.to_string_lossy().contains("/config-") {
+            let config = fs::read_to_string(&path).unwrap();
+            fs::write(&path, config.replace("CONFIG_9P_FS=m", "")).unwrap();
+        }
+    }
+    let lists = kernel.dir.path().join("lib/modules");
+    let lists = fs::read_dir(lists).unwrap().next().unwrap().unwrap().path();
+    let dep = fs::read_to_string(lists.join("modules.dep")).unwrap();
+    let without = dep.lines().filter(|line| !line.contains("/9p.ko:"));
+    let without: String = without.flat_map(|line| [line, "\n"]).collect();
+    fs::write(lists.join("modules.dep"), without).unwrap();
+    let error = refused(kernel.linux().host_root()).await;
+    assert!(
+        error.to_string().ends_with("it lacks CONFIG_9P_FS")
+            || error.to_string().contains("it lacks CONFIG_9P_FS\n"),
+        "{error}"
+    );
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: benchmarks, each with what it is compared with.
 
 use std::env;
+use std::iter;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -10,8 +11,12 @@ use clap::ValueEnum as _;
 use crate::flags::{Bench, Image};
 use crate::host::{self, Package};
 use crate::image;
+use crate::pip;
 use crate::util::{cargo, run_visibly, vm_dir};
 use crate::vm_test::{self, accelerator};
+
+/// What guests with the host's root are compared with.
+const VIRTME_NG: &str = "virtme-ng==1.42";
 
 /// Installs and builds what a benchmark needs, and runs it.
 pub(crate) fn run(bench: Bench, yes: bool) -> Result<()> {
@@ -20,6 +25,7 @@ pub(crate) fn run(bench: Bench, yes: bool) -> Result<()> {
         Bench::Clone => ("vm-tests", "clone", &[Image::Systemd]),
         Bench::Commands => ("vm-tests", "commands", &[Image::Minimal, Image::Systemd]),
         Bench::Faults => ("vm-tests", "faults", &[Image::Minimal]),
+        Bench::Guests => ("vm-tests", "guests", &[Image::Linux]),
         Bench::Ocr => ("ocr", "corpus", &[]),
         Bench::SerialLog => ("serial-log", "throughput", &[]),
         Bench::Trace => ("vm-tests", "trace", &[]),
@@ -33,6 +39,13 @@ pub(crate) fn run(bench: Bench, yes: bool) -> Result<()> {
         command.env("VM_IMAGES", vm_dir());
         command.env("VM_ACCEL", accelerator()?);
     }
+    if matches!(bench, Bench::Guests) {
+        let virtme_ng = pip::installed(VIRTME_NG)?;
+        let path = env::var_os("PATH").unwrap_or_default();
+        let dirs = iter::once(virtme_ng.join("bin")).chain(env::split_paths(&path));
+        command.env("PATH", env::join_paths(dirs)?);
+        command.env("PYTHONPATH", virtme_ng);
+    }
     run_visibly(&mut command)
 }
 
@@ -41,6 +54,14 @@ fn packages(bench: Bench) -> Vec<Package> {
         Bench::Clone | Bench::Commands | Bench::Faults | Bench::Waits => {
             [&host::RUN[..], &host::OCR].concat()
         }
+        Bench::Guests => [
+            &host::RUN[..],
+            &host::KERNEL,
+            &host::OCR,
+            &host::LINT,
+            &host::VIRTME_NG,
+        ]
+        .concat(),
         Bench::Ocr => [&host::OCR[..], &host::OTHER_OCR].concat(),
         Bench::SerialLog => Vec::new(),
         Bench::Trace => [&host::OCR[..], &host::BROWSER].concat(),

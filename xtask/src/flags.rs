@@ -127,6 +127,8 @@ pub(crate) enum Bench {
     Commands,
     /// The time until a fault is detected
     Faults,
+    /// The time to the first command in a guest with the host's root, beside virtme-ng
+    Guests,
     /// Accuracy and speed of reading screens, compared with `convert` and `tesseract`
     Ocr,
     /// The throughput of the console log

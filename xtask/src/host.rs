@@ -27,6 +27,13 @@ pub(crate) const RUN: [Package; 2] = [
     package("qemu-utils", "qemu-img"),
 ];
 
+/// To start machines from kernels.
+pub(crate) const KERNEL: [Package; 3] = [
+    package("bash-static", "bash-static"),
+    package("busybox-static", "busybox"),
+    package("e2fsprogs", "mke2fs"),
+];
+
 /// To connect machines by a network.
 pub(crate) const VLAN: [Package; 1] = [package("vde2", "vde_switch")];
 
@@ -67,6 +74,7 @@ pub(crate) const LINT: [Package; 2] = [
 pub(crate) fn all() -> Vec<Package> {
     [
         &RUN[..],
+        &KERNEL,
         &VLAN,
         &OCR,
         &PYTHON,
@@ -102,12 +110,12 @@ pub(crate) const OTHER_OCR: [Package; 2] = [
     package("tesseract-ocr", "tesseract"),
 ];
 
+/// For virtme-ng, to find modules.
+pub(crate) const VIRTME_NG: [Package; 1] = [package("kmod", "modprobe")];
+
 /// To build images.
-pub(crate) const BUILD: [Package; 10] = [
-    package("bash-static", "bash-static"),
-    package("busybox-static", "busybox"),
+pub(crate) const BUILD: [Package; 7] = [
     package("dosfstools", "mkfs.fat"),
-    package("e2fsprogs", "mke2fs"),
     package("fakeroot", "fakeroot"),
     package("mmdebstrap", "mmdebstrap"),
     package("mtools", "mcopy"),

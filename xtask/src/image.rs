@@ -80,7 +80,7 @@ pub(crate) fn ensure(images: &[Image], yes: bool) -> Result<()> {
         let recipe = image.recipe();
         let inputs = [&COMMON_INPUTS, &(recipe.inputs)()[..]].concat();
         cache::ensure(&image.dir(), &inputs, |dir| {
-            host::ensure(&[&host::RUN[..], &host::BUILD].concat(), yes)?;
+            host::ensure(&[&host::RUN[..], &host::KERNEL, &host::BUILD].concat(), yes)?;
             // Started after the prompt to install packages, which the spinner would overwrite.
             let progress = Progress::new(&format!("image {}", image.name()));
             (recipe.build)(dir, &progress)

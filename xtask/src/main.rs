@@ -13,6 +13,7 @@ mod fuzz;
 mod host;
 mod image;
 mod junit;
+mod pip;
 mod soak;
 mod template;
 mod test;

@@ -65,6 +65,8 @@ fn run_rounds(
         runner
             .env("VM_IMAGES", vm_dir())
             .env("VM_FAILURES", failures::dir())
+            // Not the user's own.
+            .env("XDG_CACHE_HOME", vm_dir().join("cache"))
             .env("VM_ACCEL", accelerator);
         if let Some(schema) = schema {
             runner.env("VM_JUNIT_SCHEMA", schema);

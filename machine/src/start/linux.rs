@@ -56,8 +56,14 @@ const FEATURES: [Feature; 6] = [
 ];
 
 /// Modules that are loaded if the kernel has them: a network card, 9p for copies, the reports
-/// of panics.
-const OPTIONAL_MODULES: [&str; 4] = ["virtio_net", "9pnet_virtio", "9p", "pvpanic_pci"];
+/// of panics, the checksums of ext4.
+const OPTIONAL_MODULES: [&str; 5] = [
+    "virtio_net",
+    "9pnet_virtio",
+    "9p",
+    "pvpanic_pci",
+    "crc32c_generic",
+];
 
 /// The root's own program that is started first.
 #[derive(Clone, Debug, PartialEq, Eq)]

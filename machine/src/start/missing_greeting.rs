@@ -9,6 +9,11 @@ impl StartCommand {
     /// What was offered to the guest, and what its console shows of each; `None` for a guest
     /// that starts its shell by itself.
     pub(crate) fn explain_missing_greeting(&self, console: &[String]) -> Option<String> {
+        if matches!(self, Self::Linux(_)) {
+            let reason = "the guest's shell has not greeted. The root's init starts it, or the \
+                          driver's initramfs does; see the console's lines with `vmwright:`";
+            return Some(reason.to_owned());
+        }
         self.disk()?;
         let mut lines = vec![format!(
             "the guest's shell has not greeted. systemd {SYSTEMD} and newer can start it, by \
@@ -57,7 +62,7 @@ fn cloud_init(console: &[String]) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::start::{CloudImage, DiskImage, ShellCommand};
+    use crate::start::{CloudImage, DiskImage, Linux, ShellCommand};
 
     fn explain(start: impl Into<StartCommand>, console: &[&str]) -> String {
         let console: Vec<String> = console.iter().map(|line| (*line).to_owned()).collect();
@@ -87,6 +92,7 @@ mod tests {
             text.contains("no systemd") && text.contains("does not show"),
             "{text}"
         );
+        assert!(explain(Linux::new("x"), &[]).contains("`vmwright:`"));
         assert_eq!(explain(ShellCommand::new("x"), &[]), "");
     }
 }

@@ -170,7 +170,12 @@ fn is_start_script(name: &OsStr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::time::{Duration, SystemTime};
+
     use super::*;
+    use crate::start::DiskImage;
+    use crate::template::Template;
 
     fn key_of(spec: &CommandSpec) -> String {
         let mut hash = Hash::default();
@@ -196,6 +201,22 @@ mod tests {
             [true, false, false]
         );
         assert!(!read[0].contains_key(OsStr::new("TMPDIR")));
+    }
+
+    #[tokio::test]
+    async fn an_image_counts_by_its_contents() {
+        let dir = tempfile::tempdir().unwrap();
+        let image = dir.path().join("disk.qcow2");
+        let template = Template::builder(DiskImage::new(&image));
+        let key = async || key(&template.recipe, "").await;
+        fs::write(&image, "one").unwrap();
+        let first = key().await;
+        let earlier = SystemTime::now() - Duration::from_mins(1);
+        let file = File::options().write(true).open(&image).unwrap();
+        file.set_modified(earlier).unwrap();
+        assert_eq!(first, key().await);
+        fs::write(&image, "two").unwrap();
+        assert_ne!(first, key().await);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::process::Command;
 use machine::{CloudImage, DiskImage, Error, ErrorKind, Machine, StartCommand};
 
 /// The error of a start, which leaves nothing in the machine's directory.
-async fn refused(start: impl Into<StartCommand>) -> Error {
+pub(crate) async fn refused(start: impl Into<StartCommand>) -> Error {
     let tmp = tempfile::tempdir().unwrap();
     let builder = Machine::builder(start).tmp_dir(tmp.path());
     let vm = builder.build().unwrap();

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::util::{files_ending, run, run_visibly, workspace};
+use crate::pip;
+use crate::util::{files_ending, run, workspace};
 
 const MYPY: &str = "mypy==2.4.1";
 
@@ -69,22 +70,7 @@ struct Mypy(PathBuf);
 impl Mypy {
     /// Installs mypy by pip, unless it is installed.
     fn installed() -> Result<Self> {
-        let dir = workspace().join("target").join(MYPY.replace("==", "-"));
-        if !dir.is_dir() {
-            let partial = dir.with_extension("partial");
-            let mut pip = python();
-            pip.args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--root-user-action=ignore",
-                "--target",
-            ]);
-            run_visibly(pip.arg(&partial).arg(MYPY))?;
-            fs::rename(&partial, &dir)?;
-        }
-        Ok(Self(dir))
+        pip::installed(MYPY).map(Self)
     }
 
     fn command(&self) -> Command {
