@@ -85,9 +85,14 @@ struct Shared {
     has_shell: bool,
     start: OnceLock<Start>,
     conditions: Conditions,
-    /// Whether console lines are emitted.
-    shows_serial: Arc<AtomicBool>,
-    /// What counts as trouble on the console.
+    console: ConsoleSettings,
+}
+
+/// How the console of each run of a guest is handled.
+struct ConsoleSettings {
+    /// Whether its lines are emitted.
+    is_shown: Arc<AtomicBool>,
+    /// What counts as trouble on it.
     signs: Arc<Mutex<Signs>>,
 }
 
@@ -112,8 +117,10 @@ impl Guest {
                 has_shell,
                 start: OnceLock::new(),
                 conditions: Conditions::default(),
-                shows_serial: Arc::new(AtomicBool::new(true)),
-                signs: Arc::default(),
+                console: ConsoleSettings {
+                    is_shown: Arc::new(AtomicBool::new(true)),
+                    signs: Arc::default(),
+                },
             }),
             limit: scaled(DEFAULT_LIMIT),
             checks_conditions: true,
@@ -187,11 +194,11 @@ impl Guest {
     }
 
     pub(crate) fn shows_serial(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.shared.shows_serial)
+        Arc::clone(&self.shared.console.is_shown)
     }
 
     pub(crate) fn signs(&self) -> &Arc<Mutex<Signs>> {
-        &self.shared.signs
+        &self.shared.console.signs
     }
 
     /// The id of the process that runs the guest, if it runs.

@@ -199,12 +199,12 @@ impl Guest {
 
     /// Emits console lines through `tracing`, as a new machine does.
     pub fn serial_stdout_on(&self) {
-        self.shared.shows_serial.store(true, Ordering::Relaxed);
+        self.shared.console.is_shown.store(true, Ordering::Relaxed);
     }
 
     /// Stops emitting console lines. The log still has them.
     pub fn serial_stdout_off(&self) {
-        self.shared.shows_serial.store(false, Ordering::Relaxed);
+        self.shared.console.is_shown.store(false, Ordering::Relaxed);
     }
 }
 
