@@ -14,4 +14,4 @@ if [ -e /sys/class/net/eth0 ]; then
     $b ip address add 10.0.2.15/24 dev eth0
     $b ip route add default via 10.0.2.2
 fi
-. /run/vmwright/respawn.sh
+exec $b sh /run/vmwright/respawn.sh
