@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use clap_complete::Shell;
 
-use crate::config::MAX_SECONDS;
+use crate::config::{MAX_SECONDS, NamedFile};
 use crate::exit_code;
 
 /// The variables that users set. `docs/environment.md` lists all.
@@ -79,6 +79,16 @@ pub(crate) struct Cli {
     /// by spaces] [default: NAME of start scripts run-NAME-vm, `machine` for others]
     #[arg(long, value_name = "NAME", num_args = 0..)]
     pub(crate) vm_names: Option<Vec<String>>,
+
+    /// A machine from a cloud image or another disk with systemd, qcow2 or raw, which is not
+    /// changed; may be repeated. Its user-mode network is not one of --vlans
+    #[arg(long, value_name = "NAME=FILE", value_parser = named_file)]
+    pub(crate) image: Vec<NamedFile>,
+
+    /// A machine from a Linux kernel of this host, with the host's root directory, read-only
+    /// below changes that are discarded; may be repeated
+    #[arg(long, value_name = "NAME=FILE", value_parser = named_file)]
+    pub(crate) kernel: Vec<NamedFile>,
 
     /// Names of containers, which are not supported: they are refused [env: containerNames]
     #[arg(long, value_name = "NAME", num_args = 0..)]
@@ -150,6 +160,16 @@ pub(crate) struct Cli {
     /// take the place of options.
     #[arg(skip)]
     pub(crate) started_by_nix: bool,
+}
+
+fn named_file(text: &str) -> Result<NamedFile, String> {
+    match text.split_once('=') {
+        Some((name, file)) if !name.is_empty() && !file.is_empty() => Ok(NamedFile {
+            name: name.to_owned(),
+            file: file.into(),
+        }),
+        _ => Err("not a name, = and a file".to_owned()),
+    }
 }
 
 /// The severity of a message of the script.

@@ -12,7 +12,8 @@ use serde_json::Value;
 /// The longest time limit in seconds: Python's timers and the system's can represent it.
 pub(crate) const MAX_SECONDS: u32 = 1_000_000_000;
 
-/// A configuration as the NixOS test driver takes it by `--config`. Unknown keys are ignored.
+/// A configuration as the NixOS test driver takes it by `--config`; in place of a
+/// `start_script`, a machine may have an `image` or a `kernel`. Unknown keys are ignored.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Config {
     /// By name.
@@ -26,8 +27,32 @@ pub(crate) struct Config {
 }
 
 #[derive(Debug, Deserialize)]
-struct Vm {
-    start_script: PathBuf,
+#[serde(try_from = "VmFields")]
+enum Vm {
+    StartScript(PathBuf),
+    Image(PathBuf),
+    Kernel(PathBuf),
+}
+
+#[derive(Deserialize)]
+struct VmFields {
+    start_script: Option<PathBuf>,
+    image: Option<PathBuf>,
+    kernel: Option<PathBuf>,
+}
+
+impl TryFrom<VmFields> for Vm {
+    type Error = &'static str;
+
+    fn try_from(fields: VmFields) -> Result<Self, Self::Error> {
+        match (fields.start_script, fields.image, fields.kernel) {
+            (Some(path), None, None) => Ok(Self::StartScript(path)),
+            (None, Some(path), None) => Ok(Self::Image(path)),
+            (None, None, Some(path)) => Ok(Self::Kernel(path)),
+            (None, None, None) => Err("missing field `start_script`, `image` or `kernel`"),
+            _ => Err("a machine has one of `start_script`, `image` and `kernel`, not several"),
+        }
+    }
 }
 
 impl Config {
@@ -40,14 +65,46 @@ impl Config {
         serde_json::from_slice(&text).map_err(|error| failed(&error))
     }
 
-    /// The names and start scripts of the machines, sorted by name.
-    pub(crate) fn machines(&self) -> impl Iterator<Item = (String, PathBuf)> {
-        let machines = self.vms.iter();
-        machines.map(|(name, vm)| (name.clone(), vm.start_script.clone()))
+    /// The names of the machines with start scripts and the scripts, sorted by name.
+    pub(crate) fn start_scripts(&self) -> impl Iterator<Item = (String, PathBuf)> {
+        self.vms.iter().filter_map(|(name, vm)| match vm {
+            Vm::StartScript(script) => Some((name.clone(), script.clone())),
+            _ => None,
+        })
+    }
+
+    /// The machines with images, sorted by name.
+    pub(crate) fn images(&self) -> impl Iterator<Item = NamedFile> {
+        self.vms.iter().filter_map(|(name, vm)| match vm {
+            Vm::Image(image) => Some(named(name, image)),
+            _ => None,
+        })
+    }
+
+    /// The machines with kernels, sorted by name.
+    pub(crate) fn kernels(&self) -> impl Iterator<Item = NamedFile> {
+        self.vms.iter().filter_map(|(name, vm)| match vm {
+            Vm::Kernel(kernel) => Some(named(name, kernel)),
+            _ => None,
+        })
     }
 
     pub(crate) fn container_names(&self) -> Vec<String> {
         self.containers.keys().cloned().collect()
+    }
+}
+
+/// The name of a machine, and what it starts from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamedFile {
+    pub(crate) name: String,
+    pub(crate) file: PathBuf,
+}
+
+fn named(name: &str, file: &Path) -> NamedFile {
+    NamedFile {
+        name: name.to_owned(),
+        file: file.to_owned(),
     }
 }
 
@@ -107,7 +164,7 @@ mod tests {
     #[test]
     fn machines_are_named_by_their_keys_and_sorted() {
         let config = read(VALID).unwrap();
-        let machines: Vec<_> = config.machines().collect();
+        let machines: Vec<_> = config.start_scripts().collect();
         let client = ("client".to_owned(), PathBuf::from("/c/start.sh"));
         let server = ("server".to_owned(), PathBuf::from("/s/start.sh"));
         assert_eq!(machines, [client, server]);
@@ -118,6 +175,21 @@ mod tests {
             "\"containers\": {\"c\": {\"vnc\": null}",
         );
         assert_eq!(read(&container).unwrap().container_names(), ["c"]);
+    }
+
+    #[test]
+    fn a_machine_may_have_an_image_or_a_kernel() {
+        let text = VALID
+            .replacen("start_script", "image", 1)
+            .replacen("start_script", "kernel", 1);
+        let config = read(&text).unwrap();
+        assert_eq!(config.start_scripts().count(), 0);
+        let [image] = &config.images().collect::<Vec<_>>()[..] else {
+            panic!("{config:?}")
+        };
+        assert_eq!(*image, named("server", Path::new("/s/start.sh")));
+        let kernels: Vec<_> = config.kernels().collect();
+        assert_eq!(kernels, [named("client", Path::new("/c/start.sh"))]);
     }
 
     #[test]
@@ -152,6 +224,10 @@ mod tests {
             (
                 &VALID.replace("start_script", "script"),
                 "missing field `start_script`",
+            ),
+            (
+                &VALID.replace("\"name\": \"ignored\"", "\"image\": \"/i.qcow2\""),
+                "not several",
             ),
         ] {
             let error = read(text).unwrap_err();

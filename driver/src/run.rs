@@ -1,7 +1,7 @@
 //! The settings of a run, checked before anything starts.
 
 mod check;
-mod machines;
+pub(crate) mod machines;
 
 use std::env;
 use std::path::{self, Path, PathBuf};

@@ -7,13 +7,24 @@ from typing import Any, Dict, List, NamedTuple, Optional, Union
 import _vmwright
 from _vmwright import TIMED_OUT
 from test_driver.logger import LogLevel
+from test_driver.start_command import CloudImage, Kernel, NixStartScript, StartCommand
 
 
 class VMConfiguration(NamedTuple):
     """A virtual machine of a run."""
 
     name: str
-    start_script: Path
+    # One of them.
+    start_script: Optional[Path] = None
+    image: Optional[Path] = None
+    kernel: Optional[Path] = None
+
+    def start_command(self) -> StartCommand:
+        if self.image is not None:
+            return CloudImage(self.image)
+        if self.kernel is not None:
+            return Kernel(self.kernel)
+        return NixStartScript(str(self.start_script))
 
 
 class DriverConfiguration(NamedTuple):
@@ -32,7 +43,8 @@ class DriverConfiguration(NamedTuple):
     @classmethod
     def of(cls, native: Dict[str, Any]) -> "DriverConfiguration":
         """From a dictionary of Rust's, from which it takes its part."""
-        vms = {name: VMConfiguration(name, script) for name, script in native.pop("machines")}
+        machines = native.pop("machines")
+        vms = {name: VMConfiguration(name, **{kind: file}) for name, kind, file in machines}
         seconds = native.pop("global_timeout")
         limit = None if seconds is None else timedelta(seconds=seconds)
         rest = {name: native.pop(name) for name in cls._fields if name in native}

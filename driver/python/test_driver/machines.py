@@ -13,7 +13,7 @@ from test_driver.logger import Logger
 from test_driver.machine import Machine, NspawnMachine
 from test_driver.polling_condition import ConditionCheck, Conditions
 from test_driver.race_timer import RaceTimer
-from test_driver.start_command import NixStartScript, StartCommand
+from test_driver.start_command import CloudImage, Kernel, NixStartScript, StartCommand
 from test_driver.tmp_dir import get_tmp_dir
 
 
@@ -56,7 +56,7 @@ class Machines(Conditions):
                 Machine(
                     out_dir=self.out_dir,
                     tmp_dir=self.tmp_dir,
-                    start_command=str(vm.start_script),
+                    start_command=vm.start_command(),
                     logger=self.logger,
                     name=name,
                     keep_machine_state=self.keep_machine_state,
@@ -121,21 +121,26 @@ class Machines(Conditions):
 
     def create_machine(
         self,
-        start_command: Union[str, Dict[str, Any]],
+        start_command: Union[str, Dict[str, Any], None] = None,
         *,
+        image: Union[str, Path, None] = None,
+        kernel: Union[str, Path, None] = None,
         name: Optional[str] = None,
         keep_vm_state: bool = False,
         keep_machine_state: bool = False,
         shell: bool = True,
     ) -> Machine:
-        """Creates a machine from a start script or another shell command that starts QEMU;
-        a dictionary is deprecated. It replaces an earlier machine of this name that does not
+        """Creates a machine from a start script or another shell command that starts QEMU,
+        from a cloud image or another disk with systemd, or from a Linux kernel with this host's
+        root directory; a dictionary is deprecated. It replaces an earlier machine of this name that does not
         run. `keep_machine_state` is the newer name of `keep_vm_state`. With `shell=False`, its
         guest is firmware, an installer or another system without a root shell: operations that
         need one fail at once."""
         if self.vhost_vsock is not None and not self._created:
             self.logger.warning("machines of create_machine have no SSH backdoor")
         keep_vm_state = keep_vm_state or keep_machine_state
+        if sum(it is not None for it in (start_command, image, kernel)) != 1:
+            raise TypeError("create_machine needs a start command, an image or a kernel")
         command: StartCommand
         if isinstance(start_command, dict):
             if name is not None or keep_vm_state:
@@ -144,7 +149,12 @@ class Machines(Conditions):
             command, name = _from_dictionary(start_command)
             keep_vm_state = start_command.get("keep_vm_state", False)
         else:
-            command = NixStartScript(start_command)
+            if image is not None:
+                command = CloudImage(image)
+            elif kernel is not None:
+                command = Kernel(kernel)
+            else:
+                command = NixStartScript(str(start_command))
             name = name or command.machine_name
         tmp_dir = get_tmp_dir() if keep_vm_state else self.tmp_dir
         self._remove_stopped(name, tmp_dir)

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple, Union
 
 
 class StartCommand:
@@ -56,6 +56,37 @@ class LegacyStartCommand(StartCommand):
 
     def _native(self) -> Dict[str, Any]:
         return {"legacy": {k: v for k, v in self._args.items() if v is not None}}
+
+
+class FileStartCommand(StartCommand):
+    """A machine that starts from a file for which the driver writes QEMU's command line."""
+
+    # The key of the description that `_vmwright.Machine` expects.
+    _key: str
+
+    def __init__(self, file: Union[str, Path]):
+        self._cmd = str(Path(file).resolve())
+
+    @property
+    def machine_name(self) -> str:
+        """The file's name without its extension, if it can be a host name."""
+        stem = Path(self._cmd).stem
+        return stem if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}", stem) else "machine"
+
+    def _native(self) -> Dict[str, Any]:
+        return {self._key: self._cmd, "name": self.machine_name}
+
+
+class CloudImage(FileStartCommand):
+    """A cloud image, or another disk with systemd, which is not changed."""
+
+    _key = "image"
+
+
+class Kernel(FileStartCommand):
+    """A Linux kernel with this host's root directory."""
+
+    _key = "kernel"
 
 
 # The NixOS test driver defines them in this module.

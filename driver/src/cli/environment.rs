@@ -14,10 +14,12 @@ impl Cli {
             return Ok(self);
         };
         let config = Config::read(path)?;
-        if self.start_scripts.is_none() {
-            let (names, scripts) = config.machines().unzip();
+        if self.start_scripts.is_none() && self.image.is_empty() && self.kernel.is_empty() {
+            let (names, scripts) = config.start_scripts().unzip();
             self.vm_names.get_or_insert(names);
             self.start_scripts = Some(scripts);
+            self.image = config.images().collect();
+            self.kernel = config.kernels().collect();
         }
         self.container_names.get_or_insert(config.container_names());
         self.vlans.get_or_insert(config.vlans);

@@ -8,12 +8,13 @@ use pyo3::types::PyDict;
 
 use crate::config::Config;
 use crate::run::Run;
+use crate::run::machines::Kind;
 
 /// The dictionary that `test_driver.config.Settings.of` takes.
 pub(super) fn of<'py>(py: Python<'py>, run: &Run) -> PyResult<Bound<'py, PyDict>> {
     let settings = PyDict::new(py);
     let machines = run.machines.iter();
-    let machines = machines.map(|machine| (&machine.name, &machine.start_script));
+    let machines = machines.map(|machine| (&machine.name, kind(machine.kind), &machine.file));
     settings.set_item("machines", machines.collect::<Vec<_>>())?;
     settings.set_item("vlans", &run.vlans)?;
     settings.set_item("test_script", &run.script)?;
@@ -34,13 +35,32 @@ pub(super) fn of<'py>(py: Python<'py>, run: &Run) -> PyResult<Bound<'py, PyDict>
     Ok(settings)
 }
 
+/// The field of `VMConfiguration`.
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::StartScript => "start_script",
+        Kind::Image => "image",
+        Kind::Kernel => "kernel",
+    }
+}
+
 /// The dictionary that `DriverConfiguration.of` takes, from a configuration.
 #[pyfunction]
 #[expect(clippy::needless_pass_by_value, reason = "pyo3 passes values")]
 pub(super) fn read_configuration(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyDict>> {
     let config = Config::read(&path).map_err(PyValueError::new_err)?;
     let settings = PyDict::new(py);
-    settings.set_item("machines", config.machines().collect::<Vec<_>>())?;
+    let scripts = config.start_scripts();
+    let scripts = scripts.map(|(name, script)| (name, kind(Kind::StartScript), script));
+    let images = config
+        .images()
+        .map(|it| (it.name, kind(Kind::Image), it.file));
+    let kernels = config
+        .kernels()
+        .map(|it| (it.name, kind(Kind::Kernel), it.file));
+    let mut machines: Vec<_> = scripts.chain(images).chain(kernels).collect();
+    machines.sort();
+    settings.set_item("machines", machines)?;
     let containers = PyDict::new(py);
     for name in config.container_names() {
         containers.set_item(name, py.None())?;

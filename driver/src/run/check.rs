@@ -26,6 +26,16 @@ pub(super) fn readable(path: &Path) -> Result<(), String> {
         .map_err(|error| format!("{}: {error}", path.display()))
 }
 
+/// Checks that a file can be opened, without reading it.
+pub(super) fn file(path: &Path) -> Result<(), String> {
+    let metadata = fs::File::open(path).and_then(|file| file.metadata());
+    let metadata = metadata.map_err(|error| format!("{}: {error}", path.display()))?;
+    if metadata.is_file() {
+        return Ok(());
+    }
+    Err(format!("{}: not a file", path.display()))
+}
+
 pub(super) fn executable(path: &Path) -> Result<(), String> {
     let found = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
     if !found.is_file() || found.permissions().mode() & 0o111 == 0 {

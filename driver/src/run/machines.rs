@@ -1,10 +1,11 @@
-//! The machines of a run: their names and start scripts.
+//! The machines of a run: their names, and what they start from.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::{absolute, check};
 use crate::cli::Cli;
+use crate::config::NamedFile;
 
 /// The name of a machine whose start script's name has another form than run-NAME-vm.
 const DEFAULT_NAME: &str = "machine";
@@ -17,7 +18,16 @@ const DEFAULT_NAME: &str = "machine";
 )]
 pub(crate) struct Machine {
     pub(crate) name: String,
-    pub(crate) start_script: PathBuf,
+    pub(crate) kind: Kind,
+    pub(crate) file: PathBuf,
+}
+
+/// What a machine starts from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    StartScript,
+    Image,
+    Kernel,
 }
 
 /// The machines that the command line describes.
@@ -37,19 +47,31 @@ pub(super) fn named(cli: &Cli) -> Result<Vec<Machine>, String> {
             ));
         }
     };
-    let mut seen = HashSet::new();
-    for name in &names {
-        check_name(name)?;
-        if !seen.insert(name) {
-            return Err(format!("two machines are named {name}"));
-        }
+    for NamedFile { file, .. } in cli.image.iter().chain(&cli.kernel) {
+        check::file(file)?;
     }
-    let machines = names.into_iter().zip(scripts).map(|(name, script)| {
-        Ok(Machine {
-            name,
-            start_script: absolute(script)?,
-        })
-    });
+    let scripts = names.into_iter().zip(scripts);
+    let scripts = scripts.map(|(name, script)| (name, Kind::StartScript, script));
+    let images = cli
+        .image
+        .iter()
+        .map(|it| (it.name.clone(), Kind::Image, &it.file));
+    let kernels = cli
+        .kernel
+        .iter()
+        .map(|it| (it.name.clone(), Kind::Kernel, &it.file));
+    let mut seen = HashSet::new();
+    let machines = scripts
+        .chain(images)
+        .chain(kernels)
+        .map(|(name, kind, file)| {
+            check_name(&name)?;
+            if !seen.insert(name.clone()) {
+                return Err(format!("two machines are named {name}"));
+            }
+            let file = absolute(file)?;
+            Ok(Machine { name, kind, file })
+        });
     machines.collect()
 }
 

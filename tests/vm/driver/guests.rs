@@ -1,4 +1,7 @@
-use super::Run;
+use std::fs;
+
+use super::start::configured;
+use super::{Ended, Run};
 
 #[test]
 fn a_program_that_draws_on_the_console() {
@@ -33,4 +36,100 @@ else:
 vm.wait_for_console_screen('No bootable device')
 ";
     Run::new(&[]).run(script).passed();
+}
+
+/// GRUB's rescue CD.
+const RESCUE: &str = "/usr/lib/grub-rescue/grub-rescue-cdrom.iso";
+
+#[test]
+fn an_image_on_the_command_line() {
+    // A template would wait for a shell.
+    let run = Run::booting(&[]);
+    let script = run.script(&format!(
+        r"
+from test_driver.machine import MachineError
+assert machines == [grub, other_disk] and other_disk.name == 'other-disk', machines
+assert driver.config.vms['grub'].image.name == 'grub-rescue-cdrom.iso'
+grub.start()
+grub.wait_for_console_screen(r'\*GNU/Linux', timeout=120)
+grub.crash()
+created = create_machine(image='{RESCUE}', name='created', shell=False)
+created.start()
+created.wait_for_console_screen('GNU GRUB', timeout=120)
+assert create_machine(image='{RESCUE}').name == 'grub-rescue-cdrom'
+for arguments in [dict(), dict(start_command='true', image='{RESCUE}')]:
+    try:
+        create_machine(**arguments)
+    except TypeError:
+        pass
+    else:
+        raise Exception(arguments)
+kernel = create_machine(kernel='{RESCUE}', name='no-kernel')
+try:
+    kernel.start()
+except MachineError as error:
+    assert '{RESCUE}' in str(error), error
+else:
+    raise Exception('it started')
+"
+    ));
+    let mut command = run.command();
+    let image = |name: &str| format!("{name}={RESCUE}");
+    command.args(["--image", &image("grub"), "--image", &image("other-disk")]);
+    Ended::of(command.arg(script)).passed();
+}
+
+#[test]
+fn an_image_in_a_configuration() {
+    let run = Run::new(&[]);
+    let script = run.script("assert grub.start_command._native()['image'] == driver.config.vms['grub'].image.as_posix()\n");
+    let config = |vm: &str| {
+        let text = format!(
+            r#"{{"vms": {{"grub": {vm}}}, "containers": {{}}, "vlans": [], "global_timeout": 60,
+                "enable_ssh_backdoor": false, "test_script": {script:?}}}"#
+        );
+        let path = run.out().join("config.json");
+        fs::write(&path, text).unwrap();
+        configured(&run, &path)
+    };
+    let image = format!(r#"{{"image": {RESCUE:?}}}"#);
+    Ended::of(&mut config(&image)).passed();
+    for (vm, reason) in [
+        (
+            r#"{"imge": "/i"}"#,
+            "missing field `start_script`, `image` or `kernel`",
+        ),
+        (r#"{"image": "/i", "kernel": "/k"}"#, "not several"),
+        (r#"{"image": "/no/such"}"#, "/no/such: No such file"),
+    ] {
+        let error = Ended::of(&mut config(vm)).failed(2);
+        assert!(
+            error.contains(reason) && error.trim_end().lines().count() == 1,
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn invalid_images_are_refused() {
+    let run = Run::new(&[]);
+    let script = run.script("");
+    for (argument, reason) in [
+        ("/i.qcow2", "not a name, = and a file"),
+        ("vm=/no/such", "/no/such: No such file"),
+        ("vm=/", "/: not a file"),
+        ("a b=/etc/hostname", "can't be a machine's name"),
+    ] {
+        let mut command = run.command();
+        let error = Ended::of(command.args(["--image", argument]).arg(&script)).failed(2);
+        assert!(error.contains(reason), "{error}");
+    }
+    let twice = [
+        "--image",
+        "vm=/etc/hostname",
+        "--kernel",
+        "vm=/etc/hostname",
+    ];
+    let error = Ended::of(run.command().args(twice).arg(&script)).failed(2);
+    assert!(error.contains("two machines are named vm"), "{error}");
 }

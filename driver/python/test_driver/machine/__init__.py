@@ -156,6 +156,8 @@ class Machine(
 
     def _native_command(self) -> Dict[str, Any]:
         native = self.start_command._native()
+        if "name" in native:
+            native["name"] = self.name
         if self.vsock_guest is not None and "command" in native:
             command, guest = native["command"], self.vsock_guest
             native["command"] = vsock.connected(command, guest, self._vsock_daemon)

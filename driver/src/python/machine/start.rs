@@ -1,6 +1,8 @@
 //! Start commands, as `test_driver.start_command` describes them.
 
-use machine::{LegacyStartCommand, ShellCommand, StartCommand, StartScript};
+use std::path::PathBuf;
+
+use machine::{CloudImage, LegacyStartCommand, Linux, ShellCommand, StartCommand, StartScript};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -11,12 +13,27 @@ pub(super) fn command(py: Python<'_>, description: &Py<PyAny>) -> PyResult<Start
     if let Some(line) = description.get_item("command")? {
         return Ok(line_or_script(&line.extract::<String>()?));
     }
+    if let Some((image, name)) = file(&description, "image")? {
+        return Ok(CloudImage::new(image).name(name).into());
+    }
+    if let Some((kernel, name)) = file(&description, "kernel")? {
+        return Ok(Linux::new(kernel).host_root().name(name).into());
+    }
     let Some(args) = description.get_item("legacy")? else {
         return Err(PyValueError::new_err(
-            "a start command needs `command` or `legacy`",
+            "a start command needs `command`, `image`, `kernel` or `legacy`",
         ));
     };
     legacy(&args.cast_into::<PyDict>()?).map(StartCommand::from)
+}
+
+/// The file under this key, and the machine's name.
+fn file(description: &Bound<'_, PyDict>, key: &str) -> PyResult<Option<(PathBuf, String)>> {
+    let Some(file) = description.get_item(key)? else {
+        return Ok(None);
+    };
+    let name = description.as_any().get_item("name")?;
+    Ok(Some((file.extract()?, name.extract()?)))
 }
 
 /// A start script if `line` is the path of a file, which may contain spaces, or looks like
