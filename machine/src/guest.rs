@@ -19,6 +19,7 @@ pub(crate) mod parse;
 pub(crate) mod poll;
 mod ports;
 pub(crate) mod script;
+pub(crate) mod serial_login;
 mod shell;
 pub(crate) mod shell_gate;
 mod sleep;

@@ -9,6 +9,7 @@ mod linux;
 mod missing_greeting;
 mod script;
 mod seed;
+pub(crate) mod serial_login;
 mod settings;
 mod shell;
 mod typed;
@@ -26,6 +27,7 @@ pub use shell::ShellCommand;
 pub use typed::QemuCommand;
 
 use self::disk_image::DISK;
+use self::serial_login::SerialLogin;
 use crate::error::ErrorKind;
 use crate::host::accelerator::Accelerator;
 use crate::host::blocking::blocking;
@@ -150,6 +152,11 @@ impl StartCommand {
     /// Whether a port must be plugged in for older versions of systemd to start the shell.
     pub(crate) fn needs_start_port(&self) -> bool {
         self.disk().is_some()
+    }
+
+    /// The user who is logged in on the serial console.
+    pub(crate) fn serial_login(&self) -> Option<&SerialLogin> {
+        self.disk()?.login.as_ref()
     }
 
     fn disk(&self) -> Option<&DiskImage> {

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use machine::{CloudImage, DiskImage, ErrorKind, Machine};
-use vm_tests::{KILL_SHELL, fresh_with, ready, show_steps, start_script};
+use vm_tests::{KILL_SHELL, SOON, fresh, fresh_with, ready, show_steps, start_script};
 
 /// The image of Debian 12 with cloud-init.
 fn image() -> std::path::PathBuf {
@@ -133,6 +133,34 @@ async fn a_disk_by_credentials_alone() {
     assert!(!names.contains("org.vmwright.start"), "{names}");
     vm.shutdown().await.unwrap();
     qemu_img(&["compare", "-q"], &image(), &raw);
+}
+
+/// Without cloud-init and the rule by which systemd 252 starts the shell, as in a guest that
+/// has only a password.
+#[tokio::test]
+async fn a_login_on_the_serial_console() {
+    let prepared = fresh("cloud").await;
+    prepared
+        .succeed(
+            "echo root:$'a secret' | chpasswd; touch /etc/cloud/cloud-init.disabled; \
+             ln -s /dev/null /etc/udev/rules.d/99-vmwright.rules",
+        )
+        .await
+        .unwrap();
+    prepared.shutdown().await.unwrap();
+    let image = prepared.state_dir().join("disk.qcow2");
+    let login = |password| DiskImage::new(&image).serial_login("root", password);
+    let vm = Machine::new(login("a secret")).unwrap();
+    assert_eq!(vm.succeed("id -u").await.unwrap(), "0\n");
+    let unit = vm.succeed("systemctl is-active vmwright-shell").await;
+    assert_eq!(unit.unwrap(), "active\n");
+    // The user was logged out.
+    let patient = vm.within(SOON);
+    for _ in 0..2 {
+        patient.wait_for_console_text("login: ").await.unwrap();
+    }
+    let log = vm.get_console_log().await.unwrap();
+    assert!(!log.contains("a secret"), "{log}");
 }
 
 fn qemu_img(arguments: &[&str], first: &Path, second: &Path) {

@@ -122,6 +122,14 @@ pub enum ErrorKind {
         /// What to use instead.
         instead: &'static str,
     },
+    /// The login on the guest's serial console has failed, which was to start its root shell.
+    #[error("can't log in on the serial console: {reason}")]
+    SerialLogin {
+        /// Why.
+        reason: String,
+        /// The last lines of the console.
+        console: Vec<String>,
+    },
     /// QEMU runs, but does not connect to the driver's sockets.
     #[error(
         "QEMU did not connect to its monitors and shell within {waited:?}: does the start \
@@ -377,6 +385,7 @@ impl ErrorKind {
             Self::GuestEnded { console, .. }
             | Self::GuestReset { console, .. }
             | Self::TimedOut { console, .. }
+            | Self::SerialLogin { console, .. }
             | Self::Shell { console, .. } => vec![(CONSOLE, console)],
             Self::CommandFailed { output, .. }
             | Self::CommandSucceeded { output, .. }

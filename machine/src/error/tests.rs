@@ -35,6 +35,7 @@ fn has_source(kind: &ErrorKind) -> bool {
         | ErrorKind::SocketPathTooLong { .. }
         | ErrorKind::NotRunning { .. }
         | ErrorKind::NoShell { .. }
+        | ErrorKind::SerialLogin { .. }
         | ErrorKind::NoConnection { .. }
         | ErrorKind::Exited { .. }
         | ErrorKind::GuestEnded { .. }

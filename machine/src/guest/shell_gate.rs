@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use backdoor_shell::{Command, Output, Session, Shell};
 use tokio::net::UnixStream;
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::time::timeout;
 
 use self::connection::Connection;
@@ -19,6 +19,7 @@ use self::queue::Queue;
 use super::Guest;
 use super::lifetime::Lifetime;
 use crate::error::{ErrorKind, Result};
+use crate::start::serial_login::LoginState;
 use crate::trace;
 
 /// The state of a probe that the shell could not run.
@@ -40,6 +41,7 @@ pub(crate) struct ShellGate {
     shell: Arc<tokio::sync::Mutex<GuestShell>>,
     connection: Arc<Connection>,
     queue: Queue,
+    login: watch::Sender<LoginState>,
 }
 
 impl ShellGate {
@@ -50,11 +52,33 @@ impl ShellGate {
             shell: Arc::new(tokio::sync::Mutex::new(shell)),
             connection: Arc::new(Connection::new()),
             queue: Queue::new(),
+            login: watch::Sender::default(),
         }
     }
 
     pub(super) fn queue(&self) -> &Queue {
         &self.queue
+    }
+
+    /// Records how far the login on the console has come.
+    pub(super) fn set_login(&self, state: LoginState) {
+        self.login.send_replace(state);
+    }
+
+    pub(crate) fn login(&self) -> LoginState {
+        self.login.borrow().clone()
+    }
+
+    /// Waits until the login on the console fails, and returns the reason.
+    async fn until_login_fails(&self) -> String {
+        let mut login = self.login.subscribe();
+        loop {
+            if let LoginState::Failed(reason) = &*login.borrow_and_update() {
+                return reason.clone();
+            }
+            // The sender is in `self`.
+            let _ = login.changed().await;
+        }
     }
 
     pub(crate) fn is_connected(&self) -> bool {

@@ -28,7 +28,8 @@ pub(super) async fn diagnose(
     if of_qemu.is_some() || running.gate.is_connected() {
         return of_qemu;
     }
-    start?.explain_missing_greeting(&running.lifetime.console.last_lines(LINES))
+    let console = running.lifetime.console.last_lines(LINES);
+    start?.explain_missing_greeting(&console, &running.gate.login())
 }
 
 async fn diagnose_qemu(pid: u32, qmp: Qmp) -> Option<String> {

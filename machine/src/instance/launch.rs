@@ -19,6 +19,7 @@ use super::{Instance, arguments, clone_agent, diagnosis, event_watch, monitor_er
 use crate::error::{ErrorKind, Result};
 use crate::guest::console_watch::ConsoleWatch;
 use crate::guest::lifetime::{Lifetime, Setup};
+use crate::guest::serial_login::log_in_at_boot;
 use crate::guest::shell_gate::ShellGate;
 use crate::guest::{Guest, Running};
 use crate::host::accelerator::accelerator;
@@ -76,15 +77,8 @@ impl Instance {
             qmp.events(),
         ));
         let locks = Locks::default();
-        if guest.has_shell() && launch.start.needs_start_port() {
-            let has_booted = launch.source.saved().is_some();
-            let (running, lock) = (Arc::clone(&running), Arc::clone(&locks.start_port));
-            tokio::spawn(start_port::start_shell(
-                running,
-                qmp.clone(),
-                lock,
-                has_booted,
-            ));
+        if guest.has_shell() {
+            bring_shell(&launch, &running, &qmp, &locks);
         }
         Ok(Self {
             _guest: guest.clone(),
@@ -96,6 +90,24 @@ impl Instance {
             locks,
             migration_socket: guest.state().sockets().migration,
         })
+    }
+}
+
+/// Starts the tasks by which the shell gets into a guest that does not start it by itself.
+fn bring_shell(launch: &Launch<'_>, running: &Arc<Running>, qmp: &Qmp, locks: &Locks) {
+    let has_booted = launch.source.saved().is_some();
+    if launch.start.needs_start_port() {
+        let (running, lock) = (Arc::clone(running), Arc::clone(&locks.start_port));
+        tokio::spawn(start_port::start_shell(
+            running,
+            qmp.clone(),
+            lock,
+            has_booted,
+        ));
+    }
+    if let Some(login) = launch.start.serial_login() {
+        let login = log_in_at_boot(Arc::clone(running), login.clone(), has_booted);
+        tokio::spawn(login);
     }
 }
 

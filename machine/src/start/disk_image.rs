@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::base_image::BaseImage;
 use super::credentials;
+use super::serial_login::SerialLogin;
 use super::settings::{Settings, is_host_name, setters};
 use crate::host::accelerator::Accelerator;
 use crate::host::process::CommandSpec;
@@ -37,6 +38,7 @@ pub(crate) const START_CHARDEV: &str = "vmwright-start";
 pub struct DiskImage {
     pub(super) image: BaseImage,
     pub(super) settings: Settings,
+    pub(super) login: Option<SerialLogin>,
 }
 
 impl DiskImage {
@@ -49,6 +51,7 @@ impl DiskImage {
         Self {
             settings: Settings::new(name, 1024),
             image: BaseImage::new(path),
+            login: None,
         }
     }
 
@@ -75,6 +78,36 @@ impl DiskImage {
     #[must_use]
     pub fn sha256(mut self, sum: impl Into<String>) -> Self {
         self.image.sha256 = Some(sum.into());
+        self
+    }
+
+    /// Logs in on the serial console, at every boot, and starts the root shell there: for
+    /// guests whose systemd is too old for credentials, or which have none, such as
+    /// appliances.
+    ///
+    /// The guest must ask for a login on its first serial port, and have `base64` and `setsid`.
+    /// The user is root, or may use `sudo` without a password. If the guest refuses the
+    /// login, operations that need the shell fail at once, with
+    /// [`SerialLogin`](crate::ErrorKind::SerialLogin).
+    ///
+    /// The password is not logged, unless the guest itself shows it.
+    ///
+    /// ```no_run
+    /// use machine::{DiskImage, Machine};
+    ///
+    /// # async fn example() -> machine::Result<()> {
+    /// let disk = DiskImage::new("appliance.img").serial_login("root", "secret");
+    /// let vm = Machine::new(disk)?;
+    /// assert_eq!(vm.succeed("id -u").await?, "0\n");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn serial_login(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
+        self.login = Some(SerialLogin {
+            user: user.into(),
+            password: password.into(),
+        });
         self
     }
 

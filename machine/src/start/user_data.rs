@@ -1,15 +1,11 @@
 //! User data of cloud-init: the user's, and ours before it.
 
-use backdoor_shell::BACKDOOR;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use saphyr::{LoadableYamlNode as _, Yaml};
 
-use super::credentials::SERVICE;
+use super::serial_login::boothook;
 use crate::error::ErrorKind;
-
-/// The script that starts the root shell.
-const BOOTHOOK: &str = include_str!("guest/boothook.sh");
 
 /// The first lines by which cloud-init recognizes data other than `#cloud-config`.
 const OTHER_KINDS: [&str; 6] = [
@@ -37,10 +33,7 @@ pub(super) fn merged(user_data: Option<&str>, default: &str) -> Result<String, E
         doing: "reading the user data for cloud-init".to_owned(),
         reason,
     })?;
-    let boothook = BOOTHOOK
-        .replace("@BACKDOOR@", BACKDOOR.trim_end())
-        .replace("@SERVICE@", SERVICE.trim_end());
-    let ours = part("text/cloud-boothook", &boothook);
+    let ours = part("text/cloud-boothook", &boothook());
     // cloud-init finds out what kind of text it is.
     let theirs = if begins_with_any(user_data, &MIME) {
         user_data.to_owned()

@@ -25,7 +25,16 @@ impl ShellGate {
         if lock.shell.is_connected() {
             return Ok(());
         }
-        let greeting = self.wait_for_greeting(lock, caller);
+        let greeting = async {
+            tokio::select! {
+                biased;
+                greeted = self.wait_for_greeting(lock, caller) => greeted,
+                reason = self.until_login_fails() => Err(ErrorKind::SerialLogin {
+                    reason,
+                    console: self.lifetime.last_console_lines(),
+                }),
+            }
+        };
         let connected = caller.until_guest_end(&self.lifetime, doing, greeting);
         caller.step(BOOTING, connected).await
     }
