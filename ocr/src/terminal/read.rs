@@ -34,14 +34,24 @@ pub(crate) fn read(
         };
         readings.extend(line.readings(&table));
     }
-    let read = decide(cells.glyphs.len(), &readings, &cells.neighbours());
+    let are_one_letter = |a: usize, b: usize| {
+        shapes::differ_by_underline(&cells.glyphs[a], &cells.glyphs[b], grid.cell_width)
+    };
+    let read = decide(
+        cells.glyphs.len(),
+        &readings,
+        &cells.neighbours(),
+        are_one_letter,
+    );
     let chars = cells.glyphs.iter().enumerate().map(|(glyph, mask)| {
         let read = read[glyph].map(|char| shapes::correct(char, mask, grid.cell_width));
         drawn[glyph].or(read).unwrap_or(UNKNOWN)
     });
     let chars: Vec<char> = chars.collect();
-    let rows = cells.rows().enumerate().map(|(number, row)| {
-        let row = row_text(row, &chars);
+    let rows = cells.rows().map(|row| row_text(row, &chars));
+    let mut rows: Vec<String> = rows.collect();
+    remove_cursor(&mut rows);
+    let rows = rows.into_iter().enumerate().map(|(number, row)| {
         let words = words(cells, number, &row);
         (row, words)
     });
@@ -50,20 +60,24 @@ pub(crate) fn read(
 
 fn row_text(row: &[Option<usize>], chars: &[char]) -> String {
     let char = |cell: &Option<usize>| cell.map_or(' ', |glyph| chars[glyph]);
-    let mut text: Vec<char> = row.iter().map(char).collect();
-    for index in 0..text.len() {
-        let is_blank = |index: Option<usize>| {
-            index
-                .and_then(|index| text.get(index))
-                .is_none_or(|&char| char == ' ')
-        };
-        // A bar apart from text is the cursor.
-        if text[index] == '_' && is_blank(index.checked_sub(1)) && is_blank(Some(index + 1)) {
-            text[index] = ' ';
+    let text: String = row.iter().map(char).collect();
+    text.trim_end().to_owned()
+}
+
+/// Removes a cursor that is a low bar: it looks like an underscore, but only one is apart from
+/// other text, at the end of its row.
+fn remove_cursor(rows: &mut [String]) {
+    let is_apart = |row: &str| row.split_whitespace().filter(|&word| word == "_").count();
+    if rows.iter().map(|row| is_apart(row)).sum::<usize>() != 1 {
+        return;
+    }
+    for row in rows {
+        if let Some(before) = row.strip_suffix('_')
+            && before.chars().next_back().is_none_or(char::is_whitespace)
+        {
+            *row = before.trim_end().to_owned();
         }
     }
-    let text: String = text.into_iter().collect();
-    text.trim_end().to_owned()
 }
 
 /// The words of a row.
@@ -93,4 +107,35 @@ fn words(cells: &Cells, number: usize, row: &str) -> Vec<Word> {
         column += word.len() + 1;
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::remove_cursor;
+
+    fn without_cursor<const N: usize>(rows: [&str; N]) -> Vec<String> {
+        let mut rows = rows.map(ToOwned::to_owned);
+        remove_cursor(&mut rows);
+        rows.to_vec()
+    }
+
+    #[test]
+    fn a_low_bar_at_the_end_is_a_cursor() {
+        assert_eq!(
+            without_cursor(["my_name _x", "root:~# _", ""]),
+            ["my_name _x", "root:~#", ""]
+        );
+        assert_eq!(without_cursor(["_"]), [""]);
+    }
+
+    #[test]
+    fn lone_underscores_are_text() {
+        for rows in [
+            ["for _ in range(3):", ""],
+            ["case _", "_ => end"],
+            ["a_", "__"],
+        ] {
+            assert_eq!(without_cursor(rows), rows);
+        }
+    }
 }

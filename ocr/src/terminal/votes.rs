@@ -26,11 +26,13 @@ const MIN_SHARE: f64 = 0.2;
 const ALIKE: [&str; 8] = ["l1I|", "0O", "5S", "2Z", ".,", ":;", "'`", "-~"];
 
 /// The characters of the glyphs; `None` for one without votes.
-/// `neighbours` are the pairs of glyphs that are beside each other in one colour.
+/// `neighbours` are the pairs of glyphs that are beside each other in one colour;
+/// `are_one_letter` is whether two glyphs are the same but for an underline.
 pub(super) fn decide(
     glyphs: usize,
     readings: &[Reading],
     neighbours: &HashSet<(usize, usize)>,
+    are_one_letter: impl Fn(usize, usize) -> bool,
 ) -> Vec<Option<char>> {
     let mut votes = vec![HashMap::new(); glyphs];
     for reading in readings
@@ -51,7 +53,7 @@ pub(super) fn decide(
         votes = next;
     }
     let styles = styles(glyphs, neighbours, &votes);
-    assign(&votes, &styles)
+    assign(&votes, &styles, are_one_letter)
 }
 
 /// Which character was read for which glyph: the cheapest alignment.
@@ -95,28 +97,36 @@ fn mismatch(votes: &HashMap<char, f64>, char: char) -> f64 {
 }
 
 /// Gives each glyph the character with the most votes, unless another glyph of its style has
-/// more of them: two glyphs of a font are two characters. Then it gets its next character,
-/// or one that looks like it.
-fn assign(votes: &Votes, styles: &[usize]) -> Vec<Option<char>> {
+/// more of them: two glyphs of a font are two characters, except for underlined ones. Then it
+/// gets its next character, or one that looks like it.
+fn assign(
+    votes: &Votes,
+    styles: &[usize],
+    are_one_letter: impl Fn(usize, usize) -> bool,
+) -> Vec<Option<char>> {
     let mut pairs: Vec<(f64, usize, char)> = Vec::new();
     for (glyph, votes) in votes.iter().enumerate() {
         pairs.extend(votes.iter().map(|(&char, &count)| (count, glyph, char)));
     }
     pairs.sort_by(|(a, g, c), (b, h, d)| b.total_cmp(a).then((g, c).cmp(&(h, d))));
     let mut assigned: Vec<Option<char>> = vec![None; votes.len()];
-    let mut used: HashSet<(usize, char)> = HashSet::new();
+    // Of each style, the glyphs that first got the characters.
+    let mut owners: HashMap<(usize, char), usize> = HashMap::new();
     for &(count, glyph, char) in &pairs {
         let is_likely = count >= MIN_SHARE * votes[glyph].values().sum::<f64>();
-        if is_likely && assigned[glyph].is_none() && used.insert((styles[glyph], char)) {
-            assigned[glyph] = Some(char);
+        if is_likely && assigned[glyph].is_none() {
+            let owner = *owners.entry((styles[glyph], char)).or_insert(glyph);
+            if owner == glyph || are_one_letter(owner, glyph) {
+                assigned[glyph] = Some(char);
+            }
         }
     }
     for (_, glyph, char) in pairs {
         if assigned[glyph].is_none() {
             let style = styles[glyph];
-            let mut others = alike(char).filter(|&other| !used.contains(&(style, other)));
+            let mut others = alike(char).filter(|&other| !owners.contains_key(&(style, other)));
             let char = others.next().unwrap_or(char);
-            used.insert((style, char));
+            owners.insert((style, char), glyph);
             assigned[glyph] = Some(char);
         }
     }
@@ -156,7 +166,8 @@ fn most(votes: &HashMap<char, f64>) -> Option<char> {
 mod tests {
     use super::*;
 
-    /// Words whose glyphs are numbered by their letters, and what was read for them.
+    /// Words whose glyphs are numbered by their letters, and what was read for them. The
+    /// glyph `L` is an underlined `l`.
     fn decided(alphabet: &str, words: &[(&str, &str)]) -> String {
         let glyph = |char| alphabet.chars().position(|other| other == char).unwrap();
         let readings: Vec<Reading> = words
@@ -170,7 +181,16 @@ mod tests {
             .iter()
             .flat_map(|reading| reading.glyphs.windows(2));
         let neighbours = pairs.map(|pair| (pair[0], pair[1])).collect();
-        let chars = decide(alphabet.chars().count(), &readings, &neighbours);
+        let are_one_letter = |a: usize, b: usize| {
+            let letters = [a, b].map(|glyph| alphabet.chars().nth(glyph).unwrap());
+            letters == ['l', 'L'] || letters == ['L', 'l']
+        };
+        let chars = decide(
+            alphabet.chars().count(),
+            &readings,
+            &neighbours,
+            are_one_letter,
+        );
         chars.into_iter().map(|char| char.unwrap_or('?')).collect()
     }
 
@@ -201,7 +221,26 @@ mod tests {
         let words = [("loll", "loll"), ("tell1", "telll"), ("le", "le")];
         assert_eq!(decided("lote1", &words), "lote1");
         // No word has both: another style, such as bold.
-        let words = [("loll", "loll"), ("LOLL", "loll")];
-        assert_eq!(decided("loLO", &words), "lolo");
+        let words = [("loll", "loll"), ("BOBB", "loll")];
+        assert_eq!(decided("loBO", &words), "lolo");
+    }
+
+    #[test]
+    fn an_underlined_letter_stays_that_letter() {
+        let words = [
+            ("loll", "loll"),
+            ("Load", "load"),
+            ("le", "le"),
+            ("toLd", "told"),
+        ];
+        assert_eq!(decided("loLadet", &words), "loladet");
+        // Some of its readings are wrong.
+        let words = [
+            ("loll", "loll"),
+            ("Load", "load"),
+            ("toLd", "to1d"),
+            ("Le", "le"),
+        ];
+        assert_eq!(decided("loLadet", &words), "loladet");
     }
 }
