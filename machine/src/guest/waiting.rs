@@ -23,6 +23,12 @@ pub(crate) enum Probe<T> {
     Ready(T),
     /// It is not met; the text describes the present state.
     Pending(String),
+    /// The same, but it may be met when `left` is over: the pause is not longer.
+    #[cfg_attr(
+        not(feature = "screen"),
+        expect(dead_code, reason = "only a wait for a still screen uses it")
+    )]
+    PendingUntil { seen: String, left: Duration },
     /// The same, after several probes in the guest that took `cost` of its processor's time.
     Polled {
         seen: String,
@@ -108,9 +114,14 @@ where
         let begin = Instant::now();
         let found = probe(limit.saturating_sub(start.elapsed())).await?;
         let took = begin.elapsed();
+        let mut longest_pause = longest_pause;
         let (seen, new_probes, cost, hung) = match found {
             Probe::Ready(value) => return Ok(Waited::Ready(value)),
             Probe::Pending(seen) => (seen, 1, took, false),
+            Probe::PendingUntil { seen, left } => {
+                longest_pause = longest_pause.min(left);
+                (seen, 1, took, false)
+            }
             Probe::Polled { seen, probes, cost } => (seen, probes, cost, false),
             Probe::Unknown(reason) => {
                 let seen = last_seen.take().unwrap_or(reason);

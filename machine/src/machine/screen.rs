@@ -132,13 +132,47 @@ fn probe_stillness(
     still: Duration,
 ) -> Probe<()> {
     match last {
-        Some((same, since)) if *same == picture && since.elapsed() >= still => Probe::Ready(()),
-        Some((same, _)) if *same == picture => {
-            Probe::Pending("the same picture, but not for long".to_owned())
+        Some((same, since)) if *same == picture => {
+            let left = still.saturating_sub(since.elapsed());
+            let seen = "the same picture, but not for long".to_owned();
+            match left {
+                Duration::ZERO => Probe::Ready(()),
+                left => Probe::PendingUntil { seen, left },
+            }
         }
         _ => {
             *last = Some((picture, Instant::now()));
-            Probe::Pending("another picture than before".to_owned())
+            let seen = "another picture than before".to_owned();
+            Probe::PendingUntil { seen, left: still }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+    use crate::guest::waiting::{self, pause};
+
+    /// Pictures take 30 ms: the first one, and the last one after `still`.
+    #[tokio::test(start_paused = true)]
+    async fn stillness_is_seen_at_once() {
+        for still in [0, 1, 70, 500, 1000].map(Duration::from_millis) {
+            let start = Instant::now();
+            let last = &Mutex::default();
+            let waited = waiting::wait(Duration::from_hours(1), SCREEN_PAUSE, |_| async move {
+                pause(Duration::from_millis(30)).await;
+                let picture = Image::from_rgb(1, 1, vec![[0; 3]]).unwrap();
+                let probe = probe_stillness(&mut last.lock(), picture, still);
+                Ok::<_, Infallible>(probe)
+            });
+            waited.await.unwrap();
+            let took = start.elapsed();
+            assert!(
+                took <= still + Duration::from_millis(61),
+                "{still:?}: {took:?}"
+            );
         }
     }
 }
