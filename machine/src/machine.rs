@@ -18,6 +18,8 @@ mod screen;
 mod snapshot;
 #[cfg(feature = "screen")]
 mod text;
+#[cfg(feature = "screen")]
+mod text_search;
 mod virtual_terminals;
 mod windows;
 

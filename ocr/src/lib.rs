@@ -3,6 +3,7 @@
 
 mod areas;
 mod blobs;
+mod catch_panic;
 mod color;
 pub mod console;
 mod disjoint_sets;
@@ -22,6 +23,7 @@ mod reader;
 mod recognize;
 mod rect;
 mod screen;
+mod search;
 mod setup;
 mod strips;
 mod terminal;
@@ -37,6 +39,7 @@ pub use reader::{Reader, Reading, Variants};
 pub use recognize::read_with;
 pub use rect::Rect;
 pub use screen::{Interpretations, Screen};
+pub use search::{Progress, Search};
 pub use variant::{Engine, Picture, Variant};
 pub use word::Word;
 

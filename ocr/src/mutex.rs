@@ -1,6 +1,7 @@
 //! A mutex that ignores poison: what it protects here is valid after every statement.
 
 use std::sync::{Condvar, MutexGuard, PoisonError};
+use std::time::Duration;
 
 pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
 
@@ -18,7 +19,17 @@ impl<T> Mutex<T> {
     }
 }
 
-/// Waits until `changed` is notified.
-pub(crate) fn wait<'a, T>(changed: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
-    changed.wait(guard).unwrap_or_else(PoisonError::into_inner)
+/// Waits until `changed` is notified, or for `limit`; `None` is no limit.
+pub(crate) fn wait<'a, T>(
+    changed: &Condvar,
+    guard: MutexGuard<'a, T>,
+    limit: Option<Duration>,
+) -> MutexGuard<'a, T> {
+    match limit {
+        None => changed.wait(guard).unwrap_or_else(PoisonError::into_inner),
+        Some(limit) => {
+            let waited = changed.wait_timeout(guard, limit);
+            waited.unwrap_or_else(PoisonError::into_inner).0
+        }
+    }
 }

@@ -1,8 +1,10 @@
 //! The passes over one screen: each engine reads each picture.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, MutexGuard, OnceLock};
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
+use crate::catch_panic::catch_panic;
 use crate::grey::Grey;
 use crate::mutex::{self, Mutex};
 use crate::page;
@@ -49,6 +51,13 @@ enum Pass {
 impl Pass {
     fn is_over(&self) -> bool {
         matches!(self, Self::Finished(_) | Self::Skipped)
+    }
+
+    fn result(&self) -> Outcome {
+        match self {
+            Self::Finished(result) => Some(result.clone()),
+            _ => None,
+        }
     }
 }
 
@@ -106,22 +115,32 @@ impl Passes {
 
     /// Waits for the end of a claimed pass.
     pub(crate) fn wait(&self, rank: usize) -> Outcome {
-        let progress = self.wait_while(|progress| !progress.passes[rank].is_over());
-        match &progress.passes[rank] {
-            Pass::Finished(result) => Some(result.clone()),
-            _ => None,
-        }
+        let progress = self.wait_while(None, |progress| !progress.passes[rank].is_over());
+        progress.passes[rank].result()
     }
 
-    /// Waits for the result number `index` (from 0), in the order of completion. Returns
-    /// `None` if there are fewer.
-    pub(crate) fn wait_for_finished(&self, index: usize) -> Outcome {
-        let progress = self.wait_while(|progress| {
-            index >= progress.finished.len() && !progress.passes.iter().all(Pass::is_over)
+    /// Waits for the end of a claimed pass until `deadline`; `None` is no limit. Returns
+    /// whether it has ended.
+    pub(crate) fn is_over_by(&self, rank: usize, deadline: Option<Instant>) -> bool {
+        let progress = self.wait_while(deadline, |progress| !progress.passes[rank].is_over());
+        progress.passes[rank].is_over()
+    }
+
+    /// Waits for the result number `index` (from 0), in the order of completion, until
+    /// `deadline`; `None` is no limit. Returns `None` if there are fewer.
+    pub(crate) fn wait_for_finished(
+        &self,
+        index: usize,
+        deadline: Option<Instant>,
+    ) -> Poll<Outcome> {
+        let are_all_over = |progress: &Progress| progress.passes.iter().all(Pass::is_over);
+        let progress = self.wait_while(deadline, |progress| {
+            index >= progress.finished.len() && !are_all_over(progress)
         });
-        match &progress.passes[*progress.finished.get(index)?] {
-            Pass::Finished(result) => Some(result.clone()),
-            _ => None,
+        match progress.finished.get(index) {
+            Some(&rank) => Poll::Ready(progress.passes[rank].result()),
+            None if are_all_over(&progress) => Poll::Ready(None),
+            None => Poll::Pending,
         }
     }
 
@@ -131,7 +150,8 @@ impl Passes {
             return;
         }
         let engine = Engine::ALL[rank / PICTURES];
-        let outcome = catch_panic(|| self.read(rank, setup, engines));
+        let outcome = catch_panic(|| self.read(rank, setup, engines))
+            .unwrap_or_else(|message| Some(Err(ReadError::Panicked { message })));
         if matches!(outcome, Some(Err(_))) {
             engines.discard(engine);
         }
@@ -220,27 +240,21 @@ impl Passes {
         self.progress.lock()
     }
 
-    fn wait_while(&self, is_early: impl Fn(&Progress) -> bool) -> MutexGuard<'_, Progress> {
+    fn wait_while(
+        &self,
+        deadline: Option<Instant>,
+        is_early: impl Fn(&Progress) -> bool,
+    ) -> MutexGuard<'_, Progress> {
         let mut progress = self.lock();
         while is_early(&progress) {
-            progress = mutex::wait(&self.changed, progress);
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                break;
+            }
+            progress = mutex::wait(&self.changed, progress, left);
         }
         progress
     }
-}
-
-/// Turns a panic into an error: otherwise, waiting for the result would never end.
-fn catch_panic(read: impl FnOnce() -> Outcome) -> Outcome {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
-        let message = match panic.downcast::<String>() {
-            Ok(message) => *message,
-            Err(other) => match other.downcast_ref::<&str>() {
-                Some(message) => (*message).to_owned(),
-                None => "not a string".to_owned(),
-            },
-        };
-        Some(Err(ReadError::Panicked { message }))
-    })
 }
 
 #[cfg(test)]
@@ -250,16 +264,6 @@ mod tests {
     fn failure(message: &str) -> ReadError {
         let message = message.to_owned();
         ReadError::Panicked { message }
-    }
-
-    #[test]
-    fn a_panic_is_an_error() {
-        assert_eq!(
-            catch_panic(|| panic!("at once")),
-            Some(Err(failure("at once")))
-        );
-        assert_eq!(catch_panic(|| panic!("{}", 7)), Some(Err(failure("7"))));
-        assert_eq!(catch_panic(|| None), None);
     }
 
     #[test]
@@ -280,12 +284,16 @@ mod tests {
         passes.finish(3, Some(Err(failure("first"))));
         passes.finish(0, None);
         passes.finish(2, Some(Err(failure("second"))));
-        assert_eq!(passes.wait_for_finished(0), Some(Err(failure("first"))));
-        assert_eq!(passes.wait_for_finished(1), Some(Err(failure("second"))));
+        let finished = |index| passes.wait_for_finished(index, Some(Instant::now()));
+        assert_eq!(finished(0), Poll::Ready(Some(Err(failure("first")))));
+        assert_eq!(finished(1), Poll::Ready(Some(Err(failure("second")))));
+        assert_eq!(finished(2), Poll::Pending);
         assert_eq!(passes.wait(0), None);
+        let is_over = |rank| passes.is_over_by(rank, Some(Instant::now()));
+        assert!(is_over(3) && !is_over(1));
         for rank in [1, 4, 5, 6, 7, 8] {
             passes.finish(rank, None);
         }
-        assert_eq!(passes.wait_for_finished(2), None);
+        assert_eq!(finished(2), Poll::Ready(None));
     }
 }

@@ -10,9 +10,13 @@ use crate::passes::Passes;
 use crate::setup::Setup;
 use crate::tesseract::Engines;
 
+/// The largest number of threads that run other passes than the best of a screen.
 const MAX_THREADS: usize = 4;
 
 /// Starts threads when there are more jobs than idle threads; they end with the pool.
+///
+/// There is one more thread than run other passes than the best: the best pass of a new
+/// screen need not wait for those of a screen that was left.
 pub(crate) struct Pool {
     setup: Arc<Setup>,
     queue: Arc<Queue>,
@@ -20,6 +24,8 @@ pub(crate) struct Pool {
 }
 
 struct Queue {
+    /// The largest number of other passes than the best that run at the same time.
+    limit: usize,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -28,14 +34,18 @@ struct Queue {
 struct State {
     jobs: VecDeque<(Arc<Passes>, usize)>,
     idle: usize,
+    /// The number of running passes other than the best.
+    others: usize,
     is_closed: bool,
 }
 
 impl Pool {
     pub(crate) fn new(setup: Setup) -> Self {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
         Self {
             setup: Arc::new(setup),
             queue: Arc::new(Queue {
+                limit: cores.min(MAX_THREADS),
                 state: Mutex::new(State::default()),
                 changed: Condvar::new(),
             }),
@@ -72,8 +82,7 @@ impl Pool {
     /// Starts a thread, unless the limit is reached. Fails only if no thread is running.
     fn start_thread(&self) -> Result<(), ReadError> {
         let mut threads = self.threads.lock();
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        if threads.len() >= cores.min(MAX_THREADS) {
+        if threads.len() > self.queue.limit {
             return Ok(());
         }
         let (setup, queue) = (Arc::clone(&self.setup), Arc::clone(&self.queue));
@@ -109,21 +118,31 @@ impl Queue {
         let mut engines = Engines::new();
         while let Some((passes, rank)) = self.next() {
             passes.run(rank, setup, &mut engines);
+            if rank > 0 {
+                self.lock().others -= 1;
+                self.changed.notify_one();
+            }
         }
     }
 
-    /// Waits for a job; returns `None` when the queue is closed.
+    /// Waits for a job that may begin; returns `None` when the queue is closed.
     fn next(&self) -> Option<(Arc<Passes>, usize)> {
         let mut state = self.lock();
         loop {
             if state.is_closed {
                 return None;
             }
-            if let Some(job) = state.jobs.pop_front() {
+            let may_run_others = state.others < self.limit;
+            // The best passes are in front.
+            if let Some(job) = state
+                .jobs
+                .pop_front_if(|(_, rank)| *rank == 0 || may_run_others)
+            {
+                state.others += usize::from(job.1 > 0);
                 return Some(job);
             }
             state.idle += 1;
-            state = mutex::wait(&self.changed, state);
+            state = mutex::wait(&self.changed, state, None);
             state.idle -= 1;
         }
     }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
 
 use regex::Regex;
 
@@ -15,7 +17,7 @@ use crate::{Image, ReadError, Rect, Variant, Word};
 
 /// Reads the text of screens with Tesseract, in this process.
 ///
-/// Its threads, at most 4, start when there is something to read and keep their engines.
+/// Its threads, at most 5, start when there is something to read and keep their engines.
 /// They end when the last clone of the reader and the last of its [`Reading`]s are
 /// dropped; that drop waits for running passes. Clones share threads and results.
 ///
@@ -128,11 +130,18 @@ impl Reading {
     /// A pass that fails yields an error; others may follow it. Dropping the iterator and
     /// the reading cancels the passes that have not begun.
     pub fn variants(&self) -> Variants {
+        self.request_all();
+        Variants::of(self)
+    }
+
+    pub(crate) fn request_all(&self) {
         (0..passes::COUNT).for_each(|rank| self.request(rank));
-        Variants {
-            reading: self.clone(),
-            index: 0,
-        }
+    }
+
+    /// Waits until the most promising pass is over. Returns whether it is; `None` is no
+    /// limit.
+    pub(crate) fn wait_for_best(&self, deadline: Option<Instant>) -> bool {
+        self.0.passes.is_over_by(0, deadline)
     }
 
     /// The matches of `pattern` in the best interpretation that has any; empty if none
@@ -206,16 +215,42 @@ pub struct Variants {
     index: usize,
 }
 
+impl Variants {
+    /// Those of the passes that are requested.
+    pub(crate) fn of(reading: &Reading) -> Self {
+        Self {
+            reading: reading.clone(),
+            index: 0,
+        }
+    }
+
+    /// Blocks until the next pass has ended, or until the deadline; `None` is no limit.
+    pub(crate) fn poll_until(
+        &mut self,
+        deadline: Option<Instant>,
+    ) -> Poll<Option<Result<Variant, ReadError>>> {
+        let passes = &self.reading.0.passes;
+        passes
+            .wait_for_finished(self.index, deadline)
+            .map(|outcome| {
+                self.index += 1;
+                match outcome {
+                    None if self.index == 1 => Some(Err(self.reading.no_engine())),
+                    outcome => outcome.map(|result| result.map(|variant| Variant::clone(&variant))),
+                }
+            })
+    }
+}
+
 impl Iterator for Variants {
     type Item = Result<Variant, ReadError>;
 
     /// Blocks until the next pass has ended.
     fn next(&mut self) -> Option<Self::Item> {
-        let outcome = self.reading.0.passes.wait_for_finished(self.index);
-        self.index += 1;
-        match outcome {
-            None if self.index == 1 => Some(Err(self.reading.no_engine())),
-            outcome => outcome.map(|result| result.map(|variant| Variant::clone(&variant))),
+        match self.poll_until(None) {
+            Poll::Ready(next) => next,
+            // Without a deadline, this does not happen.
+            Poll::Pending => None,
         }
     }
 }

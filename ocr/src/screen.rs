@@ -1,12 +1,12 @@
 //! A screen, and the choice of how to read it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use regex::Regex;
 
 use crate::console::{Fonts, TextConsole, vga_screen};
-use crate::word::line_text;
-use crate::{Image, ReadError, Reader, Reading, Rect, Word};
+use crate::{Image, Progress, ReadError, Reader, Reading, Rect, Search, Word};
 
 /// A screen that can be read: exactly if it is a text console, by Tesseract otherwise.
 ///
@@ -119,35 +119,21 @@ impl Screen {
     ///
     /// Fails only if nothing could be read.
     pub fn matches(&self, matches: impl Fn(&str) -> bool) -> Result<bool, ReadError> {
-        if let Some(console) = &self.console {
-            let is_match = matches(&console.text());
-            if is_match || self.is_exact() {
-                return Ok(is_match);
+        let mut search = self.search();
+        loop {
+            match search.advance(Duration::MAX, &matches)? {
+                Progress::Found => return Ok(true),
+                Progress::NotFound => return Ok(false),
+                Progress::Reading => {}
             }
         }
-        let mut failure = None;
-        let mut has_read = self.console.is_some();
-        for variant in self.reading().variants() {
-            match variant {
-                Ok(variant) => {
-                    has_read = true;
-                    let lines: Vec<String> = variant.lines().collect();
-                    let rows = variant.rows();
-                    let rows: Vec<String> = rows.iter().map(|row| line_text(row)).collect();
-                    if [variant.text, lines.join("\n"), rows.join("\n")]
-                        .iter()
-                        .any(|text| matches(text))
-                    {
-                        return Ok(true);
-                    }
-                }
-                Err(error) => failure = Some(error),
-            }
-        }
-        match failure {
-            Some(error) if !has_read => Err(error),
-            _ => Ok(false),
-        }
+    }
+
+    /// Begins to search as [`matches`](Self::matches) does, but in steps; does not block.
+    pub fn search(&self) -> Search {
+        let console = self.console.as_ref().map(|console| console.text());
+        let reading = (!self.is_exact()).then(|| self.reading());
+        Search::new(console, reading)
     }
 
     /// Whether the screen is a text console without unknown characters.

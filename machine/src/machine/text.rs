@@ -3,25 +3,31 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ocr::{Image, Interpretations, ReadError, Rect, Screen};
+use ocr::{Image, Interpretations, Progress, ReadError, Rect, Screen};
+use tokio::time::Instant;
 use tracing::Level;
 
 use super::Machine;
 use super::screen::SCREEN_PAUSE;
+use super::text_search::TextSearch;
 use crate::error::{Error, ErrorKind, Result, chain};
 use crate::guest::waiting::Probe;
 use crate::host::blocking::blocking;
+use crate::sync::Mutex;
 use crate::trace::SCREEN;
 
 /// How long QEMU may take for a picture: a wait with a time limit of zero also probes once.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long a probe waits for the reading of a screen; then another picture is taken.
+const PATIENCE: Duration = Duration::from_millis(50);
+
 /// # Text on the screen
 ///
 /// A text console (VGA's text mode, or the kernel's console on a framebuffer in
 /// a font that the host has) is read exactly; everything else by Tesseract, in
-/// this process, in several interpretations at the same time. A screen that has not
-/// changed is not read again.
+/// this process, in several interpretations. A screen that has not changed is not read
+/// again.
 ///
 /// Without the feature `ocr`, only text consoles can be read.
 impl Machine {
@@ -46,7 +52,8 @@ impl Machine {
 
     /// Waits until the regular expression `pattern` matches an interpretation of
     /// the text on the screen; `^` and `$` also match at line ends. The first
-    /// interpretation that matches ends the wait.
+    /// interpretation that matches ends the wait. A screen that changes while it is read is
+    /// usually left for the new one.
     ///
     /// # Errors
     /// [`TimedOut`](ErrorKind::TimedOut) with the last text, and the path of a
@@ -61,7 +68,8 @@ impl Machine {
     }
 
     /// The same with another way to search: waits until `matches` returns true for an
-    /// interpretation. `wanted` describes it in errors.
+    /// interpretation. It is not called again while the screen stays the same. `wanted`
+    /// describes it in errors.
     ///
     /// # Errors
     /// As [`wait_for_text`](Self::wait_for_text).
@@ -71,20 +79,56 @@ impl Machine {
         matches: impl Fn(&str) -> bool + Send + Sync + 'static,
     ) -> Result<()> {
         let what = format!("{wanted} to appear on screen");
-        let matches = Arc::new(matches);
+        let search = &Arc::new(Mutex::new(TextSearch::new(matches)));
         self.step(&format!("waiting for {what}"), async {
-            let found = self.wait_pausing(SCREEN_PAUSE, &what, |_| async {
-                let matches = Arc::clone(&matches);
-                let found = self.read(move |screen| screen.matches(&*matches)).await?;
-                Ok(if found {
-                    Probe::Ready(())
-                } else {
-                    Probe::Pending("other text".to_owned())
-                })
+            let found = self.wait_pausing(SCREEN_PAUSE, &what, |left| {
+                self.probe_text(Arc::clone(search), left)
             });
             self.with_screen(found.await).await
         })
         .await
+    }
+
+    /// Takes another picture while the screen is read, to see changes at once.
+    async fn probe_text<F: Fn(&str) -> bool + Send + 'static>(
+        &self,
+        search: Arc<Mutex<TextSearch<F>>>,
+        left: Duration,
+    ) -> Result<Probe<()>> {
+        let begin = Instant::now();
+        let picture = self.picture_to_read().await?;
+        let is_next = search.lock().is_next(&picture, left.is_zero());
+        if is_next {
+            let screen = self.screen(picture).await;
+            search.lock().begin(screen);
+        }
+        let is_traced = is_traced();
+        let advanced = blocking(move || {
+            let mut search = search.lock();
+            let mut advanced = search.advance(PATIENCE)?;
+            // The last probe searches all interpretations.
+            while advanced.0 == Progress::Reading && begin.elapsed() >= left {
+                let (progress, screen) = search.advance(Duration::MAX)?;
+                advanced = (progress, screen.or(advanced.1));
+            }
+            let (progress, read) = advanced;
+            let read = read.filter(|_| is_traced);
+            Ok((progress, read.map(|screen| Traced::of(&screen))))
+        });
+        let advanced = advanced.await;
+        let (progress, traced) = advanced.map_err(|error| self.error(ErrorKind::Ocr(error)))?;
+        self.trace(traced);
+        let seen = "other text".to_owned();
+        Ok(match progress {
+            Progress::Found => Probe::Ready(()),
+            Progress::NotFound => Probe::Pending(seen),
+            // The shortest pause follows.
+            _ => Probe::Polled {
+                seen,
+                probes: 1,
+                cost: Duration::ZERO,
+            },
+        })
     }
 
     /// The rectangles in which the regular expression `pattern` matches text on the
@@ -126,25 +170,39 @@ impl Machine {
         read: impl FnOnce(&Screen) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T> {
         let screen = self.take_screen().await?;
-        let is_traced = tracing::enabled!(target: SCREEN, Level::TRACE);
+        let is_traced = is_traced();
         let (read, traced) = blocking(move || {
             let read = read(&screen);
             (read, is_traced.then(|| Traced::of(&screen)))
         })
         .await;
+        self.trace(traced);
+        read.map_err(|error| self.error(ErrorKind::Ocr(error)))
+    }
+
+    fn trace(&self, traced: Option<Traced>) {
         if let Some(Traced { png, text, words }) = traced {
             let (png, words) = (&png[..], words.as_str());
             tracing::trace!(target: SCREEN, machine = self.name(), png, text, words);
         }
-        read.map_err(|error| self.error(ErrorKind::Ocr(error)))
     }
 
     async fn take_screen(&self) -> Result<Screen> {
+        let picture = self.picture_to_read().await?;
+        Ok(self.screen(picture).await)
+    }
+
+    async fn picture_to_read(&self) -> Result<Image> {
         let vm = self.with_guest(self.guest.limited(self.limit().max(PROBE_LIMIT)));
-        let image = vm.take_picture().await?;
-        let memory = vm.vga_memory(&image).await;
+        vm.take_picture().await
+    }
+
+    /// The screen that shows this picture.
+    async fn screen(&self, picture: Image) -> Screen {
+        let vm = self.with_guest(self.guest.limited(self.limit().max(PROBE_LIMIT)));
+        let memory = vm.vga_memory(&picture).await;
         let reader = self.parts.reader.clone();
-        Ok(blocking(move || Screen::new(image, memory.as_deref(), &reader)).await)
+        blocking(move || Screen::new(picture, memory.as_deref(), &reader)).await
     }
 
     /// The text memory, if the screen may be a VGA in text mode and QEMU provides it.
@@ -156,6 +214,10 @@ impl Machine {
         });
         memory.await.ok().flatten()
     }
+}
+
+fn is_traced() -> bool {
+    tracing::enabled!(target: SCREEN, Level::TRACE)
 }
 
 /// Adds the text that was read on the screen, and why the rest could not be read.

@@ -9,6 +9,7 @@ fn without_data(run: &Run, script: &str) -> Ended {
 
 const MISSING: &str = "no data for the language `eng`: /nowhere";
 
+/// An unchanged screen, such as that of a stopped machine, is searched once.
 #[test]
 fn a_console_is_read_without_language_data() {
     let run = Run::new(&[("machine", "minimal")]);
@@ -22,6 +23,13 @@ try:
     machine.wait_for_text('never', timeout=0.1)
 except AssertionError as error:
     print(error)
+machine.send_monitor_command('stop')
+texts = []
+try:
+    machine._vm.wait_for_text('never', texts.append, 2)
+except AssertionError:
+    pass
+assert len(texts) == 1, texts
 ";
     let output = without_data(&run, script).passed();
     for part in [
