@@ -1,5 +1,6 @@
 //! The errors and the time of reading the corpus, compared with another driver's pipeline
-//! of `convert` and `tesseract`. Both read the same screens in one run, alternating.
+//! of `convert` and `tesseract`. Both read the same screens in one run, alternating: all, or
+//! those with the argument in `CLASS/NAME`.
 
 #![expect(clippy::print_stdout, reason = "the figures are the output")]
 
@@ -28,6 +29,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     if !std::env::args().any(|arg| arg == "--bench") {
         return Ok(());
     }
+    let part = std::env::args().skip(1).find(|arg| arg != "--bench");
+    let part = part.unwrap_or_default();
     let reader = Reader::new();
     // Loads the fonts and starts the engines, which is done once.
     Fonts::host();
@@ -40,11 +43,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     for class in CLASSES {
         let mut scores = Vec::new();
         for screen in corpus::screens(class) {
+            if !format!("{class}/{}", screen.name).contains(&part) {
+                continue;
+            }
             let score = score(&reader, class, &screen)?;
             score.print(&format!("{class}/{}", screen.name));
             scores.push(score);
         }
-        Score::sum(&scores).print(&format!("{class}: all"));
+        if scores.len() > 1 {
+            Score::sum(&scores).print(&format!("{class}: all"));
+        }
     }
     Ok(())
 }

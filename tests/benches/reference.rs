@@ -2,10 +2,11 @@
 
 #![allow(dead_code, reason = "no benchmark needs all of it")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::process::{Child, Command};
@@ -17,8 +18,11 @@ pub(crate) struct Reference {
     shell: BufReader<UnixStream>,
     /// The lines of the serial console, and when each came.
     console: UnboundedReceiver<(Instant, String)>,
+    qmp: BufReader<UnixStream>,
+    /// The number of commands of the machine protocol.
+    commands: u32,
     qemu: Child,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Reference {
@@ -26,7 +30,7 @@ impl Reference {
     pub(crate) async fn start(image: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let listen = |name| UnixListener::bind(dir.path().join(name)).unwrap();
-        let (shell, console) = (listen("shell"), listen("console"));
+        let (shell, console, qmp) = (listen("shell"), listen("console"), listen("qmp"));
         let qemu = start(image, dir.path());
         let (console, _) = console.accept().await.unwrap();
         let mut console = BufReader::new(console).lines();
@@ -37,12 +41,16 @@ impl Reference {
             }
         });
         let (shell, _) = shell.accept().await.unwrap();
+        let (qmp, _) = qmp.accept().await.unwrap();
         let mut vm = Self {
             shell: BufReader::new(shell),
             console: lines,
+            qmp: BufReader::new(qmp),
+            commands: 0,
             qemu,
-            _dir: dir,
+            dir,
         };
+        vm.qmp("qmp_capabilities", json!({})).await;
         let greeting = "Spawning backdoor root shell...";
         while !line(&mut vm.shell).await.contains(greeting) {}
         vm.execute(&idle()).await;
@@ -98,6 +106,29 @@ impl Reference {
         line(&mut self.shell).await
     }
 
+    /// A new picture of the screen.
+    pub(crate) async fn screen(&mut self) -> PathBuf {
+        let path = self.dir.path().join("screen.ppm");
+        self.qmp("screendump", json!({ "filename": path })).await;
+        path
+    }
+
+    /// Runs a command of the machine protocol. Skips the reply to one whose future was dropped.
+    async fn qmp(&mut self, command: &str, arguments: Value) {
+        self.commands += 1;
+        let id = self.commands;
+        let command = json!({ "execute": command, "arguments": arguments, "id": id });
+        let command = format!("{command}\n");
+        self.qmp.write_all(command.as_bytes()).await.unwrap();
+        loop {
+            let reply: Value = serde_json::from_str(&line(&mut self.qmp).await).unwrap();
+            if reply["id"] == id {
+                assert!(reply["error"].is_null(), "{reply}");
+                return;
+            }
+        }
+    }
+
     /// QEMU's process ID.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.qemu.id()
@@ -130,6 +161,12 @@ fn start(image: &str, dir: &Path) -> Child {
     let socket = |id: &str| format!("socket,id={id},path={}", dir.join(id).display());
     Command::new(start_script(image))
         .args(["-chardev", &socket("shell"), "-chardev", &socket("console")])
+        .args([
+            "-chardev",
+            &socket("qmp"),
+            "-mon",
+            "chardev=qmp,mode=control",
+        ])
         .args(["-device", "virtio-serial"])
         .args(["-device", "virtconsole,chardev=shell"])
         .args(["-device", "virtio-rng-pci", "-serial", "chardev:console"])

@@ -5,7 +5,7 @@ use std::iter;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum as _;
 
 use crate::flags::{Bench, Image};
@@ -19,7 +19,11 @@ use crate::vm_test::{self, accelerator};
 const VIRTME_NG: &str = "virtme-ng==1.42";
 
 /// Installs and builds what a benchmark needs, and runs it.
-pub(crate) fn run(bench: Bench, yes: bool) -> Result<()> {
+pub(crate) fn run(bench: Bench, part: Option<String>, yes: bool) -> Result<()> {
+    ensure!(
+        part.is_none() || matches!(bench, Bench::Ocr | Bench::Waits),
+        "only `ocr` and `waits` have parts"
+    );
     let (package, target, images): (_, _, &[Image]) = match bench {
         Bench::Suite => return suite(yes),
         Bench::Clone => ("vm-tests", "clone", &[Image::Systemd]),
@@ -35,6 +39,7 @@ pub(crate) fn run(bench: Bench, yes: bool) -> Result<()> {
     image::ensure(images, yes)?;
     let mut command = cargo();
     command.args(["bench", "--package", package, "--bench", target]);
+    command.arg("--").args(part);
     if !images.is_empty() {
         command.env("VM_IMAGES", vm_dir());
         command.env("VM_ACCEL", accelerator()?);
@@ -51,9 +56,7 @@ pub(crate) fn run(bench: Bench, yes: bool) -> Result<()> {
 
 fn packages(bench: Bench) -> Vec<Package> {
     match bench {
-        Bench::Clone | Bench::Commands | Bench::Faults | Bench::Waits => {
-            [&host::RUN[..], &host::OCR].concat()
-        }
+        Bench::Clone | Bench::Commands | Bench::Faults => [&host::RUN[..], &host::OCR].concat(),
         Bench::Guests => [
             &host::RUN[..],
             &host::KERNEL,
@@ -62,6 +65,7 @@ fn packages(bench: Bench) -> Vec<Package> {
             &host::VIRTME_NG,
         ]
         .concat(),
+        Bench::Waits => [&host::RUN[..], &host::OCR, &host::OTHER_OCR].concat(),
         Bench::Ocr => [&host::OCR[..], &host::OTHER_OCR].concat(),
         Bench::SerialLog => Vec::new(),
         Bench::Trace => [&host::OCR[..], &host::BROWSER].concat(),

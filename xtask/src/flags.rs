@@ -148,6 +148,8 @@ pub(crate) struct BenchFlags {
     /// What to measure
     #[arg(value_enum)]
     pub(crate) name: Bench,
+    /// Only what has this in its name: of `ocr` a screen, of `waits` a kind of wait
+    pub(crate) part: Option<String>,
     /// Installs missing host packages without asking, as with `CI` in the environment
     #[arg(long)]
     pub(crate) yes: bool,

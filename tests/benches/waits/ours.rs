@@ -1,0 +1,117 @@
+//! This project's waits.
+
+use std::time::{Duration, Instant};
+
+use machine::{Machine, Unit};
+
+use super::figures::{Figures, STATISTICS, busy};
+use super::kinds::{Kind, Wait};
+use super::{ROUNDS, STILL, WAITING, event};
+
+pub(crate) async fn measure(vm: &Machine, kind: &Kind) -> Figures {
+    let mut latencies = Vec::new();
+    for round in 1..=ROUNDS {
+        let (command, marker) = event(kind, round);
+        vm.succeed(command).await.unwrap();
+        let happened = async {
+            vm.wait_for_console_text(&marker).await.unwrap();
+            Instant::now()
+        };
+        let ended = async {
+            wait(vm, kind.wait, round).await.unwrap();
+            Instant::now()
+        };
+        let (happened, ended) = tokio::join!(happened, ended);
+        let mut latency = ended.saturating_duration_since(happened);
+        if let Wait::StillScreen = kind.wait {
+            latency = latency.saturating_sub(STILL);
+        }
+        latencies.push(latency);
+    }
+    let before = vm.succeed(STATISTICS).await.unwrap();
+    let patient = vm.within(WAITING);
+    let waited = wait_in_vain(&patient, kind.wait).await;
+    waited.expect_err(kind.name);
+    let after = vm.succeed(STATISTICS).await.unwrap();
+    Figures {
+        latencies,
+        busy: busy(&before, &after),
+    }
+}
+
+/// Waits for what does not happen.
+async fn wait_in_vain(vm: &Machine, kind: Wait) -> machine::Result<()> {
+    match kind {
+        Wait::ClosedPort => {
+            let opens = "perl -e 'use Socket; socket(S, PF_INET, SOCK_STREAM, 0); \
+                         bind(S, sockaddr_in(7099, INADDR_LOOPBACK)); listen(S, 5); \
+                         exit if fork; sleep 60' >&2 </dev/null";
+            vm.succeed(opens).await?;
+            vm.wait_for_closed_port(7099).await
+        }
+        Wait::Fails => vm.wait_until_fails("true").await.map(drop),
+        Wait::Unit | Wait::Job => {
+            let stays = "systemctl -q is-active never || systemctl start --no-block never || \
+                         systemd-run --no-block --unit=never -p Type=notify sleep 1d 2>&1";
+            vm.succeed(stays).await?;
+            vm.wait_for_unit("never").await
+        }
+        Wait::UserUnit => {
+            let stays = "printf '[Service]\nType=notify\nExecStart=sleep 1d\n' \
+                         >/run/systemd/user/never.service";
+            vm.succeed(stays).await?;
+            let query = async |query| vm.systemctl(query, Some("alice")).await.map(drop);
+            query("daemon-reload").await?;
+            query("start --no-block never").await?;
+            vm.wait_for_unit(Unit::of_user("alice", "never")).await
+        }
+        Wait::X => {
+            vm.succeed("systemctl stop xorg; rm -f /tmp/.X11-unix/X0")
+                .await?;
+            vm.wait_for_x().await
+        }
+        Wait::StillScreen => vm.wait_for_still_screen(Duration::from_hours(1)).await,
+        _ => wait(vm, kind, 99).await,
+    }
+}
+
+async fn wait(vm: &Machine, kind: Wait, n: usize) -> machine::Result<()> {
+    let port = 6000 + u16::try_from(n).unwrap();
+    match kind {
+        Wait::File => vm.wait_for_file(&format!("/run/e{n}")).await,
+        Wait::Port => vm.wait_for_open_port(port).await,
+        Wait::ClosedPort => vm.wait_for_closed_port(port + 1000).await,
+        Wait::UnixSocket => {
+            let path = format!("/run/socket{n}");
+            vm.wait_for_open_unix_socket(&path, false).await
+        }
+        Wait::Succeeds => {
+            let waited = vm.wait_until_succeeds(format!("test -e /run/s{n}"));
+            waited.await.map(drop)
+        }
+        Wait::SucceedsWithPrograms => {
+            let waited = vm.wait_until_succeeds(format!("grep there /run/p{n} 2>&1"));
+            waited.await.map(drop)
+        }
+        Wait::Fails => {
+            let waited = vm.wait_until_fails(format!("test -e /run/f{n}"));
+            waited.await.map(drop)
+        }
+        Wait::Job => vm.wait_for_job(format!("j{n}.service")).await,
+        Wait::UserUnit => {
+            let unit = format!("v{n}.service");
+            vm.wait_for_unit(Unit::of_user("alice", unit)).await
+        }
+        Wait::Unit => vm.wait_for_unit(format!("u{n}.service")).await,
+        Wait::Tty => vm.wait_until_tty_matches("1", &format!("text{n}$")).await,
+        Wait::Retry => {
+            let exists = format!("test -e /run/r{n}");
+            let exists = async || Ok(vm.execute(exists.as_str()).await?.success());
+            vm.retry("the file", exists).await
+        }
+        Wait::Window => vm.wait_for_window(&format!("window{n}$")).await,
+        Wait::X => vm.wait_for_x().await,
+        Wait::Text => vm.wait_for_text(&format!("number{n}")).await,
+        Wait::StillScreen => vm.wait_for_still_screen(STILL).await,
+    }
+}
