@@ -3,6 +3,7 @@
 use std::{mem, str};
 
 use avt::parser::Function;
+use memchr::memrchr_iter;
 
 /// The size in characters that programs assume of a serial line.
 const COLUMNS: usize = 80;
@@ -27,6 +28,10 @@ pub(crate) struct Terminal {
     screen: avt::Terminal,
     /// How many lines have ended since the cursor was last moved to a row.
     lines_since_placed: usize,
+    /// Whether no escape sequence is unfinished.
+    is_between_sequences: bool,
+    /// Whether only a part of the screen scrolls.
+    has_region: bool,
 }
 
 impl Terminal {
@@ -37,6 +42,8 @@ impl Terminal {
             #[expect(clippy::expect_used, reason = "only a size of zero is an error")]
             screen: avt::Terminal::new(COLUMNS, ROWS).expect("a size"),
             lines_since_placed: ROWS,
+            is_between_sequences: true,
+            has_region: false,
         }
     }
 
@@ -44,6 +51,7 @@ impl Terminal {
     pub(crate) fn push(&mut self, output: &[u8]) {
         for piece in output.chunks(MAX_PENDING) {
             if self.pending.len() + piece.len() > MAX_PENDING {
+                self.skip_lines();
                 self.draw();
             }
             self.pending.extend_from_slice(piece);
@@ -91,6 +99,25 @@ impl Terminal {
         self.push(state.as_bytes());
     }
 
+    /// Drops the pending lines that would scroll off the screen, if nothing but lines is
+    /// pending: drawing a flood of them takes longer than logging it.
+    fn skip_lines(&mut self) {
+        // 0xc2 begins control characters of two bytes.
+        let is_plain =
+            |byte: &u8| *byte >= b' ' && ![0x7f, 0xc2].contains(byte) || b"\r\n\t".contains(byte);
+        let scrolls = self.screen.cursor().row == ROWS - 1 && !self.has_region;
+        if !self.is_between_sequences || !scrolls || !self.pending.iter().all(is_plain) {
+            return;
+        }
+        let mut ends = memrchr_iter(b'\n', &self.pending).skip(ROWS);
+        // The next line begins in the first column.
+        let end = ends.find(|end| self.pending[..*end].ends_with(b"\r"));
+        if let Some(end) = end {
+            self.lines_since_placed = ROWS;
+            self.pending.drain(..=end);
+        }
+    }
+
     fn draw(&mut self) {
         let pending = mem::take(&mut self.pending);
         let mut chunks = pending.utf8_chunks().peekable();
@@ -107,10 +134,16 @@ impl Terminal {
 
     fn draw_text(&mut self, text: &str) {
         for character in text.chars() {
+            if matches!(character, '\x1b' | '\u{80}'..='\u{9f}') {
+                self.is_between_sequences = false;
+            }
             let Some(function) = self.parser.feed(character) else {
                 continue;
             };
             match function {
+                Function::Print(_) => self.is_between_sequences = true,
+                Function::Decstbm(..) => self.has_region = true,
+                Function::Ris => self.has_region = false,
                 Function::Lf | Function::Nel => {
                     self.lines_since_placed = self.lines_since_placed.saturating_add(1);
                 }
@@ -191,6 +224,37 @@ mod tests {
             copy.push(b"more");
             assert_eq!(copy.rows(), terminal.rows());
             assert_eq!(copy.drawn_rows(), terminal.drawn_rows());
+        }
+    }
+
+    #[test]
+    fn a_flood_of_lines_shows_what_each_would_show() {
+        let starts = [
+            "",
+            "\x1b[5;9r",
+            "\x1b[24;1H",
+            "\x1b[5;9r\x1b[24;1H",
+            "\x1b[24;1Ha\x1b]0;title",
+            "\x1b[24;1H\x1b[1",
+            "\x1b[24;7Ha\x1b[4h",
+            "\x1b[24;1Ha\x1b(0",
+            "\x1b[?7l\x1b[24;1Ha",
+        ];
+        let long = "x".repeat(200);
+        for start in starts {
+            for end in ["\r\n", "\n", "\r\n\t", "\u{9b}H\r\n", &long] {
+                let line = |n: usize| format!("[{n:6}] é a line of a log{end}");
+                let lines: String = (0..4_000).map(line).collect();
+                let mut flooded = shown(start);
+                flooded.rows();
+                let mut drawn = shown(start);
+                for piece in lines.as_bytes().chunks(MAX_PENDING) {
+                    flooded.push(piece);
+                    drawn.push(piece);
+                    drawn.draw();
+                }
+                assert_eq!(flooded.rows(), drawn.rows(), "{start:?} {end:?}");
+            }
         }
     }
 
