@@ -55,6 +55,7 @@ fn run_rounds(
 ) -> Result<()> {
     let excluded = ignored::excluded(tests, schema.is_some())?;
     let mut rounds = junit::Rounds::of(flags.repeat);
+    failures::remove_flaky()?;
     for round in 1..=flags.repeat.get() {
         if flags.repeat.get() > 1 {
             eprintln!("round {round} of {}", flags.repeat);
@@ -76,8 +77,7 @@ fn run_rounds(
             Some(path) => rounds.take_report(profile(flags), path, schema),
             None => Ok(()),
         };
-        let flaky = junit::flaky(profile(flags))?;
-        failures::print_flaky(&flaky)?;
+        failures::keep_flaky(&junit::flaky(profile(flags))?, round)?;
         let error = match (outcome, reported) {
             (Ok(()), Ok(())) => continue,
             (Ok(()), Err(error)) | (Err(error), Ok(())) => error,
@@ -87,7 +87,7 @@ fn run_rounds(
             }
         };
         eprintln!("error: {error:#}");
-        failures::print(&flaky)?;
+        failures::print()?;
         return Err(AlreadyPrinted.into());
     }
     Ok(())

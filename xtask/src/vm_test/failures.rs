@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -14,11 +14,25 @@ pub(super) fn dir() -> PathBuf {
     vm_dir().join("failures")
 }
 
-/// Removes the failures of an earlier run.
+/// Removes the failures of an earlier round.
 pub(super) fn remove() -> Result<()> {
-    match fs::remove_dir_all(dir()) {
+    remove_dir(&dir())
+}
+
+/// Removes what was kept of flaky tests in an earlier run.
+pub(super) fn remove_flaky() -> Result<()> {
+    remove_dir(&flaky_dir())
+}
+
+/// The directory that contains what is kept of flaky tests, by round.
+fn flaky_dir() -> PathBuf {
+    vm_dir().join("flaky")
+}
+
+fn remove_dir(dir: &Path) -> Result<()> {
+    match fs::remove_dir_all(dir) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("can't remove {}", dir().display()))
+            Err(error).with_context(|| format!("can't remove {}", dir.display()))
         }
         _ => Ok(()),
     }
@@ -33,11 +47,10 @@ pub(super) fn names() -> Result<Vec<String>> {
     Ok(failures.into_iter().map(|failure| failure.test).collect())
 }
 
-/// Prints which tests failed, but for the `flaky` ones, which passed when they were
-/// repeated. The last line is the directory to look into: the test's own if only one failed.
-pub(super) fn print(flaky: &[String]) -> Result<()> {
-    let mut failures = all()?;
-    failures.retain(|failure| !flaky.contains(&failure.test));
+/// Prints which tests failed. The last line is the directory to look into: the test's own if
+/// only one failed.
+pub(super) fn print() -> Result<()> {
+    let failures = all()?;
     if failures.is_empty() {
         return Ok(());
     }
@@ -64,20 +77,26 @@ pub(super) fn print(flaky: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Prints the tests that failed, but passed when they were repeated, with the evidence of
-/// their failure.
-pub(super) fn print_flaky(flaky: &[String]) -> Result<()> {
+/// Prints the tests that failed, but passed when they were repeated, and moves what they left
+/// to a directory that later rounds do not remove.
+pub(super) fn keep_flaky(flaky: &[String], round: u32) -> Result<()> {
     if flaky.is_empty() {
         return Ok(());
     }
+    let kept = flaky_dir().join(format!("round-{round}"));
+    fs::create_dir_all(&kept).with_context(|| format!("can't create {}", kept.display()))?;
     let failures = all()?;
     eprintln!("\nflaky tests, which failed once:");
     for test in flaky {
         eprintln!("  {test}");
-        if let Some(failure) = failures.iter().find(|failure| failure.test == *test) {
-            let summary_line = failure.message.lines().next().unwrap_or_default();
-            eprintln!("    {summary_line}\n    {}", failure.dir.display());
-        }
+        let Some(failure) = failures.iter().find(|failure| failure.test == *test) else {
+            continue;
+        };
+        let dir = kept.join(failure.dir.file_name().unwrap_or_default());
+        fs::rename(&failure.dir, &dir)
+            .with_context(|| format!("can't move {} to {}", failure.dir.display(), dir.display()))?;
+        let summary_line = failure.message.lines().next().unwrap_or_default();
+        eprintln!("    {summary_line}\n    {}", dir.display());
     }
     Ok(())
 }
