@@ -6,9 +6,9 @@
 #
 # The loop takes a sixth of a processor at most, and with what the kernel does for it (timers,
 # the ends of processes) a fifth. $__vm_hint may be a file that changes whenever a probe might
-# find something else. Then a change is followed by a probe at once:
-# of ten seconds, two are taken in advance. While the file stays the same, probes take a
-# twentieth: a change that comes just before a probe ends goes unnoticed.
+# find something else. Then a change is followed by a probe at once: of ten seconds, two are
+# taken in advance. While the file stays the same, probes take a twentieth: a change that comes
+# just before a probe ends goes unnoticed.
 #
 # $nth is the number of the probe within the present second, from 0. The other names have a
 # prefix because `probe` may run a command of a test.
@@ -46,29 +46,36 @@ __vm_read_hint() {
 # Whether it is time for the next probe.
 __vm_is_due() {
     local took=$((__vm_now - __vm_begin))
-    if [[ ! $__vm_hint_before ]]; then
+    if [[ ! $__vm_hint_before ]] || ! __vm_read_hint; then
         ((took >= 6 * __vm_used))
-    elif __vm_read_hint && [[ $__vm_hint_now != "$__vm_hint_before" ]]; then
+    elif ((took + 200 < 7 * __vm_used)); then
+        return 1
+    elif [[ $__vm_hint_now != "$__vm_hint_before" ]]; then
         __vm_calm=10
-        ((took + 200 >= 7 * __vm_used))
     else
-        ((took >= __vm_calm * __vm_used)) && __vm_calm=20
+        ((__vm_now - __vm_last >= __vm_calm * __vm_cost)) && __vm_calm=20
     fi
 }
 
 __vm_now
 __vm_begin=$__vm_now
+__vm_last=$__vm_now
+__vm_used
 __vm_calm=10
 while :; do
     if ((__vm_now / 100 == __vm_second)); then ((++nth)); else nth=0; fi
     __vm_second=$((__vm_now / 100))
+    __vm_cost=-$__vm_used
     probe # not in a condition, where `set -e` would have no effect in it
     __vm_found=$?
     ((++__vm_probes))
     __vm_used
+    ((__vm_cost += __vm_used))
     if ((__vm_found == 0)); then break; fi
     # What the probe itself changes comes first.
     __vm_sleep 0.02
+    __vm_now
+    __vm_last=$__vm_now
     __vm_read_hint
     __vm_hint_before=$__vm_hint_now
     while
