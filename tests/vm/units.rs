@@ -167,15 +167,21 @@ async fn unit_names_are_quoted() {
 #[tokio::test]
 async fn a_wait_goes_on_while_the_manager_restarts() {
     let vm = fresh("systemd").await;
-    vm.succeed("for i in {1..6}; do systemctl daemon-reexec; done >&2 &")
-        .await
-        .unwrap();
+    vm.succeed(
+        "cd /run/systemd/system
+printf '[Service]\nExecStart=sleep 1d\n' >by-timer.service
+printf '[Timer]\nOnActiveSec=3\n' >by-timer.timer
+systemctl daemon-reload
+systemctl start by-timer.timer
+for i in {1..6}; do systemctl daemon-reexec; done >&2 &",
+    )
+    .await
+    .unwrap();
+    let vm = vm.within(SOON);
     for _ in 0..15 {
-        vm.within(SOON)
-            .wait_for_unit("multi-user.target")
-            .await
-            .unwrap();
+        vm.wait_for_unit("multi-user.target").await.unwrap();
     }
+    vm.wait_for_unit("by-timer").await.unwrap();
 }
 
 #[tokio::test]
@@ -190,7 +196,7 @@ async fn a_unit_that_may_still_be_started_is_waited_for() {
         .wait_for_unit(format!("user@{ALICE}.service"))
         .await
         .unwrap();
-    // By a unit that triggers it.
+    // By a unit that triggers it, or that has another started when it ends.
     vm.succeed(
         "cd /run/systemd/system
 for by in timer path socket; do
@@ -199,14 +205,17 @@ done
 printf '[Timer]\nOnActiveSec=3\n' >by-timer.timer
 printf '[Path]\nPathExists=/run/go\n' >by-path.path
 printf '[Socket]\nListenStream=/run/by-socket\n' >by-socket.socket
+printf '[Service]\nExecStart=sleep 1d\n' >by-success.service
+printf '[Unit]\nOnSuccess=by-success.service\n[Service]\nExecStart=sleep 7\n' >first.service
 systemctl daemon-reload
-systemctl start by-timer.timer by-path.path
+systemctl start by-timer.timer by-path.path first
 (sleep 5; touch /run/go) >&2 &",
     )
     .await
     .unwrap();
     patient.wait_for_unit("by-timer").await.unwrap();
     patient.wait_for_unit("by-path").await.unwrap();
+    patient.wait_for_unit("by-success").await.unwrap();
     // But not by one that is inactive.
     let error = vm.wait_for_unit("by-socket").await.unwrap_err();
     assert!(
@@ -234,7 +243,7 @@ systemctl start --no-block once",
     let expected = [
         ("once", "it ran, succeeded, and ended "),
         ("once", "RemainAfterExit=yes"),
-        ("masked", "masked"),
+        ("masked", "inactive and masked: it can't be started"),
     ];
     for (unit, text) in expected {
         let error = vm.wait_for_unit(unit).await.unwrap_err();

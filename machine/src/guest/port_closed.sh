@@ -5,6 +5,7 @@
 is_known_open() { false; }
 probe() {
     local address others=()
+    resolve_again
     [[ ! $is_resolved ]] || __vm_output=
     for address in "${addresses[@]}"; do
         if listens "$address"; then

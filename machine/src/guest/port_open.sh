@@ -5,6 +5,7 @@
 is_known_open() { listens "$1"; } # since the probe began
 probe() {
     local address others=()
+    resolve_again
     for address in "${addresses[@]}"; do
         if listens "$address"; then return; fi
         if [[ ! ${patterns[$address]-} ]] || ((nth == 0)); then others+=("$address"); fi

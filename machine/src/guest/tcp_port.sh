@@ -3,7 +3,6 @@
 # addresses, or $name is its name, which the guest resolves.
 # shellcheck disable=SC2154,SC2034 # assigned by the caller, used by poll.sh
 LC_ALL=C
-is_resolved=1
 
 # The address as /proc/net/tcp and tcp6 have it: words of 32 bits, the lowest byte first.
 # Sets `hex`, and `flat`, the address as in /proc/net/if_inet6.
@@ -45,6 +44,7 @@ is_own() {
 declare -A patterns
 resolve() {
     local address hex flat mapped=0000000000000000FFFF0000
+    is_resolved=1
     if [[ $name ]] && ! type -P getent >/dev/null; then
         addresses=("$name") # resolved by bash
         return
@@ -125,3 +125,8 @@ filters_packets() {
 }
 
 resolve
+
+# A name that is not known yet is resolved again once a second.
+resolve_again() {
+    if [[ ! ${addresses[*]} ]] && ((nth == 0)); then resolve; fi
+}

@@ -14,7 +14,7 @@ use crate::unit::Unit;
 /// The properties that say whether a unit is active, or may still become so.
 const PROPERTIES: &str = "Id,ActiveState,SubState,LoadState,Result,Job,Type,RemainAfterExit,\
                           ConditionResult,ConditionTimestamp,InactiveEnterTimestamp,\
-                          TriggeredBy,UpheldBy";
+                          TriggeredBy,UpheldBy,OnSuccessOf,OnFailureOf";
 
 /// Reads the state of a unit.
 const UNIT_STATE: &str = include_str!("unit_state.sh");
@@ -140,7 +140,7 @@ impl Guest {
         left: Duration,
     ) -> Result<Option<Probe<()>>> {
         let mut starters = Vec::new();
-        for relation in ["TriggeredBy", "UpheldBy"] {
+        for relation in ["TriggeredBy", "UpheldBy", "OnSuccessOf", "OnFailureOf"] {
             let names = state.get(relation).map_or("", String::as_str);
             starters.extend(names.split_whitespace());
         }
@@ -161,6 +161,10 @@ impl Guest {
         let Some(output) = self.probe_to_the_end(&script, left).await? else {
             return Ok(Some(Probe::Unknown(BUSY.to_owned())));
         };
+        if !output.success() {
+            let reason = "the service manager does not answer".to_owned();
+            return Ok(Some(Probe::Unknown(reason)));
+        }
         let text = output.text();
         let mut units = text.split("\n\n").map(properties);
         let active = units.find(|unit| {

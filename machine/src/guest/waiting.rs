@@ -14,7 +14,8 @@ const SHARE: u32 = 5;
 /// The shortest pause between two probes.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// The longest pause, after a probe that took half a second or more.
+/// The longest pause, after a probe that took half a second or more: a probe that takes longer
+/// takes a greater share, lest the wait end late.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// What a probe of a condition found.

@@ -4,8 +4,8 @@
 # shellcheck disable=SC2034 # read by poll.sh
 exec {journal}< <(
     exec journalctl -b -f --no-tail -o cat -g 'Reached target.*Current graphical' \
-        SYSLOG_IDENTIFIER=systemd
-) 2>/dev/null
+        SYSLOG_IDENTIFIER=systemd 2>/dev/null
+)
 follower=$!
 trap 'kill "$follower" 2>/dev/null' EXIT
 session=
