@@ -137,7 +137,7 @@ async fn a_name_that_can_not_be_resolved() {
     // The second has no getent: bash resolves names.
     for image in ["systemd", "minimal"] {
         let vm = fresh(image).await;
-        let impatient = vm.within(Duration::from_secs(2));
+        let impatient = vm.within(Duration::from_secs(3));
         let open = impatient.wait_for_open_port_at("no-such-host", 22).await;
         let closed = impatient.wait_for_closed_port_at("no-such-host", 22).await;
         for error in [open.unwrap_err(), closed.unwrap_err()] {

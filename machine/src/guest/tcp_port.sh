@@ -115,9 +115,11 @@ connects() {
     [[ $open ]]
 }
 
-# Whether the guest has rules for packets. Without, a port that is listened on is open.
+# Whether the guest has rules for packets, or IPVS, which is no such rule. Without, the ports
+# of its addresses that are listened on are open, and no others.
 filters_packets() {
     local names
+    if [[ -e /proc/net/ip_vs ]]; then return; fi
     for names in /proc/net/ip_tables_names /proc/net/ip6_tables_names; do
         ! read -r _ <"$names" || return 0
     done 2>/dev/null
