@@ -8,9 +8,13 @@
   pkg-config,
   coreutils,
   leptonica,
+  # Programs that scripts may run on the host, as with nixpkgs' driver.
+  netpbm,
   python3,
   qemu_test,
+  socat,
   tesseract,
+  util-linux,
   vde2,
   # For the SSH backdoor. Older versions of nixpkgs have no such package.
   vhost-device-vsock ? null,
@@ -67,8 +71,11 @@ rustPlatform.buildRustPackage {
         lib.makeBinPath (
           [
             coreutils
+            netpbm
             python3
             qemu_pkg
+            socat
+            util-linux
             vde2
           ]
           ++ lib.optional (vhost-device-vsock != null) vhost-device-vsock

@@ -152,6 +152,14 @@ pub(crate) struct Cli {
     #[arg(value_name = "TESTSCRIPT")]
     pub(crate) test_script: Option<PathBuf>,
 
+    /// The test script, as the NixOS test driver takes it beside --config
+    #[arg(
+        long = "test-script",
+        value_name = "FILE",
+        conflicts_with = "test_script"
+    )]
+    pub(crate) test_script_option: Option<PathBuf>,
+
     /// Whether the configuration provides an SSH server's socket for each machine.
     #[arg(skip)]
     pub(crate) ssh_backdoor: bool,

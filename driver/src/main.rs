@@ -48,6 +48,9 @@ fn main() -> ExitCode {
         clap_complete::generate(shell, &mut Cli::command(), "driver", &mut io::stdout());
         return ExitCode::SUCCESS;
     }
+    // It may execute this program again: before a file is read that may be a pipe.
+    #[cfg(feature = "python")]
+    python::begin();
     let complete = cli
         .or_config()
         .and_then(|cli| cli.or_environment(|name| std::env::var_os(name)));
@@ -66,7 +69,6 @@ fn summary_line(error: &clap::Error) -> String {
 
 #[cfg(feature = "python")]
 fn run_python(run: &Run) -> ExitCode {
-    python::begin();
     let done = report::Report::begin(run).and_then(|report| python::run(run, &report));
     match done {
         Ok(status) => status.into(),

@@ -2,12 +2,14 @@
 
 mod check;
 pub(crate) mod machines;
+mod script;
 
 use std::env;
 use std::path::{self, Path, PathBuf};
 use std::time::Duration;
 
 use self::machines::Machine;
+use self::script::Script;
 use crate::cli::{Cli, LogLevel};
 use crate::exit_code;
 
@@ -22,7 +24,7 @@ pub(crate) struct Run {
     pub(crate) machines: Vec<Machine>,
     pub(crate) vlans: Vec<u32>,
     /// None for a prompt without a script.
-    pub(crate) script: Option<PathBuf>,
+    pub(crate) script: Option<Script>,
     pub(crate) out_dir: PathBuf,
     pub(crate) keep_vm_state: bool,
     pub(crate) interactive: bool,
@@ -42,7 +44,10 @@ impl Run {
     /// The file name of the script without its extension, or `prompt`.
     #[cfg(feature = "python")]
     pub(crate) fn name(&self) -> String {
-        let stem = self.script.as_deref().and_then(Path::file_stem);
+        let stem = self
+            .script
+            .as_ref()
+            .and_then(|script| script.name.file_stem());
         stem.map_or_else(
             || "prompt".into(),
             |stem| stem.to_string_lossy().into_owned(),
@@ -57,10 +62,9 @@ impl Run {
         if !vlans.is_empty() {
             check::program("vde_switch", "networks need it (Debian's package vde2)")?;
         }
-        match &cli.test_script {
-            Some(script) => check::readable(script)?,
-            None if cli.interactive => {}
-            None => return Err("a test script or --interactive is required".to_owned()),
+        let script = cli.test_script.as_deref().map(Script::new).transpose()?;
+        if script.is_none() && !cli.interactive {
+            return Err("a test script or --interactive is required".to_owned());
         }
         check::writable("directory for temporary files", &env::temp_dir())?;
         check::created("output directory", &cli.output_directory)?;
@@ -72,7 +76,7 @@ impl Run {
         Ok(Self {
             machines,
             vlans,
-            script: cli.test_script.as_ref().map(absolute).transpose()?,
+            script,
             out_dir: absolute(&cli.output_directory)?,
             keep_vm_state: cli.keep_vm_state,
             interactive: cli.interactive,

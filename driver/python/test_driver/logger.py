@@ -139,7 +139,7 @@ AbstractLogger = Logger
 class CompositeLogger(Logger):
     """The log of the run, whatever the parts: each would repeat it."""
 
-    def __init__(self, logger_list: List[Logger]) -> None:
+    def __init__(self, logger_list: List[Logger], exit_on_error: bool = False) -> None:
         super().__init__()
         self.logger_list = logger_list
 

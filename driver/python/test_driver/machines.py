@@ -106,9 +106,14 @@ class Machines(Conditions):
         of all that can't start."""
         with self.logger.nested("start all VMs") as step:
             starts = [partial(step.run, machine.start) for machine in self.machines]
-            failures = threads.run_all(starts)
+            names = [machine.name for machine in self.machines]
+            failures = {
+                name: failure
+                for name, failure in zip(names, threads.run_all(starts))
+                if failure is not None
+            }
             if len(failures) == 1:
-                raise failures[0]
+                raise next(iter(failures.values()))
             if failures:
                 raise _all_of("Failed to start the following machines:", failures)
 
@@ -196,12 +201,13 @@ class Machines(Conditions):
             print("SSH backdoor enabled, but no machines defined", flush=True)
 
 
-def _all_of(summary: str, failures: List[Exception]) -> MachineError:
-    """One error for several."""
-    error = MachineError("\n".join([summary, *map(str, failures)]))
-    error.infrastructure = any(map(is_infrastructure, failures))
+def _all_of(summary: str, failures: Dict[str, Exception]) -> MachineError:
+    """One error for those of several machines, by name."""
+    lines = [f"{name}: {str(it).removeprefix(f'{name}: ')}" for name, it in failures.items()]
+    error = MachineError("\n".join([summary, *lines]))
+    error.infrastructure = any(map(is_infrastructure, failures.values()))
     # In the reports, the first is the reason.
-    vars(error)["_vmwright_error_id"] = error_id(failures[0])
+    vars(error)["_vmwright_error_id"] = error_id(next(iter(failures.values())))
     return error
 
 

@@ -26,6 +26,8 @@ class Process:
         self.args = machine.name
         self.pid: Optional[int] = vm.pid
         self.stdin = Stdin(vm)
+        # Its output is the serial console's, in the log.
+        self.stdout = None
         self.lines = Lines(vm)
         self.qmp = MachineSession(vm)
         self.monitor = Monitor(machine)

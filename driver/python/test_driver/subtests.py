@@ -16,7 +16,7 @@ Case = Tuple[str, float, float, Optional[Failure]]
 def write_junit(path: Path, suite: str, failure: Optional[Failure]) -> None:
     """Writes a JUnit report with the subtests that have ended, and the failure of the run if
     it is not that of a subtest. Raises OSError."""
-    cases: List[Case] = list(rootlog.ended)
+    cases = _each_failure_once(rootlog.ended)
     if not cases or (failure is not None and not _is_failure_of(failure, cases)):
         cases.append((MAIN, 0.0, _vmwright.elapsed(), failure))
     _vmwright.write_junit(path, suite, _with_unique_names(cases))
@@ -46,6 +46,19 @@ def _is_subtest(node: Any) -> bool:
 def _is_failure_of(failure: Failure, cases: List[Case]) -> bool:
     failures = [case for *_, case in cases if case is not None]
     return any(case.error_id == failure.error_id for case in failures)
+
+
+def _each_failure_once(ended: List[Case]) -> List[Case]:
+    """The subtests in the order of their ends. Only the innermost has a failure."""
+    seen = set()
+    cases: List[Case] = []
+    for name, start, end, failure in ended:
+        if failure is not None and failure.error_id in seen:
+            failure = None
+        elif failure is not None:
+            seen.add(failure.error_id)
+        cases.append((name, start, end, failure))
+    return cases
 
 
 def _with_unique_names(cases: List[Case]) -> List[Case]:

@@ -62,21 +62,20 @@ def print_exception(failed: threading.ExceptHookArgs) -> None:
     print_error(f"Exception in thread {name}:\n{script_traceback(failed.exc_value)}")
 
 
-def run_all(functions: Sequence[Callable[[], None]]) -> List[Exception]:
-    """Runs functions at the same time, each in a thread, and returns their exceptions in
-    the order of the functions."""
-    failures: List[List[Exception]] = [[] for _ in functions]
+def run_all(functions: Sequence[Callable[[], None]]) -> List[Optional[Exception]]:
+    """Runs functions at the same time, each in a thread, and returns the exception of each."""
+    failures: List[Optional[Exception]] = [None for _ in functions]
 
-    def run(function: Callable[[], None], failed: List[Exception]) -> None:
+    def run(number: int, function: Callable[[], None]) -> None:
         try:
             function()
         except Exception as error:
-            failed.append(error)
+            failures[number] = error
 
     # Daemons: they must not keep an interrupted run.
     threads = [
         threading.Thread(target=run, args=pair, daemon=True)
-        for pair in zip(functions, failures)
+        for pair in enumerate(functions)
     ]
     # Not operations of the script's threads.
     _named.update(threads)
@@ -84,4 +83,4 @@ def run_all(functions: Sequence[Callable[[], None]]) -> List[Exception]:
         thread.start()
     for thread in threads:
         thread.join()
-    return [error for failed in failures for error in failed]
+    return failures

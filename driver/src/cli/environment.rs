@@ -10,6 +10,7 @@ impl Cli {
     /// Fills in options that the command line does not set from the configuration, if there
     /// is one.
     pub(crate) fn or_config(mut self) -> Result<Self, String> {
+        self.test_script = self.test_script.or(self.test_script_option.take());
         let Some(path) = &self.config else {
             return Ok(self);
         };
@@ -22,6 +23,7 @@ impl Cli {
             self.kernel = config.kernels().collect();
         }
         self.container_names.get_or_insert(config.container_names());
+        self.container_start_scripts.get_or_insert_default();
         self.vlans.get_or_insert(config.vlans);
         self.global_timeout.get_or_insert(config.global_timeout);
         self.test_script.get_or_insert(config.test_script);
@@ -60,17 +62,13 @@ impl Cli {
             self.vlans = Some(numbers.iter().map(number).collect::<Result<_, _>>()?);
         }
         if self.global_timeout.is_none() {
-            let limit = words("globalTimeout")?;
-            let limit = limit
-                .first()
-                .map(|word| valid("globalTimeout", word, seconds));
-            self.global_timeout = limit.transpose()?;
+            let limit = words("globalTimeout")?.join(" ");
+            self.global_timeout = valid("globalTimeout", &limit, seconds)?;
             self.started_by_nix |= self.global_timeout.is_some();
         }
         if self.log_level.is_none() {
-            let level = words("logLevel")?;
-            let level = level.first().map(|word| valid("logLevel", word, log_level));
-            self.log_level = level.transpose()?;
+            let level = words("logLevel")?.join(" ");
+            self.log_level = valid("logLevel", &level, log_level)?;
         }
         if self.test_script.is_none() {
             let path = variable("testScript").filter(|path| !path.is_empty());
@@ -89,12 +87,14 @@ fn words(name: &str, text: Option<OsString>) -> Result<Vec<String>, String> {
     Ok(text.split_whitespace().map(str::to_owned).collect())
 }
 
+/// The value of a variable, unless it is empty.
 fn valid<T>(
     variable: &str,
-    word: &str,
+    text: &str,
     parse: impl Fn(&str) -> Result<T, String>,
-) -> Result<T, String> {
-    parse(word).map_err(|reason| format!("variable {variable}: {word:?}: {reason}"))
+) -> Result<Option<T>, String> {
+    let value = (!text.is_empty()).then(|| parse(text)).transpose();
+    value.map_err(|reason| format!("variable {variable}: {text:?}: {reason}"))
 }
 
 fn not_a_number(variable: &str, word: &str) -> String {

@@ -81,8 +81,15 @@ fn invalid_numbers_are_reported() {
         error.contains("vlans") && error.contains("\"one\""),
         "{error}"
     );
-    let error = with(&[], &[("globalTimeout", "0")]).unwrap_err();
-    assert!(error.contains("globalTimeout"), "{error}");
+    for (variable, text) in [
+        ("globalTimeout", "0"),
+        ("globalTimeout", "10 20"),
+        ("logLevel", "info debug"),
+    ] {
+        let error = with(&[], &[(variable, text)]).unwrap_err();
+        let expected = format!("variable {variable}: {text:?}");
+        assert!(error.starts_with(&expected), "{error}");
+    }
     let args = ["driver", "--global-timeout", "0", "test.py"];
     let error = Cli::try_parse_from(args).unwrap_err().to_string();
     assert!(error.contains("not a number from 1"), "{error}");

@@ -17,7 +17,10 @@ pub(super) fn of<'py>(py: Python<'py>, run: &Run) -> PyResult<Bound<'py, PyDict>
     let machines = machines.map(|machine| (&machine.name, kind(machine.kind), &machine.file));
     settings.set_item("machines", machines.collect::<Vec<_>>())?;
     settings.set_item("vlans", &run.vlans)?;
-    settings.set_item("test_script", &run.script)?;
+    settings.set_item(
+        "test_script",
+        run.script.as_ref().map(|script| &script.path),
+    )?;
     let seconds = run.global_timeout.map(|limit| limit.as_secs_f64());
     settings.set_item("global_timeout", seconds)?;
     settings.set_item("enable_ssh_backdoor", run.ssh_backdoor)?;

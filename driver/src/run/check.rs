@@ -19,13 +19,6 @@ pub(super) fn no_containers(cli: &Cli) -> Result<(), String> {
     }
 }
 
-/// Checks that a file can be read.
-pub(super) fn readable(path: &Path) -> Result<(), String> {
-    let text = fs::read(path);
-    text.map(drop)
-        .map_err(|error| format!("{}: {error}", path.display()))
-}
-
 /// Checks that a file can be opened, without reading it.
 pub(super) fn file(path: &Path) -> Result<(), String> {
     let metadata = fs::File::open(path).and_then(|file| file.metadata());

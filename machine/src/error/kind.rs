@@ -272,8 +272,9 @@ pub enum ErrorKind {
     },
     /// The guest has no way to copy files: no 9p, no `/tmp/shared` and no `tar`.
     #[error(
-        "can't copy files: the guest can neither mount a 9p share nor use /tmp/shared, and \
-         can't unpack archives by `tar` (`copy_from_host_via_shell` needs none of these)"
+        "can't copy files: the guest can neither mount a 9p share nor use /tmp/shared, even by \
+         virtiofs, and can't unpack archives by `tar` (`copy_from_host_via_shell` needs none of \
+         these)"
     )]
     Share {
         /// What the guest's programs printed.

@@ -24,8 +24,9 @@ pub(crate) const MOUNT_TAG: &str = "org.vmwright.copies";
 /// Where it is mounted in the guest, out of the way of mounts on `/tmp`.
 const MOUNT_POINT: &str = "/run/vmwright/copies";
 
-/// Where the guest has the directory that all machines of a run share.
+/// Where the guest has the directory that all machines of a run share, and its tag.
 const SHARED: &str = "/tmp/shared";
+const SHARED_TAG: &str = "shared";
 
 /// The names in a transfer's directory of what is copied into the guest, and of the
 /// directory with the lists of modes.
@@ -60,8 +61,8 @@ impl Guest {
     }
 
     /// A transfer in the directory for copies. If the guest can't mount that, because its
-    /// kernel or QEMU lacks 9p, a transfer in `/tmp/shared`, which may be on virtiofs; by
-    /// archives if there is no such directory, either.
+    /// kernel or QEMU lacks 9p, a transfer in `/tmp/shared`, if that is mounted or is a
+    /// virtiofs share; by archives otherwise.
     async fn begin_transfer(&self) -> Result<Transfer> {
         let limit = scaled(CLEANUP_LIMIT);
         let mut own = self.transfer_in(self.state().copies(), MOUNT_POINT, self.limit())?;
@@ -70,9 +71,14 @@ impl Guest {
                 return Ok(None);
             };
             let mut shared = self.transfer_in(self.state().shared(), SHARED, own.left)?;
-            let test = ["test", "-d", &shared.guest_path("")];
-            let test = self.command_line("checking for the shared directory", test)?;
-            let seen = self.guest_half(&mut shared.left, &test).await;
+            let script = self
+                .script("mounting the shared directory")
+                .set("tag", SHARED_TAG)?
+                .set("share", SHARED)?
+                .set("dir", &shared.guest_path(""))?
+                .append(include_str!("mount_virtiofs_share.sh"))
+                .into_text();
+            let seen = self.guest_half(&mut shared.left, &script).await;
             if seen.is_ok_and(|(exit, _)| exit.success()) {
                 return Ok(Some(shared));
             }

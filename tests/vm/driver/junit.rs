@@ -73,6 +73,20 @@ fn a_failure_outside_of_subtests_is_a_case_of_its_own() {
 }
 
 #[test]
+fn a_failure_of_nested_subtests_is_the_innermost_ones() {
+    let script = "with subtest('outer'):\n    with subtest('inner'):\n        1 / 0\n";
+    let (report, _) = report_of(script, 1);
+    for part in [
+        r#"tests="2" skipped="0" errors="0" failures="1">"#,
+        r#"<testcase name="outer""#,
+    ] {
+        assert!(report.contains(part), "no {part} in {report}");
+    }
+    let (inner, _) = report.split_once(r#"<testcase name="outer""#).unwrap();
+    assert!(inner.contains("<failure "), "{report}");
+}
+
+#[test]
 fn subtests_of_one_name_are_told_apart() {
     let script = "\
 for name in 'same', 'same (2)', 'same', 'same':

@@ -76,7 +76,10 @@ fn the_overlay_replaces_the_driver() {
             installed.contains("$out/bin/generate-driver-symbols"),
             "{installed}"
         );
-        assert!(installed.contains(":/vde2/bin"), "{installed}");
+        assert!(
+            installed.contains(":/util-linux/bin:/vde2/bin"),
+            "{installed}"
+        );
         assert!(installed.contains("{test_driver,_vmwright} $out/lib/python3/site-packages"));
     }
     // The type check of scripts finds what they import.

@@ -111,6 +111,43 @@ except ValueError as error:
 }
 
 #[test]
+fn the_script_is_an_argument_or_an_option() {
+    let run = Run::booting(&[]);
+    let other = run.script("raise Exception('not this script')");
+    let config = config(run.out(), &[("server", &start_script("minimal"))], &other);
+    let script = run.out().join("option.py");
+    fs::write(&script, "print(machines)").unwrap();
+    let mut command = configured(&run, &config);
+    command.arg("--test-script").arg(&script);
+    let printed = Ended::of(&mut command).passed();
+    assert_eq!(printed, "[<Machine 'server'>]\n");
+    let reason = Ended::of(command.arg(&script)).failed(2);
+    assert!(reason.contains("cannot be used with"), "{reason}");
+}
+
+/// It can be read only once, also if the driver executes itself again for a locale.
+#[test]
+fn the_script_may_be_a_pipe() {
+    let run = Run::booting(&[]);
+    for (text, status) in [("print('ä piped script')", 0), ("1 / 0", 1)] {
+        let mut command = Command::new("bash");
+        command
+            .args(["-c", r#"exec "$0" -o "$1" <(printf %s "$2")"#])
+            .arg(driver())
+            .args([run.out().as_os_str(), text.as_ref()])
+            .env_remove("LANG")
+            .env_remove("LC_ALL");
+        let ended = Ended::of(&mut command);
+        if status == 0 {
+            assert_eq!(ended.passed(), "ä piped script\n");
+        } else {
+            let failure = ended.failed(status);
+            assert!(failure.contains("1 / 0\n"), "{failure}");
+        }
+    }
+}
+
+#[test]
 fn options_take_precedence_over_a_configuration() {
     let run = Run::booting(&[("other", "minimal")]);
     let script = run.script("raise Exception('not this script')");

@@ -31,6 +31,7 @@ let
     coreutils = "/coreutils";
     rustc.version = rust;
     leptonica = "/leptonica";
+    netpbm = "/netpbm";
     python3 = {
       outPath = "/python3";
       sitePackages = "lib/python3/site-packages";
@@ -40,7 +41,9 @@ let
       };
     };
     qemu_test = "/qemu_test";
+    socat = "/socat";
     tesseract = "/tesseract";
+    util-linux = "/util-linux";
     vde2 = "/vde2";
     # Calls a function with those of these packages that it takes.
     callPackage =
