@@ -12,8 +12,14 @@ from test_driver.failure import exception_text
 from test_driver.logger import Logger, rootlog
 
 
-# The shortest pause between two checks of a wait, in seconds.
-SHORTEST_INTERVAL = 0.05
+# The pauses between two checks of a wait, in seconds.
+SHORTEST_PAUSE = 0.05
+LONGEST_PAUSE = 1.0
+
+
+def pause_after(check: float) -> float:
+    """The pause after a check that took so many seconds: checks take a fifth of the time."""
+    return min(max(4 * check, SHORTEST_PAUSE), LONGEST_PAUSE)
 
 
 class PollingCondition:
@@ -23,6 +29,8 @@ class PollingCondition:
     condition: Callable[[], Optional[bool]]
     interval: timedelta
     description: Optional[str]
+    # Whether the script has chosen the interval.
+    has_interval: bool
     last_called: float
     entry_count: int
     # The exception that the last check raised.
@@ -42,6 +50,7 @@ class PollingCondition:
         self.condition = condition
         self.logger = logger
         self.interval = as_timedelta(2 if interval is None else interval)
+        self.has_interval = interval is not None
         self.description = description or condition.__doc__ or condition.__name__
         self.last_called = float("-inf")
         self.entry_count = 0
@@ -114,8 +123,8 @@ class Poll:
         timeout: Optional[Duration] = None,
     ) -> None:
         """Waits until the condition holds, for 15 minutes by default. It is checked at once,
-        after each of its intervals and at the time limit. `timeout_seconds` is an older name
-        of `timeout`."""
+        after each interval that the script has chosen, or else as often as by `retry`, and at
+        the time limit. `timeout_seconds` is an older name of `timeout`."""
         timeout = one_of("wait", "timeout timeout_seconds", timeout, timeout_seconds)
         seconds = as_seconds(900 if timeout is None else timeout)
         with rootlog.nested(f"waiting for {self.condition.description}"):
@@ -123,14 +132,23 @@ class Poll:
 
     def _wait(self, seconds: float) -> None:
         deadline = time.monotonic() + _vmwright.scaled(seconds)
-        interval = max(self.condition.seconds_interval, SHORTEST_INTERVAL)
-        while not self.condition.check(force=True):
-            left = deadline - time.monotonic()
+        while True:
+            start = time.monotonic()
+            if self.condition.check(force=True):
+                return
+            now = time.monotonic()
+            left = deadline - now
             if left <= 0:
                 message = f"action timed out after {seconds:g} seconds"
                 raise RequestedAssertionFailed(message) from self.condition.error
+            interval = self._pause_after(now - start)
             # The last check is at the time limit, and none shortly before it.
             time.sleep(interval if left >= 2 * interval else left)
+
+    def _pause_after(self, check: float) -> float:
+        if self.condition.has_interval:
+            return max(self.condition.seconds_interval, SHORTEST_PAUSE)
+        return pause_after(check)
 
 
 class Conditions:
@@ -180,7 +198,8 @@ class Conditions:
         of `interval`, which is 2 seconds by default."""
         names = "interval seconds_interval"
         interval = one_of("polling_condition", names, interval, seconds_interval)
-        interval = as_timedelta(2 if interval is None else interval)
+        if interval is not None:
+            interval = as_timedelta(interval)
 
         def poll(fun: Callable[[], Any]) -> Poll:
             condition = PollingCondition(

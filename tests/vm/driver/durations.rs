@@ -225,6 +225,12 @@ fails_after(10, 5)
 fails_after(3, 5)
 fails_after(0, 5)
 polling_condition(lambda: now > 20).wait()
+# Without an interval, as often as by `retry`.
+checks.clear()
+try:
+    polling_condition(never).wait(1)
+except AssertionError as error:
+    print(error, len(checks) >= 19)
 ";
     let output = run_unscaled(&format!("{CLOCK}{script}"));
     assert_eq!(
@@ -235,6 +241,7 @@ action timed out after 12 seconds [0.0, 5.0, 12.0]
 action timed out after 10 seconds [0.0, 5.0, 10.0]
 action timed out after 3 seconds [0.0, 3.0]
 action timed out after 0 seconds [0.0]
+action timed out after 1 seconds True
 "
     );
 }

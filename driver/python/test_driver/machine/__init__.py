@@ -31,12 +31,8 @@ from test_driver.machine.trouble import Signs
 from test_driver.machine.trouble import Trouble as Trouble
 from test_driver.machine.units import Units
 from test_driver.qemu import Lines, Monitor, Process, Shell  # noqa: F401, for scripts
+from test_driver.polling_condition import pause_after
 from test_driver.start_command import LegacyStartCommand, NixStartScript, StartCommand
-
-# The pauses between two calls in `retry`, in seconds: four times as long as the call took, so
-# that calls take a fifth of the time.
-SHORTEST_PAUSE = 0.05
-LONGEST_PAUSE = 1.0
 
 
 def make_command(args: Iterable[Any]) -> str:
@@ -58,8 +54,7 @@ def retry(
         if fn(False):
             return
         now = time.monotonic()
-        pause = min(max(4 * (now - start), SHORTEST_PAUSE), LONGEST_PAUSE)
-        time.sleep(max(min(pause, deadline - now), 0))
+        time.sleep(max(min(pause_after(now - start), deadline - now), 0))
     if not fn(True):
         raise RequestedAssertionFailed(f"action timed out after {seconds:g} seconds")
 
