@@ -5,7 +5,7 @@ pub(crate) mod machines;
 mod script;
 
 use std::env;
-use std::path::{self, Path, PathBuf};
+use std::path::{self, PathBuf};
 use std::time::Duration;
 
 use self::machines::Machine;

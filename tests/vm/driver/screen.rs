@@ -48,9 +48,11 @@ fn a_desktop_is_not_read_without_language_data() {
     let run = Run::new(&[("machine", "desktop")]);
     // The X server has drawn its screen when it answers.
     let script = "\
+from datetime import timedelta
 from test_driver.errors import MachineError
-machine.wait_for_x()
-machine.succeed('xwininfo -root')
+machine.wait_for_x(timeout=timedelta(minutes=15))
+machine.succeed('xwininfo -root; xterm -T opened >&2 &')
+machine.wait_for_window('opened', timeout=timedelta(minutes=15))
 for read in (
     machine.get_screen_text,
     machine.get_screen_text_variants,

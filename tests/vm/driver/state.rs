@@ -279,7 +279,8 @@ machine.fail('cat /disk/kept')
 #[test]
 fn a_script_connects_again_after_kexec() {
     let script = r#"
-machine.wait_for_unit("multi-user.target")
+from datetime import timedelta
+machine.wait_for_unit("multi-user.target", timeout=timedelta(minutes=15))
 with open(f"/proc/{machine.pid}/cmdline") as file:
     words = file.read().split("\0")
 for option in "-kernel", "-initrd":
