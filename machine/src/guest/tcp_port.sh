@@ -128,7 +128,11 @@ filters_packets() {
 
 resolve
 
-# A name that is not known yet is resolved again once a second.
+# A name that is not known yet is resolved again once a second, or by bash for each connection.
 resolve_again() {
-    if [[ ! ${addresses[*]} ]] && ((nth == 0)); then resolve; fi
+    if [[ ${addresses[*]} ]]; then
+        is_resolved=1
+    elif ((nth == 0)); then
+        resolve
+    fi
 }

@@ -30,8 +30,8 @@ from test_driver.machine.shell import Commands
 from test_driver.machine.trouble import Signs
 from test_driver.machine.trouble import Trouble as Trouble
 from test_driver.machine.units import Units
-from test_driver.qemu import Lines, Monitor, Process, Shell  # noqa: F401, for scripts
 from test_driver.polling_condition import pause_after
+from test_driver.qemu import Lines, Monitor, Process, Shell  # noqa: F401, for scripts
 from test_driver.start_command import LegacyStartCommand, NixStartScript, StartCommand
 
 
