@@ -93,8 +93,9 @@ pub(super) fn keep_flaky(flaky: &[String], round: u32) -> Result<()> {
             continue;
         };
         let dir = kept.join(failure.dir.file_name().unwrap_or_default());
-        fs::rename(&failure.dir, &dir)
-            .with_context(|| format!("can't move {} to {}", failure.dir.display(), dir.display()))?;
+        fs::rename(&failure.dir, &dir).with_context(|| {
+            format!("can't move {} to {}", failure.dir.display(), dir.display())
+        })?;
         let summary_line = failure.message.lines().next().unwrap_or_default();
         eprintln!("    {summary_line}\n    {}", dir.display());
     }
