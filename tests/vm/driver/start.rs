@@ -119,8 +119,11 @@ fn the_script_is_an_argument_or_an_option() {
     fs::write(&script, "print(machines)").unwrap();
     let mut command = configured(&run, &config);
     command.arg("--test-script").arg(&script);
+    // As Nix abbreviates them.
+    command.args(["--interactive", "--no-interactive", "--junit=junit.xml"]);
     let printed = Ended::of(&mut command).passed();
     assert_eq!(printed, "[<Machine 'server'>]\n");
+    assert!(run.out().join("new/out/junit.xml").exists());
     let reason = Ended::of(command.arg(&script)).failed(2);
     assert!(reason.contains("cannot be used with"), "{reason}");
 }
