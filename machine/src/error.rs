@@ -1,7 +1,9 @@
 //! Errors of operations on machines, and their messages.
 
+mod details;
 mod infrastructure;
 mod kind;
+mod login;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -10,6 +12,7 @@ use std::fmt;
 
 pub use infrastructure::INFRASTRUCTURE;
 pub use kind::ErrorKind;
+pub use login::LoginError;
 use text::{Chain, Lines, Printable};
 pub(crate) use text::{chain, indented, tail};
 
@@ -105,9 +108,20 @@ impl Error {
         )
     }
 
-    /// Whether this is [`ErrorKind::TimedOut`].
+    /// Whether a time limit was reached: this is [`ErrorKind::TimedOut`], or that of a wait on
+    /// the console.
     pub fn is_timeout(&self) -> bool {
-        matches!(*self.kind, ErrorKind::TimedOut { .. })
+        self.kind.is_timeout()
+    }
+}
+
+impl ErrorKind {
+    pub(crate) fn is_timeout(&self) -> bool {
+        match self {
+            Self::TimedOut { .. } => true,
+            Self::Console(error) => error.is_timeout(),
+            _ => false,
+        }
     }
 }
 

@@ -18,7 +18,7 @@ mod trouble;
 mod unit;
 
 pub use backdoor_shell::{Command, DEFAULT_TIMEOUT, Exit, MAX_OUTPUT, Output, TerminalKind, quote};
-pub use error::{Error, ErrorKind, Evidence, INFRASTRUCTURE, Result};
+pub use error::{Error, ErrorKind, Evidence, INFRASTRUCTURE, LoginError, Result};
 pub use exit_reason::ExitReason;
 pub use guest::{DEFAULT_LIMIT, Guest, PollingCondition};
 pub use host::accelerator::{Accelerator, accelerator};

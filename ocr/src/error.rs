@@ -161,6 +161,13 @@ mod tests {
         texts
     }
 
+    /// Variants with a source: a new one must be added here, and to the test below.
+    fn has_source(error: &OpenError) -> bool {
+        match error {
+            OpenError::Read { .. } | OpenError::Decode { .. } => true,
+        }
+    }
+
     #[test]
     fn chains_have_each_text_once() {
         let path = PathBuf::from("screen.ppm");
@@ -176,6 +183,7 @@ mod tests {
             (read, "the disk is broken".to_owned()),
             (decode, Error::NotPpm.to_string()),
         ] {
+            assert!(has_source(&error));
             let [text, source] = &chain(&error)[..] else {
                 panic!("one source: {error:?}")
             };

@@ -329,9 +329,27 @@ mod tests {
         ]
     }
 
+    /// A new variant must be added here, and to [`with_sources`] if it has a source.
+    fn has_source(error: &Error) -> bool {
+        match error {
+            Error::UnexpectedResult { .. } | Error::NoConnection { .. } | Error::Io { .. } => true,
+            Error::BadCommand { .. }
+            | Error::BadArguments { .. }
+            | Error::UnknownKey { .. }
+            | Error::NoKeyFor { .. }
+            | Error::Qmp { .. }
+            | Error::PasswordPrompt { .. }
+            | Error::ReplyTooLong { .. }
+            | Error::EventsLost { .. }
+            | Error::Closed { .. }
+            | Error::Protocol { .. } => false,
+        }
+    }
+
     #[test]
     fn each_text_appears_once_in_the_chain() {
         for error in with_sources() {
+            assert!(has_source(&error), "{error:?}");
             let source = std::error::Error::source(&error).expect("has a source");
             assert_eq!(source.to_string(), REASON);
             assert!(!error.to_string().contains(REASON), "{error}");

@@ -68,6 +68,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether a wait has reached its time limit.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Self::TimedOut { .. } | Self::NotOnScreen { .. })
+    }
+
     /// Returns the console's last lines when a wait failed, oldest first: at
     /// most ten, each as an [`excerpt`], or the screen that they draw. Empty for other
     /// errors.
@@ -122,7 +127,7 @@ pub fn excerpt(line: &str) -> String {
     }
 }
 
-/// Formats the last lines for the end of a message.
+/// Formats how long a wait lasted.
 struct Waited(Duration);
 
 impl fmt::Display for Waited {
@@ -134,6 +139,7 @@ impl fmt::Display for Waited {
     }
 }
 
+/// Formats the last lines for the end of a message.
 struct Tail<'a>(&'a [String]);
 
 impl fmt::Display for Tail<'_> {
@@ -146,6 +152,7 @@ impl fmt::Display for Tail<'_> {
     }
 }
 
+/// Formats a screen for the end of a message.
 struct Screen<'a>(&'a [String]);
 
 impl fmt::Display for Screen<'_> {
@@ -183,9 +190,22 @@ mod tests {
         );
     }
 
+    /// A new variant must be added here, and to the test below if it has a source.
+    fn has_source(error: &Error) -> bool {
+        match error {
+            Error::Write(_) => true,
+            Error::InvalidPattern { .. }
+            | Error::TimedOut { .. }
+            | Error::NotOnScreen { .. }
+            | Error::Ended { .. }
+            | Error::ReadOnly => false,
+        }
+    }
+
     #[test]
     fn each_text_appears_once_in_the_chain() {
         let error = Error::Write(Arc::new(io::Error::other("no space left")));
+        assert!(has_source(&error));
         let source = std::error::Error::source(&error).expect("has a source");
         assert_eq!(error.to_string(), "writing to the console failed");
         assert_eq!(source.to_string(), "no space left");

@@ -50,6 +50,7 @@ async fn a_match_is_consumed() {
         .wait_for_console_text("only once")
         .await
         .unwrap_err();
+    assert!(error.is_timeout(), "{error}");
     let ErrorKind::Console(serial_log::Error::TimedOut { last_lines, .. }) = error.kind() else {
         panic!("{error}")
     };

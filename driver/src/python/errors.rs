@@ -2,7 +2,7 @@
 //! report.
 
 use machine::report::Failure;
-use machine::{Error, ErrorKind, serial_log};
+use machine::{Error, ErrorKind};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
@@ -26,18 +26,15 @@ pub(super) fn exception(py: Python<'_>, error: &Error) -> PyErr {
 
 fn build(py: Python<'_>, error: &Error, message: &str) -> PyResult<PyErr> {
     let errors = py.import("test_driver.errors")?;
-    let value = errors.getattr(class(error.kind()))?.call1((message,))?;
+    let value = errors.getattr(class(error))?.call1((message,))?;
     value.setattr("_vmwright_error_id", error.id())?;
     value.setattr("infrastructure", error.is_infrastructure())?;
     Ok(PyErr::from_value(value))
 }
 
-fn class(kind: &ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::TimedOut { .. }
-        | ErrorKind::Console(
-            serial_log::Error::TimedOut { .. } | serial_log::Error::NotOnScreen { .. },
-        ) => "TimedOut",
+fn class(error: &Error) -> &'static str {
+    match error.kind() {
+        _ if error.is_timeout() => "TimedOut",
         ErrorKind::NotRunning { .. } => "NotRunning",
         // An assertion of the script does not hold.
         ErrorKind::CommandFailed { .. }

@@ -29,7 +29,31 @@ impl ErrorKind {
             } => *starting || status.signal().is_some(),
             Self::Template { misuse, .. } => !misuse,
             Self::GuestEnded { trouble, .. } => trouble.is_infrastructure,
-            _ => false,
+            Self::Name { .. }
+            | Self::NotRunning { .. }
+            | Self::NoShell { .. }
+            | Self::SerialLogin { .. }
+            | Self::GuestReset { .. }
+            | Self::CommandFailed { .. }
+            | Self::CommandSucceeded { .. }
+            | Self::TimedOut { .. }
+            | Self::BadArgument { .. }
+            | Self::CloudInit { .. }
+            | Self::Condition { .. }
+            | Self::Systemctl { .. }
+            | Self::UnitState { .. }
+            | Self::HostFile { .. }
+            | Self::GuestCopy { .. }
+            | Self::Share { .. }
+            | Self::NotSavable { .. }
+            | Self::Snapshot { .. }
+            | Self::Terminal(_)
+            | Self::Shell { .. }
+            | Self::Monitor { .. }
+            | Self::MonitorCommandFailed { .. }
+            | Self::Console(_) => false,
+            #[cfg(feature = "screen")]
+            Self::Screenshot { .. } | Self::ScreenDump(_) | Self::Pointer | Self::Ocr(_) => false,
         }
     }
 }

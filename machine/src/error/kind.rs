@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use backdoor_shell::Exit;
 
+use super::LoginError;
 use super::text::{Because, CommandExit, Exited, Probes, Waited};
 use crate::exit_reason::ExitReason;
 use crate::trouble::Trouble;
@@ -123,10 +124,10 @@ pub enum ErrorKind {
         instead: &'static str,
     },
     /// The login on the guest's serial console has failed, which was to start its root shell.
-    #[error("can't log in on the serial console: {reason}")]
+    #[error("can't log in on the serial console")]
     SerialLogin {
-        /// Why.
-        reason: String,
+        /// What went wrong.
+        source: LoginError,
         /// The last lines of the console.
         console: Vec<String>,
     },
@@ -362,7 +363,7 @@ pub enum ErrorKind {
     /// The machine has no absolute pointing device that the guest uses.
     #[cfg(feature = "screen")]
     #[error(
-        "the pointer can't be put anywhere: the machine has no tablet, or the guest no driver \
+        "the pointer can't be moved: the machine has no tablet, or the guest no driver \
          for it; give it `-device virtio-tablet-pci`"
     )]
     Pointer,
@@ -370,31 +371,4 @@ pub enum ErrorKind {
     #[cfg(feature = "screen")]
     #[error("can't read the screen")]
     Ocr(#[from] ocr::ReadError),
-}
-
-impl ErrorKind {
-    /// The lines of output that belong to it, each with a title.
-    pub(super) fn details(&self) -> Vec<(&'static str, &[String])> {
-        const OUTPUT: &str = "its output";
-        const STDERR: &str = "its standard error";
-        const CONSOLE: &str = "last console lines";
-        match self {
-            Self::NoConnection { stderr, .. } => vec![(STDERR, stderr)],
-            Self::Exited {
-                stderr, console, ..
-            } => vec![(STDERR, stderr), (CONSOLE, console)],
-            Self::GuestEnded { console, .. }
-            | Self::GuestReset { console, .. }
-            | Self::TimedOut { console, .. }
-            | Self::SerialLogin { console, .. }
-            | Self::Shell { console, .. } => vec![(CONSOLE, console)],
-            Self::CommandFailed { output, .. }
-            | Self::CommandSucceeded { output, .. }
-            | Self::Systemctl { output, .. } => vec![(OUTPUT, output)],
-            Self::CloudInit { errors } => vec![("its errors", errors)],
-            Self::GuestCopy { output, .. } => vec![("output of cp", output)],
-            Self::Share { output } => vec![("output of mount and tar", output)],
-            _ => Vec::new(),
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::io;
 
-use super::{Error, ErrorKind};
+use super::{Error, ErrorKind, LoginError};
 
 fn io_error() -> io::Error {
     io::Error::other("the reason")
@@ -24,6 +24,7 @@ fn has_source(kind: &ErrorKind) -> bool {
         | ErrorKind::Terminal(_)
         | ErrorKind::Shell { .. }
         | ErrorKind::Monitor { .. }
+        | ErrorKind::SerialLogin { .. }
         | ErrorKind::Console(_) => true,
         #[cfg(feature = "screen")]
         ErrorKind::Screenshot { .. } | ErrorKind::ScreenDump(_) | ErrorKind::Ocr(_) => true,
@@ -35,7 +36,6 @@ fn has_source(kind: &ErrorKind) -> bool {
         | ErrorKind::SocketPathTooLong { .. }
         | ErrorKind::NotRunning { .. }
         | ErrorKind::NoShell { .. }
-        | ErrorKind::SerialLogin { .. }
         | ErrorKind::NoConnection { .. }
         | ErrorKind::Exited { .. }
         | ErrorKind::GuestEnded { .. }
@@ -91,6 +91,10 @@ fn with_sources() -> Vec<ErrorKind> {
                 doing: "reading".to_owned(),
                 source: io_error().into(),
             },
+        },
+        ErrorKind::SerialLogin {
+            source: LoginError::Console(serial_log::Error::Write(io_error().into())),
+            console: vec!["login:".to_owned()],
         },
         ErrorKind::Console(serial_log::Error::Write(io_error().into())),
         #[cfg(feature = "screen")]

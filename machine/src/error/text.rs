@@ -147,7 +147,7 @@ pub(crate) fn indented(title: &str, text: &str) -> String {
         .filter(|line| !line.is_empty())
         .collect();
     match tail(lines.join("\n").as_bytes()).as_slice() {
-        [] => format!("{title}: none at all"),
+        [] => format!("{title}: (empty)"),
         lines => format!("{title}:\n    {}", lines.join("\n    ")),
     }
 }

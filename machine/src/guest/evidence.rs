@@ -53,13 +53,17 @@ impl Guest {
             Ok(value) => return Ok(value),
             Err(kind) => kind,
         };
-        let diagnosis = match kind {
-            ErrorKind::TimedOut { .. }
-            | ErrorKind::Shell {
+        let is_unresponsive = matches!(
+            kind,
+            ErrorKind::Shell {
                 source: backdoor_shell::Error::Unresponsive { .. },
                 ..
-            } => lifetime.diagnose().await,
-            _ => None,
+            }
+        );
+        let diagnosis = if kind.is_timeout() || is_unresponsive {
+            lifetime.diagnose().await
+        } else {
+            None
         };
         let error = self.error(kind);
         Err(error.with_evidence("the machine", &diagnosis.unwrap_or_default()))

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use serial_log::SerialLog;
 
 use super::Running;
+use crate::error::LoginError;
 use crate::start::serial_login::{LoginState, SerialLogin, typed_lines};
 use crate::time_scale::scaled;
 
@@ -74,7 +75,7 @@ async fn log_in(running: &Running, login: &SerialLogin) -> LoginState {
     };
     match dialogue.run(login).await {
         Ok(()) => LoginState::Done,
-        Err(reason) => LoginState::Failed(reason),
+        Err(error) => LoginState::Failed(error),
     }
 }
 
@@ -95,9 +96,7 @@ struct Dialogue<'a> {
 }
 
 impl Dialogue<'_> {
-    /// # Errors
-    /// Why the login failed.
-    async fn run(&self, login: &SerialLogin) -> Result<(), String> {
+    async fn run(&self, login: &SerialLogin) -> Result<(), LoginError> {
         self.prompt(&[Prompt::Name], None).await?;
         (self.on_prompt)();
         self.type_line(&login.user).await?;
@@ -112,37 +111,32 @@ impl Dialogue<'_> {
         };
         match prompt {
             Prompt::Shell => self.start_shell(login).await,
-            Prompt::Name => Err("the guest does not accept the user and the password".to_owned()),
-            Prompt::Password => Err("the guest asks for another password".to_owned()),
+            Prompt::Name => Err(LoginError::Refused),
+            Prompt::Password => Err(LoginError::SecondPassword),
         }
     }
 
     /// Starts the root shell, and logs out.
-    async fn start_shell(&self, login: &SerialLogin) -> Result<(), String> {
-        let lines = typed_lines();
-        let (run, before) = lines.split_last().ok_or_else(String::new)?;
+    async fn start_shell(&self, login: &SerialLogin) -> Result<(), LoginError> {
+        let (before, run) = typed_lines();
         for line in before {
-            self.type_line(line).await?;
+            self.type_line(&line).await?;
             self.answer().await?;
         }
-        self.type_line(run).await?;
-        let ran = self
-            .console
-            .wait_for(r"vmwright: \d+", Some(scaled(ANSWER)));
-        let ran = ran.await.map_err(|error| error.to_string())?;
+        self.type_line(&run).await?;
+        let limit = Some(scaled(ANSWER));
+        let ran = self.console.wait_for(r"vmwright: \d+", limit).await;
+        let ran = ran.map_err(|error| login_error(error, "the script that starts the shell"))?;
         self.type_line(" exit").await?;
         if ran.text == "vmwright: 0" {
             return Ok(());
         }
-        Err(format!(
-            "{:?} can't start a root shell: it must be root, or allowed to use sudo without a \
-             password, and the guest needs base64 and setsid",
-            login.user
-        ))
+        let user = login.user.clone();
+        Err(LoginError::NoRootShell { user })
     }
 
     /// The prompt after a line.
-    async fn answer(&self) -> Result<Prompt, String> {
+    async fn answer(&self) -> Result<Prompt, LoginError> {
         let prompts = [Prompt::Shell, Prompt::Name, Prompt::Password];
         let mut left = scaled(ANSWER);
         loop {
@@ -156,7 +150,11 @@ impl Dialogue<'_> {
     }
 
     /// Waits for one of these prompts.
-    async fn prompt(&self, prompts: &[Prompt], limit: Option<Duration>) -> Result<Prompt, String> {
+    async fn prompt(
+        &self,
+        prompts: &[Prompt],
+        limit: Option<Duration>,
+    ) -> Result<Prompt, LoginError> {
         let mut found = Prompt::Shell;
         let wanted = match prompts {
             [Prompt::Name] => "a prompt for a user's name",
@@ -167,12 +165,25 @@ impl Dialogue<'_> {
             Some(0..text.len())
         };
         let prompt = self.console.wait_with(wanted, limit, search).await;
-        prompt.map(|_| found).map_err(|error| error.to_string())
+        prompt
+            .map(|_| found)
+            .map_err(|error| login_error(error, wanted))
     }
 
-    async fn type_line(&self, line: &str) -> Result<(), String> {
+    async fn type_line(&self, line: &str) -> Result<(), LoginError> {
         let typed = self.console.send(format!("{line}\n").as_bytes()).await;
-        typed.map_err(|error| error.to_string())
+        typed.map_err(LoginError::Console)
+    }
+}
+
+/// The error of a wait. The caller shows the console's lines.
+fn login_error(error: serial_log::Error, wanted: &'static str) -> LoginError {
+    match error {
+        serial_log::Error::TimedOut { timeout, .. } => LoginError::NoPrompt {
+            wanted,
+            waited: timeout,
+        },
+        error => LoginError::Console(error),
     }
 }
 

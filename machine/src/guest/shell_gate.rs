@@ -18,7 +18,7 @@ pub(super) use self::greeting::BOOTING;
 use self::queue::Queue;
 use super::Guest;
 use super::lifetime::Lifetime;
-use crate::error::{ErrorKind, Result};
+use crate::error::{ErrorKind, LoginError, Result};
 use crate::start::serial_login::LoginState;
 use crate::trace;
 
@@ -69,12 +69,12 @@ impl ShellGate {
         self.login.borrow().clone()
     }
 
-    /// Waits until the login on the console fails, and returns the reason.
-    async fn until_login_fails(&self) -> String {
+    /// Waits until the login on the console fails.
+    async fn until_login_fails(&self) -> LoginError {
         let mut login = self.login.subscribe();
         loop {
-            if let LoginState::Failed(reason) = &*login.borrow_and_update() {
-                return reason.clone();
+            if let LoginState::Failed(error) = &*login.borrow_and_update() {
+                return error.clone();
             }
             // The sender is in `self`.
             let _ = login.changed().await;

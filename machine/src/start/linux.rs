@@ -337,7 +337,7 @@ impl Linux {
             ("modules", &modules),
         ];
         let lines = settings.map(|(name, value)| {
-            let value = shlex::try_quote(value).map_err(io::Error::other)?;
+            let value = backdoor_shell::quote(value).map_err(io::Error::other)?;
             Ok(format!("{name}={value}\n"))
         });
         lines.into_iter().collect()

@@ -2,6 +2,7 @@
 
 use super::StartCommand;
 use super::serial_login::LoginState;
+use crate::error::chain;
 
 /// The first version of systemd that starts the shell by credentials.
 const SYSTEMD: u32 = 252;
@@ -107,7 +108,7 @@ fn serial_login(login: &LoginState) -> String {
     match login {
         LoginState::Waiting => "The console has not asked for a user's name".to_owned(),
         LoginState::Prompted => "The console has asked for a user's name".to_owned(),
-        LoginState::Failed(reason) => format!("It has failed: {reason}"),
+        LoginState::Failed(error) => format!("It has failed: {}", chain(error)),
         LoginState::Done => "The user has logged in and run the script for the shell: the guest \
              needs bash and virtio_console"
             .to_owned(),
@@ -117,6 +118,7 @@ fn serial_login(login: &LoginState) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::LoginError;
     use crate::start::{CloudImage, DiskImage, Linux, ShellCommand};
 
     fn explain(start: impl Into<StartCommand>, console: &[&str]) -> String {
@@ -181,8 +183,8 @@ mod tests {
         for (state, expected) in [
             (LoginState::Waiting, "has not asked"),
             (
-                LoginState::Failed("no prompt".to_owned()),
-                "has failed: no prompt",
+                LoginState::Failed(LoginError::SecondPassword),
+                "has failed: the guest asks for another password",
             ),
             (LoginState::Done, "run the script"),
         ] {

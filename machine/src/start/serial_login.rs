@@ -7,9 +7,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::credentials::SERVICE;
+use crate::error::LoginError;
 
 /// The script that starts the root shell.
 const BOOTHOOK: &str = include_str!("guest/boothook.sh");
+
+/// The command that runs what was typed.
+const RUN_TYPED: &str = include_str!("guest/run_typed.sh");
 
 /// The longest line that is typed: editors of short lines and the terminal's buffer hold it.
 const MAX_LINE: usize = 500;
@@ -22,15 +26,14 @@ pub(crate) struct SerialLogin {
 }
 
 /// How far the login on a guest's console has come.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) enum LoginState {
     /// No prompt was seen yet, or no login was configured.
     #[default]
     Waiting,
     /// The guest has asked for the user's name.
     Prompted,
-    /// It has failed, for this reason.
-    Failed(String),
+    Failed(LoginError),
     /// The script that starts the shell has run.
     Done,
 }
@@ -51,9 +54,10 @@ pub(super) fn boothook() -> String {
         .replace("@SERVICE@", SERVICE.trim_end())
 }
 
-/// What is typed in the user's shell after the login, line by line. The last line prints
-/// `vmwright: 0` if root could run the script.
-pub(crate) fn typed_lines() -> Vec<String> {
+/// What is typed in the user's shell after the login, line by line, and the line that runs it:
+/// that prints `vmwright: 0` if root could run the script. A space before a line keeps it out
+/// of a history.
+pub(crate) fn typed_lines() -> (Vec<String>, String) {
     let script = STANDARD.encode(boothook());
     let mut lines = vec![" exec sh".to_owned(), " stty -echo; vmwright=".to_owned()];
     let mut rest = &*script;
@@ -62,11 +66,9 @@ pub(crate) fn typed_lines() -> Vec<String> {
         lines.push(format!(" vmwright=${{vmwright}}{piece}"));
         rest = after;
     }
-    let run = " vmwright=$(printf %s \"$vmwright\" | base64 -d) && printf %s \"$vmwright\" | \
-               if [ \"$(id -u)\" = 0 ]; then setsid sh; else sudo -n setsid sh; fi; \
-               echo \"vmwright: $?\"";
-    lines.push(run.to_owned());
-    lines
+    let code = RUN_TYPED.lines().filter(|line| !line.starts_with('#'));
+    let run = code.fold(String::new(), |run, line| run + " " + line);
+    (lines, run)
 }
 
 #[cfg(test)]
@@ -87,7 +89,8 @@ mod tests {
     /// A shell gets the script from the lines.
     #[test]
     fn the_lines_run_the_script() {
-        let typed = typed_lines()[1..].join("\n");
+        let (lines, run) = typed_lines();
+        let typed = lines[1..].join("\n") + "\n" + &run;
         let typed = typed.replace("stty -echo;", "");
         assert!(typed.contains("sudo -n setsid sh"));
         let typed = typed
@@ -100,8 +103,9 @@ mod tests {
 
     #[test]
     fn the_lines_are_short() {
-        let lines = typed_lines();
+        let (mut lines, run) = typed_lines();
+        lines.push(run);
         assert!(lines.iter().all(|line| line.len() < MAX_LINE + 30));
-        assert!(lines.len() > 4 && lines.iter().all(|line| line.is_ascii()));
+        assert!(lines.len() > 5 && lines.iter().all(|line| line.is_ascii()));
     }
 }

@@ -36,7 +36,7 @@ impl Lifetime {
     }
 
     /// The error of a condition that was not met within `waited`: every time-out error is
-    /// made here.
+    /// made here, except those of waits on the console, which are `serial_log`'s.
     pub(crate) fn timed_out(
         &self,
         waited: Duration,

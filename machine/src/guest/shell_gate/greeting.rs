@@ -29,8 +29,8 @@ impl ShellGate {
             tokio::select! {
                 biased;
                 greeted = self.wait_for_greeting(lock, caller) => greeted,
-                reason = self.until_login_fails() => Err(ErrorKind::SerialLogin {
-                    reason,
+                source = self.until_login_fails() => Err(ErrorKind::SerialLogin {
+                    source,
                     console: self.lifetime.last_console_lines(),
                 }),
             }
