@@ -153,7 +153,8 @@ impl Machine {
         }
     }
 
-    fn instance(&self, doing: &str) -> Result<Arc<Instance>> {
+    /// QEMU, without a check of the polling conditions.
+    fn unchecked_instance(&self, doing: &str) -> Result<Arc<Instance>> {
         let instance = self.parts.instance.lock().clone();
         instance.ok_or_else(|| {
             self.error(ErrorKind::NotRunning {
@@ -172,7 +173,7 @@ impl Machine {
 
     /// QEMU, for an operation of a test: checks the polling conditions first.
     async fn checked_instance(&self, doing: &str) -> Result<Arc<Instance>> {
-        let instance = self.instance(doing)?;
+        let instance = self.unchecked_instance(doing)?;
         self.check_conditions().await?;
         Ok(instance)
     }

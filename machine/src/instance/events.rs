@@ -37,7 +37,7 @@ impl Instance {
 
     fn no_such_event(&self, guest: &Guest, seen: &OtherEvents) -> ErrorKind {
         let (count, seen) = seen.summary();
-        let what = "an event of QEMU's";
+        let what = "a QEMU event";
         let lifetime = &self.running.lifetime;
         lifetime.timed_out(guest.limit(), what, count, &seen)
     }

@@ -22,7 +22,7 @@ use crate::guest::lifetime::{Lifetime, Setup};
 use crate::guest::serial_login::log_in_at_boot;
 use crate::guest::shell_gate::ShellGate;
 use crate::guest::{Guest, Running};
-use crate::host::accelerator::accelerator;
+use crate::host::accelerator::{Accelerator, accelerator};
 use crate::host::blocking::blocking;
 use crate::host::files::at;
 use crate::host::sockets::{Listener, Sockets};
@@ -182,40 +182,45 @@ async fn spawn(
         spec.args.extend(arguments::qemu_opts());
     }
     spec.args.extend(arguments::display());
-    let efi_vars = format!("{}-efi-vars.fd", guest.name());
-    let env = [
-        ("TMPDIR", OsString::from(launch.dir)),
-        ("SHARED_DIR", OsString::from(state.shared())),
-        ("USE_TMPDIR", OsString::from("1")),
-        ("VM_ACCEL", OsString::from(accelerator.name())),
-        ("NIX_EFI_VARS", launch.dir.join(efi_vars).into()),
-    ];
-    let env = env.map(|(name, value)| (OsString::from(name), value));
-    let env = launch.env.iter().cloned().chain(env).collect();
-    let boot_log = match launch.source.boot_log() {
-        Some(log) => Some(File::open(&log).await.map_err(at(&log))?),
-        None => None,
-    };
-    let shown = match &boot_log {
-        Some(log) => log.metadata().await.map_or(0, |log| log.len()),
-        None => 0,
+    let (boot_log, shown) = match launch.source.boot_log() {
+        Some(path) => {
+            let log = File::open(&path).await.map_err(at(&path))?;
+            let len = log.metadata().await.map_err(at(&path))?.len();
+            (Some(log), usize::try_from(len).unwrap_or(usize::MAX))
+        }
+        None => (None, 0),
     };
     let saved = launch.source.saved().and_then(SavedState::vm);
-    let screen = saved.map(|vm| {
-        let shown = usize::try_from(shown).unwrap_or(usize::MAX);
-        (vm.screen.clone(), shown)
-    });
+    let screen = saved.map(|vm| (vm.screen.clone(), shown));
     let signs = Arc::clone(guest.signs());
     Lifetime::spawn(Setup {
         guest,
         name: "QEMU",
         spec,
         dir: launch.dir,
-        env,
+        env: environment(guest, launch, accelerator),
         watch: Arc::new(ConsoleWatch::new(signs, launch.allow_reboot)),
         boot_log,
         screen,
     })
+}
+
+/// The variables of QEMU or its start script, besides those of this process.
+fn environment(
+    guest: &Guest,
+    launch: &Launch<'_>,
+    accelerator: Accelerator,
+) -> Vec<(OsString, OsString)> {
+    let efi_vars = format!("{}-efi-vars.fd", guest.name());
+    let variables = [
+        ("TMPDIR", OsString::from(launch.dir)),
+        ("SHARED_DIR", OsString::from(guest.state().shared())),
+        ("USE_TMPDIR", OsString::from("1")),
+        ("VM_ACCEL", OsString::from(accelerator.name())),
+        ("NIX_EFI_VARS", launch.dir.join(efi_vars).into()),
+    ];
+    let variables = variables.map(|(name, value)| (OsString::from(name), value));
+    launch.env.iter().cloned().chain(variables).collect()
 }
 
 /// The sockets to which QEMU connects.

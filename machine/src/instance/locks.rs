@@ -59,7 +59,6 @@ impl Instance {
             let locked = timeout(limit, Arc::clone(lock).lock_owned()).await;
             locked.map_err(|_| lifetime.timed_out(limit, waited.0, 1, waited.1))
         };
-        let locked = lifetime.until_exit(doing, locked).await;
-        locked.map_err(|kind| guest.error(kind))
+        guest.until_exit(lifetime, doing, locked).await
     }
 }

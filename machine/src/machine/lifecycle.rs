@@ -135,7 +135,7 @@ impl Machine {
         if self.pid().is_none() {
             return Ok(());
         }
-        let instance = self.instance("forced crash")?;
+        let instance = self.unchecked_instance("forced crash")?;
         instance.crash(&self.guest).await
     }
 

@@ -38,7 +38,7 @@ impl Machine {
     /// the command fails.
     pub async fn qmp(&self, command: &str, arguments: Value) -> Result<Value> {
         let doing = format!("QMP command `{command}`");
-        let instance = self.instance(&doing)?;
+        let instance = self.unchecked_instance(&doing)?;
         let executed = async |monitors: Monitors<'_>| monitors.qmp(command, arguments).await;
         instance.request(&self.guest, &doing, executed).await
     }
@@ -56,9 +56,9 @@ impl Machine {
     /// # Cancellation
     /// No event is lost.
     pub async fn wait_for_qmp_event(&self, wanted: impl Fn(&Event) -> bool) -> Result<Event> {
-        let doing = "waiting for an event of QEMU's";
+        let doing = "waiting for a QEMU event";
         self.step(doing, async {
-            let instance = self.instance(doing)?;
+            let instance = self.unchecked_instance(doing)?;
             instance.wait_for_event(&self.guest, doing, wanted).await
         })
         .await
@@ -70,7 +70,10 @@ impl Machine {
     /// # Errors
     /// [`NotRunning`](crate::ErrorKind::NotRunning).
     pub fn take_qmp_events(&self) -> Result<Vec<Event>> {
-        Ok(self.instance("reading QEMU's events")?.events.take())
+        Ok(self
+            .unchecked_instance("reading QEMU's events")?
+            .events
+            .take())
     }
 
     /// The QMP client itself, for its stream of events.
@@ -78,6 +81,6 @@ impl Machine {
     /// # Errors
     /// [`NotRunning`](crate::ErrorKind::NotRunning).
     pub fn qmp_client(&self) -> Result<Qmp> {
-        Ok(self.instance("using QMP")?.qmp.clone())
+        Ok(self.unchecked_instance("using QMP")?.qmp.clone())
     }
 }

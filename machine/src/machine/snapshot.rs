@@ -43,7 +43,7 @@ impl Machine {
     /// A restoration that has begun is completed.
     pub async fn restore(&self, snapshot: &Snapshot) -> Result<()> {
         self.step(RESTORING, async {
-            let instance = self.instance(RESTORING)?;
+            let instance = self.unchecked_instance(RESTORING)?;
             instance.restore(self.guest.unchecked(), snapshot).await
         })
         .await

@@ -208,7 +208,7 @@ impl Machine {
     /// The text memory, if the screen may be a VGA in text mode and QEMU provides it.
     async fn vga_memory(&self, image: &Image) -> Option<Vec<u8>> {
         let doing = "reading the VGA's memory";
-        let instance = self.instance(doing).ok()?;
+        let instance = self.unchecked_instance(doing).ok()?;
         let memory = instance.request(&self.guest, doing, async |monitors| {
             Ok(monitors.vga_memory(image, self.state_dir()).await)
         });

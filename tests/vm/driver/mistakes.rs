@@ -194,10 +194,7 @@ for wait in [
         let begin = "error '(' is not a regular expression: ";
         assert!(error.starts_with(begin), "{error}");
     }
-    assert_eq!(
-        event,
-        "TimedOut machine: did not wait for an event of QEMU's"
-    );
+    assert_eq!(event, "TimedOut machine: did not wait for a QEMU event");
 }
 
 #[test]
