@@ -194,7 +194,7 @@ impl Template {
             Ok(saved) => saved,
             Err(reason) => {
                 let vm = builder.build()?;
-                tracing::warn!(machine = vm.name(), "booted, not cloned: {reason}");
+                tracing::warn!(machine = vm.name(), "booted instead of cloned: {reason}");
                 return self.boot(vm).await;
             }
         };
@@ -210,7 +210,7 @@ impl Template {
         if matches!(error.kind(), ErrorKind::BadArgument { .. }) {
             return Err(error);
         }
-        tracing::warn!(machine = vm.name(), "booted, not cloned: {error}");
+        tracing::warn!(machine = vm.name(), "booted instead of cloned: {error}");
         if !is_another {
             blocking(move || saved.failed(&error)).await;
         }

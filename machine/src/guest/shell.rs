@@ -33,7 +33,7 @@ impl Guest {
         self.shared.has_shell
     }
 
-    /// Fails at once if the guest has no shell: it would be waited for.
+    /// Fails at once if the guest has no shell, instead of waiting for one.
     pub(crate) fn require_shell(&self, doing: &str) -> Result<()> {
         self.require_shell_or(
             doing,

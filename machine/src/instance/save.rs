@@ -106,7 +106,7 @@ impl Instance {
         }
         let missing = missing.join(", ");
         Err(guest.error(not_savable(format!(
-            "its guest lacks what sets the identity of a clone: {missing}"
+            "programs are missing in the guest that set the identity of a clone: {missing}"
         ))))
     }
 }

@@ -58,7 +58,7 @@ impl Machine {
             }
             Next::Provided(source) => {
                 self.start_provided(&source, allow_reboot).await?;
-                // Only a start that succeeded is the first one.
+                // A failed start does not count as the first.
                 self.parts.boot.lock().next = Next::default();
                 Ok(())
             }
@@ -71,7 +71,7 @@ impl Machine {
             Ok(()) => return Ok(()),
             Err(reason) => reason,
         };
-        tracing::warn!(machine = self.name(), "booted, not cloned: {reason}");
+        tracing::warn!(machine = self.name(), "booted instead of cloned: {reason}");
         self.start_from(&BootSource::Boot, allow_reboot).await
     }
 

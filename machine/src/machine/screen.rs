@@ -134,7 +134,7 @@ fn probe_stillness(
     match last {
         Some((same, since)) if *same == picture => {
             let left = still.saturating_sub(since.elapsed());
-            let seen = "the same picture, but not for long".to_owned();
+            let seen = format!("unchanged for less than {still:?}");
             match left {
                 Duration::ZERO => Probe::Ready(()),
                 left => Probe::PendingUntil { seen, left },

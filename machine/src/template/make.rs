@@ -213,7 +213,9 @@ fn is_shortage(line: &str) -> bool {
 async fn clone_into(parent: &Template, builder: Builder, ram: PathBuf) -> Result<Machine> {
     if let Some(reason) = parent.unsupported_reason() {
         let vm = builder.build()?;
-        return Err(vm.error(not_savable(format!("its parent can't be: {reason}"))));
+        return Err(vm.error(not_savable(format!(
+            "the template that it extends can't be saved: {reason}"
+        ))));
     }
     let from = parent.saved.ram();
     let source = BootSource::SavedInto(parent.saved.clone(), ram.clone());
@@ -226,7 +228,9 @@ async fn clone_into(parent: &Template, builder: Builder, ram: PathBuf) -> Result
     parent.saved.failed(&error);
     Err(match parent.current() {
         Ok(_) => error,
-        Err(reason) => vm.error(not_savable(format!("its parent can't be: {reason}"))),
+        Err(reason) => vm.error(not_savable(format!(
+            "the template that it extends can't be saved: {reason}"
+        ))),
     })
 }
 

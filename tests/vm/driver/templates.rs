@@ -41,9 +41,9 @@ for _ in range(2):
     let ended = Ended::of(run.command().arg("--templates").arg(templates).arg(script));
     let log = ended.stderr.clone();
     ended.passed();
-    let warning = "booted, not cloned: its device vhost-user-fs-pci";
+    let warning = "booted instead of cloned: its device vhost-user-fs-pci";
     assert_eq!(log.matches(warning).count(), 1, "{log}");
-    assert_eq!(log.matches("booted, not cloned").count(), 1, "{log}");
+    assert_eq!(log.matches("booted instead of cloned").count(), 1, "{log}");
     let starts = fs::read_to_string(run.out().join("starts")).unwrap();
     assert_eq!(starts.lines().count(), 3, "{log}");
 }
