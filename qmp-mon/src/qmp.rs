@@ -6,6 +6,7 @@ mod client;
 mod codec;
 mod event_history;
 mod event_log;
+mod event_source;
 mod events;
 mod message;
 

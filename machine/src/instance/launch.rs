@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backdoor_shell::Shell;
-use qmp_mon::{EventHistory, Hmp, Qmp};
+use qmp_mon::{Hmp, Qmp};
 use tokio::fs::File;
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
@@ -84,7 +84,7 @@ impl Instance {
             _guest: guest.clone(),
             running,
             hmp,
-            events: EventHistory::new(qmp.events()),
+            events: qmp.event_history(),
             qmp,
             agent: tokio::sync::Mutex::new(agent),
             locks,

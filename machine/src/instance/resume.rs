@@ -3,7 +3,6 @@
 use std::fs;
 
 use backdoor_shell::Session;
-use qmp_mon::EventHistory;
 use serde_json::Value;
 
 use super::boot_source::BootSource;
@@ -43,7 +42,7 @@ impl Instance {
                 return Err(error);
             }
             // The events of loading are not the guest's.
-            instance.events = EventHistory::new(instance.qmp.events());
+            instance.events = instance.qmp.event_history();
         }
         Ok(instance)
     }

@@ -2,26 +2,25 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::codec::Framed;
 
 use super::codec::{MAX_LINE, QmpCodec};
+use super::event_history::EventHistory;
+use super::event_source::EventSource;
 use super::events::Events;
 use super::message::{Event, Greeting, QmpCommand, QmpMessage};
 use crate::Error;
 use crate::connection::{self, Session};
 use crate::error::{CloseReason, SharedCloseReason, beginning};
 use crate::unix_socket;
-
-/// How many events are buffered for each subscriber.
-const EVENT_BUFFER: usize = 1024;
 
 /// Maximum nesting depth of arguments. QEMU rejects more than 1024, with an error
 /// that lacks the command's id.
@@ -36,7 +35,7 @@ const MAX_DEPTH: usize = 1000;
 pub struct Qmp {
     requests: mpsc::Sender<Request>,
     /// Weak, so that event streams end with the task.
-    events: broadcast::WeakSender<Event>,
+    events: Weak<EventSource>,
     close_reason: SharedCloseReason,
     greeting: Arc<Greeting>,
 }
@@ -72,11 +71,11 @@ impl Qmp {
             .map_err(|reason| reason.error_while("waiting for QMP's greeting"))?;
 
         let (requests, queue) = mpsc::channel(16);
-        let (events, _) = broadcast::channel(EVENT_BUFFER);
+        let events = Arc::new(EventSource::new());
         let close_reason = SharedCloseReason::default();
         let qmp = Self {
             requests,
-            events: events.downgrade(),
+            events: Arc::downgrade(&events),
             close_reason: close_reason.clone(),
             greeting: Arc::new(greeting),
         };
@@ -182,8 +181,13 @@ impl Qmp {
 
     /// Subscribes to events, from this call on (not from the first poll).
     pub fn events(&self) -> Events {
-        let events = self.events.upgrade().map(|events| events.subscribe());
+        let events = self.events.upgrade().map(|events| events.stream());
         Events::new(events, self.close_reason.clone())
+    }
+
+    /// Records the events from now on, for concurrent waits.
+    pub fn event_history(&self) -> EventHistory {
+        EventHistory::new(self.events.upgrade().as_deref(), self.close_reason.clone())
     }
 
     /// Waits for the first event called `name`, such as `SHUTDOWN`, after this call
@@ -269,7 +273,7 @@ where
 
 /// The commands in progress, by their id.
 struct QmpSession {
-    events: broadcast::Sender<Event>,
+    events: Arc<EventSource>,
     in_flight: HashMap<u64, InFlight>,
     next_id: u64,
 }
@@ -327,10 +331,7 @@ impl Session for QmpSession {
                     })
                 });
             }
-            QmpMessage::Event(event) => {
-                // Fails if there are no subscribers.
-                let _ = self.events.send(event);
-            }
+            QmpMessage::Event(event) => self.events.publish(event),
             QmpMessage::Greeting(_) => {}
             // The command is unknown, and would wait forever if the connection stayed open.
             QmpMessage::Error { id: None, desc, .. } => {

@@ -2,40 +2,45 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures_util::StreamExt as _;
 use tokio::sync::watch;
 
 use super::event_log::EventLog;
-use super::events::Events;
+use super::event_source::EventSource;
 use super::message::Event;
 use crate::Error;
+use crate::error::SharedCloseReason;
 
-/// The last 1024 events of a monitor, shared by concurrent waits.
+/// The last 1024 events of a monitor, shared by concurrent waits: see
+/// [`Qmp::event_history`](crate::Qmp::event_history).
 ///
 /// A history has one cursor: the position after the last event returned by a
 /// wait. Each wait starts at the cursor and examines every event from there on.
 /// The cursor moves only when a wait returns an event, so concurrent waits are
 /// independent, and a dropped wait leaves the cursor unchanged.
 ///
-/// A background task collects the events. It ends with the monitor or with the
-/// last handle. Clones share the history.
+/// It has each event before a command returns whose reply came after that event. It does
+/// not keep the connection open. Clones share the history.
 #[derive(Clone, Debug)]
 pub struct EventHistory {
     log: Arc<Mutex<EventLog>>,
-    /// Set to the reason once the monitor is closed.
-    progress: watch::Receiver<Option<Error>>,
+    /// Notified of each event, and closed with the monitor.
+    changed: watch::Receiver<()>,
+    close_reason: SharedCloseReason,
 }
 
 impl EventHistory {
-    /// Collects `events` from now on.
-    ///
-    /// # Panics
-    /// Panics if called outside of a tokio runtime.
-    pub fn new(events: Events) -> Self {
+    /// With `None`, the connection is closed.
+    pub(super) fn new(source: Option<&EventSource>, close_reason: SharedCloseReason) -> Self {
         let log = Arc::default();
-        let (sender, progress) = watch::channel(None);
-        tokio::spawn(collect(events, Arc::clone(&log), sender));
-        Self { log, progress }
+        let changed = match source {
+            Some(source) => source.record(Arc::clone(&log)),
+            None => watch::channel(()).1,
+        };
+        Self {
+            log,
+            changed,
+            close_reason,
+        }
     }
 
     /// Waits for the first event after the cursor that `wanted` accepts.
@@ -52,11 +57,12 @@ impl EventHistory {
         &self,
         mut wanted: impl FnMut(Result<&Event, Error>) -> bool,
     ) -> Result<Event, Error> {
-        let mut progress = self.progress.clone();
+        let mut changed = self.changed.clone();
         let mut position = lock(&self.log).cursor();
         loop {
             // Before reading the log, so that it contains all events before the end.
-            let closed = progress.borrow_and_update().clone();
+            let is_closed = changed.has_changed().is_err();
+            changed.mark_unchanged();
             while let Some(next) = self.next(&mut position) {
                 match next {
                     Ok(event) if wanted(Ok(&event)) => {
@@ -69,15 +75,11 @@ impl EventHistory {
                     }
                 }
             }
-            if let Some(error) = closed {
-                return Err(error);
+            if is_closed {
+                return Err(self.close_reason.get().error_while("waiting for an event"));
             }
-            if progress.changed().await.is_err() && progress.borrow().is_none() {
-                return Err(Error::Closed {
-                    doing: "waiting for an event".to_owned(),
-                    seen: String::new(),
-                });
-            }
+            // The end is noticed above.
+            let _ = changed.changed().await;
         }
     }
 
@@ -98,29 +100,6 @@ impl EventHistory {
         let event = log.get(*position)?.clone();
         *position += 1;
         Some(Ok(event))
-    }
-}
-
-async fn collect(
-    mut events: Events,
-    log: Arc<Mutex<EventLog>>,
-    progress: watch::Sender<Option<Error>>,
-) {
-    loop {
-        let event = tokio::select! {
-            event = events.next() => event,
-            () = progress.closed() => return,
-        };
-        match event {
-            Some(Ok(event)) => lock(&log).push(event),
-            Some(Err(Error::EventsLost { count })) => lock(&log).lose(count),
-            Some(Err(error)) => {
-                progress.send_replace(Some(error));
-                return;
-            }
-            None => return,
-        }
-        progress.send_replace(None);
     }
 }
 

@@ -27,13 +27,6 @@ impl EventLog {
         self.events.push_back(event);
     }
 
-    /// Counts events lost before they were collected. Evicts the events before them,
-    /// so that positions stay contiguous.
-    pub(super) fn lose(&mut self, count: u64) {
-        self.start += self.events.len() as u64 + count;
-        self.events.clear();
-    }
-
     /// The position of the oldest event.
     pub(super) fn start(&self) -> u64 {
         self.start
@@ -99,10 +92,9 @@ mod tests {
         log.advance(0);
         assert_eq!(log.take(), [event("b"), event("c")]);
         assert_eq!(log.take(), []);
-        log.lose(5);
         log.push(event("d"));
         assert_eq!(log.take(), [event("d")]);
-        assert_eq!(log.cursor(), 9);
+        assert_eq!(log.cursor(), 4);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use qmp_mon::{Error, Event, EventHistory};
-use serde_json::Value;
+use qmp_mon::{Error, Event};
+use serde_json::{Value, json};
 
 use super::qmp::connected;
 use super::started;
@@ -15,7 +15,7 @@ fn named(name: &str) -> impl FnMut(Result<&Event, Error>) -> bool {
 #[tokio::test]
 async fn concurrent_waits_are_independent() {
     let (qmp, mut qemu) = connected().await;
-    let history = EventHistory::new(qmp.events());
+    let history = qmp.event_history();
     let resume = started(history.wait_for(named("RESUME"))).await;
     let stop = started(history.wait_for(named("STOP"))).await;
     qemu.event("STOP", Value::Null).await;
@@ -27,7 +27,7 @@ async fn concurrent_waits_are_independent() {
 #[tokio::test]
 async fn a_wait_starts_after_the_last_event_returned() {
     let (qmp, mut qemu) = connected().await;
-    let history = EventHistory::new(qmp.events());
+    let history = qmp.event_history();
     for name in ["STOP", "RESUME", "STOP"] {
         qemu.event(name, Value::Null).await;
     }
@@ -37,10 +37,27 @@ async fn a_wait_starts_after_the_last_event_returned() {
     let _pending = started(history.wait_for(named("STOP"))).await;
 }
 
+/// Also if the tasks run in parallel.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_history_has_the_events_before_a_reply() {
+    let (qmp, mut qemu) = connected().await;
+    let history = qmp.event_history();
+    for _ in 0..100 {
+        let stop = qmp.execute("stop", Value::Null);
+        let (stopped, ()) = tokio::join!(stop, async {
+            let (_, _, id) = qemu.command().await;
+            qemu.event("STOP", Value::Null).await;
+            qemu.returns(&id, json!({})).await;
+        });
+        stopped.unwrap();
+        assert_eq!(history.take().len(), 1);
+    }
+}
+
 #[tokio::test]
 async fn a_dropped_wait_does_not_move_the_cursor() {
     let (qmp, mut qemu) = connected().await;
-    let history = EventHistory::new(qmp.events());
+    let history = qmp.event_history();
     let examined = Arc::new(Mutex::new(0));
     let count = Arc::clone(&examined);
     let never = {
@@ -66,7 +83,7 @@ async fn a_dropped_wait_does_not_move_the_cursor() {
 #[tokio::test]
 async fn a_wait_is_called_with_the_number_of_lost_events() {
     let (qmp, mut qemu) = connected().await;
-    let history = EventHistory::new(qmp.events());
+    let history = qmp.event_history();
     for _ in 0..1030 {
         qemu.event("STOP", Value::Null).await;
     }
@@ -89,7 +106,7 @@ async fn a_wait_is_called_with_the_number_of_lost_events() {
 #[tokio::test]
 async fn ends_with_the_monitor_after_all_events_were_examined() {
     let (qmp, mut qemu) = connected().await;
-    let history = EventHistory::new(qmp.events());
+    let history = qmp.event_history();
     qemu.event("SHUTDOWN", Value::Null).await;
     drop(qemu);
     assert!(matches!(qmp.closed().await, Error::Closed { .. }));

@@ -27,12 +27,12 @@ impl Qemu {
             .await;
     }
 
-    async fn returns(&mut self, id: &Value, value: Value) {
+    pub(super) async fn returns(&mut self, id: &Value, value: Value) {
         self.send(&json!({"return": value, "id": id})).await;
     }
 
     /// Reads the next command: its name, arguments and id.
-    async fn command(&mut self) -> (String, Value, Value) {
+    pub(super) async fn command(&mut self) -> (String, Value, Value) {
         let mut line = String::new();
         self.0.read_line(&mut line).await.unwrap();
         let mut line: Value = line.parse().unwrap();
