@@ -138,5 +138,5 @@ async fn a_guest_that_cannot_get_an_identity_boots() {
     let extended = first.extend().cache_dir(cache.path()).build();
     let extended = extended.await.unwrap();
     let reason = extended.unsupported_reason().unwrap();
-    assert!(reason.contains("its parent"), "{reason}");
+    assert!(reason.contains("the template that it extends"), "{reason}");
 }
