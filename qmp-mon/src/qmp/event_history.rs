@@ -1,11 +1,11 @@
 //! QEMU's last events, for concurrent waits.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
 use super::event_log::EventLog;
-use super::event_source::EventSource;
+use super::event_source::{EventSource, lock};
 use super::message::Event;
 use crate::Error;
 use crate::error::SharedCloseReason;
@@ -101,8 +101,4 @@ impl EventHistory {
         *position += 1;
         Some(Ok(event))
     }
-}
-
-fn lock(log: &Mutex<EventLog>) -> MutexGuard<'_, EventLog> {
-    log.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,6 @@
 //! What the monitor's task does with an event.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{broadcast, watch};
 
@@ -39,28 +39,24 @@ impl EventSource {
     pub(super) fn record(&self, log: Arc<Mutex<EventLog>>) -> watch::Receiver<()> {
         let (changed, receiver) = watch::channel(());
         let history = History { log, changed };
-        let mut histories = self
-            .histories
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut histories = lock(&self.histories);
         histories.push(history);
         receiver
     }
 
     /// Returns when all histories have the event: a reply that follows is delivered later.
     pub(super) fn publish(&self, event: Event) {
-        let mut histories = self
-            .histories
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut histories = lock(&self.histories);
         histories.retain(|history| !history.changed.is_closed());
         for History { log, changed } in &*histories {
-            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-            log.push(event.clone());
-            drop(log);
+            lock(log).push(event.clone());
             changed.send_replace(());
         }
         // Fails if nothing is subscribed.
         let _ = self.streams.send(event);
     }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
