@@ -18,11 +18,7 @@ impl Machine {
     ) -> PyResult<()> {
         let search = &Search::new(search);
         search.outcome(self.wait(py, async |vm| {
-            // Starts the machine if it was never started. The console of one that has ended
-            // shows no more lines.
-            if vm.pid().is_none() && vm.exit_status().is_none() {
-                vm.start().await?;
-            }
+            start_if_new(vm).await?;
             vm.within(timeout.0)
                 .wait_for_console_text_with(wanted, |text| search.find(text))
                 .await
@@ -42,9 +38,7 @@ impl Machine {
     ) -> PyResult<()> {
         let search = &Search::new(search);
         search.outcome(self.wait(py, async |vm| {
-            if vm.pid().is_none() && vm.exit_status().is_none() {
-                vm.start().await?;
-            }
+            start_if_new(vm).await?;
             vm.within(timeout.0)
                 .wait_for_console_screen_with(wanted, |text| search.find(text))
                 .await
@@ -83,6 +77,15 @@ impl Machine {
     fn console_interact(&self, py: Python<'_>) -> PyResult<()> {
         self.wait(py, async |vm| vm.console_interact().await)
     }
+}
+
+/// Starts the machine if it was never started. The console of one that has ended shows no more
+/// lines.
+async fn start_if_new(vm: &machine::Machine) -> machine::Result<()> {
+    if vm.pid().is_none() && vm.exit_status().is_none() {
+        vm.start().await?;
+    }
+    Ok(())
 }
 
 /// Whether a wait for a line failed because the machine is off or the time limit expired.
