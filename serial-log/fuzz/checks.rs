@@ -74,11 +74,7 @@ pub(crate) fn screens(input: &[u8]) {
 }
 
 pub(crate) fn screen_of<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async {
+    block_on(async {
         let (mut guest, console) = tokio::io::duplex(1 << 16);
         let log = SerialLog::new(console);
         for piece in pieces {
@@ -194,11 +190,7 @@ fn first_match(regex: &Regex, all: &str, cursor: usize) -> Option<(Range<usize>,
 }
 
 pub(crate) fn matches_by_waiting(pattern: &str, pieces: &[&[u8]]) -> Vec<(String, u64)> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async {
+    block_on(async {
         let (mut guest, console) = tokio::io::duplex(1 << 16);
         let log = SerialLog::new(console);
         let mut found = Vec::new();
@@ -219,6 +211,14 @@ pub(crate) fn matches_by_waiting(pattern: &str, pieces: &[&[u8]]) -> Vec<(String
         }
         found
     })
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(future)
 }
 
 /// Lets the other tasks of a single-threaded runtime run until they block.
