@@ -1,6 +1,6 @@
 //! Boots a machine from its start script and runs some commands.
 //!
-//! `cargo run -p machine --example boot -- target/vm/minimal/run-minimal-vm`
+//! `cargo run -p vmwright-machine --example boot -- target/vm/minimal/run-minimal-vm`
 
 #![allow(clippy::print_stdout, reason = "an example prints its results")]
 

@@ -132,7 +132,7 @@ pub fn driver() -> PathBuf {
     let built = test.ancestors().nth(2).expect("a directory").join("driver");
     assert!(
         built.exists(),
-        "no {}: run `cargo xtask vm-test`, or `cargo build -p driver`",
+        "no {}: run `cargo xtask vm-test`, or `cargo build -p vmwright-driver`",
         built.display()
     );
     built

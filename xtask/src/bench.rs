@@ -30,7 +30,7 @@ pub(crate) fn run(bench: Bench, part: Option<String>, yes: bool) -> Result<()> {
         Bench::Commands => ("vm-tests", "commands", &[Image::Minimal, Image::Systemd]),
         Bench::Faults => ("vm-tests", "faults", &[Image::Minimal]),
         Bench::Guests => ("vm-tests", "guests", &[Image::Linux]),
-        Bench::Ocr => ("ocr", "corpus", &[]),
+        Bench::Ocr => ("vmwright-ocr", "corpus", &[]),
         Bench::SerialLog => ("serial-log", "throughput", &[]),
         Bench::Trace => ("vm-tests", "trace", &[]),
         Bench::Waits => ("vm-tests", "waits", &[Image::Systemd, Image::Desktop]),

@@ -13,6 +13,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use cargo_metadata::camino::Utf8Path;
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 use crate::util::{Progress, cargo, files_ending, run, sources, workspace};
@@ -20,12 +21,13 @@ use crate::util::{Progress, cargo, files_ending, run, sources, workspace};
 /// The crates that depend on no other member.
 const PROTOCOL_CRATES: [&str; 4] = ["backdoor-shell", "ocr", "qmp-mon", "serial-log"];
 
-/// Which members a member may depend on, except for tests and examples.
+/// Which members a member may depend on, except for tests and examples. All are named by their
+/// directories.
 const MAY_USE: [(&str, &[&str]); 4] = [
     ("machine", &PROTOCOL_CRATES),
     ("driver", &["machine"]),
     ("xtask", &["machine"]),
-    ("vm-tests", &["machine"]),
+    ("tests", &["machine"]),
 ];
 
 /// Files that convert bytes to events and back, without I/O, clock or tasks.
@@ -102,23 +104,18 @@ fn dependencies() -> Result<()> {
         .current_dir(workspace())
         .no_deps()
         .exec()?;
-    let members: Vec<&str> = metadata
-        .packages
-        .iter()
-        .map(|package| package.name.as_str())
-        .collect();
     for package in &metadata.packages {
-        let allowed = MAY_USE
-            .iter()
-            .find(|(member, _)| *member == package.name.as_str());
+        let member = package.manifest_path.parent().and_then(Utf8Path::file_name);
+        let allowed = MAY_USE.iter().find(|(name, _)| Some(*name) == member);
         let allowed = allowed.map_or(&[][..], |(_, allowed)| allowed);
         for dependency in &package.dependencies {
-            let name = dependency.name.as_str();
-            let is_member =
-                members.contains(&name) && dependency.kind != DependencyKind::Development;
-            if is_member && !allowed.contains(&name) {
+            // Only members are dependencies by path.
+            let Some(used) = dependency.path.as_deref().and_then(Utf8Path::file_name) else {
+                continue;
+            };
+            if dependency.kind != DependencyKind::Development && !allowed.contains(&used) {
                 bail!(
-                    "{} must not depend on {name}: see ARCHITECTURE.md",
+                    "{} must not depend on {used}: see ARCHITECTURE.md",
                     package.name
                 );
             }

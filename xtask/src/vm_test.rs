@@ -113,7 +113,7 @@ fn check_for_nextest(flags: &VmTestFlags) -> Result<()> {
 
 /// Builds the tests, and the driver that some of them run.
 pub(crate) fn build() -> Result<()> {
-    run_visibly(cargo().args(["build", "--package", "driver"]))?;
+    run_visibly(cargo().args(["build", "--package", "vmwright-driver"]))?;
     run_visibly(cargo().args(["test", "--package", "vm-tests", "--no-run"]))
 }
 

@@ -7,15 +7,15 @@ use crate::util::{cargo, run};
 
 /// Crates and the features that they build with, without the default ones.
 const BUILDS: [(&str, &str); 5] = [
-    ("machine", ""),
-    ("machine", "report"),
-    ("machine", "screen"),
-    ("ocr", ""),
-    ("driver", ""),
+    ("vmwright-machine", ""),
+    ("vmwright-machine", "report"),
+    ("vmwright-machine", "screen"),
+    ("vmwright-ocr", ""),
+    ("vmwright-driver", ""),
 ];
 
 /// Builds that must not need the C libraries for text recognition.
-const WITHOUT_C: [(&str, &str); 2] = [("machine", "screen"), ("ocr", "")];
+const WITHOUT_C: [(&str, &str); 2] = [("vmwright-machine", "screen"), ("vmwright-ocr", "")];
 
 /// The bindings to those libraries.
 const C_BINDINGS: [&str; 2] = ["leptess", "tesseract-plumbing"];
