@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Defines `probe`, which reads the state of a unit and succeeds if it is not $last_seen, or if it
-# can't be read although the service manager answers; then $__vm_status is not 0. $show,
-# $count_jobs and $ask_manager are commands. $user is empty for the system's units.
+# can't be read although the service manager answers; then $__vm_status is not 0. $show is the
+# query of `systemctl`, as shell text. $user is empty for the system's units.
 #
 # A service manager that does not answer may be restarting, or about to start.
 #
@@ -22,15 +22,45 @@ fi 2>/dev/null
 export LC_ALL=C
 ended='@(disconnected|not connected|Connection reset|Connection timed out)'
 
+# Whether the user's manager runs, and answers root. Logind stops it ten seconds after the
+# user's last session: a login before that keeps it.
+answers_root() {
+    local state=
+    read -rd '' state <"/run/systemd/users/$uid"
+    [[ -S /run/user/$uid/systemd/private ]] &&
+        { [[ $state != *STATE=closing* ]] || ((__vm_now < logged_in + 500)); }
+} 2>/dev/null
+
+logged_in=0
+log_in() {
+    is_login=yes
+    logged_in=$__vm_now
+}
+
+# Runs `systemctl $1`. A login costs much more than a query: it starts a session.
+query() {
+    if [[ ! $user ]]; then
+        eval "exec systemctl $1" 2>&1
+    elif [[ $is_login ]]; then
+        exec su -l --shell /bin/sh -c "XDG_RUNTIME_DIR=/run/user/$uid systemctl --user $1" -- "$user" 2>&1
+    else
+        XDG_RUNTIME_DIR=/run/user/$uid eval "exec systemctl --user $1" 2>&1
+    fi
+}
+
 show_unit() {
     local try
     for try in 1 2 3; do
-        __vm_output=$(eval "exec $show")
+        __vm_output=$(query "$show")
         __vm_status=$?
         if ((__vm_status == 0)); then return; fi
+        if [[ $user && ! $is_login ]]; then
+            log_in
+            continue
+        fi
         # shellcheck disable=SC2053 # a pattern
         if [[ $__vm_output == *$ended* ]]; then return 1; fi
-        if ((__vm_status != 127)) && ! eval "$ask_manager" &>/dev/null; then return 1; fi
+        if ((__vm_status != 127)) && ! (query 'show -p Version') >/dev/null; then return 1; fi
     done
     return 2
 }
@@ -42,10 +72,12 @@ has_stopped() {
 }
 
 probe() {
+    is_login=
+    if [[ $user ]] && ! answers_root; then log_in; fi
     show_unit
     case $? in 1) return 1 ;; 2) return 0 ;; esac
     if has_stopped; then
-        if [[ $(eval "exec $count_jobs") != NJobs=0 ]]; then
+        if [[ $(query 'show -p NJobs') != NJobs=0 ]]; then
             # They may still start it, or even create it.
             __vm_output+=$'\nOtherJobs=yes'
         else

@@ -54,15 +54,11 @@ impl Guest {
 
     /// A loop that prints the state of a unit when it has changed, and the query.
     fn unit_polling(&self, unit: &Unit) -> Result<(Polling, String)> {
-        let user = unit.user();
         let show = self.unit_query(&["show", "--no-pager", "-p", PROPERTIES], unit)?;
-        let command = |query| Ok(format!("{} 2>&1", self.systemctl_script(query, user)?));
         let script = self
             .script("waiting for a unit")
-            .set("user", user.unwrap_or_default())?
-            .set("show", &command(&show)?)?
-            .set("count_jobs", &command("show -p NJobs")?)?
-            .set("ask_manager", &command("show -p Version")?)?
+            .set("user", unit.user().unwrap_or_default())?
+            .set("show", &show)?
             .append(UNIT_STATE);
         Ok((Polling::for_changes(script, |output| output), show))
     }
