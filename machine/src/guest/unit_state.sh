@@ -10,7 +10,7 @@
 # shellcheck disable=SC2154,SC2034 # assigned by the caller; read by poll.sh
 if [[ ! $user ]]; then
     __vm_hint=/proc/1/schedstat
-elif ! uid=$(id -u -- "$user" 2>&1); then
+elif ! uid=$(id -u -- "$user" 2>&1) || ! gid=$(id -g -- "$user"); then
     printf '%s\n0 1 0 255' "$uid"
     exit
 elif read -r pid <"/sys/fs/cgroup/user.slice/user-$uid.slice/user@$uid.service/init.scope/cgroup.procs"; then
@@ -22,9 +22,9 @@ fi 2>/dev/null
 export LC_ALL=C
 ended='@(disconnected|not connected|Connection reset|Connection timed out)'
 
-# Whether the user's manager runs, and answers root. Logind stops it ten seconds after the
-# user's last session: a login before that keeps it.
-answers_root() {
+# Whether the user's manager runs. Logind stops it ten seconds after the user's last session: a
+# login before that keeps it.
+manager_runs() {
     local state=
     read -rd '' state <"/run/systemd/users/$uid"
     [[ -S /run/user/$uid/systemd/private ]] &&
@@ -37,14 +37,15 @@ log_in() {
     logged_in=$__vm_now
 }
 
-# Runs `systemctl $1`. A login costs much more than a query: it starts a session.
+# Runs `systemctl $1`. A login costs much more than the query: it starts a session.
 query() {
     if [[ ! $user ]]; then
         eval "exec systemctl $1" 2>&1
     elif [[ $is_login ]]; then
         exec su -l --shell /bin/sh -c "XDG_RUNTIME_DIR=/run/user/$uid systemctl --user $1" -- "$user" 2>&1
     else
-        XDG_RUNTIME_DIR=/run/user/$uid eval "exec systemctl --user $1" 2>&1
+        export XDG_RUNTIME_DIR=/run/user/$uid
+        eval "exec setpriv --reuid $uid --regid $gid --clear-groups systemctl --user $1" 2>&1
     fi
 }
 
@@ -73,7 +74,7 @@ has_stopped() {
 
 probe() {
     is_login=
-    if [[ $user ]] && ! answers_root; then log_in; fi
+    if [[ $user ]] && ! manager_runs; then log_in; fi
     show_unit
     case $? in 1) return 1 ;; 2) return 0 ;; esac
     if has_stopped; then
