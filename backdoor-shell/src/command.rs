@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The time limit of a command that sets none: 15 minutes.
-pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(15);
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// A bash command, run with `set -euo pipefail`, and its time limit.
 ///

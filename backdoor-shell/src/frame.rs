@@ -74,7 +74,7 @@ pub(crate) fn end_of(contents: Nonce) -> Vec<u8> {
 fn nonce(input: &[u8]) -> IResult<&[u8], Nonce> {
     let digits = take_while_m_n(Nonce::LEN, Nonce::LEN, |byte: u8| byte.is_ascii_hexdigit());
     map_res(digits, |digits: &[u8]| {
-        str::from_utf8(digits)
+        std::str::from_utf8(digits)
             .ok()
             .and_then(|digits| u64::from_str_radix(digits, 16).ok())
             .map(Nonce::from)

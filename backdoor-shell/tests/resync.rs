@@ -57,7 +57,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
 fn writes(scenario: &Scenario, nonce: &str) -> Vec<Vec<u8>> {
     let Scenario { output, status, .. } = scenario;
     let mut writes = Vec::new();
-    match str::from_utf8(output) {
+    match std::str::from_utf8(output) {
         Ok("") => {}
         Ok(text) if text.bytes().all(|byte| matches!(byte, b'\n' | b' '..=b'~')) => {
             let text = text.replace('\\', "\\\\").replace('\n', "\\n");

@@ -267,15 +267,17 @@ impl SharedCloseReason {
     }
 }
 
-/// Maximum length of quoted text in an error, in bytes.
+/// Maximum length of quoted text in an error, in characters.
 const QUOTED: usize = 400;
 
 pub(crate) fn beginning(text: &str) -> &str {
-    &text[..text.floor_char_boundary(QUOTED)]
+    let end = text.char_indices().nth(QUOTED);
+    end.map_or(text, |(end, _)| &text[..end])
 }
 
 fn end(text: &str) -> &str {
-    &text[text.ceil_char_boundary(text.len().saturating_sub(QUOTED))..]
+    let start = text.char_indices().nth_back(QUOTED - 1);
+    start.map_or(text, |(start, _)| &text[start..])
 }
 
 fn so_far(seen: &str) -> String {
@@ -373,7 +375,7 @@ mod tests {
     #[test]
     fn long_texts_are_truncated_between_characters() {
         let long = "é".repeat(QUOTED) + "!";
-        assert!(beginning(&long).len() <= QUOTED && long.starts_with(beginning(&long)));
-        assert!(end(&long).len() <= QUOTED && end(&long).ends_with('!'));
+        assert!(beginning(&long).chars().count() == QUOTED && long.starts_with(beginning(&long)));
+        assert!(end(&long).chars().count() == QUOTED && end(&long).ends_with('!'));
     }
 }

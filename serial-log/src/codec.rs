@@ -97,7 +97,8 @@ impl LineCodec {
             let end = memchr(b'\r', rest.as_bytes()).unwrap_or(rest.len());
             let space = self.max_line - self.partial.len();
             if end > space {
-                let fits = rest.floor_char_boundary(space);
+                let fits = (0..=space).rev().find(|&at| rest.is_char_boundary(at));
+                let fits = fits.unwrap_or_default();
                 self.partial.push_str(&rest[..fits]);
                 return text.len() - rest.len() + fits;
             }

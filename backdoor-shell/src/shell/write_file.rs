@@ -187,11 +187,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     /// Sends the end of the file and waits until the guest has closed it.
     async fn end_upload(&mut self, answer: &mut Answer<'_>) -> Result<(), Error> {
         self.until_ready(answer).await?;
-        if let Some(InFlight::Upload(upload)) = &mut self.in_flight
-            && !upload.is_end_queued
-        {
-            upload.is_end_queued = true;
-            self.link.queue(upload.piece(&[]));
+        match &mut self.in_flight {
+            Some(InFlight::Upload(upload)) if !upload.is_end_queued => {
+                upload.is_end_queued = true;
+                self.link.queue(upload.piece(&[]));
+            }
+            _ => {}
         }
         self.flush_upload(answer, true).await
     }

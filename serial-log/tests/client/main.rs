@@ -18,7 +18,7 @@ use support::settle;
 use tokio::io::{AsyncWriteExt as _, DuplexStream, duplex};
 
 const NOW: Option<Duration> = Some(Duration::ZERO);
-const MINUTE: Option<Duration> = Some(Duration::from_mins(1));
+const MINUTE: Option<Duration> = Some(Duration::from_secs(60));
 
 fn console() -> (DuplexStream, SerialLog) {
     let (guest, console) = duplex(1 << 16);

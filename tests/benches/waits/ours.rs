@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use machine::{Machine, Unit};
+use tokio::time::timeout;
 
 use super::figures::{Figures, STATISTICS, busy};
 use super::kinds::{Kind, Wait};
@@ -28,9 +29,10 @@ pub(crate) async fn measure(vm: &Machine, kind: &Kind) -> Figures {
         }
         latencies.push(latency);
     }
+    prepare_in_vain(vm, kind.wait).await.unwrap();
     let before = vm.succeed(STATISTICS).await.unwrap();
-    let patient = vm.within(WAITING);
-    let waited = wait_in_vain(&patient, kind.wait).await;
+    // A wait that times out would collect the evidence of it, too.
+    let waited = timeout(WAITING, wait_in_vain(vm, kind.wait)).await;
     waited.expect_err(kind.name);
     let after = vm.succeed(STATISTICS).await.unwrap();
     Figures {
@@ -39,37 +41,41 @@ pub(crate) async fn measure(vm: &Machine, kind: &Kind) -> Figures {
     }
 }
 
+/// Prepares what [`wait_in_vain`] waits for.
+async fn prepare_in_vain(vm: &Machine, kind: Wait) -> machine::Result<()> {
+    let prepare = match kind {
+        Wait::ClosedPort => {
+            "perl -e 'use Socket; socket(S, PF_INET, SOCK_STREAM, 0); \
+             bind(S, sockaddr_in(7099, INADDR_LOOPBACK)); listen(S, 5); \
+             exit if fork; sleep 60' >&2 </dev/null"
+        }
+        Wait::Unit | Wait::Job => {
+            "systemctl -q is-active never || systemctl start --no-block never || \
+             systemd-run --no-block --unit=never -p Type=notify sleep 1d 2>&1"
+        }
+        Wait::UserUnit => {
+            "printf '[Service]\nType=notify\nExecStart=sleep 1d\n' \
+             >/run/systemd/user/never.service"
+        }
+        Wait::X => "systemctl stop xorg; rm -f /tmp/.X11-unix/X0",
+        _ => return Ok(()),
+    };
+    vm.succeed(prepare).await?;
+    if let Wait::UserUnit = kind {
+        for query in ["daemon-reload", "start --no-block never"] {
+            vm.systemctl(query, Some("alice")).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Waits for what does not happen.
 async fn wait_in_vain(vm: &Machine, kind: Wait) -> machine::Result<()> {
     match kind {
-        Wait::ClosedPort => {
-            let opens = "perl -e 'use Socket; socket(S, PF_INET, SOCK_STREAM, 0); \
-                         bind(S, sockaddr_in(7099, INADDR_LOOPBACK)); listen(S, 5); \
-                         exit if fork; sleep 60' >&2 </dev/null";
-            vm.succeed(opens).await?;
-            vm.wait_for_closed_port(7099).await
-        }
+        Wait::ClosedPort => vm.wait_for_closed_port(7099).await,
         Wait::Fails => vm.wait_until_fails("true").await.map(drop),
-        Wait::Unit | Wait::Job => {
-            let stays = "systemctl -q is-active never || systemctl start --no-block never || \
-                         systemd-run --no-block --unit=never -p Type=notify sleep 1d 2>&1";
-            vm.succeed(stays).await?;
-            vm.wait_for_unit("never").await
-        }
-        Wait::UserUnit => {
-            let stays = "printf '[Service]\nType=notify\nExecStart=sleep 1d\n' \
-                         >/run/systemd/user/never.service";
-            vm.succeed(stays).await?;
-            let query = async |query| vm.systemctl(query, Some("alice")).await.map(drop);
-            query("daemon-reload").await?;
-            query("start --no-block never").await?;
-            vm.wait_for_unit(Unit::of_user("alice", "never")).await
-        }
-        Wait::X => {
-            vm.succeed("systemctl stop xorg; rm -f /tmp/.X11-unix/X0")
-                .await?;
-            vm.wait_for_x().await
-        }
+        Wait::Unit | Wait::Job => vm.wait_for_unit("never").await,
+        Wait::UserUnit => vm.wait_for_unit(Unit::of_user("alice", "never")).await,
         Wait::StillScreen => vm.wait_for_still_screen(Duration::from_hours(1)).await,
         _ => wait(vm, kind, 99).await,
     }
