@@ -22,7 +22,7 @@ pub(crate) enum Task {
     Template(ImageFlags),
     /// Runs the tests on real virtual machines
     VmTest(VmTestFlags),
-    /// Checks and tests everything: `tidy`, the tests of all crates, `vm-test`
+    /// Checks and tests everything: `tidy`, the tests and packages of all crates, `vm-test`
     Test(TestFlags),
     /// Removes all templates; the tests make them again
     CleanVm,

@@ -13,6 +13,7 @@ mod fuzz;
 mod host;
 mod image;
 mod junit;
+mod package;
 mod pip;
 mod soak;
 mod template;

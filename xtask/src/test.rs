@@ -6,15 +6,16 @@ use anyhow::Result;
 
 use crate::flags::TestFlags;
 use crate::util::{cargo, run_visibly};
-use crate::{host, tidy, vm_test};
+use crate::{host, package, tidy, vm_test};
 
 /// Installs the host's packages, then runs the quickest first: `tidy`, the tests without
-/// virtual machines, the tests with them.
+/// virtual machines, the packages of the crates, the tests with machines.
 pub(crate) fn run(flags: &TestFlags) -> Result<()> {
     host::ensure(&[&host::all()[..], &host::LINT].concat(), flags.yes)?;
     let mut images = build_images()?;
     tidy::run_all()?;
     run_visibly(cargo().arg("test"))?;
+    package::check()?;
     // `vm_test` builds again what could not be built, and shows the reason.
     let _ = images.wait();
     vm_test::run_all(flags.yes)
