@@ -1,4 +1,4 @@
-use machine::TerminalKind;
+use machine::{Exit, TerminalKind};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use vm_tests::fresh;
 
@@ -87,6 +87,27 @@ async fn a_shell_with_a_terminal() {
             .await
             .unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_command_with_a_terminal() {
+    let vm = fresh("minimal").await;
+    vm.succeed("true").await.unwrap();
+    let (mut user, input, output) = user();
+    let kind = TerminalKind {
+        columns: 99,
+        ..TerminalKind::default()
+    };
+    // It prints nothing before it reads.
+    let script = "read -r line\nfalse\necho \"it's $line\" $TERM; stty size; exit 7";
+    let session = async {
+        user.type_text("typed\r").await;
+        user.wait_for("it's typed vt220\r\n24 99\r\n").await;
+        user.close().await;
+    };
+    let ran = vm.run_on_terminal_on(script, &kind, input, output);
+    let (ended, ()) = tokio::join!(ran, session);
+    assert_eq!(ended.unwrap(), Exit::Status(7));
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use super::Shell;
 use crate::codec::{Event, ShellCodec};
 use crate::error::io_error;
 use crate::quote::ansi_c;
-use crate::{Error, Nonce, Request};
+use crate::{Error, Exit, Nonce, Request};
 
 /// The properties of the host's terminal that the guest's takes over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,8 +75,48 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         &mut self,
         kind: &TerminalKind,
         input: R,
-        mut output: W,
+        output: W,
     ) -> Result<(), Error>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        let session = self.on_terminal(kind, "\"$BASH\" -il", input, output);
+        session.await.map(drop)
+    }
+
+    /// Runs a command, a bash script without `set -e`, on the guest's console as its
+    /// terminal, like [`interact`](Self::interact), and returns how it ended.
+    ///
+    /// # Errors
+    /// As [`interact`](Self::interact).
+    ///
+    /// # Cancel safety
+    /// As [`interact`](Self::interact).
+    pub async fn run_on_terminal<R, W>(
+        &mut self,
+        script: &str,
+        kind: &TerminalKind,
+        input: R,
+        output: W,
+    ) -> Result<Exit, Error>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        // The carriage return is shown before the first input is read: see below.
+        let program = format!("\"$BASH\" -c {}", ansi_c(format!("printf '\\r'\n{script}")));
+        self.on_terminal(kind, &program, input, output).await
+    }
+
+    /// Runs a program with its arguments, quoted for bash, on the guest's console.
+    async fn on_terminal<R, W>(
+        &mut self,
+        kind: &TerminalKind,
+        program: &str,
+        input: R,
+        mut output: W,
+    ) -> Result<Exit, Error>
     where
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
@@ -87,7 +127,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
             return Err(Error::NoTerminal);
         }
         let nonce = self.start_command();
-        let script = session_script(kind);
+        let script = session_script(kind, program);
         let request = Request::Run {
             session,
             nonce,
@@ -110,19 +150,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
                 end = shown => end,
             }
         };
-        tokio::select! {
+        let status = tokio::select! {
             biased;
             end = end_of(port, nonce) => end.map_err(|error| io_error(error, doing))?,
             // Bash still runs: the next call stops it.
             Err(end) = session => return Err(end.error(doing)),
-        }
+        };
         self.in_flight = None;
         // Its last output may arrive after its end.
         let remaining = async {
             while let Ok(Ok(())) = timeout(OUTPUT_IDLE, show(&mut from_guest, &mut output)).await {}
         };
         let _ = timeout(OUTPUT_LIMIT, remaining).await;
-        Ok(())
+        Ok(Exit::Status(status))
     }
 }
 
@@ -145,7 +185,7 @@ impl Broken {
     }
 }
 
-fn session_script(kind: &TerminalKind) -> String {
+fn session_script(kind: &TerminalKind, program: &str) -> String {
     let TerminalKind {
         term,
         rows,
@@ -161,28 +201,32 @@ fn session_script(kind: &TerminalKind) -> String {
         "exec 0<>/dev/hvc0 1>&0 2>&1
         while read -rt 0; do read -rN 1 -t 1 || :; done
         (trap '' TTOU; stty sane rows {rows} columns {columns})
-        (trap - INT QUIT; TERM={} exec setsid -c bash -il) <&0 &
-        bash=$! hung_up=
+        (trap - INT QUIT; TERM={} exec setsid -c {program}) <&0 &
+        bash=$! hung_up= status=0
         trap hung_up=1 TERM
-        wait || :
+        wait $bash || status=$?
         for signal in HUP HUP HUP HUP KILL; do
             [[ $hung_up ]] && kill -$signal $bash || break
             sleep 0.1
         done
         exec 0<>/dev/hvc0 1>&0 2>&1
-        (trap '' TTOU; stty raw -echo)",
+        (trap '' TTOU; stty raw -echo)
+        exit $status",
         ansi_c(term)
     )
 }
 
-/// Waits for the end of the command `nonce`.
+/// Waits for the end of the command `nonce`, and returns its status.
 async fn end_of<T: AsyncRead + AsyncWrite + Unpin>(
     port: &mut Framed<T, ShellCodec>,
     nonce: Nonce,
-) -> io::Result<()> {
+) -> io::Result<i32> {
     while let Some(event) = port.next().await {
-        if matches!(event?, Event::End { nonce: id, .. } if id == nonce) {
-            return Ok(());
+        match event? {
+            Event::End {
+                nonce: id, status, ..
+            } if id == nonce => return Ok(status),
+            _ => {}
         }
     }
     Err(io::ErrorKind::BrokenPipe.into())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use backdoor_shell::TerminalKind;
+use backdoor_shell::{Exit, TerminalKind};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Machine;
@@ -51,6 +51,40 @@ impl Machine {
         let doing = "using the shell";
         let running = self.guest.running(doing)?;
         let session = async |shell: &mut GuestShell| shell.interact(kind, input, output).await;
+        running.gate.run(self, doing, session).await
+    }
+
+    /// Runs a bash script in the guest on the terminal, without `set -e` and without a time
+    /// limit, and returns how it ended; `None` if the user left it by Ctrl-].
+    ///
+    /// # Errors
+    /// [`Terminal`](ErrorKind::Terminal), [`Shell`](ErrorKind::Shell).
+    pub async fn run_on_terminal(&self, script: &str) -> Result<Option<Exit>> {
+        self.connect().await?;
+        let mut terminal = self.terminal()?;
+        let kind = kind_of(&terminal);
+        let session = self.run_on_terminal_on(script, &kind, terminal.input, terminal.output);
+        tokio::select! {
+            result = session => result.map(Some),
+            () = terminal.escape.typed() => Ok(None),
+        }
+    }
+
+    /// [`run_on_terminal`](Self::run_on_terminal) on other streams. The end of `input` is
+    /// Ctrl-D to the script.
+    pub async fn run_on_terminal_on(
+        &self,
+        script: &str,
+        kind: &TerminalKind,
+        input: impl AsyncRead + Unpin,
+        output: impl AsyncWrite + Unpin,
+    ) -> Result<Exit> {
+        let doing = "running a command on the terminal";
+        let running = self.guest.running(doing)?;
+        let session = async |shell: &mut GuestShell| {
+            let ran = shell.run_on_terminal(script, kind, input, output);
+            ran.await
+        };
         running.gate.run(self, doing, session).await
     }
 
