@@ -7,6 +7,9 @@ $b mkdir -p /dev/pts /dev/shm /run/lock
 $b mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
 $b mount -t tmpfs -o mode=1777 shm /dev/shm
 [ -e /dev/fd ] || $b ln -s /proc/self/fd /dev/fd
+for link in 0:stdin 1:stdout 2:stderr; do
+    [ -e "/dev/${link#*:}" ] || $b ln -s "/proc/self/fd/${link%:*}" "/dev/${link#*:}"
+done
 $b ip link set lo up
 if [ -e /sys/class/net/eth0 ]; then
     # The addresses of QEMU's user network.
