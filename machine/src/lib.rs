@@ -22,6 +22,7 @@ pub use error::{Error, ErrorKind, Evidence, INFRASTRUCTURE, LoginError, Result};
 pub use exit_reason::ExitReason;
 pub use guest::{DEFAULT_LIMIT, Guest, PollingCondition};
 pub use host::accelerator::{Accelerator, accelerator};
+pub use host::cache_dir::path as cache_dir;
 pub use host::tmp_dir::TmpDir;
 pub use host::vlan::Vlan;
 #[cfg(feature = "screen")]

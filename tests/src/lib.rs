@@ -128,11 +128,19 @@ fn images() -> PathBuf {
 /// # Panics
 /// If it was not built.
 pub fn driver() -> PathBuf {
+    program("driver")
+}
+
+/// The path of a program that is built beside the tests.
+///
+/// # Panics
+/// If it was not built.
+pub fn program(name: &str) -> PathBuf {
     let test = env::current_exe().expect("a path");
-    let built = test.ancestors().nth(2).expect("a directory").join("driver");
+    let built = test.ancestors().nth(2).expect("a directory").join(name);
     assert!(
         built.exists(),
-        "no {}: run `cargo xtask vm-test`, or `cargo build -p vmwright-driver`",
+        "no {}: run `cargo xtask vm-test`, or `cargo build`",
         built.display()
     );
     built

@@ -43,7 +43,7 @@ mod state;
 /// Machines that continue from a template.
 mod templates;
 /// Interactive sessions on a terminal.
-mod terminal;
+pub(crate) mod terminal;
 /// Threads of scripts.
 mod threads;
 /// Trouble on the console that a script allows or adds.

@@ -1,7 +1,7 @@
 //! Machines that start from a kernel.
 
 /// Roots on a disk.
-mod roots;
+pub(crate) mod roots;
 
 use std::fs;
 use std::path::Path;

@@ -56,5 +56,7 @@ mod terminal;
 mod text;
 /// systemd units and jobs, of the system and of users.
 mod units;
+/// The program `vmwright`: commands in fresh machines.
+mod vmwright;
 /// The X server and its windows.
 mod windows;

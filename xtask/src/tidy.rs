@@ -23,9 +23,10 @@ const PROTOCOL_CRATES: [&str; 4] = ["backdoor-shell", "ocr", "qmp-mon", "serial-
 
 /// Which members a member may depend on, except for tests and examples. All are named by their
 /// directories.
-const MAY_USE: [(&str, &[&str]); 4] = [
+const MAY_USE: [(&str, &[&str]); 5] = [
     ("machine", &PROTOCOL_CRATES),
     ("driver", &["machine"]),
+    ("vmwright", &["machine"]),
     ("xtask", &["machine"]),
     ("tests", &["machine"]),
 ];

@@ -113,7 +113,8 @@ fn check_for_nextest(flags: &VmTestFlags) -> Result<()> {
 
 /// Builds the tests, and the driver that some of them run.
 pub(crate) fn build() -> Result<()> {
-    run_visibly(cargo().args(["build", "--package", "vmwright-driver"]))?;
+    let programs = ["--package", "vmwright-driver", "--package", "vmwright"];
+    run_visibly(cargo().arg("build").args(programs))?;
     run_visibly(cargo().args(["test", "--package", "vm-tests", "--no-run"]))
 }
 

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-/// Its path, if the user has a home directory.
-pub(crate) fn path() -> Option<PathBuf> {
+/// The user's directory for what can be made again, `$XDG_CACHE_HOME/vmwright`; none if the user
+/// has no home directory.
+pub fn path() -> Option<PathBuf> {
     let home = env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
     let caches = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or(home)?;
     Some(caches.join("vmwright"))

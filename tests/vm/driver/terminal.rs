@@ -12,19 +12,35 @@ use vm_tests::{SOON, scaled, wait_until_gone};
 
 use super::Run;
 
-/// A driver at its prompt, in a pseudoterminal of its own.
-struct User {
+/// The user of a program in a pseudoterminal of its own.
+pub(crate) struct User {
     /// The controlling side: writes are keystrokes, reads are output.
     controller: File,
-    /// The driver's side.
+    /// The program's side.
     terminal: File,
-    driver: Child,
+    program: Child,
     /// Output after the last match.
     seen: String,
 }
 
 impl User {
+    /// The user of a driver at its prompt.
     fn at(run: &Run) -> Self {
+        let mut driver = run.command();
+        driver
+            .arg("--interactive")
+            .env("TMPDIR", run.out())
+            .env("XDG_STATE_HOME", run.out())
+            .env_remove("XDG_RUNTIME_DIR");
+        let mut user = Self::of(&driver);
+        user.sees(">>> ");
+        user.types("import termios; before = termios.tcgetattr(0)\r");
+        user.sees(">>> ");
+        user
+    }
+
+    /// The user of a program, on a terminal of 33 rows and 99 columns.
+    pub(crate) fn of(command: &Command) -> Self {
         let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&controller).unwrap();
         unlockpt(&controller).unwrap();
@@ -43,40 +59,39 @@ impl User {
         };
         tcsetwinsize(&terminal, size).unwrap();
         let end = || Stdio::from(terminal.try_clone().unwrap());
-        let driver = run.command();
         // Like a login: Ctrl-C and job control need a controlling terminal.
-        let driver = Command::new("setsid")
+        let mut setsid = Command::new("setsid");
+        setsid
             .arg("--ctty")
-            .arg(driver.get_program())
-            .args(driver.get_args())
-            .arg("--interactive")
-            .env("TMPDIR", run.out())
-            .env("XDG_STATE_HOME", run.out())
-            .env("TERM", "vt102")
-            .env_remove("XDG_RUNTIME_DIR")
-            .stdin(end())
-            .stdout(end())
-            .stderr(end())
-            .spawn()
-            .unwrap();
-        let mut user = Self {
+            .arg(command.get_program())
+            .args(command.get_args())
+            .env("TERM", "vt102");
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => setsid.env(name, value),
+                None => setsid.env_remove(name),
+            };
+        }
+        let program = setsid.stdin(end()).stdout(end()).stderr(end()).spawn();
+        Self {
             controller: controller.into(),
             terminal,
-            driver,
+            program: program.unwrap(),
             seen: String::new(),
-        };
-        user.sees(">>> ");
-        user.types("import termios; before = termios.tcgetattr(0)\r");
-        user.sees(">>> ");
-        user
+        }
     }
 
-    fn types(&mut self, text: &str) {
+    /// The exit status of the program, once it has ended.
+    pub(crate) fn exit_code(mut self) -> Option<i32> {
+        self.program.wait().unwrap().code()
+    }
+
+    pub(crate) fn types(&mut self, text: &str) {
         self.controller.write_all(text.as_bytes()).unwrap();
     }
 
     /// Reads until a text appears after the last match.
-    fn sees(&mut self, text: &str) {
+    pub(crate) fn sees(&mut self, text: &str) {
         let mut buffer = [0; 1024];
         let end = loop {
             if let Some(at) = self.seen.find(text) {
@@ -125,8 +140,8 @@ impl User {
 
     /// Sends the driver a signal and waits until it ends.
     fn signals(&mut self, signal: Signal) -> ExitStatus {
-        kill_process(Pid::from_child(&self.driver), signal).unwrap();
-        self.driver.wait().unwrap()
+        kill_process(Pid::from_child(&self.program), signal).unwrap();
+        self.program.wait().unwrap()
     }
 }
 
@@ -155,7 +170,7 @@ fn sessions_restore_the_terminal() {
     user.leaves();
 
     user.types("\x04");
-    assert!(user.driver.wait().unwrap().success());
+    assert!(user.program.wait().unwrap().success());
     assert!(user.is_normal());
 }
 
@@ -181,7 +196,7 @@ fn a_killed_driver_restores_the_terminal() {
     user.types("echo $((6 * 7)) is seen\r");
     user.sees("42 is seen\r\n");
     assert!(user.is_raw());
-    let restorer = terminal_restorer(user.driver.id());
+    let restorer = terminal_restorer(user.program.id());
     assert_eq!(user.signals(Signal::KILL).code(), None);
     wait_until_gone(restorer);
     assert!(user.is_normal());

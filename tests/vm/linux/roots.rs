@@ -23,7 +23,7 @@ fn installed(program: &str) -> PathBuf {
 }
 
 /// Fills `root` with busybox, and no bash.
-fn install_busybox(root: &Path) {
+pub(crate) fn install_busybox(root: &Path) {
     let bin = root.join("bin");
     fs::create_dir(&bin).unwrap();
     fs::copy(installed("busybox"), bin.join("busybox")).unwrap();

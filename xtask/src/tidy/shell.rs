@@ -10,7 +10,13 @@ use crate::util::{files, run, workspace};
 
 /// Where scripts are: in files that end in `.sh` or `.bash`, or begin with `#!` and a shell or
 /// with `DIRECTIVE`.
-const DIRECTORIES: [&str; 4] = [".ci", "backdoor-shell/src", "machine/src", "xtask/images"];
+const DIRECTORIES: [&str; 5] = [
+    ".ci",
+    "backdoor-shell/src",
+    "machine/src",
+    "vmwright/src",
+    "xtask/images",
+];
 
 /// Names the shell of a script that is appended to another one.
 const DIRECTIVE: &str = "# shellcheck shell=";

@@ -1,0 +1,152 @@
+//! The program `vmwright`.
+
+/// What it says about mistakes, without machines.
+mod mistakes;
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+use vm_tests::{program, unpacked_kernel};
+
+use crate::driver::terminal::User;
+use crate::linux::roots::install_busybox;
+
+/// The tests of a crate that `cargo test` runs in a machine.
+const CRATE: &str = include_str!("vmwright/as_root.rs");
+
+const MANIFEST: &str = "[package]\nname = \"as-root\"\nedition = \"2024\"\n[workspace]\n";
+
+/// `vmwright TASK` with Debian's kernel.
+fn vmwright(task: &str, kernel: &TempDir) -> Command {
+    let mut command = Command::new(program("vmwright"));
+    command.arg(task).arg("--kernel");
+    command.arg(kernel.path().join("boot/vmlinuz"));
+    command
+}
+
+fn output_of(command: &mut Command, input: &[u8]) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_owned();
+    let writer = std::thread::spawn(move || stdin.write_all(&input));
+    let output = child.wait_with_output().unwrap();
+    // The guest may not read all of it.
+    let _ = writer.join().unwrap();
+    output
+}
+
+#[test]
+fn a_command_has_its_own_streams_status_and_files() {
+    let kernel = unpacked_kernel();
+    let dir = tempfile::tempdir().unwrap();
+    let [input, copied] = ["in", "copied"].map(|name| dir.path().join(name));
+    fs::write(&input, "into the guest").unwrap();
+    fs::create_dir(&copied).unwrap();
+    // Longer than what a pipe and a port hold, in bytes that a terminal would change.
+    let sent: Vec<u8> = (0..1_000_000_u32).map(|it| it.to_le_bytes()[1]).collect();
+    let script = "cat; echo \"$VAR\" >/dev/stderr; mkdir /root/out; cp /root/a /root/out; exit 3";
+    let mut run = vmwright("run", &kernel);
+    run.arg("--host-root").args(["--env", "VAR=a  'b'"]);
+    run.arg("--copy-in")
+        .arg(format!("{}:/root/a", input.display()));
+    run.arg("--copy-out")
+        .arg(format!("/root/out:{}", copied.display()));
+    run.args(["--", "sh", "-c", script]);
+    let output = output_of(&mut run, &sent);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(stderr, "a  'b'\n");
+    assert!(output.stdout == sent, "{} bytes", output.stdout.len());
+    assert_eq!(output.status.code(), Some(3));
+    let copy = fs::read_to_string(copied.join("out/a")).unwrap();
+    assert_eq!(copy, "into the guest");
+}
+
+#[test]
+fn a_crate_is_tested_as_root() {
+    let kernel = unpacked_kernel();
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("Cargo.toml"), MANIFEST).unwrap();
+    fs::create_dir(dir.path().join("src")).unwrap();
+    fs::write(dir.path().join("src/lib.rs"), CRATE).unwrap();
+    let run = vmwright("run", &kernel);
+    let words = run.get_args().map(|word| word.to_str().unwrap());
+    let words: Vec<&str> = words.collect();
+    let runner = format!(
+        "{} {} --host-root --",
+        program("vmwright").display(),
+        words.join(" ")
+    );
+    let mut cargo = Command::new("cargo");
+    cargo
+        .args(["test", "--offline", "--lib"])
+        .current_dir(dir.path())
+        .env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER", runner)
+        .env("CARGO_TARGET_DIR", dir.path().join("target"))
+        .env("AS_ROOT_VARIABLE", "passed on");
+    let output = output_of(&mut cargo, b"");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    // One of the two fails on purpose.
+    assert_eq!(output.status.code(), Some(101), "{printed}{errors}");
+    assert!(printed.contains("1 passed; 1 failed"), "{printed}{errors}");
+    assert!(!Path::new("/etc/as-root").exists());
+}
+
+#[test]
+fn a_terminal() {
+    let kernel = unpacked_kernel();
+    let mut run = vmwright("run", &kernel);
+    run.arg("--host-root");
+    run.args(["--", "sh", "-c", "stty size; tty; exec sleep 1234"]);
+    let mut user = User::of(&run);
+    user.sees("33 99\r\n/dev/hvc0\r\n");
+    // As the kernel shows it.
+    user.types("\x03");
+    user.sees("^C");
+    assert_eq!(user.exit_code(), Some(130));
+}
+
+#[test]
+fn a_second_shell_continues_from_the_template_of_the_first() {
+    let kernel = unpacked_kernel();
+    let dir = tempfile::tempdir().unwrap();
+    let [root, cache] = ["root", "cache"].map(|name| dir.path().join(name));
+    fs::create_dir(&root).unwrap();
+    install_busybox(&root);
+    let templates = cache.join("vmwright/templates");
+    let links = || {
+        let entries = fs::read_dir(&templates).into_iter().flatten();
+        let links = entries.map(|entry| entry.unwrap().path());
+        let links = links.filter(|path| path.is_symlink());
+        links.map(|link| fs::read_link(link).unwrap()).collect()
+    };
+    let mut made: Vec<std::path::PathBuf> = Vec::new();
+    for round in 0..2 {
+        let mut shell = vmwright("shell", &kernel);
+        shell.arg("--root-dir").arg(&root);
+        shell.env("XDG_CACHE_HOME", &cache);
+        let input = b"test -e /file && exit 1; echo >/file; echo written; exit 7";
+        let output = output_of(&mut shell, input);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.stdout, b"written\n", "{stderr}");
+        assert_eq!(output.status.code(), Some(7));
+        if round == 1 {
+            assert_eq!(made, links());
+        }
+        made = links();
+        assert_eq!(made.len(), 1, "{made:?}");
+    }
+    let mut clean = Command::new(program("vmwright"));
+    clean.arg("clean").env("XDG_CACHE_HOME", &cache);
+    assert!(clean.status().unwrap().success());
+    assert!(links().is_empty());
+    assert!(!cache.join("vmwright/roots").exists());
+}
