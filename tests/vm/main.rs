@@ -18,6 +18,8 @@ mod failure;
 mod fault;
 /// Copying files into the guest and out of it.
 mod files;
+/// The guide to a first test.
+mod first_test;
 /// Unmodified guests: cloud images and disks.
 mod guests;
 /// Malicious guests.
