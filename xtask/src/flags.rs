@@ -28,6 +28,8 @@ pub(crate) enum Task {
     CleanVm,
     /// Runs a benchmark and prints its results
     Bench(BenchFlags),
+    /// Builds the book in `docs` and the documentation of the crates
+    Docs,
     /// Fuzzes the parsers of guest output; `cargo test` replays the corpora
     Fuzz(FuzzFlags),
     /// Clones machines and runs commands many times; fails if they leave processes, files,

@@ -8,6 +8,7 @@
 )]
 
 mod bench;
+mod docs;
 mod flags;
 mod fuzz;
 mod host;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Task::VmTest(flags) => vm_test::run(&flags),
         Task::Test(flags) => test::run(&flags),
         Task::CleanVm => vm_test::clean(),
+        Task::Docs => docs::build(),
         Task::Bench(flags) => bench::run(flags.name, flags.part, flags.yes),
         Task::Fuzz(flags) => fuzz::run(&flags),
         Task::Soak(flags) => soak::run(&flags),

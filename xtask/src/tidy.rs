@@ -4,6 +4,7 @@ mod circles;
 mod features;
 mod floors;
 mod imports;
+mod pages;
 mod python;
 mod shell;
 mod tables;
@@ -75,6 +76,8 @@ pub(crate) fn run_all() -> Result<()> {
     tables::operations()?;
     tables::faults()?;
     tables::nixpkgs()?;
+    progress.step("pages and recipes");
+    pages::check()?;
     progress.step("shell scripts");
     shell::check()?;
     progress.step("Python types");
