@@ -15,6 +15,8 @@ pub(crate) struct Flags {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
+    /// Shows what this is: installs QEMU, makes a guest image, and runs a test with two machines
+    Demo(DemoFlags),
     /// Builds guest images, and prints their directories
     Image(ImageFlags),
     /// Boots images and saves them as templates for the tests to clone; tests make missing
@@ -52,6 +54,13 @@ pub(crate) enum Image {
     Cloud,
     /// Debian's kernel with its modules, to be booted directly
     Linux,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoFlags {
+    /// Installs missing host packages without asking, as with `CI` in the environment
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Args)]

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use crate::flags::{Image, ImageFlags};
-use crate::host;
+use crate::host::{self, Package};
 use crate::util::{Progress, vm_dir};
 
 /// How an image is built.
@@ -58,6 +58,16 @@ impl Image {
         }
     }
 
+    /// The host's packages that it is built with.
+    fn packages(self) -> Vec<Package> {
+        match self {
+            Self::Minimal | Self::Linux => host::KERNEL.to_vec(),
+            Self::Systemd | Self::Desktop | Self::Cloud => {
+                [&host::RUN[..], &host::KERNEL, &host::BUILD].concat()
+            }
+        }
+    }
+
     /// The directory of the built image.
     pub(crate) fn dir(self) -> PathBuf {
         vm_dir().join(self.name())
@@ -80,7 +90,7 @@ pub(crate) fn ensure(images: &[Image], yes: bool) -> Result<()> {
         let recipe = image.recipe();
         let inputs = [&COMMON_INPUTS, &(recipe.inputs)()[..]].concat();
         cache::ensure(&image.dir(), &inputs, |dir| {
-            host::ensure(&[&host::RUN[..], &host::KERNEL, &host::BUILD].concat(), yes)?;
+            host::ensure(&image.packages(), yes)?;
             // Started after the prompt to install packages, which the spinner would overwrite.
             let progress = Progress::new(&format!("image {}", image.name()));
             (recipe.build)(dir, &progress)

@@ -8,6 +8,7 @@
 )]
 
 mod bench;
+mod demo;
 mod docs;
 mod flags;
 mod fuzz;
@@ -30,6 +31,7 @@ use flags::{Flags, Task};
 
 fn main() -> ExitCode {
     let done = match Flags::parse().task {
+        Task::Demo(flags) => demo::run(&flags),
         Task::Image(flags) => image::run(&flags),
         Task::Template(flags) => template::run(&flags),
         Task::VmTest(flags) => vm_test::run(&flags),
