@@ -1,5 +1,6 @@
 //! Polling in the guest: a loop in one running command, so that a probe costs no round trip.
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use backdoor_shell::{Command, Exit, Output};
@@ -56,7 +57,7 @@ pub(crate) struct Polling {
 
 /// What a loop compares, to go on until it finds something else.
 struct Changes {
-    last_seen: Mutex<String>,
+    last_seen: Mutex<Vec<u8>>,
     /// The part of the output that is compared.
     part: fn(&[u8]) -> &[u8],
 }
@@ -108,11 +109,13 @@ impl Polling {
     fn script(&self, guest: &Guest, turn: Duration) -> Result<String> {
         let hundredths = (turn.as_millis() / 10).to_string();
         let script = guest.script(&self.doing);
-        let mut script = script.set("__vm_turn", &hundredths)?;
+        let mut script = script.set("__vm_turn", &hundredths)?.into_text();
         if let Some(changes) = &self.changes {
-            script = script.set("last_seen", &changes.last_seen.lock())?;
+            // What a guest prints may be in any encoding.
+            let seen = changes.last_seen.lock();
+            let _ = writeln!(script, "last_seen=$'{}'", seen.escape_ascii());
         }
-        Ok(script.into_text() + &self.script)
+        Ok(script + &self.script)
     }
 
     /// Keeps what has changed.
@@ -120,8 +123,7 @@ impl Polling {
         if let Some(Changes { last_seen, part }) = &self.changes
             && found.is_ready
         {
-            let seen = String::from_utf8_lossy(part(&found.output.stdout));
-            *last_seen.lock() = seen.into_owned();
+            *last_seen.lock() = part(&found.output.stdout).to_vec();
         }
     }
 }
@@ -283,12 +285,15 @@ mod tests {
             let line = script.lines().find(|line| line.starts_with("last_seen="));
             line.unwrap().to_owned()
         };
-        assert_eq!(last_seen(), "last_seen=''");
+        assert_eq!(last_seen(), "last_seen=$''");
         polling.record(&Found::parse(b"a1\n1 1 0 0").unwrap());
-        assert_eq!(last_seen(), "last_seen=a");
+        assert_eq!(last_seen(), "last_seen=$'a'");
         // The same as before, or nothing.
         polling.record(&Found::parse(b"b\n1 1 1 0").unwrap());
-        assert_eq!(last_seen(), "last_seen=a");
+        assert_eq!(last_seen(), "last_seen=$'a'");
+        // In ISO 8859-1.
+        polling.record(&Found::parse(b"\xfc\n1 1 0 0").unwrap());
+        assert_eq!(last_seen(), r"last_seen=$'\xfc'");
     }
 
     #[test]
