@@ -18,6 +18,7 @@ mod mounts;
 pub(crate) mod parse;
 pub(crate) mod poll;
 mod ports;
+mod power;
 pub(crate) mod script;
 pub(crate) mod serial_login;
 mod shell;

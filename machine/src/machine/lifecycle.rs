@@ -1,11 +1,10 @@
 //! A machine's power: start, shutdown, crash, reboot, release.
 
 use std::path::PathBuf;
-use std::process::ExitStatus;
 use std::sync::Arc;
 
 use super::Machine;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::instance::boot_source::BootSource;
 use crate::instance::{Instance, Launch};
 use crate::start::StartCommand;
@@ -19,10 +18,10 @@ impl Machine {
     /// first if there is none, however long that takes.
     ///
     /// # Errors
-    /// [`StartScript`](ErrorKind::StartScript),
-    /// [`NotExecutable`](ErrorKind::NotExecutable), [`Spawn`](ErrorKind::Spawn);
-    /// [`Exited`](ErrorKind::Exited) if the start command exits at once, with
-    /// its standard error; [`NoConnection`](ErrorKind::NoConnection).
+    /// [`StartScript`](crate::ErrorKind::StartScript),
+    /// [`NotExecutable`](crate::ErrorKind::NotExecutable), [`Spawn`](crate::ErrorKind::Spawn);
+    /// [`Exited`](crate::ErrorKind::Exited) if the start command exits at once, with
+    /// its standard error; [`NoConnection`](crate::ErrorKind::NoConnection).
     ///
     /// # Cancellation
     /// QEMU is killed if it was started, and the machine is off.
@@ -101,31 +100,6 @@ impl Machine {
         .await
     }
 
-    /// Powers the guest off from inside and waits for QEMU to exit. Does nothing
-    /// if the machine does not run.
-    ///
-    /// # Errors
-    /// [`CommandFailed`](ErrorKind::CommandFailed) if the guest's `poweroff` fails; as
-    /// [`wait_for_shutdown`](Self::wait_for_shutdown).
-    ///
-    /// # Cancellation
-    /// The guest may power off all the same.
-    pub async fn shutdown(&self) -> Result<()> {
-        if self.pid().is_none() {
-            return Ok(());
-        }
-        self.require_shell_or(
-            "shutting down",
-            "press its power button (`send_monitor_command(\"system_powerdown\")`, then \
-             `wait_for_shutdown`), or `crash` it",
-        )?;
-        match self.succeed("poweroff").await {
-            // The machine may be off before it has answered.
-            Err(error) if !matches!(error.kind(), ErrorKind::Exited { .. }) => Err(error),
-            _ => self.wait_for_shutdown().await.map(drop),
-        }
-    }
-
     /// Ends QEMU as a power failure would: it quits without notice to the guest, or is
     /// killed if it does not quit within five seconds.
     ///
@@ -137,23 +111,6 @@ impl Machine {
         }
         let instance = self.unchecked_instance("forced crash")?;
         instance.crash(&self.guest).await
-    }
-
-    /// Waits for QEMU to exit and returns its status; `None` if the machine was not
-    /// running.
-    ///
-    /// # Errors
-    /// [`TimedOut`](ErrorKind::TimedOut) with the last console lines;
-    /// [`GuestEnded`](ErrorKind::GuestEnded) if the guest is dead and QEMU goes on: trouble
-    /// that [ends the guest](crate::Guest::watch_console), a kernel that has panicked and
-    /// halts, or a guest that QEMU has stopped because the disk is full. If only QEMU's
-    /// `pvpanic` device reports a panic, the kernel has 30 seconds to reboot, or as long as
-    /// this handle waits.
-    pub async fn wait_for_shutdown(&self) -> Result<Option<ExitStatus>> {
-        match self.guest.current() {
-            Some(running) => self.wait_for_exit(&running).await.map(Some),
-            None => Ok(None),
-        }
     }
 
     /// Presses Ctrl+Alt+Delete, when no command uses the guest's shell. The next operation
@@ -181,7 +138,7 @@ impl Machine {
     ///
     /// # Errors
     /// As [`wait_for_unit`](crate::Guest::wait_for_unit) for `initrd.target`;
-    /// [`CommandFailed`](ErrorKind::CommandFailed) if there is no initrd to leave.
+    /// [`CommandFailed`](crate::ErrorKind::CommandFailed) if there is no initrd to leave.
     ///
     /// # Cancellation
     /// The guest may leave the initrd all the same.
