@@ -194,7 +194,10 @@ __vm_take() {
 __vm_end_earlier() {
     local dir words
     for dir in /proc/[0-9]*; do
-        while [[ $dir/fd/0 -ef $1 && -e $dir/fd/6 ]]; do kill -KILL "${dir#/proc/}"; done
+        # systemd-run has only passed the line on, to the service that this shell is.
+        while [[ $dir/fd/0 -ef $1 && -e $dir/fd/6 && $(<"$dir/comm") != systemd-run ]]; do
+            kill -KILL "${dir#/proc/}"
+        done
         [[ $dir/fd/1 -ef $1 && ${dir#/proc/} != "$$" ]] || continue
         words=
         { read -r -d '' && read -r -d '' && IFS= read -r -d '' words; } <"$dir/cmdline"
