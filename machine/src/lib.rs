@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
 
+mod container;
 mod error;
 mod exit_reason;
 mod guest;
@@ -18,6 +19,7 @@ mod trouble;
 mod unit;
 
 pub use backdoor_shell::{Command, DEFAULT_TIMEOUT, Exit, MAX_OUTPUT, Output, TerminalKind, quote};
+pub use container::{Container, ContainerBuilder, ContainerCommand};
 pub use error::{Error, ErrorKind, Evidence, INFRASTRUCTURE, LoginError, Result};
 pub use exit_reason::ExitReason;
 pub use guest::{DEFAULT_LIMIT, Guest, PollingCondition};

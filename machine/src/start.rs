@@ -23,6 +23,7 @@ pub use disk_image::DiskImage;
 pub use legacy::LegacyStartCommand;
 pub use linux::Linux;
 pub use script::StartScript;
+pub(crate) use settings::is_host_name;
 pub use shell::ShellCommand;
 pub use typed::QemuCommand;
 

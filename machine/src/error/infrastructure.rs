@@ -22,6 +22,7 @@ impl ErrorKind {
             | Self::StateDirInUse { .. }
             | Self::SocketPathTooLong { .. }
             | Self::NoConnection { .. }
+            | Self::Container { .. }
             | Self::Vlan { .. } => true,
             // It crashed, was killed, or failed to start.
             Self::Exited {

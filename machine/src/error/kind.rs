@@ -72,6 +72,12 @@ pub enum ErrorKind {
         /// The operating system's error, or what is wrong with it.
         source: io::Error,
     },
+    /// This host can't run the container, or not on its networks.
+    #[error("can't run the container: {reason}")]
+    Container {
+        /// What is missing or wrong.
+        reason: String,
+    },
     /// The start command could not be run.
     #[error("can't run the start command {}", program.display())]
     Spawn {

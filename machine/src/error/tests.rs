@@ -37,6 +37,7 @@ fn has_source(kind: &ErrorKind) -> bool {
         | ErrorKind::NotRunning { .. }
         | ErrorKind::NoShell { .. }
         | ErrorKind::NoConnection { .. }
+        | ErrorKind::Container { .. }
         | ErrorKind::Exited { .. }
         | ErrorKind::GuestEnded { .. }
         | ErrorKind::GuestReset { .. }

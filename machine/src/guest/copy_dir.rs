@@ -22,7 +22,7 @@ use crate::time_scale::scaled;
 pub(crate) const MOUNT_TAG: &str = "org.vmwright.copies";
 
 /// Where it is mounted in the guest, out of the way of mounts on `/tmp`.
-const MOUNT_POINT: &str = "/run/vmwright/copies";
+pub(crate) const MOUNT_POINT: &str = "/run/vmwright/copies";
 
 /// Where the guest has the directory that all machines of a run share, and its tag.
 const SHARED: &str = "/tmp/shared";

@@ -1,11 +1,13 @@
 //! Cleanup after this process, even if it is killed: by a helper process that outlives it.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+const REMOVE_CGROUPS: &str = include_str!("orphan_cleanup/remove_cgroups.sh");
 const REMOVE_DIR: &str = include_str!("orphan_cleanup/remove_dir.sh");
 const RESTORE_TERMINAL: &str = include_str!("orphan_cleanup/restore_terminal.sh");
 
@@ -19,17 +21,22 @@ pub(crate) struct OrphanCleanup(Child);
 impl OrphanCleanup {
     /// Removes a directory, which need not exist yet.
     pub(crate) fn remove_dir(dir: &Path) -> io::Result<Self> {
-        Self::start(REMOVE_DIR, dir, Stdio::null())
+        Self::start(REMOVE_DIR, [dir], Stdio::null())
+    }
+
+    /// Removes control groups, which have no more processes soon.
+    pub(crate) fn remove_cgroups(dirs: &[PathBuf]) -> io::Result<Self> {
+        Self::start(REMOVE_CGROUPS, dirs, Stdio::null())
     }
 
     /// Removes a directory and holds `lock` until it is removed.
     pub(crate) fn remove_locked_dir(dir: &Path, lock: &File) -> io::Result<Self> {
-        Self::start(REMOVE_DIR, dir, lock.try_clone()?.into())
+        Self::start(REMOVE_DIR, [dir], lock.try_clone()?.into())
     }
 
     /// Restores the current mode of a terminal.
     pub(crate) fn restore_terminal(terminal: &Path) -> io::Result<Self> {
-        let mut cleanup = Self::start(RESTORE_TERMINAL, terminal, Stdio::piped())?;
+        let mut cleanup = Self::start(RESTORE_TERMINAL, [terminal], Stdio::piped())?;
         if let Some(mut output) = cleanup.0.stdout.take() {
             // The caller changes the mode next, so it has to be saved first.
             output.read_exact(&mut [0])?;
@@ -37,10 +44,14 @@ impl OrphanCleanup {
         Ok(cleanup)
     }
 
-    fn start(script: &str, path: &Path, stdout: Stdio) -> io::Result<Self> {
+    fn start(
+        script: &str,
+        paths: impl IntoIterator<Item = impl AsRef<OsStr>>,
+        stdout: Stdio,
+    ) -> io::Result<Self> {
         let child = Command::new("/bin/sh")
             .args(["-c", script, "vm-orphan-cleanup"])
-            .arg(path)
+            .args(paths)
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(stdout)

@@ -7,7 +7,7 @@ use std::env;
 use std::ffi::OsString;
 use std::io::{self, Read as _};
 use std::net::Shutdown;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -51,6 +51,22 @@ pub(crate) struct Streams {
     pub(crate) stderr: ChildStderr,
 }
 
+/// The ends of a process's standard streams that are pipes.
+struct Pipes {
+    stdin: Option<ChildStdin>,
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+}
+
+/// The session of a process (credentials(7)).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Session {
+    /// That of this process: `sudo` in a start script asks at the terminal.
+    Inherited,
+    /// One of its own, without a terminal.
+    New,
+}
+
 /// The path of a program in `PATH`.
 pub(crate) fn find_in_path(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
@@ -67,12 +83,6 @@ impl Process {
         env: Vec<(OsString, OsString)>,
     ) -> Result<(Self, Streams), ErrorKind> {
         let program = PathBuf::from(&spec.program);
-        let spawn_error = |source| ErrorKind::Spawn {
-            program: program.clone(),
-            source,
-        };
-        let (lifeline, supervisor_end) = UnixStream::pair().map_err(&spawn_error)?;
-
         let mut command = Command::new(&spec.program);
         command
             .args(spec.args)
@@ -81,18 +91,52 @@ impl Process {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        supervisor::supervise(&mut command, supervisor_end.as_raw_fd());
-        let mut supervisor = command.spawn().map_err(&spawn_error)?;
-        drop(supervisor_end);
+        let spawned = Self::supervise(command, Session::Inherited).and_then(|(process, pipes)| {
+            let streams = Streams {
+                stdin: pipes.stdin.ok_or_else(missing_stream)?,
+                stdout: pipes.stdout.ok_or_else(missing_stream)?,
+                stderr: pipes.stderr.ok_or_else(missing_stream)?,
+            };
+            Ok((process, streams))
+        });
+        spawned.map_err(|source| ErrorKind::Spawn { program, source })
+    }
 
-        let pid = read_pid(&lifeline).map_err(&spawn_error)?;
-        let missing = || spawn_error(io::Error::other("a standard stream is missing"));
-        let streams = Streams {
-            stdin: supervisor.stdin.take().ok_or_else(missing)?,
-            stdout: supervisor.stdout.take().ok_or_else(missing)?,
-            stderr: supervisor.stderr.take().ok_or_else(missing)?,
+    /// Starts a command that reads and writes `socket`, and returns its standard error. It has
+    /// no environment variables and no terminal.
+    pub(crate) fn spawn_on(
+        socket: OwnedFd,
+        spec: CommandSpec,
+    ) -> Result<(Self, ChildStderr), ErrorKind> {
+        let program = PathBuf::from(&spec.program);
+        let spawned = socket.try_clone().and_then(|output| {
+            let mut command = Command::new(&spec.program);
+            command
+                .args(spec.args)
+                .current_dir("/")
+                .env_clear()
+                .stdin(socket)
+                .stdout(output)
+                .stderr(Stdio::piped());
+            let (process, pipes) = Self::supervise(command, Session::New)?;
+            Ok((process, pipes.stderr.ok_or_else(missing_stream)?))
+        });
+        spawned.map_err(|source| ErrorKind::Spawn { program, source })
+    }
+
+    fn supervise(mut command: Command, session: Session) -> io::Result<(Self, Pipes)> {
+        let (lifeline, supervisor_end) = UnixStream::pair()?;
+        supervisor::supervise(&mut command, supervisor_end.as_raw_fd(), session);
+        let mut supervisor = command.spawn()?;
+        // The command's ends of its streams, too.
+        drop((supervisor_end, command));
+
+        let pid = read_pid(&lifeline)?;
+        let pipes = Pipes {
+            stdin: supervisor.stdin.take(),
+            stdout: supervisor.stdout.take(),
+            stderr: supervisor.stderr.take(),
         };
-
         let (sender, exit) = watch::channel(None);
         tokio::spawn(async move {
             // The supervisor exits with the command's status.
@@ -100,14 +144,12 @@ impl Process {
                 sender.send_replace(Some(status));
             }
         });
-        Ok((
-            Self {
-                pid,
-                lifeline,
-                exit,
-            },
-            streams,
-        ))
+        let process = Self {
+            pid,
+            lifeline,
+            exit,
+        };
+        Ok((process, pipes))
     }
 
     /// The start command's process id: QEMU's, because start commands `exec` it.
@@ -163,6 +205,10 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn missing_stream() -> io::Error {
+    io::Error::other("a standard stream is missing")
 }
 
 fn read_pid(mut lifeline: &UnixStream) -> io::Result<u32> {

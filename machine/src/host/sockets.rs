@@ -1,4 +1,4 @@
-//! The Unix sockets on which a driver listens for its QEMU.
+//! The Unix sockets on which a driver listens for its QEMU, or for its container.
 
 use std::path::{Path, PathBuf};
 
@@ -38,7 +38,7 @@ impl SocketDir {
     }
 }
 
-/// The sockets on which a driver listens for its QEMU.
+/// The sockets on which a driver listens for its QEMU, or for its container.
 #[derive(Debug)]
 pub(crate) struct Sockets {
     pub(crate) monitor: PathBuf,
@@ -48,6 +48,8 @@ pub(crate) struct Sockets {
     pub(crate) clone_agent: PathBuf,
     /// Carries the state of a machine that is saved or resumed.
     pub(crate) migration: PathBuf,
+    /// Receives the notifications of a container.
+    pub(crate) notify: PathBuf,
 }
 
 impl Sockets {
@@ -59,6 +61,7 @@ impl Sockets {
             shell_port: dir.join("shell-port"),
             clone_agent: dir.join("clone-agent"),
             migration: dir.join("migration"),
+            notify: dir.join("notify"),
         }
     }
 }

@@ -112,14 +112,10 @@ impl StateDir {
 
 impl Drop for StateDir {
     fn drop(&mut self) {
-        // Written by the guest, which may have left directories of any depth and mode.
-        if let Err(error) = guest_tree::remove(&self.copies, &Task::default()) {
-            tracing::warn!(path = %self.copies.display(), %error, "could not remove a guest's files");
-        }
-        if !self.keep
-            && let Err(error) = fs::remove_dir_all(&self.path)
-        {
-            tracing::warn!(path = %self.path.display(), %error, "could not remove a VM's state directory");
+        let path = if self.keep { &self.copies } else { &self.path };
+        // The guest may have left directories of any depth and mode.
+        if let Err(error) = guest_tree::remove(path, &Task::default()) {
+            tracing::warn!(path = %path.display(), %error, "could not remove a machine's files");
         }
     }
 }

@@ -48,7 +48,7 @@ impl StartScript {
         (!name.is_empty()).then(|| name.to_owned())
     }
 
-    pub(super) fn spec(&self) -> Result<CommandSpec, ErrorKind> {
+    pub(crate) fn spec(&self) -> Result<CommandSpec, ErrorKind> {
         let missing = |source| ErrorKind::StartScript {
             path: self.path.clone(),
             source,

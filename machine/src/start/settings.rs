@@ -86,7 +86,7 @@ impl Settings {
 }
 
 /// Whether a guest can have it as its host name.
-pub(super) fn is_host_name(name: &str) -> bool {
+pub(crate) fn is_host_name(name: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
     !name.is_empty()
         && name.len() <= 63

@@ -20,7 +20,7 @@ const FLOORS: [&[&str]; 8] = [
     &["start"],
     &["guest"],
     &["instance"],
-    &["machine"],
+    &["container", "machine"],
     &["template"],
 ];
 

@@ -17,13 +17,15 @@ use std::ptr::null_mut;
 use libc::{c_int, pid_t};
 use tokio::process::Command;
 
+use super::Session;
+
 /// The supervisor's only two descriptors: the socket to its parent, and a signalfd.
 const LIFELINE: RawFd = 0;
 const CHILD_SIGNALS: RawFd = 1;
 
 /// Has `command` spawned under a supervisor, which writes the command's pid to `lifeline`
 /// and kills the command when that closes.
-pub(super) fn supervise(command: &mut Command, lifeline: RawFd) {
+pub(super) fn supervise(command: &mut Command, lifeline: RawFd, session: Session) {
     let fork_supervisor = move || {
         // SAFETY: plain system calls, between fork and exec.
         unsafe {
@@ -38,11 +40,15 @@ pub(super) fn supervise(command: &mut Command, lifeline: RawFd) {
             match libc::fork() {
                 -1 => Err(io::Error::last_os_error()),
                 0 => {
-                    libc::setpgid(0, 0);
+                    if session == Session::New {
+                        libc::setsid();
+                    } else {
+                        libc::setpgid(0, 0);
+                    }
                     libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
                     Ok(())
                 }
-                command => run(command, lifeline, child_signals),
+                command => run(command, lifeline, child_signals, session),
             }
         }
     };
@@ -51,7 +57,7 @@ pub(super) fn supervise(command: &mut Command, lifeline: RawFd) {
 }
 
 /// Supervises the command until its end.
-fn run(command: pid_t, lifeline: RawFd, child_signals: RawFd) -> ! {
+fn run(command: pid_t, lifeline: RawFd, child_signals: RawFd, session: Session) -> ! {
     // SAFETY: the name is a C string.
     unsafe { libc::prctl(libc::PR_SET_NAME, c"vm-supervisor".as_ptr()) };
     block_signals();
@@ -61,7 +67,7 @@ fn run(command: pid_t, lifeline: RawFd, child_signals: RawFd) -> ! {
     unsafe { libc::write(LIFELINE, pid.as_ptr().cast(), pid.len()) };
 
     let ended = loop {
-        if let Some(status) = reap(command) {
+        if let Some(status) = reap(command, session) {
             break Some(status);
         }
         if lifeline_closed() {
@@ -152,12 +158,23 @@ fn lifeline_closed() -> bool {
 }
 
 /// Reaps the children that have ended, and returns the command's status if it is one of them.
-fn reap(command: pid_t) -> Option<c_int> {
+///
+/// A command in a session of its own is not stopped by a person. `nsenter` stops itself when a
+/// container that powers off stops all its processes, and would never reap its own.
+fn reap(command: pid_t, session: Session) -> Option<c_int> {
+    let stopped = match session {
+        Session::Inherited => 0,
+        Session::New => libc::WUNTRACED,
+    };
     loop {
         let mut status = 0;
         // SAFETY: the status lives during the call.
-        match unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) } {
+        match unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG | stopped) } {
             -1 | 0 => return None,
+            // SAFETY: plain system call.
+            pid if libc::WIFSTOPPED(status) => unsafe {
+                libc::kill(pid, libc::SIGCONT);
+            },
             pid if pid == command => return Some(status),
             _ => {}
         }

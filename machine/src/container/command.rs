@@ -1,0 +1,288 @@
+//! What a container is started from.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::error::ErrorKind;
+use crate::host::blocking::blocking;
+use crate::host::process::{CommandSpec, find_in_path};
+use crate::host::root_dir::RootDir;
+use crate::start::{StartScript, is_host_name};
+
+/// The programs that every container needs, and Debian's packages of them.
+const PROGRAMS: [(&str, &str); 3] = [
+    ("systemd-nspawn", "systemd-container"),
+    ("nsenter", "util-linux"),
+    ("unshare", "util-linux"),
+];
+
+/// What systemd-nspawn boots, one of them.
+const INITS: [&str; 3] = [
+    "usr/lib/systemd/systemd",
+    "lib/systemd/systemd",
+    "sbin/init",
+];
+
+/// How a container is started.
+///
+/// ```
+/// use machine::ContainerCommand;
+///
+/// let web = ContainerCommand::new("web")
+///     .root_dir("/srv/debian")
+///     .args(["--bind-ro=/srv/site"]);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerCommand {
+    name: String,
+    root: Root,
+    args: Vec<OsString>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Root {
+    Missing,
+    Dir(PathBuf),
+    Script(StartScript),
+}
+
+impl ContainerCommand {
+    /// A container of this name, which is also its host name, with `-` for `_`. It needs a root.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            root: Root::Missing,
+            args: Vec::new(),
+        }
+    }
+
+    /// The directory of a Linux system with systemd and bash: unpacked by `mmdebstrap`,
+    /// `debootstrap` or `dnf --installroot`, say.
+    ///
+    /// Nothing is written to it, so any number of containers may have the same: changes go to
+    /// the container's [state directory](crate::Guest::state_dir), or to memory if that is on a
+    /// file system that can't be used so.
+    #[must_use]
+    pub fn root_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.root = Root::Dir(dir.into());
+        self
+    }
+
+    /// A start script, which makes the root directory and executes systemd-nspawn, as NixOS
+    /// makes them: `run-NAME-nspawn`.
+    ///
+    /// Its environment has `RUN_NSPAWN_ROOT_DIR`, an empty directory for the root,
+    /// `RUN_NSPAWN_SHARED_DIR`, the [directory](crate::Guest::shared_dir) for `/tmp/shared`, and
+    /// `NOTIFY_SOCKET`. It must pass its arguments on to systemd-nspawn. It runs in network and
+    /// mount namespaces of its own: bridges and network cards that it creates are not those of
+    /// the host. A bridge `brN` is connected to the network of that number.
+    #[must_use]
+    pub fn start_script(mut self, path: impl Into<PathBuf>) -> Self {
+        self.root = Root::Script(StartScript::new(path));
+        self
+    }
+
+    /// Additional options of systemd-nspawn.
+    #[must_use]
+    pub fn args(mut self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// The container's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether a start script creates the container's network cards.
+    pub(super) fn is_script(&self) -> bool {
+        matches!(self.root, Root::Script(_))
+    }
+
+    pub(super) fn host_name(&self) -> String {
+        self.name.replace('_', "-")
+    }
+
+    pub(super) fn check_name(&self) -> Result<(), ErrorKind> {
+        if is_host_name(&self.host_name()) {
+            return Ok(());
+        }
+        Err(wrong(format!(
+            "its name is its host name: at most 63 letters, digits, `-` and `.`, not {:?}",
+            self.name
+        )))
+    }
+
+    /// Checks that this host can run the container.
+    pub(super) async fn check(&self) -> Result<(), ErrorKind> {
+        if !rustix::process::geteuid().is_root() {
+            return Err(cannot("systemd-nspawn needs root: run the test as root"));
+        }
+        for (program, package) in PROGRAMS {
+            require_program(program, package)?;
+        }
+        if let Root::Dir(path) = &self.root {
+            let dir = path.clone();
+            let checked = blocking(move || check_root(&dir)).await;
+            checked.map_err(|source| ErrorKind::Root {
+                path: path.clone(),
+                source,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The directory that the container's root begins with; none for a start script.
+    pub(super) fn lower(&self) -> Result<Option<PathBuf>, ErrorKind> {
+        match &self.root {
+            Root::Dir(path) => {
+                let lower = path.canonicalize();
+                let lower = lower.map_err(|source| ErrorKind::Root {
+                    path: path.clone(),
+                    source,
+                })?;
+                Ok(Some(lower))
+            }
+            Root::Script(_) => Ok(None),
+            Root::Missing => Err(wrong(
+                "it has no root: set one by `root_dir` or `start_script`",
+            )),
+        }
+    }
+
+    /// The command that starts systemd-nspawn with its root in `root`, and `options`.
+    pub(super) fn spec(
+        &self,
+        root: &Path,
+        options: impl IntoIterator<Item = OsString>,
+    ) -> Result<CommandSpec, ErrorKind> {
+        if let Root::Script(script) = &self.root {
+            let options = options.into_iter().chain(self.args.iter().cloned());
+            return script.clone().args(options).spec();
+        }
+        let host_name = self.host_name();
+        let words = [
+            "--quiet",
+            "--boot",
+            // The host's systemd need not run.
+            "--register=no",
+            "--keep-unit",
+            // Root in the container is not root of the host's kernel.
+            "--private-users=identity",
+            "--private-network",
+            // No files of the host are read or copied.
+            "--settings=no",
+            "--link-journal=no",
+            "--resolv-conf=off",
+            "--timezone=off",
+        ];
+        let mut args = words.map(OsString::from).to_vec();
+        args.extend([
+            format!("--machine={host_name}").into(),
+            format!("--hostname={host_name}").into(),
+            option("--directory=", root),
+        ]);
+        args.extend(options);
+        args.extend(self.args.iter().cloned());
+        // Arguments of systemd.
+        args.push(format!("systemd.hostname={host_name}").into());
+        Ok(CommandSpec {
+            program: "systemd-nspawn".into(),
+            args,
+        })
+    }
+}
+
+/// An option that mounts a file or directory of the host.
+pub(super) fn bind(option: &str, source: &Path, target: &str) -> OsString {
+    let mut escaped = Vec::new();
+    for &byte in source.as_os_str().as_bytes() {
+        if matches!(byte, b':' | b'\\') {
+            escaped.push(b'\\');
+        }
+        escaped.push(byte);
+    }
+    let mut word = self::option(option, OsString::from_vec(escaped));
+    word.push(":");
+    word.push(target);
+    word
+}
+
+fn option(option: &str, value: impl AsRef<OsStr>) -> OsString {
+    let mut word = OsString::from(option);
+    word.push(value);
+    word
+}
+
+/// The error of a host that can't run the container.
+pub(super) fn cannot(reason: impl Into<String>) -> ErrorKind {
+    ErrorKind::Container {
+        reason: reason.into(),
+    }
+}
+
+fn wrong(reason: impl Into<String>) -> ErrorKind {
+    ErrorKind::BadArgument {
+        doing: "a container".to_owned(),
+        reason: reason.into(),
+    }
+}
+
+pub(super) fn require_program(program: &str, package: &str) -> Result<(), ErrorKind> {
+    match find_in_path(program) {
+        Some(_) => Ok(()),
+        None => Err(cannot(format!(
+            "{program} is not in PATH (Debian's package {package} has it)"
+        ))),
+    }
+}
+
+fn check_root(path: &Path) -> io::Result<()> {
+    let root = RootDir::open(path)?;
+    if !INITS.iter().any(|init| root.has(init)) {
+        let missing = "it has no init: neither /lib/systemd/systemd nor /sbin/init";
+        return Err(io::Error::other(missing));
+    }
+    if !root.has("bin/bash") {
+        let missing = "it has no /bin/bash, which is the driver's root shell";
+        return Err(io::Error::other(missing));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn colons_in_paths_are_escaped() {
+        let word = bind("--bind=", Path::new("/a:b\\c"), "/tmp/shared");
+        assert_eq!(word, "--bind=/a\\:b\\\\c:/tmp/shared");
+    }
+
+    #[test]
+    fn a_name_is_a_host_name() {
+        let check = |name: &str| ContainerCommand::new(name).check_name();
+        check("client_1").unwrap();
+        let error = check(&"n".repeat(64)).unwrap_err().to_string();
+        assert!(error.contains("at most 63"), "{error}");
+    }
+
+    #[test]
+    fn a_root_has_an_init_and_bash() {
+        let dir = tempfile::tempdir().unwrap();
+        let wrong = || check_root(dir.path()).unwrap_err().to_string();
+        assert!(wrong().contains("no init"));
+        for (dir_name, file) in [("sbin", "init"), ("bin", "bash")] {
+            fs::create_dir(dir.path().join(dir_name)).unwrap();
+            let missing = wrong();
+            assert!(missing.contains(file), "{missing}");
+            fs::write(dir.path().join(dir_name).join(file), "").unwrap();
+        }
+        check_root(dir.path()).unwrap();
+    }
+}

@@ -1,0 +1,16 @@
+# shellcheck shell=sh
+# Runs the script $1 as a service of the container in which this runs, with this standard input
+# and output: with the limits of all its services, and ended before it powers off.
+exec 2>/dev/console
+# While the container powers off, systemd would wait for this process.
+read -r init </proc/1/comm
+[ "$init" != systemd-shutdow ] || exit
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+# On NixOS it sets the path of all programs.
+# shellcheck disable=SC1091 # a file of the container
+[ ! -r /etc/profile ] || . /etc/profile >/dev/null 2>&1 </dev/null
+# Even in emergency mode, and ended by SIGHUP, because an interactive bash ignores SIGTERM.
+exec systemd-run --quiet --pipe --wait --collect --unit=vmwright-shell \
+    --property=DefaultDependencies=no \
+    --property=Conflicts=shutdown.target --property=Before=shutdown.target \
+    --property=KillSignal=SIGHUP --setenv=PATH="$PATH" /bin/sh -c "$1"

@@ -1,0 +1,45 @@
+# shellcheck shell=sh
+# Runs a container in its state directory, in a mount namespace of its own: whatever is mounted
+# here disappears with the container's last process.
+#
+#   sh start.sh LOWER CGROUP... -- COMMAND...
+#
+# `root` is what COMMAND starts: the directory LOWER, below a layer that has all changes.
+set -eu
+umask 022
+lower=$1
+shift
+while [ "$1" != -- ]; do
+    # A hierarchy may accept no processes: that of cpuset, before it was configured.
+    echo "$$" >"$1/cgroup.procs" 2>/dev/null || :
+    shift
+done
+shift
+
+# Relative paths, because some characters have a meaning in the options of overlays.
+mkdir -p lower root layers
+mount --bind -- "$lower" lower
+mount_root() {
+    rm -rf layers/work
+    mkdir -p layers/upper layers/work
+    mount -t overlay -o "lowerdir=lower,upperdir=layers/upper,workdir=layers/work$1" overlay root
+}
+# No file system needs to be synchronized. An overlay on another, as in other containers,
+# is refused.
+if ! mount_root ,volatile 2>/dev/null; then
+    mount -t tmpfs -o mode=0700 tmpfs layers
+    mount_root ''
+fi
+
+# What systemd-nspawn and `ip netns` leave behind when they are killed.
+mkdir -p /run/systemd/nspawn /run/netns
+mount -t tmpfs -o mode=0755 tmpfs /run/systemd/nspawn
+mount -t tmpfs -o mode=0755 tmpfs /run/netns
+
+# Status 133 is a reboot.
+status=133
+while [ "$status" -eq 133 ]; do
+    status=0
+    "$@" || status=$?
+done
+exit "$status"
