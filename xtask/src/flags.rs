@@ -54,6 +54,8 @@ pub(crate) enum Image {
     Cloud,
     /// Debian's kernel with its modules, to be booted directly
     Linux,
+    /// The system of `systemd` as a directory, for containers; only root can make it
+    Container,
 }
 
 #[derive(Debug, Args)]

@@ -37,6 +37,12 @@ pub(crate) const KERNEL: [Package; 3] = [
 /// To connect machines by a network.
 pub(crate) const VLAN: [Package; 1] = [package("vde2", "vde_switch")];
 
+/// To run containers, and connect them to networks.
+pub(crate) const CONTAINER: [Package; 2] = [
+    package("iproute2", "ip"),
+    package("systemd-container", "systemd-nspawn"),
+];
+
 /// To build the driver, and run scripts.
 pub(crate) const PYTHON: [Package; 2] = [
     package("python3", "python3"),
@@ -76,6 +82,7 @@ pub(crate) fn all() -> Vec<Package> {
         &RUN[..],
         &KERNEL,
         &VLAN,
+        &CONTAINER,
         &OCR,
         &PYTHON,
         &BROWSER,

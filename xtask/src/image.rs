@@ -1,7 +1,8 @@
-//! Guest images: `target/vm/NAME/`, each with its start script `run-NAME-vm`.
+//! Guest images: `target/vm/NAME/`, most of them with a start script `run-NAME-vm`.
 
 mod cache;
 mod cloud;
+mod container;
 mod debian;
 mod desktop;
 mod initramfs;
@@ -45,6 +46,7 @@ impl Image {
             Self::Desktop => "desktop",
             Self::Cloud => "cloud",
             Self::Linux => "linux",
+            Self::Container => "container",
         }
     }
 
@@ -55,13 +57,14 @@ impl Image {
             Self::Desktop => desktop::RECIPE,
             Self::Cloud => cloud::RECIPE,
             Self::Linux => linux::RECIPE,
+            Self::Container => container::RECIPE,
         }
     }
 
     /// The host's packages that it is built with.
     fn packages(self) -> Vec<Package> {
         match self {
-            Self::Minimal | Self::Linux => host::KERNEL.to_vec(),
+            Self::Minimal | Self::Linux | Self::Container => host::KERNEL.to_vec(),
             Self::Systemd | Self::Desktop | Self::Cloud => {
                 [&host::RUN[..], &host::KERNEL, &host::BUILD].concat()
             }
@@ -86,7 +89,14 @@ pub(crate) fn run(flags: &ImageFlags) -> Result<()> {
 
 /// Builds the images that are missing or out of date.
 pub(crate) fn ensure(images: &[Image], yes: bool) -> Result<()> {
-    for image in images {
+    for &image in images {
+        if image == Image::Container {
+            if !host::is_root() {
+                eprintln!("the image container was not made: that needs root");
+                continue;
+            }
+            ensure(&[Image::Systemd], yes)?;
+        }
         let recipe = image.recipe();
         let inputs = [&COMMON_INPUTS, &(recipe.inputs)()[..]].concat();
         cache::ensure(&image.dir(), &inputs, |dir| {

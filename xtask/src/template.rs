@@ -24,8 +24,12 @@ pub(crate) fn run(flags: &ImageFlags) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    // A kernel has no guest of its own.
-    for image in images.into_iter().filter(|it| *it != Image::Linux) {
+    // A kernel has no guest of its own, and a container is not cloned.
+    let has_no_template = [Image::Linux, Image::Container];
+    for image in images
+        .into_iter()
+        .filter(|it| !has_no_template.contains(it))
+    {
         let progress = Arc::new(Progress::new("template"));
         let steps = move || Steps(Arc::clone(&progress));
         let log = Terminal::new(steps).consoles(|| false);

@@ -18,6 +18,8 @@ const MOUNT: &str = "needs to mount file systems";
 const VIRTIOFSD: &str = "needs virtiofsd";
 const VSOCK: &str = "needs vhost-device-vsock";
 const NAMESPACES: &str = "needs mount namespaces";
+const CONTAINERS: &str = "needs containers";
+const CONTAINER_NETWORKS: &str = "needs containers and /dev/net/tun";
 
 /// The daemon, as in Debian's package `qemu-system-common`. Only root may run it.
 const VIRTIOFSD_PATH: &str = "/usr/lib/qemu/virtiofsd";
@@ -35,6 +37,7 @@ struct Ignored {
 /// The ignored tests that are not to be run. Prints those of `tests` whose need is not met.
 pub(super) fn excluded(tests: &Tests<'_>, has_schema: bool) -> Result<Vec<String>> {
     let can_mount = can_mount()?;
+    let has_containers = can_mount && is_root() && host::find("systemd-nspawn").is_some();
     let is_met = BTreeMap::from([
         (
             REFERENCE_DRIVER,
@@ -45,6 +48,8 @@ pub(super) fn excluded(tests: &Tests<'_>, has_schema: bool) -> Result<Vec<String
         (VIRTIOFSD, can_mount && Path::new(VIRTIOFSD_PATH).exists()),
         (VSOCK, host::find("vhost-device-vsock").is_some()),
         (NAMESPACES, has_mount_namespaces()),
+        (CONTAINERS, has_containers),
+        (CONTAINER_NETWORKS, has_containers && has_tun()),
     ]);
     let mut excluded = Vec::new();
     for Ignored { test, reason } in all()? {
@@ -111,6 +116,15 @@ fn can_mount() -> Result<bool> {
     Ok(is_mounted)
 }
 
+/// Whether this process may create network cards.
+fn has_tun() -> bool {
+    fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/net/tun")
+        .is_ok()
+}
+
 /// Whether a program can have a mount namespace of its own, as an ordinary user in one of users.
 fn has_mount_namespaces() -> bool {
     let mut unshare = Command::new("unshare");
@@ -162,6 +176,8 @@ fn three() {}
                 VIRTIOFSD,
                 VSOCK,
                 NAMESPACES,
+                CONTAINERS,
+                CONTAINER_NETWORKS,
             ];
             let is_need = needs.contains(&it.reason.as_str());
             assert!(is_need || it.reason.starts_with(RUN_BY), "{it:?}");
