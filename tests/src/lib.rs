@@ -24,7 +24,9 @@ use std::time::Duration;
 use std::{env, fs, io};
 
 use machine::report::{Recorder, Terminal};
-use machine::{Builder, Machine, StartScript, TemplateBuilder};
+use machine::{
+    Builder, Container, ContainerBuilder, ContainerCommand, Machine, StartScript, TemplateBuilder,
+};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tempfile::TempDir;
@@ -177,6 +179,40 @@ pub fn systemd() -> Machine {
 /// If the image was not built, or the state directory can't be created.
 pub fn desktop() -> Machine {
     builder("desktop").build().expect("a machine")
+}
+
+/// The root directory of the image `container`. Waits until this test may have machines.
+///
+/// # Panics
+/// If the image was not built.
+pub fn container_root() -> PathBuf {
+    let images = images();
+    let root = images.join("container/root");
+    assert!(
+        root.exists(),
+        "no {}: run `cargo xtask vm-test` as root",
+        root.display()
+    );
+    admission::admit(&images);
+    failure::keep_evidence();
+    root
+}
+
+/// A container of the image `container`. Its steps are shown in the test's output.
+///
+/// # Panics
+/// If the image was not built.
+pub fn container_builder(name: &str) -> ContainerBuilder {
+    show_steps();
+    Container::builder(ContainerCommand::new(name).root_dir(container_root()))
+}
+
+/// A container of the image `container`. Not started yet.
+///
+/// # Panics
+/// If the image was not built, or the state directory can't be created.
+pub fn container(name: &str) -> Container {
+    container_builder(name).build().expect("a container")
 }
 
 /// A booted template of a guest image. The first test that needs it makes it.

@@ -10,6 +10,8 @@ mod bad_input;
 mod conditions;
 /// Waiting for, reading and writing the serial console.
 mod console;
+/// Containers: life, root shell, console, networks.
+mod container;
 /// The program `driver`: Python test scripts.
 mod driver;
 /// The evidence of failed tests.
