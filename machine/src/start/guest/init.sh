@@ -80,8 +80,9 @@ case $(in_root readlink -f "$init") in
     ln -s /dev/null "$units/serial-getty@hvc0.service"
     ;;
 *)
-    # It keeps running in the root when this script has ended.
-    in_root sh /run/vmwright/respawn.sh </dev/null &
+    # It keeps running in the root when this script has ended. A shell opens `/dev/null` for it.
+    ln -s /root/dev/null /dev/null
+    in_root sh /run/vmwright/respawn.sh &
     ;;
 esac
 exec switch_root /root "$init"
