@@ -4,26 +4,24 @@ mod busybox;
 mod config;
 mod decompress;
 mod ext4;
+mod hooks;
 mod initramfs;
 mod kernel;
 mod modules;
 mod oci;
+mod own_initrd;
 mod root;
 mod root_image;
 mod tree;
 
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
-use backdoor_shell::BACKDOOR;
-
-use self::initramfs::Initramfs;
 use self::kernel::{Feature, Kernel, builtin, module};
 use self::root::{HOST_TAG, Root};
 use super::File;
 use super::base_image::BaseImage;
-use super::credentials::SERVICE;
 use super::disk_image::DISK;
 use super::settings::{Settings, setters};
 use crate::error::ErrorKind;
@@ -37,10 +35,7 @@ const INITRAMFS: &str = "initramfs.cpio";
 /// The host's program for roots without bash.
 const BASH: &str = "bash-static";
 
-const INIT: &str = include_str!("guest/init.sh");
 const RESPAWN: &str = include_str!("guest/respawn.sh");
-const ALONE: &str = include_str!("guest/alone.sh");
-const POWER: &str = include_str!("guest/power.sh");
 
 /// The longest command line that Linux accepts on x86, in bytes.
 const MAX_COMMAND_LINE: usize = 2047;
@@ -203,6 +198,38 @@ impl Linux {
         self
     }
 
+    /// An initrd of the user, such as a distribution's or an installer, which mounts the root, if
+    /// it does. It is unpacked as it is, and then hooks of its own init, by which the root shell
+    /// is started:
+    ///
+    /// - in Debian's installer, at its start;
+    /// - in initramfs-tools and dracut, for a root with systemd and bash, by a unit in `/run`.
+    ///
+    /// Disks are those of [`args`](Self::args), and the root's is said on the
+    /// [command line](Self::command_line):
+    ///
+    /// ```no_run
+    /// use machine::{Linux, Machine};
+    ///
+    /// # fn example() -> machine::Result<()> {
+    /// let disk = "if=virtio,snapshot=on,format=qcow2,file=/images/server.qcow2";
+    /// let server = Linux::new("/boot/vmlinuz")
+    ///     .initrd("/boot/initrd.img")
+    ///     .args(["-drive", disk])
+    ///     .command_line("root=/dev/vda1");
+    /// let vm = Machine::new(server)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// In an initrd with another init, nothing starts the shell: use it
+    /// [without one](crate::Builder::without_shell).
+    #[must_use]
+    pub fn initrd(mut self, path: impl Into<PathBuf>) -> Self {
+        self.root = Root::Initrd(absolute(path.into()));
+        self
+    }
+
     /// The program in the root that is started first, such as `/sbin/init`. Default: that one
     /// if the root has it, unless the root is the host's. systemd and others start the root
     /// shell early in the boot.
@@ -277,70 +304,16 @@ impl Linux {
             let checked = root_image::check(Path::new("/"), true);
             checked.map_err(|error| self.root_error(error))?;
         }
-        let archive = self.initramfs(&kernel, &order);
-        let archive = archive.map_err(|error| kernel.failed("making its initramfs", error))?;
+        let archive = if let Root::Initrd(path) = &self.root {
+            hooks::appended_to(path).map_err(|error| self.root_error(error))?
+        } else {
+            let archive = self.own_initrd(&kernel, &order);
+            archive.map_err(|error| kernel.failed("making its initramfs", error))?
+        };
         Ok(vec![File {
             path: INITRAMFS.to_owned(),
             contents: archive,
         }])
-    }
-
-    fn initramfs(&self, kernel: &Kernel, order: &[PathBuf]) -> io::Result<Vec<u8>> {
-        let mut initramfs = Initramfs::default();
-        busybox::add(&mut initramfs)?;
-        initramfs.program("init", INIT);
-        initramfs.file("settings", self.guest_settings(kernel)?);
-        for (name, script) in [
-            ("backdoor.sh", BACKDOOR),
-            ("respawn.sh", RESPAWN),
-            ("alone.sh", ALONE),
-            ("vmwright-shell.service", SERVICE),
-        ] {
-            initramfs.file(&format!("vmwright/{name}"), script);
-        }
-        // For roots without bash.
-        if let Some(bash) = find_in_path(BASH)
-            && self.root.is_disk()
-        {
-            initramfs.program("vmwright/bash", fs::read(bash)?);
-        }
-        initramfs.program("vmwright/bin/poweroff", POWER);
-        initramfs.link("vmwright/bin/reboot", "poweroff");
-        let mut names = String::new();
-        if let Some(modules) = kernel.modules() {
-            for (number, file) in order.iter().enumerate() {
-                let name = format!("{number}.ko");
-                initramfs.file(&format!("modules/{name}"), modules.read(file)?);
-                names = names + &name + "\n";
-            }
-        }
-        initramfs.file("modules/order", names);
-        initramfs.archive()
-    }
-
-    /// The shell variables of `guest/init.sh`.
-    fn guest_settings(&self, kernel: &Kernel) -> io::Result<String> {
-        let init = match &self.init {
-            Init::Path(path) => path,
-            Init::Auto if self.root != Root::Host => "auto",
-            Init::Auto | Init::None => "",
-        };
-        let modules = match kernel.modules() {
-            Some(modules) if self.root == Root::Host => modules.dir().canonicalize()?,
-            _ => PathBuf::new(),
-        };
-        let modules = modules.to_string_lossy();
-        let settings = [
-            ("name", self.settings.name()),
-            ("root", self.root.name()),
-            ("init", init),
-            ("modules", &modules),
-        ];
-        let lines = settings.map(|(name, value)| {
-            let value = backdoor_shell::quote(value).map_err(io::Error::other)?;
-            Ok(format!("{name}={value}\n"))
-        });
-        lines.into_iter().collect()
     }
 
     /// Creates the machine's disk, if the root is on one and the disk does not exist.
@@ -374,6 +347,8 @@ impl Linux {
         let line = self.whole_command_line(Accelerator::Tcg);
         let reason = if self.root == Root::Missing {
             "no root was chosen: `host_root()`, say".to_owned()
+        } else if matches!(self.root, Root::Initrd(_)) && self.init != Init::Auto {
+            "an initrd starts the root's init itself: add `init=` to the command line".to_owned()
         } else if line.len() > MAX_COMMAND_LINE {
             format!(
                 "its command line has {} bytes, and {MAX_COMMAND_LINE} is the most",

@@ -31,8 +31,20 @@ const PT_INTERP: u32 = 3;
 /// Adds it and links for its commands.
 ///
 /// # Errors
-/// It is not installed, or needs libraries.
+/// As [`program`].
 pub(super) fn add(initramfs: &mut Initramfs) -> io::Result<()> {
+    initramfs.program("bin/busybox", program()?);
+    for command in COMMANDS {
+        initramfs.link(&format!("bin/{command}"), "busybox");
+    }
+    Ok(())
+}
+
+/// Its bytes.
+///
+/// # Errors
+/// It is not installed, or needs libraries.
+pub(super) fn program() -> io::Result<Vec<u8>> {
     let needed = "is needed in the guest: install Debian's package `busybox-static`, say";
     let path = find_in_path("busybox")
         .ok_or_else(|| io::Error::other(format!("the host's `busybox` {needed}")))?;
@@ -43,11 +55,7 @@ pub(super) fn add(initramfs: &mut Initramfs) -> io::Result<()> {
             path.display()
         )));
     }
-    initramfs.program("bin/busybox", program);
-    for command in COMMANDS {
-        initramfs.link(&format!("bin/{command}"), "busybox");
-    }
-    Ok(())
+    Ok(program)
 }
 
 /// Whether an ELF file is started by a loader, which loads libraries.

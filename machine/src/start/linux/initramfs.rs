@@ -24,6 +24,12 @@ impl Initramfs {
         self.add(path, PROGRAM, contents.into());
     }
 
+    /// Adds a program to a directory of another archive, whose parents may be links: without the
+    /// directory, Linux ignores the program.
+    pub(super) fn program_in_place(&mut self, path: &str, contents: &str) {
+        self.0.insert(path.to_owned(), (PROGRAM, contents.into()));
+    }
+
     /// Adds a symbolic link.
     pub(super) fn link(&mut self, path: &str, target: &str) {
         self.add(path, LINK, target.into());

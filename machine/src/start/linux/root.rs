@@ -22,6 +22,8 @@ pub(super) enum Root {
     Tar(PathBuf),
     /// A container image, in an OCI layout.
     Oci(PathBuf),
+    /// What an initrd of the user mounts.
+    Initrd(PathBuf),
 }
 
 impl Root {
@@ -36,7 +38,7 @@ impl Root {
     /// Where it is on the host.
     pub(super) fn path(&self) -> &Path {
         match self {
-            Self::Dir(path) | Self::Tar(path) | Self::Oci(path) => path,
+            Self::Dir(path) | Self::Tar(path) | Self::Oci(path) | Self::Initrd(path) => path,
             Self::Missing | Self::Host => Path::new("/"),
         }
     }
@@ -54,6 +56,7 @@ impl Root {
                 module("CONFIG_9P_FS", "9p"),
                 module("CONFIG_OVERLAY_FS", "overlay"),
             ],
+            Self::Initrd(_) => Vec::new(),
             _ => vec![
                 module("CONFIG_VIRTIO_BLK", "virtio_blk"),
                 module("CONFIG_EXT4_FS", "ext4"),

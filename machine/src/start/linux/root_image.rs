@@ -59,7 +59,7 @@ pub(super) fn digest(root: &Root) -> io::Result<String> {
         Root::Dir(dir) => hash_dir(&mut sum, dir)?,
         Root::Tar(archive) => sum.update(file_sums::sum(archive)?),
         Root::Oci(layout) => sum.update(OciImage::open(layout)?.digest),
-        Root::Missing | Root::Host => {}
+        Root::Missing | Root::Host | Root::Initrd(_) => {}
     }
     Ok(sha256::hex(&sum.finalize()))
 }
@@ -103,7 +103,7 @@ fn make(root: &Root, work: &Path, image: &Path, needs_bash: bool) -> io::Result<
             tree.unpack(archive, Kind::Root)?;
         }
         Root::Oci(layout) => OciImage::open(layout)?.unpack(&mut tree)?,
-        Root::Dir(_) | Root::Missing | Root::Host => {}
+        Root::Dir(_) | Root::Missing | Root::Host | Root::Initrd(_) => {}
     }
     check(&dir, needs_bash)?;
     ext4::make(&dir, image, |file| tree.attributes(file))
