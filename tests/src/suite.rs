@@ -5,17 +5,27 @@ use std::path::{Path, PathBuf};
 
 use machine::{CloudImage, StartCommand, StartScript, Template, TemplateBuilder, Unit};
 
-/// The image that is a disk with cloud-init.
+/// The image that is a disk with cloud-init, and how the names of the others begin.
 const CLOUD: &str = "cloud";
 
 /// The image that is a kernel.
 const LINUX: &str = "linux";
 
+/// The images of other guests.
+const OTHER_INIT: &str = "other-init";
+const INSTALLER: &str = "installer";
+
+/// What cloud-init does in its guest: writes a file, and runs a command at the end.
+const USER_DATA: &str = "#cloud-config\n\
+    write_files: [{path: /etc/ours, content: data}]\n\
+    runcmd: [[touch, /root/ran]]\n";
+
 /// The file from which machines of a guest image start: its start script, a disk or a kernel.
 pub(crate) fn start_file(images: &Path, image: &str) -> PathBuf {
     let file = match image {
-        CLOUD => "cloud.qcow2".to_owned(),
-        LINUX => "vmlinuz".to_owned(),
+        LINUX | INSTALLER => "vmlinuz".to_owned(),
+        OTHER_INIT => "sysvinit.tar".to_owned(),
+        _ if image.starts_with(CLOUD) => "cloud.qcow2".to_owned(),
         _ => format!("run-{image}-vm"),
     };
     images.join(image).join(file)
@@ -24,7 +34,10 @@ pub(crate) fn start_file(images: &Path, image: &str) -> PathBuf {
 fn start(images: &Path, image: &str) -> StartCommand {
     let file = start_file(images, image);
     match image {
-        CLOUD => CloudImage::new(file).into(),
+        CLOUD => CloudImage::new(file)
+            .size_gib(3)
+            .user_data(USER_DATA)
+            .into(),
         _ => StartScript::new(file).into(),
     }
 }

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use futures_util::future::try_join_all;
 use machine::report::Terminal;
 use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -24,22 +25,20 @@ pub(crate) fn run(flags: &ImageFlags) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    let progress = Arc::new(Progress::new("templates"));
+    let steps = move || Steps(Arc::clone(&progress));
+    let log = Terminal::new(steps).consoles(|| false);
+    let subscriber = tracing_subscriber::registry().with(log.layer());
     // A kernel has no guest of its own, and a container is not cloned.
-    let has_no_template = [Image::Linux, Image::Container];
-    for image in images
-        .into_iter()
-        .filter(|it| !has_no_template.contains(it))
-    {
-        let progress = Arc::new(Progress::new("template"));
-        let steps = move || Steps(Arc::clone(&progress));
-        let log = Terminal::new(steps).consoles(|| false);
-        let subscriber = tracing_subscriber::registry().with(log.layer());
+    let has_template = |it: &Image| !matches!(it, Image::Linux | Image::Container);
+    // All at once: an emulated guest uses one core.
+    let templates = images.into_iter().filter(has_template).map(async |image| {
         let name = image.name();
-        tracing::subscriber::with_default(subscriber, || {
-            runtime.block_on(suite::ready(&vm_dir(), name).build())
-        })
-        .with_context(|| format!("can't make the template of {name}"))?;
-    }
+        let template = suite::ready(&vm_dir(), name).build().await;
+        template.with_context(|| format!("can't make the template of {name}"))
+    });
+    let all = try_join_all(templates);
+    tracing::subscriber::with_default(subscriber, || runtime.block_on(all))?;
     Ok(())
 }
 
