@@ -1,5 +1,9 @@
 //! Machines that start from a kernel.
 
+/// Initrds of others.
+mod initrds;
+/// Roots without systemd.
+mod other_inits;
 /// Roots on a disk.
 pub(crate) mod roots;
 

@@ -6,7 +6,6 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use clap::ValueEnum as _;
 
 use crate::flags::{Bench, Image};
 use crate::host::{self, Package};
@@ -77,7 +76,7 @@ fn packages(bench: Bench) -> Vec<Package> {
 /// with clones while making the templates, and with clones of existing templates.
 fn suite(yes: bool) -> Result<()> {
     host::ensure(&packages(Bench::Suite), yes)?;
-    image::ensure(Image::value_variants(), yes)?;
+    image::ensure(&Image::USUAL, yes)?;
     vm_test::build()?;
     let booting = timed("off", "with a boot for each machine")?;
     vm_test::clean()?;

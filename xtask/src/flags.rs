@@ -56,6 +56,16 @@ pub(crate) enum Image {
     Linux,
     /// The system of `systemd` as a directory, for containers; only root can make it
     Container,
+    /// As `cloud`, of Debian 11
+    CloudBullseye,
+    /// As `cloud`, of Debian 13
+    CloudTrixie,
+    /// As `cloud`, of Debian unstable
+    CloudSid,
+    /// Archives of Debian 12 with sysvinit, openrc and runit
+    OtherInit,
+    /// Debian's installer, with a text console and with a graphical screen
+    Installer,
 }
 
 #[derive(Debug, Args)]
@@ -70,7 +80,7 @@ pub(crate) struct ImageFlags {
     /// The image
     #[arg(value_enum, required_unless_present = "all")]
     pub(crate) name: Option<Image>,
-    /// All images
+    /// All images, but for those of `vm-test --all-guests`
     #[arg(long, conflicts_with = "name")]
     pub(crate) all: bool,
     /// Installs missing host packages without asking, as with `CI` in the environment
@@ -83,12 +93,13 @@ impl ImageFlags {
     pub(crate) fn images(&self) -> Vec<Image> {
         match self.name {
             Some(image) => vec![image],
-            None => Image::value_variants().to_vec(),
+            None => Image::USUAL.to_vec(),
         }
     }
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct VmTestFlags {
     /// Runs only tests whose name contains this
     pub(crate) filter: Option<String>,
@@ -101,6 +112,10 @@ pub(crate) struct VmTestFlags {
     /// Runs only the tests that failed in the last run
     #[arg(long, conflicts_with = "filter")]
     pub(crate) rerun_failed: bool,
+    /// Runs also the tests on other versions of Debian, other init systems and Debian's
+    /// installer, whose images take 10 minutes to build
+    #[arg(long)]
+    pub(crate) all_guests: bool,
     /// Multiplies the time limits of all waits and commands, for a slow host
     #[arg(long, value_name = "F", value_parser = time_scale)]
     pub(crate) timeout_scale: Option<f64>,

@@ -6,9 +6,11 @@ mod container;
 mod debian;
 mod desktop;
 mod initramfs;
+mod installer;
 mod kernel;
 mod linux;
 mod minimal;
+mod other_init;
 mod start_script;
 mod systemd;
 
@@ -47,6 +49,11 @@ impl Image {
             Self::Cloud => "cloud",
             Self::Linux => "linux",
             Self::Container => "container",
+            Self::CloudBullseye => "cloud-bullseye",
+            Self::CloudTrixie => "cloud-trixie",
+            Self::CloudSid => "cloud-sid",
+            Self::OtherInit => "other-init",
+            Self::Installer => "installer",
         }
     }
 
@@ -55,9 +62,14 @@ impl Image {
             Self::Minimal => minimal::RECIPE,
             Self::Systemd => systemd::RECIPE,
             Self::Desktop => desktop::RECIPE,
-            Self::Cloud => cloud::RECIPE,
+            Self::Cloud => cloud::BOOKWORM,
             Self::Linux => linux::RECIPE,
             Self::Container => container::RECIPE,
+            Self::CloudBullseye => cloud::BULLSEYE,
+            Self::CloudTrixie => cloud::TRIXIE,
+            Self::CloudSid => cloud::SID,
+            Self::OtherInit => other_init::RECIPE,
+            Self::Installer => installer::RECIPE,
         }
     }
 
@@ -65,11 +77,19 @@ impl Image {
     fn packages(self) -> Vec<Package> {
         match self {
             Self::Minimal | Self::Linux | Self::Container => host::KERNEL.to_vec(),
-            Self::Systemd | Self::Desktop | Self::Cloud => {
-                [&host::RUN[..], &host::KERNEL, &host::BUILD].concat()
-            }
+            _ => [&host::RUN[..], &host::KERNEL, &host::BUILD].concat(),
         }
     }
+
+    /// Those that tests need, but for tests of all guests.
+    pub(crate) const USUAL: [Self; 6] = [
+        Self::Minimal,
+        Self::Systemd,
+        Self::Desktop,
+        Self::Cloud,
+        Self::Linux,
+        Self::Container,
+    ];
 
     /// The directory of the built image.
     pub(crate) fn dir(self) -> PathBuf {

@@ -28,7 +28,12 @@ use crate::{host, junit};
 pub(crate) fn run(flags: &VmTestFlags) -> Result<()> {
     check_for_nextest(flags)?;
     host::ensure(&host::all(), flags.yes)?;
-    image::ensure(Image::value_variants(), flags.yes)?;
+    let images = if flags.all_guests {
+        Image::value_variants()
+    } else {
+        &Image::USUAL
+    };
+    image::ensure(images, flags.yes)?;
     // Before the last run's failures are removed: the build may fail.
     build()?;
     let tests = match (&flags.filter, flags.rerun_failed) {
@@ -53,7 +58,7 @@ fn run_rounds(
     accelerator: &str,
     schema: Option<&Path>,
 ) -> Result<()> {
-    let excluded = ignored::excluded(tests, schema.is_some())?;
+    let excluded = ignored::excluded(tests, schema.is_some(), flags.all_guests)?;
     let mut rounds = junit::Rounds::of(flags.repeat);
     failures::remove_flaky()?;
     for round in 1..=flags.repeat.get() {
@@ -151,6 +156,7 @@ pub(crate) fn run_all(yes: bool) -> Result<()> {
         yes,
         repeat: NonZero::<u32>::MIN,
         rerun_failed: false,
+        all_guests: false,
         timeout_scale: None,
         pause_on_failure: false,
         partition: None,

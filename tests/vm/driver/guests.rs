@@ -1,5 +1,7 @@
 use std::fs;
 
+use vm_tests::{start_script, unpacked_kernel};
+
 use super::start::configured;
 use super::{Ended, Run};
 
@@ -42,13 +44,13 @@ vm.wait_for_console_screen('No bootable device')
 const RESCUE: &str = "/usr/lib/grub-rescue/grub-rescue-cdrom.iso";
 
 #[test]
-fn an_image_on_the_command_line() {
+fn images_and_a_kernel_on_the_command_line() {
     // A template would wait for a shell.
     let run = Run::booting(&[]);
     let script = run.script(&format!(
         r"
 from test_driver.machine import MachineError
-assert machines == [grub, other_disk] and other_disk.name == 'other-disk', machines
+assert machines == [grub, other_disk, hosted] and other_disk.name == 'other-disk', machines
 assert driver.config.vms['grub'].image.name == 'grub-rescue-cdrom.iso'
 grub.start()
 grub.wait_for_console_screen(r'\*GNU/Linux', timeout=120)
@@ -71,11 +73,29 @@ except MachineError as error:
     assert '{RESCUE}' in str(error), error
 else:
     raise Exception('it started')
+assert hosted.succeed('id -u') == '0\n'
 "
     ));
     let mut command = run.command();
     let image = |name: &str| format!("{name}={RESCUE}");
     command.args(["--image", &image("grub"), "--image", &image("other-disk")]);
+    let kernel = unpacked_kernel();
+    let kernel = kernel.path().join("boot/vmlinuz");
+    command.arg("--kernel");
+    command.arg(format!("hosted={}", kernel.display()));
+    Ended::of(command.arg(script)).passed();
+}
+
+#[test]
+#[ignore = "needs --all-guests"]
+fn a_cloud_image_on_the_command_line() {
+    let run = Run::booting(&[]);
+    let script = run.script(
+        "server.wait_for_cloud_init()\nassert server.succeed('id -u; hostname') == '0\\nserver\\n'\n",
+    );
+    let mut command = run.command();
+    command.arg("--image");
+    command.arg(format!("server={}", start_script("cloud").display()));
     Ended::of(command.arg(script)).passed();
 }
 

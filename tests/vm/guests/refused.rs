@@ -18,7 +18,7 @@ pub(crate) async fn refused(start: impl Into<StartCommand>) -> Error {
 }
 
 /// A qcow2 image of this size without contents.
-fn empty_image(path: &Path, size: &str) {
+pub(crate) fn empty_image(path: &Path, size: &str) {
     let created = Command::new("qemu-img")
         .args(["create", "-q", "-f", "qcow2"])
         .args([path.as_os_str(), size.as_ref()])

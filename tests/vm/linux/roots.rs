@@ -51,7 +51,7 @@ fn listing(dir: &Path) -> Vec<(PathBuf, u64, i64, i64)> {
 
 /// Without bash in it: the host's is used.
 #[tokio::test]
-async fn a_directory_with_busybox_is_cloned() {
+async fn a_directory_and_an_archive_with_busybox() {
     let kernel = Kernel::unpacked();
     let [root, cache] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     install_busybox(root.path());
@@ -79,6 +79,14 @@ async fn a_directory_with_busybox_is_cloned() {
     vm.succeed("test -e /etc/file").await.unwrap();
     vm.shutdown().await.unwrap();
     assert_eq!(before, listing(root.path()), "the directory was changed");
+
+    let archive = cache.path().join("root.tar.gz");
+    let mut tar = Command::new("tar");
+    tar.args(["--owner=7", "--group=8", "-caf"]).arg(&archive);
+    run(tar.arg("-C").arg(root.path()).args(["bin", "etc"]));
+    let vm = Machine::new(kernel.linux().root_tar(&archive)).unwrap();
+    let seen = "stat -c %u:%g /etc/file; cat /etc/file; [ ! -e /tmp ] && echo empty";
+    assert_eq!(vm.succeed(seen).await.unwrap(), "7:8\ntextempty\n");
 
     fs::remove_file(root.path().join("bin/sh")).unwrap();
     let error = refused(kernel.linux().root_dir(root.path())).await;

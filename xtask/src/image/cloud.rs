@@ -1,5 +1,5 @@
-//! The image `cloud`: a disk with a boot loader, Debian's cloud kernel and cloud-init, like
-//! the images that distributions publish.
+//! The image `cloud` and those of other versions of Debian: a disk with a boot loader, Debian's
+//! cloud kernel and cloud-init, like the images that distributions publish.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -13,11 +13,10 @@ use super::Recipe;
 use crate::host::{find, is_root};
 use crate::util::{Progress, run};
 
-const SUITE: &str = "bookworm";
-
 const PACKAGES: &str = include_str!("../../images/cloud/packages");
 const SYSLINUX: &str = include_str!("../../images/cloud/syslinux.cfg");
 const FSTAB: &str = include_str!("../../images/cloud/fstab");
+const CLOUD_CFG: &str = include_str!("../../images/cloud/cloud.cfg");
 
 /// The first stage of the boot loader, in the disk's first sector.
 const MBR: &str = "/usr/lib/syslinux/mbr/mbr.bin";
@@ -29,19 +28,42 @@ const SECTORS_PER_MIB: u32 = 2048;
 const BOOT_MIB: u32 = 96;
 const ROOT_MIB: u32 = 1200;
 
-/// How to build the image.
-pub(super) const RECIPE: Recipe = Recipe {
-    inputs: || vec![include_str!("cloud.rs"), PACKAGES, SYSLINUX, FSTAB],
-    build,
+/// How to build the image of Debian 12.
+pub(super) const BOOKWORM: Recipe = Recipe {
+    inputs,
+    build: |dir, progress| build("bookworm", dir, progress),
 };
 
-fn build(dir: &Path, progress: &Progress) -> Result<()> {
+/// The same for Debian 11.
+pub(super) const BULLSEYE: Recipe = Recipe {
+    inputs,
+    build: |dir, progress| build("bullseye", dir, progress),
+};
+
+/// The same for Debian 13.
+pub(super) const TRIXIE: Recipe = Recipe {
+    inputs,
+    build: |dir, progress| build("trixie", dir, progress),
+};
+
+/// The same for Debian unstable.
+pub(super) const SID: Recipe = Recipe {
+    inputs,
+    build: |dir, progress| build("sid", dir, progress),
+};
+
+fn inputs() -> Vec<&'static str> {
+    let own = include_str!("cloud.rs");
+    vec![own, PACKAGES, SYSLINUX, FSTAB, CLOUD_CFG]
+}
+
+fn build(suite: &str, dir: &Path, progress: &Progress) -> Result<()> {
     let work = tempfile::tempdir()?;
     let work = work.path();
 
     progress.step("installing Debian's packages (a minute or two)");
     let system = work.join("system.tar");
-    install(&system)?;
+    install(suite, &system)?;
 
     progress.step("making the disk");
     let [root, boot] = ["root", "boot"].map(|name| work.join(name));
@@ -58,9 +80,12 @@ fn build(dir: &Path, progress: &Progress) -> Result<()> {
 ///
 /// Without root privileges mmdebstrap runs as another user, which may not open our files: it
 /// uses its standard output, and the files' text is in hooks.
-fn install(archive: &Path) -> Result<()> {
+fn install(suite: &str, archive: &Path) -> Result<()> {
     let mode = if is_root() { "root" } else { "unshare" };
-    let packages: Vec<&str> = PACKAGES.lines().collect();
+    let packages = PACKAGES.lines();
+    // In Debian 11, systemd contains it.
+    let packages = packages.filter(|name| suite != "bullseye" || *name != "systemd-resolved");
+    let packages: Vec<&str> = packages.collect();
     // Not needed in tests.
     let excluded = ["doc", "info", "locale", "man"];
     run(Command::new("mmdebstrap")
@@ -68,19 +93,31 @@ fn install(archive: &Path) -> Result<()> {
         .args(["--quiet", "--variant=minbase", "--format=tar"])
         .arg(format!("--include={}", packages.join(",")))
         .args(excluded.map(|dir| format!("--dpkgopt=path-exclude=/usr/share/{dir}/*")))
-        .arg(format!(
-            "--customize-hook=echo '{}' >\"$1\"/etc/fstab",
-            FSTAB.trim_end()
-        ))
-        // There are no files for other languages.
-        .arg("--customize-hook=echo 'locale: false' >\"$1\"/etc/cloud/cloud.cfg.d/90-locale.cfg")
+        .args(
+            [
+                ("etc/fstab", FSTAB),
+                ("etc/cloud/cloud.cfg.d/90-tests.cfg", CLOUD_CFG),
+            ]
+            .map(|(path, text)| {
+                format!("--customize-hook=echo '{}' >\"$1\"/{path}", text.trim_end())
+            }),
+        )
         .arg("--customize-hook=echo debian >\"$1\"/etc/hostname")
         // Each machine generates its own identity.
         .arg("--customize-hook=: >\"$1\"/etc/machine-id")
         .arg("--customize-hook=rm -f \"$1\"/var/lib/dbus/machine-id")
-        .args([SUITE, "-"])
+        // The mirror may be a copy of some time ago.
+        .args((suite == "sid").then_some("--aptopt=Acquire::Check-Valid-Until \"false\""))
+        .args([suite, "-"])
+        .args(mirror(suite))
         .stdout(File::create(archive)?))?;
     Ok(())
+}
+
+/// Where Debian's packages are, if the usual mirrors lack some: those of security updates do for
+/// Debian 11.
+fn mirror(suite: &str) -> Option<&'static str> {
+    (suite == "bullseye").then_some("http://deb.debian.org/debian")
 }
 
 /// Unpacks the system and creates its file system in one session of fakeroot, which keeps the

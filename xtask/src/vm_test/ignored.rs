@@ -20,6 +20,7 @@ const VSOCK: &str = "needs vhost-device-vsock";
 const NAMESPACES: &str = "needs mount namespaces";
 const CONTAINERS: &str = "needs containers";
 const CONTAINER_NETWORKS: &str = "needs containers and /dev/net/tun";
+const ALL_GUESTS: &str = "needs --all-guests";
 
 /// The daemon, as in Debian's package `qemu-system-common`. Only root may run it.
 const VIRTIOFSD_PATH: &str = "/usr/lib/qemu/virtiofsd";
@@ -35,7 +36,11 @@ struct Ignored {
 }
 
 /// The ignored tests that are not to be run. Prints those of `tests` whose need is not met.
-pub(super) fn excluded(tests: &Tests<'_>, has_schema: bool) -> Result<Vec<String>> {
+pub(super) fn excluded(
+    tests: &Tests<'_>,
+    has_schema: bool,
+    all_guests: bool,
+) -> Result<Vec<String>> {
     let can_mount = can_mount()?;
     let has_containers = can_mount && is_root() && host::find("systemd-nspawn").is_some();
     let is_met = BTreeMap::from([
@@ -50,6 +55,7 @@ pub(super) fn excluded(tests: &Tests<'_>, has_schema: bool) -> Result<Vec<String
         (NAMESPACES, has_mount_namespaces()),
         (CONTAINERS, has_containers),
         (CONTAINER_NETWORKS, has_containers && has_tun()),
+        (ALL_GUESTS, all_guests),
     ]);
     let mut excluded = Vec::new();
     for Ignored { test, reason } in all()? {
@@ -178,6 +184,7 @@ fn three() {}
                 NAMESPACES,
                 CONTAINERS,
                 CONTAINER_NETWORKS,
+                ALL_GUESTS,
             ];
             let is_need = needs.contains(&it.reason.as_str());
             assert!(is_need || it.reason.starts_with(RUN_BY), "{it:?}");
