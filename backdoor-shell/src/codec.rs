@@ -380,6 +380,7 @@ impl Encoder<Request<'_>> for ShellCodec {
             Request::Put { .. }
             | Request::Piece { .. }
             | Request::Stop { .. }
+            | Request::Resize { .. }
             | Request::Holders { .. } => {}
         }
         request.encode(dst);

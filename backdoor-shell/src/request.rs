@@ -67,6 +67,15 @@ pub enum Request<'a> {
         /// The signal to send.
         signal: Signal,
     },
+    /// Changes the size of the guest's console as a terminal. It is not answered.
+    Resize {
+        /// As for [`Run`](Self::Run).
+        session: Nonce,
+        /// The number of rows.
+        rows: u16,
+        /// The number of columns.
+        columns: u16,
+    },
     /// Asks which processes held the output of the last script that was stopped by
     /// [`Signal::Term`], if the script had ended before. Answered by
     /// [`Event::Output`](crate::Event::Output) and one [`Event::End`](crate::Event::End).
@@ -143,6 +152,15 @@ impl Request<'_> {
                     Signal::Kill => "KILL",
                 };
                 format!("\n{session} __vm_stop {nonce} {signal}\n")
+            }
+            Self::Resize {
+                session,
+                rows,
+                columns,
+            } => {
+                // In a subshell, which can't get the console as its controlling terminal.
+                let stty = format!("stty rows {rows} columns {columns}");
+                format!("\n{session} (trap '' TTOU; {stty} </dev/hvc0 >/dev/null)\n")
             }
             Self::Holders { session, nonce } => {
                 format!("\n{session} __vm_send_holders {nonce}\n")

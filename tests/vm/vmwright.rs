@@ -105,9 +105,12 @@ fn a_terminal() {
     let kernel = unpacked_kernel();
     let mut run = vmwright("run", &kernel);
     run.arg("--host-root");
-    run.args(["--", "sh", "-c", "stty size; tty; exec sleep 1234"]);
+    let script = "stty size; tty; trap 'stty size' WINCH; while sleep 0.1; do :; done";
+    run.args(["--", "sh", "-c", script]);
     let mut user = User::of(&run);
     user.sees("33 99\r\n/dev/hvc0\r\n");
+    user.resizes(44, 111);
+    user.sees("44 111\r\n");
     // As the kernel shows it.
     user.types("\x03");
     user.sees("^C");

@@ -4,8 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
+use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::watch;
 use tokio::time::{interval, timeout};
 use tokio_util::codec::Framed;
 
@@ -81,12 +82,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
     {
-        let session = self.on_terminal(kind, "\"$BASH\" -il", input, output);
+        // It never changes.
+        let (_, terminal) = watch::channel(kind.clone());
+        let session = self.run_on_terminal(None, terminal, input, output);
         session.await.map(drop)
     }
 
-    /// Runs a command, a bash script without `set -e`, on the guest's console as its
-    /// terminal, like [`interact`](Self::interact), and returns how it ended.
+    /// Like [`interact`](Self::interact), but runs a bash script, without `set -e`, if there
+    /// is one, and returns how it ended. The size of the guest's terminal follows that of
+    /// `terminal`.
     ///
     /// # Errors
     /// As [`interact`](Self::interact).
@@ -95,25 +99,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     /// As [`interact`](Self::interact).
     pub async fn run_on_terminal<R, W>(
         &mut self,
-        script: &str,
-        kind: &TerminalKind,
-        input: R,
-        output: W,
-    ) -> Result<Exit, Error>
-    where
-        R: AsyncRead + Unpin,
-        W: AsyncWrite + Unpin,
-    {
-        // The carriage return is shown before the first input is read: see below.
-        let program = format!("\"$BASH\" -c {}", ansi_c(format!("printf '\\r'\n{script}")));
-        self.on_terminal(kind, &program, input, output).await
-    }
-
-    /// Runs a program with its arguments, quoted for bash, on the guest's console.
-    async fn on_terminal<R, W>(
-        &mut self,
-        kind: &TerminalKind,
-        program: &str,
+        script: Option<&str>,
+        mut terminal: watch::Receiver<TerminalKind>,
         input: R,
         mut output: W,
     ) -> Result<Exit, Error>
@@ -127,7 +114,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
             return Err(Error::NoTerminal);
         }
         let nonce = self.start_command();
-        let script = session_script(kind, program);
+        let script = session_script(&terminal.borrow_and_update(), script);
         let request = Request::Run {
             session,
             nonce,
@@ -137,7 +124,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
 
         let (console, port) = self.link.free_console().ok_or(Error::NoTerminal)?;
         let (mut from_guest, mut to_guest) = tokio::io::split(console);
-        let session = async {
+        let dialogue = async {
             // Bash may discard input that arrives before its prompt.
             show(&mut from_guest, &mut output).await?;
             let shown = async {
@@ -152,9 +139,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
         };
         let status = tokio::select! {
             biased;
-            end = end_of(port, nonce) => end.map_err(|error| io_error(error, doing))?,
+            end = end_of(port, session, nonce, terminal) => {
+                end.map_err(|error| io_error(error, doing))?
+            }
             // Bash still runs: the next call stops it.
-            Err(end) = session => return Err(end.error(doing)),
+            Err(end) = dialogue => return Err(end.error(doing)),
         };
         self.in_flight = None;
         // Its last output may arrive after its end.
@@ -185,12 +174,16 @@ impl Broken {
     }
 }
 
-fn session_script(kind: &TerminalKind, program: &str) -> String {
+fn session_script(kind: &TerminalKind, script: Option<&str>) -> String {
     let TerminalKind {
         term,
         rows,
         columns,
     } = kind;
+    // A carriage return is shown before the script reads: the first input waits for it.
+    let program = script.map_or("-il".to_owned(), |script| {
+        format!("-c {}", ansi_c(format!("printf '\\r'\n{script}")))
+    });
     // - `read`: discards what was typed for an earlier session.
     // - `trap '' TTOU`: the console may be the agent's controlling terminal; a background
     //   process that changes its mode would be stopped.
@@ -201,7 +194,7 @@ fn session_script(kind: &TerminalKind, program: &str) -> String {
         "exec 0<>/dev/hvc0 1>&0 2>&1
         while read -rt 0; do read -rN 1 -t 1 || :; done
         (trap '' TTOU; stty sane rows {rows} columns {columns})
-        (trap - INT QUIT; TERM={} exec setsid -c {program}) <&0 &
+        (trap - INT QUIT; TERM={} exec setsid -c \"$BASH\" {program}) <&0 &
         bash=$! hung_up= status=0
         trap hung_up=1 TERM
         wait $bash || status=$?
@@ -216,20 +209,36 @@ fn session_script(kind: &TerminalKind, program: &str) -> String {
     )
 }
 
-/// Waits for the end of the command `nonce`, and returns its status.
+/// Waits for the end of the command `nonce`, and returns its status. Meanwhile, changes the
+/// terminal's size.
 async fn end_of<T: AsyncRead + AsyncWrite + Unpin>(
     port: &mut Framed<T, ShellCodec>,
+    session: Nonce,
     nonce: Nonce,
+    mut terminal: watch::Receiver<TerminalKind>,
 ) -> io::Result<i32> {
-    while let Some(event) = port.next().await {
-        match event? {
+    loop {
+        let event = tokio::select! {
+            event = port.next() => event.ok_or(io::ErrorKind::BrokenPipe)??,
+            // Without a sender, it never changes.
+            Ok(()) = terminal.changed() => {
+                let TerminalKind { rows, columns, .. } = *terminal.borrow_and_update();
+                let resize = Request::Resize {
+                    session,
+                    rows,
+                    columns,
+                };
+                port.send(resize).await?;
+                continue;
+            }
+        };
+        match event {
             Event::End {
                 nonce: id, status, ..
             } if id == nonce => return Ok(status),
             _ => {}
         }
     }
-    Err(io::ErrorKind::BrokenPipe.into())
 }
 
 /// Copies input, then repeats Ctrl-D. Only returns on an error.

@@ -133,9 +133,11 @@ impl RawMode {
         Ok(raw)
     }
 
-    /// The terminal's size.
+    /// The terminal's size, if it is known.
     pub(crate) fn size(&self) -> Option<Winsize> {
-        tcgetwinsize(&self.terminal).ok()
+        let size = tcgetwinsize(&self.terminal).ok();
+        // A terminal of unknown size reports zeros.
+        size.filter(|size| size.ws_row > 0 && size.ws_col > 0)
     }
 
     fn open(&self) -> io::Result<File> {

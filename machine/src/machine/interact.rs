@@ -1,10 +1,14 @@
 //! Sessions for people: the root shell and the serial console on a terminal.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use backdoor_shell::{Exit, TerminalKind};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use super::Machine;
 use crate::error::{ErrorKind, Result};
@@ -14,7 +18,8 @@ use crate::host::terminal::{RawMode, Terminal};
 /// # Sessions for people
 ///
 /// They are for the development of tests. They use this process's terminal, whose mode is
-/// restored afterwards, or its standard input and output if these are not a terminal.
+/// restored afterwards, or its standard input and output if these are not a terminal. The
+/// guest's terminal has the size of this one, also when that changes.
 /// Ctrl-] leaves at once; there is no time limit. Dropping a session's future ends it, and
 /// what runs in its shell; input that was read may not have reached the guest.
 ///
@@ -31,13 +36,7 @@ impl Machine {
             machine = self.name(),
             "Terminal is ready; Ctrl-D ends the shell, Ctrl-] leaves it"
         );
-        let mut terminal = self.terminal()?;
-        let kind = kind_of(&terminal);
-        let session = self.shell_interact_on(&kind, terminal.input, terminal.output);
-        tokio::select! {
-            result = session => result,
-            () = terminal.escape.typed() => Ok(()),
-        }
+        self.on_own_terminal(None).await.map(drop)
     }
 
     /// [`shell_interact`](Self::shell_interact) on other streams. The end of
@@ -48,10 +47,8 @@ impl Machine {
         input: impl AsyncRead + Unpin,
         output: impl AsyncWrite + Unpin,
     ) -> Result<()> {
-        let doing = "using the shell";
-        let running = self.guest.running(doing)?;
-        let session = async |shell: &mut GuestShell| shell.interact(kind, input, output).await;
-        running.gate.run(self, doing, session).await
+        let session = self.on_terminal(None, fixed(kind), input, output);
+        session.await.map(drop)
     }
 
     /// Runs a bash script in the guest on the terminal, without `set -e` and without a time
@@ -61,13 +58,7 @@ impl Machine {
     /// [`Terminal`](ErrorKind::Terminal), [`Shell`](ErrorKind::Shell).
     pub async fn run_on_terminal(&self, script: &str) -> Result<Option<Exit>> {
         self.connect().await?;
-        let mut terminal = self.terminal()?;
-        let kind = kind_of(&terminal);
-        let session = self.run_on_terminal_on(script, &kind, terminal.input, terminal.output);
-        tokio::select! {
-            result = session => result.map(Some),
-            () = terminal.escape.typed() => Ok(None),
-        }
+        self.on_own_terminal(Some(script)).await
     }
 
     /// [`run_on_terminal`](Self::run_on_terminal) on other streams. The end of `input` is
@@ -79,13 +70,8 @@ impl Machine {
         input: impl AsyncRead + Unpin,
         output: impl AsyncWrite + Unpin,
     ) -> Result<Exit> {
-        let doing = "running a command on the terminal";
-        let running = self.guest.running(doing)?;
-        let session = async |shell: &mut GuestShell| {
-            let ran = shell.run_on_terminal(script, kind, input, output);
-            ran.await
-        };
-        running.gate.run(self, doing, session).await
+        let session = self.on_terminal(Some(script), fixed(kind), input, output);
+        session.await
     }
 
     /// Opens the serial console on the terminal. Returns when the input ends. Meanwhile its
@@ -114,20 +100,61 @@ impl Machine {
         self.console_session(input, output, "\n").await
     }
 
+    /// Runs a script, or a shell, on this process's terminal: `None` if the user left it.
+    async fn on_own_terminal(&self, script: Option<&str>) -> Result<Option<Exit>> {
+        let mut terminal = self.terminal()?;
+        let (kind, received) = watch::channel(kind_of(terminal.raw.as_ref()));
+        let session = self.on_terminal(script, received, terminal.input, terminal.output);
+        tokio::select! {
+            result = session => result.map(Some),
+            () = terminal.escape.typed() => Ok(None),
+            never = follow_size(terminal.raw.as_ref(), kind) => match never {},
+        }
+    }
+
+    async fn on_terminal(
+        &self,
+        script: Option<&str>,
+        kind: watch::Receiver<TerminalKind>,
+        input: impl AsyncRead + Unpin,
+        output: impl AsyncWrite + Unpin,
+    ) -> Result<Exit> {
+        let doing = "using the shell on a terminal";
+        let running = self.guest.running(doing)?;
+        let session = async |shell: &mut GuestShell| {
+            let ran = shell.run_on_terminal(script, kind, input, output);
+            ran.await
+        };
+        running.gate.run(self, doing, session).await
+    }
+
     fn terminal(&self) -> Result<Terminal> {
         Terminal::open().map_err(|error| self.error(ErrorKind::Terminal(error)))
     }
 }
 
-fn kind_of(terminal: &Terminal) -> TerminalKind {
+fn kind_of(raw: Option<&RawMode>) -> TerminalKind {
     let mut kind = TerminalKind::default();
-    let size = terminal.raw.as_ref().and_then(RawMode::size);
-    // A terminal of unknown size reports zeros.
-    if let Some(size) = size.filter(|size| size.ws_row > 0 && size.ws_col > 0) {
+    if let Some(size) = raw.and_then(RawMode::size) {
         (kind.rows, kind.columns) = (size.ws_row, size.ws_col);
         kind.term = std::env::var("TERM").unwrap_or(kind.term);
     }
     kind
+}
+
+/// A terminal whose size does not change.
+fn fixed(kind: &TerminalKind) -> watch::Receiver<TerminalKind> {
+    watch::channel(kind.clone()).1
+}
+
+/// Sends a terminal's size whenever it has changed.
+async fn follow_size(raw: Option<&RawMode>, kind: watch::Sender<TerminalKind>) -> Infallible {
+    if let (Some(raw), Ok(mut changes)) = (raw, signal(SignalKind::window_change())) {
+        while changes.recv().await.is_some() {
+            kind.send_replace(kind_of(Some(raw)));
+        }
+    }
+    pending().await
 }
 
 /// Keeps console lines from being emitted while it lives: the user sees them already.

@@ -51,13 +51,7 @@ impl User {
             .custom_flags(OpenptFlags::NOCTTY.bits().cast_signed())
             .open(Path::new(path.to_str().unwrap()))
             .unwrap();
-        let size = Winsize {
-            ws_row: 33,
-            ws_col: 99,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        tcsetwinsize(&terminal, size).unwrap();
+        resize(&terminal, 33, 99);
         let end = || Stdio::from(terminal.try_clone().unwrap());
         // Like a login: Ctrl-C and job control need a controlling terminal.
         let mut setsid = Command::new("setsid");
@@ -84,6 +78,10 @@ impl User {
     /// The exit status of the program, once it has ended.
     pub(crate) fn exit_code(mut self) -> Option<i32> {
         self.program.wait().unwrap().code()
+    }
+
+    pub(crate) fn resizes(&self, rows: u16, columns: u16) {
+        resize(&self.terminal, rows, columns);
     }
 
     pub(crate) fn types(&mut self, text: &str) {
@@ -143,6 +141,16 @@ impl User {
         kill_process(Pid::from_child(&self.program), signal).unwrap();
         self.program.wait().unwrap()
     }
+}
+
+fn resize(terminal: &File, rows: u16, columns: u16) {
+    let size = Winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    tcsetwinsize(terminal, size).unwrap();
 }
 
 #[test]
