@@ -42,7 +42,7 @@ use crate::host::process::CommandSpec;
 pub enum StartCommand {
     /// A script that starts QEMU, named `run-NAME-vm`.
     Script(StartScript),
-    /// The arguments of the reference driver's ad-hoc machines.
+    /// The arguments of the NixOS test driver's ad-hoc machines.
     Legacy(LegacyStartCommand),
     /// A shell command line that starts QEMU.
     Shell(ShellCommand),
@@ -173,6 +173,12 @@ impl StartCommand {
             Self::Linux(linux) => linux.unsupported_reason(),
             _ => None,
         }
+    }
+
+    /// Whether the driver connects network cards: other commands find the networks in their
+    /// environment.
+    pub(crate) fn wants_network_cards(&self) -> bool {
+        !matches!(self, Self::Script(_) | Self::Legacy(_) | Self::Shell(_))
     }
 
     /// Whether the driver adds the words of `$QEMU_OPTS`: a start script does so itself.

@@ -1,5 +1,7 @@
 //! Networks between machines.
 
+use std::collections::BTreeMap;
+use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,8 +28,7 @@ const MAX_SHOWN: u64 = 4096;
 /// An isolated network between machines: a `vde_switch`, to which each machine is connected
 /// by a network card.
 ///
-/// Start scripts find it in the environment variable `QEMU_VDE_SOCKET_N`, where N is its
-/// number: see [`Builder::vlan`](crate::Builder::vlan). The switch ends when this is dropped,
+/// [`Builder::vlan`](crate::Builder::vlan) connects a machine to it. The switch ends when this is dropped,
 /// or when this process ends for any reason.
 #[derive(Debug)]
 pub struct Vlan {
@@ -124,6 +125,14 @@ pub(crate) fn variable(number: u32) -> OsString {
 pub(crate) fn number(variable: &OsStr) -> Option<u32> {
     let number = variable.to_str()?.strip_prefix(VARIABLE)?;
     number.parse().ok()
+}
+
+/// The numbers and socket directories of the networks in this process's environment and in
+/// `own` variables, which take precedence.
+pub(crate) fn networks(own: &[(OsString, OsString)]) -> BTreeMap<u32, OsString> {
+    let variables = env::vars_os().chain(own.iter().cloned());
+    let networks = variables.filter_map(|(name, dir)| Some((number(&name)?, dir)));
+    networks.collect()
 }
 
 impl Drop for Vlan {

@@ -1,9 +1,12 @@
 //! The arguments that are appended to a start command.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
 
 use super::boot_source::BootSource;
 use super::clone_agent;
@@ -64,6 +67,25 @@ pub(crate) fn connections(sockets: &Sockets, allow_reboot: bool) -> Vec<OsString
     ];
     if !allow_reboot {
         args.push("-no-reboot".into());
+    }
+    args
+}
+
+/// A card on each of these networks, with a hardware address that is derived from the machine's
+/// name.
+pub(crate) fn cards(machine: &str, networks: &BTreeMap<u32, OsString>) -> Vec<OsString> {
+    let mut args = Vec::new();
+    for (number, socket_dir) in networks {
+        let sum = Sha256::digest(format!("{number} {machine}"));
+        let mac: Vec<String> = sum[..4].iter().map(|it| format!("{it:02x}")).collect();
+        let netdev = format!("vde,id=vlan{number},sock=");
+        let device = format!(
+            "virtio-net-pci,netdev=vlan{number},mac=52:54:{}",
+            mac.join(":")
+        );
+        args.push("-netdev".into());
+        args.push(with_path(&netdev, Path::new(socket_dir)));
+        args.extend(["-device".into(), device.into()]);
     }
     args
 }

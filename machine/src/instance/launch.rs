@@ -26,6 +26,7 @@ use crate::host::accelerator::{Accelerator, accelerator};
 use crate::host::blocking::blocking;
 use crate::host::files::at;
 use crate::host::sockets::{Listener, Sockets};
+use crate::host::vlan;
 use crate::start::StartCommand;
 
 /// How long QEMU may take to connect. It does so before it starts the guest, so this is
@@ -178,6 +179,10 @@ async fn spawn(
         spec.args.extend(arguments::copies(state.copies()));
     }
     spec.args.extend(arguments::boot_source(launch.source));
+    if start.wants_network_cards() {
+        let networks = vlan::networks(launch.env);
+        spec.args.extend(arguments::cards(guest.name(), &networks));
+    }
     if start.wants_qemu_opts() {
         spec.args.extend(arguments::qemu_opts());
     }

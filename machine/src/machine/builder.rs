@@ -58,7 +58,7 @@ impl Builder {
         self
     }
 
-    /// The directory for screenshots. Default: the current directory.
+    /// The directory for screenshots and copies from the guest. Default: the current directory.
     pub fn out_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.out_dir = dir.into();
         self
@@ -106,8 +106,10 @@ impl Builder {
         self
     }
 
-    /// Passes a network to the start command, which must connect a network card to it. The
-    /// network must outlive the machine.
+    /// Connects the machine to a network, which must outlive it. The guest gets a virtio network
+    /// card, and configures its address itself. A start script, a shell command or a legacy
+    /// command connects the card itself: it finds the network in the variable
+    /// `QEMU_VDE_SOCKET_N`.
     pub fn vlan(mut self, vlan: &Vlan) -> Self {
         self.env.push(vlan.variable());
         self

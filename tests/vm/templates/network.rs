@@ -1,15 +1,26 @@
 //! Clones on one network.
 
 use futures_util::future::try_join_all;
-use machine::{ErrorKind, Machine, Vlan};
+use machine::{ErrorKind, Machine, Template, TemplateBuilder, Vlan};
 use vm_tests::template;
 
 use super::has_booted;
+use super::kinds::minimal_typed;
 
 #[tokio::test]
 async fn clones_on_one_network_reach_each_other() {
+    reach_each_other(template("minimal")).await;
+}
+
+/// Their cards are connected by the driver, not by a start script.
+#[tokio::test]
+async fn clones_of_a_typed_command_reach_each_other() {
+    reach_each_other(Template::builder(minimal_typed())).await;
+}
+
+async fn reach_each_other(template: TemplateBuilder) {
     let cache = tempfile::tempdir().unwrap();
-    let template = template("minimal").cache_dir(cache.path()).vlan(1);
+    let template = template.cache_dir(cache.path()).vlan(1);
     let template = template.build().await.unwrap();
     assert_eq!(template.unsupported_reason(), None);
     let dir = tempfile::tempdir().unwrap();
