@@ -27,7 +27,7 @@ const STATE: &str = "devices";
 const CONSOLE_LOG: &str = "console.log";
 
 /// Incremented when the meaning of the files changes.
-pub(crate) const FORMAT: u32 = 8;
+pub(crate) const FORMAT: u32 = 9;
 
 /// A directory with a saved machine, which is not removed while this lives.
 #[derive(Clone, Debug)]
@@ -99,8 +99,8 @@ pub(crate) struct Disk {
 struct FileStamp {
     name: String,
     length: u64,
-    /// Seconds and nanoseconds since the epoch.
-    modified: (i64, i64),
+    /// In seconds since the epoch: most archives keep no fractions.
+    modified: i64,
 }
 
 impl FileStamp {
@@ -112,7 +112,7 @@ impl FileStamp {
         Ok(Self {
             name: name.to_owned(),
             length: file.len(),
-            modified: (file.mtime(), file.mtime_nsec()),
+            modified: file.mtime(),
         })
     }
 }
