@@ -54,6 +54,21 @@ impl Error {
         }
     }
 
+    /// An error of the test itself, for functions that return [`Result`]: the steps of a
+    /// template, polling conditions. It belongs to no machine.
+    ///
+    /// ```
+    /// # fn read() -> machine::Result<()> {
+    /// let text = std::fs::read_to_string("Cargo.toml").map_err(machine::Error::other)?;
+    /// # assert!(text.contains("[package]"));
+    /// # Ok(())
+    /// # }
+    /// # read().unwrap();
+    /// ```
+    pub fn other(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::new("", ErrorKind::Other(source.into()))
+    }
+
     /// Adds the last lines of `text`, unless it is empty.
     pub(crate) fn with_evidence(mut self, what: impl Into<String>, text: &str) -> Self {
         let (what, lines) = (what.into(), tail(text.as_bytes()));
@@ -69,7 +84,7 @@ impl Error {
         self.id
     }
 
-    /// The machine's name.
+    /// The machine's name; empty in an error of [`other`](Self::other).
     pub fn machine(&self) -> &str {
         &self.machine
     }
@@ -130,7 +145,10 @@ impl std::error::Error for Error {}
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { machine, kind, .. } = self;
-        let mut message = format!("{machine}: {}", Chain(&**kind));
+        let mut message = Chain(&**kind).to_string();
+        if !machine.is_empty() {
+            message = format!("{machine}: {message}");
+        }
         for (title, lines) in kind.details() {
             message += &Lines(title, lines).to_string();
         }

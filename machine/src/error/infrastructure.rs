@@ -52,7 +52,8 @@ impl ErrorKind {
             | Self::Shell { .. }
             | Self::Monitor { .. }
             | Self::MonitorCommandFailed { .. }
-            | Self::Console(_) => false,
+            | Self::Console(_)
+            | Self::Other(_) => false,
             #[cfg(feature = "screen")]
             Self::Screenshot { .. } | Self::ScreenDump(_) | Self::Pointer | Self::Ocr(_) => false,
         }

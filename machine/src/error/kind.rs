@@ -353,6 +353,9 @@ pub enum ErrorKind {
     /// The serial console failed.
     #[error(transparent)]
     Console(#[from] serial_log::Error),
+    /// An error of the test itself, made by [`Error::other`](crate::Error::other).
+    #[error(transparent)]
+    Other(Box<dyn std::error::Error + Send + Sync>),
     /// A screenshot could not be written.
     #[cfg(feature = "screen")]
     #[error("can't make the screenshot {}", path.display())]

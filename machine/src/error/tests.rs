@@ -25,7 +25,8 @@ fn has_source(kind: &ErrorKind) -> bool {
         | ErrorKind::Shell { .. }
         | ErrorKind::Monitor { .. }
         | ErrorKind::SerialLogin { .. }
-        | ErrorKind::Console(_) => true,
+        | ErrorKind::Console(_)
+        | ErrorKind::Other(_) => true,
         #[cfg(feature = "screen")]
         ErrorKind::Screenshot { .. } | ErrorKind::ScreenDump(_) | ErrorKind::Ocr(_) => true,
         #[cfg(feature = "screen")]
@@ -98,6 +99,7 @@ fn with_sources() -> Vec<ErrorKind> {
             console: vec!["login:".to_owned()],
         },
         ErrorKind::Console(serial_log::Error::Write(io_error().into())),
+        ErrorKind::Other(Box::new(serial_log::Error::Write(io_error().into()))),
         #[cfg(feature = "screen")]
         ErrorKind::Screenshot {
             path: "x.png".into(),
