@@ -108,7 +108,11 @@ impl fmt::Display for Version {
             micro,
             package,
         } = self;
-        write!(f, "{major}.{minor}.{micro}{package}")
+        write!(f, "{major}.{minor}.{micro}")?;
+        if package.is_empty() {
+            return Ok(());
+        }
+        write!(f, " ({package})")
     }
 }
 
@@ -253,6 +257,9 @@ mod tests {
         let version = Version::parse("7.2.22").unwrap();
         assert_eq!((version.major, version.minor, version.micro), (7, 2, 22));
         assert_eq!(version.to_string(), "7.2.22");
+        let package = "Debian 1:7.2+dfsg".to_owned();
+        let packaged = Version { package, ..version };
+        assert_eq!(packaged.to_string(), "7.2.22 (Debian 1:7.2+dfsg)");
         for invalid in ["", "7.2", "7.2.x", "7.2.22.1"] {
             assert_eq!(Version::parse(invalid), None, "{invalid:?}");
         }
