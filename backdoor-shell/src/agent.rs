@@ -5,6 +5,7 @@ use crate::quote::ansi_c;
 
 /// The script that the guest's bash evaluates on connecting. Do not resume a guest that was
 /// saved with another one.
+#[doc(hidden)]
 pub const AGENT: &str = include_str!("agent.bash");
 
 /// The line that replaces the guest's bash by the agent, which answers with `nonce`. It

@@ -46,6 +46,7 @@ impl Command {
     }
 
     /// Sets the time limit unless the caller has set or removed it.
+    #[doc(hidden)]
     #[must_use]
     pub fn default_timeout(self, limit: Duration) -> Self {
         if self.is_default {
@@ -56,6 +57,7 @@ impl Command {
     }
 
     /// Maps the time limit that the caller has set, if any.
+    #[doc(hidden)]
     #[must_use]
     pub fn map_timeout(mut self, map: impl FnOnce(Duration) -> Duration) -> Self {
         if !self.is_default {

@@ -100,12 +100,14 @@ impl SerialLog {
 
     /// What has another log's terminal show the same, by
     /// [`set_screen_state`](Self::set_screen_state).
+    #[doc(hidden)]
     pub fn screen_state(&self) -> String {
         self.log.with_terminal(Terminal::state)
     }
 
     /// Has the terminal show what it has shown when this state was taken: the console is that
     /// of a guest whose state was restored.
+    #[doc(hidden)]
     pub fn set_screen_state(&self, state: &str) {
         self.log.with_terminal(|terminal| terminal.set_state(state));
     }

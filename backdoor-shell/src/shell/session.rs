@@ -46,6 +46,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Shell<T> {
     ///
     /// Output that has arrived since is discarded. A request that was being sent may still
     /// reach the guest: the next call stops it.
+    #[doc(hidden)]
     pub fn rewind(&mut self, session: Session) {
         self.link.discard_received();
         self.stage = Stage::Ready(session.nonce);
