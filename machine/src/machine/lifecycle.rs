@@ -134,7 +134,7 @@ impl Machine {
     }
 
     /// Has systemd leave the initrd for the real root, and waits for the root
-    /// shell there. Both need a backdoor.
+    /// shell there. Both need a service for the root shell.
     ///
     /// # Errors
     /// As [`wait_for_unit`](crate::Guest::wait_for_unit) for `initrd.target`;
