@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use machine::{Linux, Machine, QemuCommand};
 use vm_tests::{SOON, show_steps, start_script};
@@ -52,7 +53,8 @@ async fn the_graphical_installer() {
         .args(["-device", "virtio-tablet-pci"]);
     let vm = Machine::builder(start).without_shell().build().unwrap();
     vm.start().await.unwrap();
-    let patient = vm.within(SOON);
+    // It starts an X server.
+    let patient = vm.within(Duration::from_mins(5));
     patient.wait_for_text("Select a language").await.unwrap();
     vm.click_text("Continue").await.unwrap();
     patient.wait_for_text("Select your location").await.unwrap();

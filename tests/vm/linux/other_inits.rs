@@ -42,5 +42,5 @@ async fn openrc() {
 #[ignore = "needs --all-guests"]
 async fn runit() {
     let (_, init) = clone_of("runit").await;
-    assert_eq!(init, "/usr/sbin/runit-init\nrunit\n");
+    assert_eq!(init, "/usr/lib/runit/runit-init\nrunit\n");
 }
