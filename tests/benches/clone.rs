@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 use futures_util::future::try_join_all;
 use machine::{Machine, Template};
 use tracing::Level;
-use vm_tests::{builder, template};
+use vm_tests::{builder, ready, template};
 
 use self::processor_time::work;
 
 const IMAGE: &str = "systemd";
+const CLOUD: &str = "cloud";
 const READY: &str = "multi-user.target";
 const ROUNDS: usize = 10;
 const MANY: usize = 16;
@@ -28,26 +29,35 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     tracing_subscriber::fmt().with_max_level(Level::WARN).init();
-    let (booted, booted_work) = boot().await?;
+    cloud_image().await?;
+    let (booted, booted_work) = boot(IMAGE).await?;
     let start = Instant::now();
     let template = template(IMAGE).wait_for_unit(READY).build().await?;
     println!("the template, taken or made: {:.1?}", start.elapsed());
-    clone_one_by_one(&template, booted, booted_work).await?;
+    clone_one_by_one(IMAGE, &template, booted, booted_work).await?;
     clone_in_advance(&template, booted).await?;
     snapshot(template.clone_machine().await?).await?;
     clone_many(&template).await
 }
 
+/// An image with cloud-init, not prepared.
+async fn cloud_image() -> machine::Result<()> {
+    let (booted, booted_work) = boot(CLOUD).await?;
+    let template = ready(CLOUD).build().await?;
+    clone_one_by_one(CLOUD, &template, booted, booted_work).await
+}
+
 /// The time to the first command's result of a machine that boots, and its QEMU's processor
 /// time.
-async fn boot() -> machine::Result<(Duration, Duration)> {
+async fn boot(image: &str) -> machine::Result<(Duration, Duration)> {
     let start = Instant::now();
-    let vm = builder(IMAGE).build()?;
+    let vm = builder(image).build()?;
     vm.succeed("true").await?;
     Ok((start.elapsed(), work(vm.pid())))
 }
 
 async fn clone_one_by_one(
+    image: &str,
     template: &Template,
     booted: Duration,
     booted_work: Duration,
@@ -62,7 +72,7 @@ async fn clone_one_by_one(
         working.push(work(vm.pid()));
     }
     let (running, answering, worked) = (median(running), median(answering), median(working));
-    println!("{IMAGE}, emulated or not, to the first command's result:");
+    println!("{image}, emulated or not, to the first command's result:");
     println!("  booted {booted:.1?}");
     println!(
         "  cloned {answering:.2?} (fresh after {running:.2?}), {:.0} times as fast",

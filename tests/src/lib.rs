@@ -24,9 +24,7 @@ use std::time::Duration;
 use std::{env, fs, io};
 
 use machine::report::{Recorder, Terminal};
-use machine::{
-    Builder, Container, ContainerBuilder, ContainerCommand, Machine, StartScript, TemplateBuilder,
-};
+use machine::{Builder, Container, ContainerBuilder, ContainerCommand, Machine, TemplateBuilder};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tempfile::TempDir;
@@ -154,7 +152,8 @@ pub fn program(name: &str) -> PathBuf {
 /// If the image was not built.
 pub fn builder(image: &str) -> Builder {
     show_steps();
-    failure::leaving_evidence(Machine::builder(StartScript::new(start_script(image))))
+    start_script(image);
+    failure::leaving_evidence(Machine::builder(suite::start(&images(), image)))
 }
 
 /// A machine with busybox and bash, which boots in seconds. Not started yet.

@@ -31,7 +31,8 @@ pub(crate) fn start_file(images: &Path, image: &str) -> PathBuf {
     images.join(image).join(file)
 }
 
-fn start(images: &Path, image: &str) -> StartCommand {
+/// How the machine of a guest image is started.
+pub(crate) fn start(images: &Path, image: &str) -> StartCommand {
     let file = start_file(images, image);
     match image {
         CLOUD => CloudImage::new(file)
