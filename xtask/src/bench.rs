@@ -27,6 +27,11 @@ pub(crate) fn run(bench: Bench, part: Option<String>, yes: bool) -> Result<()> {
         Bench::Suite => return suite(yes),
         Bench::Clone => ("vm-tests", "clone", &[Image::Systemd]),
         Bench::Commands => ("vm-tests", "commands", &[Image::Minimal, Image::Systemd]),
+        Bench::Containers => (
+            "vm-tests",
+            "containers",
+            &[Image::Systemd, Image::Container],
+        ),
         Bench::Faults => ("vm-tests", "faults", &[Image::Minimal]),
         Bench::Guests => ("vm-tests", "guests", &[Image::Linux]),
         Bench::Ocr => ("vmwright-ocr", "corpus", &[]),
@@ -56,6 +61,7 @@ pub(crate) fn run(bench: Bench, part: Option<String>, yes: bool) -> Result<()> {
 fn packages(bench: Bench) -> Vec<Package> {
     match bench {
         Bench::Clone | Bench::Commands | Bench::Faults => [&host::RUN[..], &host::OCR].concat(),
+        Bench::Containers => [&host::RUN[..], &host::OCR, &host::CONTAINER].concat(),
         Bench::Guests => [
             &host::RUN[..],
             &host::KERNEL,

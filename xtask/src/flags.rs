@@ -153,6 +153,9 @@ pub(crate) enum Bench {
     Clone,
     /// The time of a command, and of the reference driver's way to run one
     Commands,
+    /// The time to the first command in a container and in a machine, the cost of a command, and
+    /// the memory of ten containers; needs root
+    Containers,
     /// The time until a fault is detected
     Faults,
     /// The time to the first command in a guest with the host's root, beside virtme-ng
