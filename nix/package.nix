@@ -22,9 +22,13 @@
   qemu_pkg ? qemu_test,
   extraPythonPackages ? (_: [ ]),
 
-  # Text is always read from screens, and containers are not supported.
-  enableOCR ? false,
+  # For containers.
+  iproute2 ? null,
+  systemd ? null,
   enableNspawn ? false,
+
+  # Text is always read from screens.
+  enableOCR ? false,
   enableRuntimeDeps ? true,
 }:
 
@@ -79,6 +83,8 @@ rustPlatform.buildRustPackage {
             vde2
           ]
           ++ lib.optional (vhost-device-vsock != null) vhost-device-vsock
+          ++ lib.optional enableNspawn iproute2
+          ++ lib.optional enableNspawn systemd
         )
       } \
       --prefix PYTHONPATH : "${python3.pkgs.makePythonPath (extraPythonPackages python3.pkgs)}" \

@@ -90,13 +90,15 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "NAME=FILE", value_parser = named_file)]
     pub(crate) kernel: Vec<NamedFile>,
 
-    /// Names of containers, which are not supported: they are refused [env: containerNames]
+    /// Names of the containers, in the order of their start scripts [env: containerNames,
+    /// separated by spaces] [default: NAME of run-NAME-nspawn, or the directory's name]
     #[arg(long, value_name = "NAME", num_args = 0..)]
     pub(crate) container_names: Option<Vec<String>>,
 
-    /// Start scripts of containers, which are refused [env: containerStartScripts]
+    /// Start scripts of systemd-nspawn containers, or their root directories, which are not
+    /// changed. Containers need root [env: containerStartScripts, separated by spaces]
     #[arg(long, value_name = "SCRIPT", num_args = 0..)]
-    pub(crate) container_start_scripts: Option<Vec<String>>,
+    pub(crate) container_start_scripts: Option<Vec<PathBuf>>,
 
     /// Numbers of the networks; start scripts find the socket of network N in
     /// `$QEMU_VDE_SOCKET_N` [env: vlans, separated by spaces]

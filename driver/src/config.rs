@@ -18,12 +18,19 @@ pub(crate) const MAX_SECONDS: u32 = 1_000_000_000;
 pub(crate) struct Config {
     /// By name.
     vms: BTreeMap<String, Vm>,
-    containers: BTreeMap<String, Value>,
+    containers: BTreeMap<String, Container>,
     pub(crate) vlans: Vec<u32>,
     #[serde(deserialize_with = "limit")]
     pub(crate) global_timeout: Duration,
     pub(crate) enable_ssh_backdoor: bool,
     pub(crate) test_script: PathBuf,
+}
+
+/// In place of a `start_script`, a container may have the root directory `root_dir`.
+#[derive(Debug, Deserialize)]
+struct Container {
+    #[serde(alias = "root_dir")]
+    start_script: PathBuf,
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,8 +96,11 @@ impl Config {
         })
     }
 
-    pub(crate) fn container_names(&self) -> Vec<String> {
-        self.containers.keys().cloned().collect()
+    /// The names of the containers and their start scripts or root directories, sorted by
+    /// name.
+    pub(crate) fn containers(&self) -> impl Iterator<Item = (String, PathBuf)> {
+        let containers = self.containers.iter();
+        containers.map(|(name, container)| (name.clone(), container.start_script.clone()))
     }
 }
 
@@ -172,9 +182,14 @@ mod tests {
         assert_eq!(config.global_timeout, Duration::from_hours(1));
         let container = VALID.replace(
             "\"containers\": {",
-            "\"containers\": {\"c\": {\"vnc\": null}",
+            r#""containers": {"c": {"vnc": null, "start_script": "run-c-nspawn"}, "d": {"root_dir": "/r"}"#,
         );
-        assert_eq!(read(&container).unwrap().container_names(), ["c"]);
+        let containers: Vec<_> = read(&container).unwrap().containers().collect();
+        let expected = [("c", "run-c-nspawn"), ("d", "/r")];
+        assert_eq!(
+            containers,
+            expected.map(|(name, path)| (name.to_owned(), path.into()))
+        );
     }
 
     #[test]

@@ -56,7 +56,6 @@ impl Run {
 
     /// Checks the command line. The error is one line.
     pub(crate) fn new(cli: &Cli) -> Result<Self, String> {
-        check::no_containers(cli)?;
         let machines = machines::named(cli)?;
         let vlans = cli.vlans.clone().unwrap_or_default();
         if !vlans.is_empty() {

@@ -26,7 +26,7 @@ async fn runs_commands() {
     let environment = "env | cut -d = -f 1 | sort | tr '\\n' ' '; ! : </dev/tty";
     assert_eq!(
         web.succeed(environment).await.unwrap(),
-        "HOME INVOCATION_ID LANG OLDPWD PATH PWD SHELL SHLVL SYSTEMD_EXEC_PID TERM USER _ "
+        "DISPLAY HOME INVOCATION_ID LANG OLDPWD PATH PWD SHELL SHLVL SYSTEMD_EXEC_PID TERM USER _ "
     );
     assert_eq!(web.execute("exit 7").await.unwrap().status(), 7);
     let bytes = web.execute("head -c 300000 /dev/zero; printf '\\1'").await;

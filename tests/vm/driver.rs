@@ -2,6 +2,8 @@
 
 /// `assert` statements that fail.
 mod assertions;
+/// Containers of scripts.
+mod containers;
 /// The debugger of scripts.
 mod debugger;
 /// Time limits, delays and intervals.

@@ -27,6 +27,14 @@ class VMConfiguration(NamedTuple):
         return NixStartScript(str(self.start_script))
 
 
+class ContainerConfiguration(NamedTuple):
+    """A container of a run."""
+
+    name: str
+    # Or its root directory.
+    start_script: Path
+
+
 class DriverConfiguration(NamedTuple):
     """What a run consists of: `driver.config` in scripts."""
 
@@ -37,18 +45,24 @@ class DriverConfiguration(NamedTuple):
     test_script: Optional[Path]
     global_timeout: Optional[timedelta]
     enable_ssh_backdoor: bool
-    # They are not supported.
-    containers: Dict[str, Any] = {}
+    # By name.
+    containers: Dict[str, ContainerConfiguration] = {}
 
     @classmethod
     def of(cls, native: Dict[str, Any]) -> "DriverConfiguration":
         """From a dictionary of Rust's, from which it takes its part."""
         machines = native.pop("machines")
-        vms = {name: VMConfiguration(name, **{kind: file}) for name, kind, file in machines}
+        vms = {}
+        containers = {}
+        for name, kind, file in machines:
+            if kind == "container":
+                containers[name] = ContainerConfiguration(name, file)
+            else:
+                vms[name] = VMConfiguration(name, **{kind: file})
         seconds = native.pop("global_timeout")
         limit = None if seconds is None else timedelta(seconds=seconds)
         rest = {name: native.pop(name) for name in cls._fields if name in native}
-        return cls(vms, global_timeout=limit, **rest)
+        return cls(vms, global_timeout=limit, containers=containers, **rest)
 
 
 def load_driver_configuration(file_path: Union[str, Path]) -> DriverConfiguration:

@@ -44,9 +44,6 @@ class Driver(Machines):
         templates: Optional[Path] = None,
         dump_vsocks: int = 0,
     ):
-        if config.containers:
-            names = ", ".join(config.containers)
-            raise NotImplementedError(f"containers are not supported: {names}")
         self.config = config
         self.interactive = interactive
         self.keep_machine_state = keep_machine_state
@@ -58,7 +55,8 @@ class Driver(Machines):
         self.debug = debug
         self.race_timer = RaceTimer(config.global_timeout, timed_out_status)
         self.vlans = []
-        self.machines = self.machines_qemu = []
+        self.machines = []
+        self.machines_qemu = []
         self.machines_nspawn = []
         self.polling_conditions = []
         self._checks_conditions = True
@@ -124,6 +122,7 @@ class Driver(Machines):
         # A condition could hang.
         self._checks_conditions = False
         for machine in self.all_machines():
+            # A container has no screen, and none is taken.
             machine._vm.take_last_screenshot()
 
     def subtest(self, name: str) -> ContextManager[None]:
@@ -171,7 +170,7 @@ class Driver(Machines):
             self.test_script()
             # They might use the shells without end.
             with threads.cancelled():
-                for machine in self.machines:
+                for machine in self.machines_qemu:
                     if machine.is_up():
                         self._sync(machine)
         finally:

@@ -1,6 +1,7 @@
 """The machines of a run."""
 
 import os
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Dict, List, Optional, Tuple, Union
@@ -13,8 +14,9 @@ from test_driver.logger import Logger
 from test_driver.machine import Machine, NspawnMachine
 from test_driver.polling_condition import ConditionCheck, Conditions
 from test_driver.race_timer import RaceTimer
-from test_driver.start_command import CloudImage, Kernel, NixStartScript, StartCommand
+from test_driver.start_command import CloudImage, Container, Kernel, NixStartScript, StartCommand
 from test_driver.tmp_dir import get_tmp_dir
+from test_driver.vlan import VLan
 
 
 class Machines(Conditions):
@@ -24,10 +26,10 @@ class Machines(Conditions):
     logger: Logger
     out_dir: Path
     tmp_dir: Path
+    vlans: List[VLan]
     keep_machine_state: bool
     race_timer: RaceTimer
     machines: List[Machine]
-    # The same: there are no containers.
     machines_qemu: List[Machine]
     machines_nspawn: List[NspawnMachine]
     # None if the machines have no virtual sockets for SSH.
@@ -52,21 +54,45 @@ class Machines(Conditions):
             self._create_vsocks()
         for name, vm in self.config.vms.items():
             pair = self.vhost_vsock.sockets[name] if self.vhost_vsock is not None else None
-            self.machines.append(
-                Machine(
-                    out_dir=self.out_dir,
-                    tmp_dir=self.tmp_dir,
-                    start_command=vm.start_command(),
-                    logger=self.logger,
-                    name=name,
-                    keep_machine_state=self.keep_machine_state,
-                    callbacks=[ConditionCheck(self)],
-                    vsock_guest=pair and pair.guest,
-                    vsock_host=pair and pair.host,
-                    vsock_daemon=pair and pair.daemon,
-                    templates=self._templates,
-                )
+            machine = Machine(
+                out_dir=self.out_dir,
+                tmp_dir=self.tmp_dir,
+                start_command=vm.start_command(),
+                logger=self.logger,
+                name=name,
+                keep_machine_state=self.keep_machine_state,
+                callbacks=[ConditionCheck(self)],
+                vsock_guest=pair and pair.guest,
+                vsock_host=pair and pair.host,
+                vsock_daemon=pair and pair.daemon,
+                templates=self._templates,
             )
+            self.machines_qemu.append(machine)
+            self.machines.append(machine)
+        for name, container in self.config.containers.items():
+            machine = self._create_container(name, container.start_script)
+            self.machines_nspawn.append(machine)
+            self.machines.append(machine)
+
+    def _create_container(self, name: str, path: Path) -> NspawnMachine:
+        # As the start scripts of machines choose them.
+        variable = "VM_VLANS_" + re.sub(r"[^A-Za-z0-9]", "_", name)
+        chosen = os.environ.get(variable, os.environ.get("VM_VLANS"))
+        vlans = [
+            vlan._switch
+            for vlan in self.vlans
+            if chosen is None or str(vlan.nr) in chosen.split()
+        ]
+        nodes = os.environ.get("VM_NODES", "").split()
+        return NspawnMachine(
+            out_dir=self.out_dir,
+            tmp_dir=self.tmp_dir,
+            start_command=Container(path, vlans, nodes),
+            logger=self.logger,
+            name=name,
+            keep_machine_state=self.keep_machine_state,
+            callbacks=[ConditionCheck(self)],
+        )
 
     def _set_nodes(self) -> None:
         """Sets the names that start scripts number the machines by, and pass to the guests,
@@ -74,7 +100,8 @@ class Machines(Conditions):
         self._outer_nodes = os.environ.get("VM_NODES")
         self._sets_nodes = self._outer_nodes == Machines._known_nodes
         if self._sets_nodes:
-            Machines._known_nodes = " ".join(sorted(self.config.vms))
+            nodes = [*self.config.vms, *self.config.containers]
+            Machines._known_nodes = " ".join(sorted(nodes))
             os.environ["VM_NODES"] = Machines._known_nodes
 
     def _restore_nodes(self) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 
 class StartCommand:
@@ -26,6 +26,19 @@ class NixStartScript(StartCommand):
 
     def __init__(self, script: str):
         self._cmd = str(script)
+
+
+class Container(StartCommand):
+    """The start script of a container, or its root directory; the networks that it is on, and
+    the names on them."""
+
+    def __init__(self, path: Union[str, Path], vlans: List[Any], nodes: List[str]):
+        self._cmd = str(path)
+        self._vlans = vlans
+        self._nodes = nodes
+
+    def _native(self) -> Dict[str, Any]:
+        return {"container": self._cmd, "vlans": self._vlans, "nodes": self._nodes}
 
 
 class LegacyStartCommand(StartCommand):

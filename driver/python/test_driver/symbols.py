@@ -36,7 +36,7 @@ def conflict(driver: Any) -> Optional[str]:
     """Why the names of machines can't be variables of a script that differ from all others."""
     owners = dict.fromkeys(_common(driver), "a name of the test driver")
     owners.update({f"vlan{nr}": "a network" for nr in driver.config.vlans})
-    for machine in driver.config.vms:
+    for machine in [*driver.config.vms, *driver.config.containers]:
         variable = pythonize_name(machine)
         if variable in owners:
             owner = owners[variable]
@@ -53,7 +53,7 @@ def _common(driver: Any) -> Dict[str, Any]:
         run_tests=driver.run_tests,
         test_script=driver.test_script,
         machines=driver.machines,
-        machines_qemu=driver.machines,
+        machines_qemu=driver.machines_qemu,
         machines_nspawn=driver.machines_nspawn,
         vlans=driver.vlans,
         driver=driver,

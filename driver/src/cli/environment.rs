@@ -22,8 +22,11 @@ impl Cli {
             self.image = config.images().collect();
             self.kernel = config.kernels().collect();
         }
-        self.container_names.get_or_insert(config.container_names());
-        self.container_start_scripts.get_or_insert_default();
+        if self.container_start_scripts.is_none() {
+            let (names, scripts) = config.containers().unzip();
+            self.container_names.get_or_insert(names);
+            self.container_start_scripts = Some(scripts);
+        }
         self.vlans.get_or_insert(config.vlans);
         self.global_timeout.get_or_insert(config.global_timeout);
         self.test_script.get_or_insert(config.test_script);
@@ -54,7 +57,8 @@ impl Cli {
             self.container_names = Some(words("containerNames")?);
         }
         if self.container_start_scripts.is_none() {
-            self.container_start_scripts = Some(words("containerStartScripts")?);
+            let scripts = words("containerStartScripts")?;
+            self.container_start_scripts = Some(scripts.into_iter().map(PathBuf::from).collect());
         }
         if self.vlans.is_none() {
             let number = |word: &String| word.parse().map_err(|_| not_a_number("vlans", word));

@@ -8,6 +8,7 @@ mod keyboard;
 mod lifecycle;
 mod monitor;
 mod network;
+mod node;
 mod screen;
 mod shell;
 mod start;
@@ -20,16 +21,17 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use self::callbacks::Callbacks;
+use self::node::Node;
 use super::errors::exception;
 use super::waiting::runtime;
 use crate::sync::Mutex;
 
-/// A virtual machine.
+/// A virtual machine, or a container.
 #[pyclass(frozen, module = "_vmwright")]
 pub(super) struct Machine {
     name: String,
     /// None once its state directory was removed.
-    vm: Mutex<Option<machine::Machine>>,
+    node: Mutex<Option<Node>>,
     /// Returns the start command, which a script may have changed.
     start_command: Py<PyAny>,
     callbacks: Callbacks,
@@ -57,21 +59,31 @@ impl Machine {
         run_callbacks: Py<PyAny>,
     ) -> PyResult<Self> {
         let _in_runtime = runtime().enter();
-        let mut vm = machine::Machine::builder(start::command(py, &start_command)?)
-            .name(name)
-            .out_dir(out_dir)
-            .tmp_dir(tmp_dir)
-            .keep_vm_state(keep_vm_state);
-        if !has_shell {
-            vm = vm.without_shell();
-        }
-        if let Some(cache_dir) = templates {
-            vm = vm.templates(cache_dir);
-        }
-        let vm = vm.build().map_err(|error| exception(py, &error))?;
+        let description = start::description(py, &start_command)?;
+        let node = if let Some(container) = node::container(&description, name)? {
+            let container = container
+                .out_dir(out_dir)
+                .tmp_dir(tmp_dir)
+                .keep_state(keep_vm_state);
+            container.build().map(Node::Container)
+        } else {
+            let mut vm = machine::Machine::builder(start::command(&description)?)
+                .name(name)
+                .out_dir(out_dir)
+                .tmp_dir(tmp_dir)
+                .keep_vm_state(keep_vm_state);
+            if !has_shell {
+                vm = vm.without_shell();
+            }
+            if let Some(cache_dir) = templates {
+                vm = vm.templates(cache_dir);
+            }
+            vm.build().map(Node::Machine)
+        };
+        let node = node.map_err(|error| exception(py, &error))?;
         Ok(Self {
             name: name.to_owned(),
-            vm: Mutex::new(Some(vm)),
+            node: Mutex::new(Some(node)),
             start_command,
             callbacks: Callbacks::new(has_callbacks, run_callbacks),
         })
@@ -80,8 +92,8 @@ impl Machine {
     /// Calls `has_callbacks` again, also on behalf of operations that already run in other
     /// threads.
     fn update_callbacks(&self, py: Python<'_>) -> PyResult<()> {
-        match self.vm() {
-            Ok(vm) => self.callbacks.update(py, &vm),
+        match self.node() {
+            Ok(node) => self.callbacks.update(py, &node),
             // It was released.
             Err(_) => Ok(()),
         }
@@ -89,36 +101,56 @@ impl Machine {
 
     /// Kills QEMU and removes the state directory.
     fn cleanup_statedir(&self, py: Python<'_>) {
-        let vm = self.vm.lock().take();
+        let node = self.node.lock().take();
         self.callbacks.clear();
         py.detach(|| {
-            if let Some(vm) = vm {
-                vm.release();
-                drop(vm);
+            if let Some(node) = node {
+                node.release();
+                drop(node);
             }
         });
     }
 }
 
 impl Machine {
-    fn vm(&self) -> PyResult<machine::Machine> {
-        let vm = self.vm.lock().clone();
-        vm.ok_or_else(|| {
+    fn node(&self) -> PyResult<Node> {
+        let node = self.node.lock().clone();
+        node.ok_or_else(|| {
             PyRuntimeError::new_err(format!("{}: its state directory was removed", self.name))
         })
     }
 
-    /// Waits for an operation of the machine.
+    /// Waits for an operation of the machine or container.
     fn wait<T: Send>(
+        &self,
+        py: Python<'_>,
+        operation: impl AsyncFnOnce(&Node) -> machine::Result<T> + Send,
+    ) -> PyResult<T> {
+        let node = callbacks::handle(self.node()?);
+        self.callbacks.update(py, &node)?;
+        if let Node::Machine(vm) = &node
+            && vm.pid().is_none()
+        {
+            let description = start::description(py, &self.start_command)?;
+            vm.set_start_command(start::command(&description)?);
+        }
+        callbacks::wait(py, async move || operation(&node).await)
+    }
+
+    /// Waits for an operation that only a virtual machine has.
+    fn wait_for_qemu<T: Send>(
         &self,
         py: Python<'_>,
         operation: impl AsyncFnOnce(&machine::Machine) -> machine::Result<T> + Send,
     ) -> PyResult<T> {
-        let vm = callbacks::handle(self.vm()?);
-        self.callbacks.update(py, &vm)?;
-        if vm.pid().is_none() {
-            vm.set_start_command(start::command(py, &self.start_command)?);
+        if let Node::Container(_) = self.node()? {
+            let reason = "a container has no QEMU: no monitor, screen, keyboard or terminal";
+            return Err(PyRuntimeError::new_err(format!("{}: {reason}", self.name)));
         }
-        callbacks::wait(py, async move || operation(&vm).await)
+        self.wait(py, async move |node| match node {
+            Node::Machine(vm) => operation(vm).await,
+            // It was refused above, and does not become one.
+            Node::Container(_) => std::future::pending().await,
+        })
     }
 }

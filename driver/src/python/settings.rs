@@ -38,12 +38,13 @@ pub(super) fn of<'py>(py: Python<'py>, run: &Run) -> PyResult<Bound<'py, PyDict>
     Ok(settings)
 }
 
-/// The field of `VMConfiguration`.
+/// The field of `VMConfiguration`, or `container`.
 fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::StartScript => "start_script",
         Kind::Image => "image",
         Kind::Kernel => "kernel",
+        Kind::Container => "container",
     }
 }
 
@@ -61,14 +62,12 @@ pub(super) fn read_configuration(py: Python<'_>, path: PathBuf) -> PyResult<Boun
     let kernels = config
         .kernels()
         .map(|it| (it.name, kind(Kind::Kernel), it.file));
+    let containers = config.containers();
+    let containers = containers.map(|(name, path)| (name, kind(Kind::Container), path));
     let mut machines: Vec<_> = scripts.chain(images).chain(kernels).collect();
     machines.sort();
+    machines.extend(containers);
     settings.set_item("machines", machines)?;
-    let containers = PyDict::new(py);
-    for name in config.container_names() {
-        containers.set_item(name, py.None())?;
-    }
-    settings.set_item("containers", containers)?;
     settings.set_item("vlans", &config.vlans)?;
     settings.set_item("test_script", &config.test_script)?;
     settings.set_item("global_timeout", config.global_timeout.as_secs_f64())?;

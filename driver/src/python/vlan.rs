@@ -16,6 +16,13 @@ pub(super) struct Vlan {
     pid: u32,
 }
 
+impl Vlan {
+    /// The network, unless it was stopped.
+    pub(super) fn switch(&self) -> Option<&machine::Vlan> {
+        self.switch.as_ref()
+    }
+}
+
 #[pymethods]
 impl Vlan {
     #[new]

@@ -5,20 +5,6 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use crate::cli::Cli;
-
-/// Refuses containers, which are not supported.
-pub(super) fn no_containers(cli: &Cli) -> Result<(), String> {
-    let names = cli.container_names.iter().flatten();
-    let scripts = cli.container_start_scripts.iter().flatten();
-    match names.chain(scripts).next() {
-        Some(container) => Err(format!(
-            "containers are not supported, and this test has one: {container}"
-        )),
-        None => Ok(()),
-    }
-}
-
 /// Checks that a file can be opened, without reading it.
 pub(super) fn file(path: &Path) -> Result<(), String> {
     let metadata = fs::File::open(path).and_then(|file| file.metadata());

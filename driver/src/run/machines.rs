@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     StartScript,
     Image,
     Kernel,
+    /// A container, by a start script or a root directory.
+    Container,
 }
 
 /// The machines that the command line describes.
@@ -36,17 +38,18 @@ pub(super) fn named(cli: &Cli) -> Result<Vec<Machine>, String> {
     for script in scripts {
         check::executable(script)?;
     }
-    let names = match cli.vm_names.as_deref() {
-        None | Some([]) => scripts.iter().map(|script| name(script)).collect(),
-        Some(names) if names.len() == scripts.len() => names.to_vec(),
-        Some(names) => {
-            return Err(format!(
-                "there are {} names of machines, but {} start scripts",
-                names.len(),
-                scripts.len()
-            ));
-        }
-    };
+    let names = names_of("machines", cli.vm_names.as_deref(), scripts, name)?;
+    let containers = cli.container_start_scripts.as_deref().unwrap_or_default();
+    for container in containers.iter().filter(|it| !it.is_dir()) {
+        check::executable(container)?;
+    }
+    let names_of_containers = cli.container_names.as_deref();
+    let container_names = names_of(
+        "containers",
+        names_of_containers,
+        containers,
+        container_name,
+    )?;
     for NamedFile { file, .. } in cli.image.iter().chain(&cli.kernel) {
         check::file(file)?;
     }
@@ -60,19 +63,52 @@ pub(super) fn named(cli: &Cli) -> Result<Vec<Machine>, String> {
         .kernel
         .iter()
         .map(|it| (it.name.clone(), Kind::Kernel, &it.file));
+    let containers = container_names.into_iter().zip(containers);
+    let containers = containers.map(|(name, path)| (name, Kind::Container, path));
     let mut seen = HashSet::new();
-    let machines = scripts
-        .chain(images)
-        .chain(kernels)
-        .map(|(name, kind, file)| {
-            check_name(&name)?;
-            if !seen.insert(name.clone()) {
-                return Err(format!("two machines are named {name}"));
-            }
-            let file = absolute(file)?;
-            Ok(Machine { name, kind, file })
-        });
+    let machines =
+        scripts
+            .chain(images)
+            .chain(kernels)
+            .chain(containers)
+            .map(|(name, kind, file)| {
+                check_name(&name)?;
+                if !seen.insert(name.clone()) {
+                    return Err(format!("two machines are named {name}"));
+                }
+                let file = absolute(file)?;
+                Ok(Machine { name, kind, file })
+            });
     machines.collect()
+}
+
+/// The names that the command line gives to machines or containers, or those of their start
+/// scripts.
+fn names_of(
+    what: &str,
+    names: Option<&[String]>,
+    scripts: &[PathBuf],
+    default: impl Fn(&Path) -> String,
+) -> Result<Vec<String>, String> {
+    match names {
+        None | Some([]) => Ok(scripts.iter().map(|script| default(script)).collect()),
+        Some(names) if names.len() == scripts.len() => Ok(names.to_vec()),
+        Some(names) => Err(format!(
+            "there are {} names of {what}, but {} start scripts",
+            names.len(),
+            scripts.len()
+        )),
+    }
+}
+
+/// NAME of run-NAME-nspawn, or the name of a directory.
+fn container_name(path: &Path) -> String {
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = file
+        .strip_suffix("-nspawn")
+        .and_then(|it| it.split_once("run-"));
+    let name = name.map(|(_, name)| name).filter(|name| !name.is_empty());
+    name.map_or_else(|| file.clone().into_owned(), str::to_owned)
 }
 
 /// NAME if the file name ends with run-NAME-vm.
@@ -113,6 +149,17 @@ mod tests {
             ("start.sh", "machine"),
         ] {
             assert_eq!(name(Path::new(script)), expected, "{script}");
+        }
+    }
+
+    #[test]
+    fn a_container_is_named_by_its_script_or_directory() {
+        for (path, expected) in [
+            ("/nix/store/x/bin/run-web-nspawn", "web"),
+            ("/srv/debian", "debian"),
+            ("run--nspawn", "run--nspawn"),
+        ] {
+            assert_eq!(container_name(Path::new(path)), expected, "{path}");
         }
     }
 

@@ -114,7 +114,8 @@ for name in '{PROPERTIES}'.split():
     getattr(machine, name)
 assert machine is a_machine and machine.name == 'a-machine'
 assert machine.pid is None and machine.process is None and not machine.booted
-assert machines_qemu is machines is driver.machines and driver.logger is log
+assert machines is driver.machines and driver.logger is log
+assert machines_qemu is driver.machines_qemu and machines_qemu == machines
 assert machines_nspawn is driver.machines_nspawn and machines_nspawn == []
 assert not driver.interactive and not driver.keep_machine_state and driver.debug is debug
 assert list(driver.config.vms) == ['a-machine'] and driver.config.vlans == [7]

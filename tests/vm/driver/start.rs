@@ -205,11 +205,14 @@ fn invalid_configurations_are_one_line() {
         ),
         (
             valid.replace("\"containers\":{", "\"containers\":{\"c\":0"),
-            "containers are not",
+            "expected struct Container",
         ),
         (
-            valid.replace("\"containers\":{", r#""containers":{"\n\u001b[2J":0"#),
-            r"has one: \n\u{1b}[2J",
+            valid.replace(
+                "\"containers\":{",
+                r#""containers":{"c":{"start_script":"/no\n\u001b/start"}"#,
+            ),
+            r"/no\n\u{1b}/start: No such file",
         ),
         (
             valid.replace(start_script, r"/no\n\u001b/start"),

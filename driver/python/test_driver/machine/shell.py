@@ -41,14 +41,19 @@ class Commands:
             # The shell waits until its standard output is closed.
             command = "{ " + command + "\n} >/dev/null &"
         try:
-            status, output = self._vm.execute(command, timeout)
+            status, output, timed_out = self._vm.execute(command, timeout)
         except MachineError:
             if check_return and check_output:
                 raise
-            status, output = -1, ""
+            status, output, timed_out = -1, "", False
+        if timed_out:
+            self._timed_out(command, timeout, output)
         if not check_output:
             return (-2, "")
         return (status if check_return else -1, output)
+
+    def _timed_out(self, command: str, timeout: Optional[Duration], output: str) -> None:
+        """Called when a command has timed out."""
 
     def succeed(self, *commands: str, timeout: Optional[Duration] = None) -> str:
         """Runs commands that must all succeed; returns all their output."""

@@ -5,12 +5,13 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use machine::PollingCondition;
+use machine::{Guest, PollingCondition};
 use pyo3::prelude::*;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::task_local;
 use tracing::Span;
 
+use super::Node;
 use crate::python::callback::Raised;
 use crate::python::waiting;
 use crate::sync::Mutex;
@@ -44,7 +45,7 @@ impl Callbacks {
     }
 
     /// Finds out whether there are callbacks, also on behalf of operations that already run.
-    pub(super) fn update(&self, py: Python<'_>, vm: &machine::Machine) -> PyResult<()> {
+    pub(super) fn update(&self, py: Python<'_>, vm: &Guest) -> PyResult<()> {
         let exist = self.exist.call0(py)?.is_truthy(py)?;
         let mut condition = self.condition.lock();
         if !exist {
@@ -62,7 +63,7 @@ impl Callbacks {
 
     /// A condition of `vm` that runs the callbacks, each time in a thread of its own: the
     /// operation goes on meanwhile, and releases the shell, which a callback may need.
-    fn condition(&self, vm: &machine::Machine) -> PollingCondition {
+    fn condition(&self, vm: &Guest) -> PollingCondition {
         let run = Arc::clone(&self.run);
         // A call that outlived the operation during which it was begun.
         let last = Arc::new(tokio::sync::Mutex::new(None::<JoinHandle<PyResult<()>>>));
@@ -111,10 +112,10 @@ pub(super) fn wait<T: Send>(
 }
 
 /// The handle for an operation: one that runs no callbacks if a callback calls it.
-pub(super) fn handle(vm: machine::Machine) -> machine::Machine {
+pub(super) fn handle(node: Node) -> Node {
     if CALLED_BACK.get() {
-        vm.unchecked()
+        node.unchecked()
     } else {
-        vm
+        node
     }
 }

@@ -3,7 +3,7 @@
 use machine::ErrorKind;
 use pyo3::prelude::*;
 
-use super::Machine;
+use super::{Machine, Node};
 use crate::python::duration::TimeLimit;
 use crate::python::search::Search;
 
@@ -75,13 +75,13 @@ impl Machine {
     }
 
     fn console_interact(&self, py: Python<'_>) -> PyResult<()> {
-        self.wait(py, async |vm| vm.console_interact().await)
+        self.wait_for_qemu(py, async |vm| vm.console_interact().await)
     }
 }
 
 /// Starts the machine if it was never started. The console of one that has ended shows no more
 /// lines.
-async fn start_if_new(vm: &machine::Machine) -> machine::Result<()> {
+async fn start_if_new(vm: &Node) -> machine::Result<()> {
     if vm.pid().is_none() && vm.exit_status().is_none() {
         vm.start().await?;
     }

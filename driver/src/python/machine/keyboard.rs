@@ -11,7 +11,7 @@ use crate::python::search::Search;
 #[pymethods]
 impl Machine {
     fn send_key(&self, py: Python<'_>, key: &str, delay: Option<Span>, log: bool) -> PyResult<()> {
-        self.wait(py, async |vm| {
+        self.wait_for_qemu(py, async |vm| {
             let vm = vm.key_delay(delay.map_or(Duration::ZERO, |Span(delay)| delay));
             if log {
                 vm.send_key(key).await
@@ -22,7 +22,7 @@ impl Machine {
     }
 
     fn send_chars(&self, py: Python<'_>, chars: &str, delay: Option<Span>) -> PyResult<()> {
-        self.wait(py, async |vm| {
+        self.wait_for_qemu(py, async |vm| {
             vm.key_delay(delay.map_or(Duration::ZERO, |Span(delay)| delay))
                 .send_chars(chars)
                 .await
@@ -30,7 +30,7 @@ impl Machine {
     }
 
     fn get_tty_text(&self, py: Python<'_>, tty: &str) -> PyResult<String> {
-        self.wait(py, async |vm| vm.get_tty_text(tty).await)
+        self.wait_for_qemu(py, async |vm| vm.get_tty_text(tty).await)
     }
 
     fn wait_until_tty_matches(
@@ -42,7 +42,7 @@ impl Machine {
         timeout: TimeLimit,
     ) -> PyResult<()> {
         let search = &Search::new(search);
-        search.outcome(self.wait(py, async |vm| {
+        search.outcome(self.wait_for_qemu(py, async |vm| {
             vm.within(timeout.0)
                 .wait_until_tty_matches_with(tty, wanted, |text| search.matches(text))
                 .await
@@ -50,6 +50,6 @@ impl Machine {
     }
 
     fn dump_tty_contents(&self, py: Python<'_>, tty: &str) -> PyResult<()> {
-        self.wait(py, async |vm| vm.dump_tty_contents(tty).await)
+        self.wait_for_qemu(py, async |vm| vm.dump_tty_contents(tty).await)
     }
 }

@@ -6,54 +6,53 @@ use std::process::ExitStatus;
 
 use pyo3::prelude::*;
 
-use super::Machine;
+use super::{Machine, Node};
 use crate::python::duration::TimeLimit;
 
 #[pymethods]
 impl Machine {
     #[getter]
     fn pid(&self) -> Option<u32> {
-        self.vm().ok()?.pid()
+        self.node().ok()?.pid()
     }
 
     #[getter]
     fn booted(&self) -> bool {
-        self.vm().is_ok_and(|vm| vm.is_booted())
+        self.node().is_ok_and(|vm| vm.is_booted())
     }
 
     #[getter]
     fn connected(&self) -> bool {
-        self.vm().is_ok_and(|vm| vm.is_up())
+        self.node().is_ok_and(|vm| vm.is_up())
     }
 
     #[getter]
     fn state_dir(&self) -> PyResult<PathBuf> {
-        Ok(self.vm()?.state_dir().to_owned())
+        Ok(self.node()?.state_dir().to_owned())
     }
 
     fn set_start_dir(&self, dir: PathBuf) -> PyResult<()> {
-        self.vm()?.set_start_dir(dir);
+        if let Node::Machine(vm) = self.node()? {
+            vm.set_start_dir(dir);
+        }
         Ok(())
     }
 
     #[getter]
     fn shared_dir(&self) -> PyResult<PathBuf> {
-        Ok(self.vm()?.shared_dir().to_owned())
+        Ok(self.node()?.shared_dir().to_owned())
     }
 
     /// As `subprocess.Popen.returncode`: None while QEMU runs, or after its release.
     #[getter]
     fn exit_status(&self) -> Option<i32> {
-        self.vm().ok()?.exit_status().map(return_code)
+        self.node().ok()?.exit_status().map(return_code)
     }
 
     fn start(&self, py: Python<'_>, allow_reboot: bool) -> PyResult<()> {
-        self.wait(py, async move |vm| {
-            if allow_reboot {
-                vm.start_allowing_reboot().await
-            } else {
-                vm.start().await
-            }
+        self.wait(py, async move |node| match node {
+            Node::Machine(vm) if allow_reboot => vm.start_allowing_reboot().await,
+            node => node.start().await,
         })
     }
 
@@ -78,7 +77,7 @@ impl Machine {
     }
 
     fn switch_root(&self, py: Python<'_>) -> PyResult<()> {
-        self.wait(py, async |vm| vm.switch_root().await)
+        self.wait_for_qemu(py, async |vm| vm.switch_root().await)
     }
 
     /// QEMU's exit status as `subprocess.Popen.returncode`; None if it did not run.
@@ -96,7 +95,7 @@ impl Machine {
     }
 
     fn release(&self, py: Python<'_>) {
-        if let Ok(vm) = self.vm() {
+        if let Ok(vm) = self.node() {
             py.detach(|| vm.release());
         }
     }

@@ -14,7 +14,7 @@ use crate::python::duration::TimeLimit;
 impl Machine {
     /// A reply that reports an error is returned, as by the reference driver.
     fn send_monitor_command(&self, py: Python<'_>, command: &str) -> PyResult<String> {
-        self.wait(py, async |vm| {
+        self.wait_for_qemu(py, async |vm| {
             let replied = vm.send_monitor_command(command).await;
             replied.or_else(|error| match error.kind() {
                 ErrorKind::MonitorCommandFailed { reply, .. } => {
@@ -30,7 +30,7 @@ impl Machine {
     fn qmp(&self, py: Python<'_>, command: &str, arguments: &str) -> PyResult<String> {
         let arguments: Value = serde_json::from_str(arguments)
             .map_err(|error| PyValueError::new_err(error.to_string()))?;
-        let reply = self.wait(py, async |vm| {
+        let reply = self.wait_for_qemu(py, async |vm| {
             let replied = vm.qmp(command, arguments).await;
             let replied = replied.map(|result| json!({ "return": result }));
             replied.or_else(|error| match error.kind() {
@@ -46,7 +46,7 @@ impl Machine {
 
     /// The events that have come, and were not returned yet.
     fn take_qmp_events(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
-        let events = self.wait(py, async |vm| vm.take_qmp_events())?;
+        let events = self.wait_for_qemu(py, async |vm| vm.take_qmp_events())?;
         events.iter().map(|event| as_python(py, event)).collect()
     }
 
@@ -57,7 +57,7 @@ impl Machine {
         timeout: TimeLimit,
     ) -> PyResult<Py<PyAny>> {
         let (wanted, raised) = (&wanted.clone().unbind(), &Raised::default());
-        let event = self.wait(py, async |vm| {
+        let event = self.wait_for_qemu(py, async |vm| {
             let matches = |event: &Event| {
                 let result = raised.call(|py| {
                     let result = wanted.call1(py, (as_python(py, event)?,))?;

@@ -56,7 +56,7 @@ impl Machine {
         host_port: TcpPort,
         guest_port: TcpPort,
     ) -> PyResult<()> {
-        self.wait(py, async move |vm| {
+        self.wait_for_qemu(py, async move |vm| {
             vm.forward_port(host_port.0, guest_port.0).await
         })
     }

@@ -12,15 +12,17 @@ use crate::python::duration::{Span, TimeLimit};
 
 #[pymethods]
 impl Machine {
+    /// Exit status, output, and whether it has timed out.
     fn execute(
         &self,
         py: Python<'_>,
         command: String,
         timeout: TimeLimit,
-    ) -> PyResult<(i32, String)> {
+    ) -> PyResult<(i32, String, bool)> {
         let command = timeout.of(command);
         let output = self.wait(py, async move |vm| vm.execute(command).await)?;
-        Ok((output.status(), output.text()))
+        let timed_out = output.exit.is_timed_out();
+        Ok((output.status(), output.text(), timed_out))
     }
 
     fn succeed(&self, py: Python<'_>, command: String, timeout: TimeLimit) -> PyResult<String> {
@@ -61,7 +63,7 @@ impl Machine {
 
     fn shell_interact(&self, py: Python<'_>, address: Option<&str>) -> PyResult<()> {
         let address = address.map_or(Ok(Address::Terminal), str::parse)?;
-        let session = self.wait(py, async move |vm| shell_at(vm, &address).await)?;
+        let session = self.wait_for_qemu(py, async move |vm| shell_at(vm, &address).await)?;
         session.map_err(|error| PyOSError::new_err(format!("shell_interact: {error}")))
     }
 }

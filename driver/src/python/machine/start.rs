@@ -7,16 +7,23 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// Converts the dictionary that `description` returns.
-pub(super) fn command(py: Python<'_>, description: &Py<PyAny>) -> PyResult<StartCommand> {
-    let description = description.bind(py).call0()?.cast_into::<PyDict>()?;
+/// The dictionary that a script's start command returns.
+pub(super) fn description<'py>(
+    py: Python<'py>,
+    command: &Py<PyAny>,
+) -> PyResult<Bound<'py, PyDict>> {
+    Ok(command.bind(py).call0()?.cast_into::<PyDict>()?)
+}
+
+/// Converts such a dictionary.
+pub(super) fn command(description: &Bound<'_, PyDict>) -> PyResult<StartCommand> {
     if let Some(line) = description.get_item("command")? {
         return Ok(line_or_script(&line.extract::<String>()?));
     }
-    if let Some((image, name)) = file(&description, "image")? {
+    if let Some((image, name)) = file(description, "image")? {
         return Ok(CloudImage::new(image).name(name).into());
     }
-    if let Some((kernel, name)) = file(&description, "kernel")? {
+    if let Some((kernel, name)) = file(description, "kernel")? {
         return Ok(Linux::new(kernel).host_root().name(name).into());
     }
     let Some(args) = description.get_item("legacy")? else {

@@ -10,7 +10,7 @@ impl Machine {
     /// Name, first line and count of each kind on the console.
     fn trouble(&self) -> PyResult<Vec<(String, String, u32)>> {
         let fields = |trouble: Trouble| (trouble.name, trouble.line, trouble.count);
-        Ok(self.vm()?.trouble().into_iter().map(fields).collect())
+        Ok(self.node()?.trouble().into_iter().map(fields).collect())
     }
 
     fn allow_trouble(&self, py: Python<'_>, name: &str) -> PyResult<()> {

@@ -1,0 +1,112 @@
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use vm_tests::{container_root, named, templates};
+
+use super::start::configured;
+use super::{Ended, Run};
+
+/// A test of a web server, whatever runs its three nodes.
+const WEB: &str = "\
+assert [m.name for m in sorted(machines, key=lambda m: m.name)] == ['client', 'vm', 'web']
+start_all()
+for m in machines:
+    m.wait_for_unit('multi-user.target')
+serve = 'while :; do printf \"HTTP/1.0 200 OK\\\\r\\\\n\\\\r\\\\nfrom $(hostname)\\\\n\" | nc -lN 80; done'
+web.succeed(f\"systemd-run --unit=server bash -c '{serve}'\")
+web.wait_for_open_port(80)
+with subtest('everyone reaches the web server'):
+    for m in [client, vm]:
+        page = m.wait_until_succeeds('curl --fail -sS http://web/', timeout=120)
+        assert page == 'from web\\n', page
+with subtest('its cable is unplugged'):
+    web.block()
+    client.fail('curl --fail -sS --connect-timeout 1 http://web/')
+    web.unblock()
+    client.wait_until_succeeds('curl --fail -sS --connect-timeout 1 http://web/', timeout=120)
+print(*sorted(type(m).__name__ for m in machines))
+";
+
+/// A configuration with these nodes on one network.
+fn config(dir: &Path, vms: &[&str], containers: &[&str], script: &Path) -> std::path::PathBuf {
+    let nodes = |names: &[&str], start: &dyn Fn(&str) -> std::path::PathBuf| {
+        let nodes = names.iter();
+        let nodes = nodes.map(|name| ((*name).to_owned(), json!({"start_script": start(name)})));
+        Value::Object(nodes.collect())
+    };
+    let config = json!({
+        "vms": nodes(vms, &|name| named(name, "systemd")),
+        "containers": nodes(containers, &|_| container_root()),
+        "vlans": [1],
+        "global_timeout": 1000,
+        "enable_ssh_backdoor": false,
+        "test_script": script,
+    });
+    let path = dir.join("config.json");
+    fs::write(&path, config.to_string()).unwrap();
+    path
+}
+
+#[test]
+#[ignore = "needs containers and /dev/net/tun"]
+fn a_test_passes_on_containers_and_on_machines() {
+    let nodes = ["client", "vm", "web"];
+    let run = Run::booting(&[]);
+    let script = run.script(WEB);
+    let on_containers = (&["vm"][..], &["client", "web"][..]);
+    let on_machines = (&nodes[..], &[][..]);
+    for ((vms, containers), expected) in [
+        (on_containers, "Machine NspawnMachine NspawnMachine\n"),
+        (on_machines, "Machine Machine Machine\n"),
+    ] {
+        let config = config(run.out(), vms, containers, &script);
+        let mut driver = configured(&run, &config);
+        let ended = Ended::of(driver.arg("--templates").arg(templates()));
+        assert_eq!(ended.passed(), expected);
+    }
+}
+
+#[test]
+#[ignore = "needs containers"]
+fn scripts_know_the_containers_of_newer_nixos_drivers() {
+    let run = Run::booting(&[]);
+    let script = run.script(
+        "\
+import subprocess
+assert machines_nspawn == machines == [box] and machines_qemu == [] and machine is box
+assert isinstance(box, NspawnMachine) and isinstance(box, BaseMachine)
+assert box.execute('exit 3', check_return=False) == (3, '')
+try:
+    box.execute('sleep 100', timeout=1)
+except subprocess.TimeoutExpired as error:
+    assert (error.cmd, error.timeout) == ('sleep 100', 1), error
+else:
+    raise Exception('it has ended')
+assert box.execute('exit 124') == (124, '')
+box.succeed('echo $USER $HOME $DISPLAY >/tmp/shared/file; logger hello')
+assert (box.shared_dir / 'file').read_text() == 'root /root :0.0\\n'
+box.wait_for_console_text('hello')
+try:
+    box.screenshot('none')
+except RuntimeError as error:
+    print(error)
+box.reboot()
+box.wait_for_unit('multi-user.target')
+box.crash()
+assert not box.is_up()
+box.shutdown()
+box.succeed('true')
+box.shutdown()
+",
+    );
+    let mut driver = run.command();
+    driver
+        .arg("--container-start-scripts")
+        .arg(container_root());
+    let ended = Ended::of(driver.args(["--container-names", "box", "--"]).arg(&script));
+    assert_eq!(
+        ended.passed(),
+        "box: a container has no QEMU: no monitor, screen, keyboard or terminal\n"
+    );
+}
