@@ -4,10 +4,11 @@
 mod mistakes;
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use vm_tests::{program, unpacked_kernel};
 
@@ -147,9 +148,24 @@ fn a_second_shell_continues_from_the_template_of_the_first() {
         made = links();
         assert_eq!(made.len(), 1, "{made:?}");
     }
+    // Without a terminal, Ctrl-C is a signal for this process: it ends the machine, too, or its
+    // template would be kept below.
+    let mut shell = vmwright("shell", &kernel);
+    shell.arg("--root-dir").arg(&root);
+    shell.env("XDG_CACHE_HOME", &cache);
+    shell.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = shell.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"echo it runs; sleep 1234\n").unwrap();
+    let mut line = [0; 8];
+    child.stdout.take().unwrap().read_exact(&mut line).unwrap();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
     let mut clean = Command::new(program("vmwright"));
     clean.arg("clean").env("XDG_CACHE_HOME", &cache);
     assert!(clean.status().unwrap().success());
-    assert!(links().is_empty());
+    // Only the locks of templates stay.
+    let mut left = fs::read_dir(&templates).unwrap();
+    assert!(left.all(|entry| entry.unwrap().file_type().unwrap().is_file()));
     assert!(!cache.join("vmwright/roots").exists());
 }

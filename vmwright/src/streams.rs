@@ -54,14 +54,11 @@ pub(crate) async fn run(vm: &Machine, command: &GuestCommand) -> Result<i32> {
     let script = Command::new(command.on_ports(&end.format())).no_timeout();
     let ran = async {
         let output = vm.execute(script).await?;
-        if output.stdout != b"ended\n" {
-            bail!(
-                "the command's shell was killed, or the guest has no ports for its streams \
-                 (status {})",
-                output.status()
-            );
+        match &*output.stdout {
+            b"ended\n" => Ok(output.status()),
+            b"" => bail!("the command was killed with the shell that ran it"),
+            _ => bail!("can't run the command: {}", output.text().trim()),
         }
-        Ok(output.status())
     };
     let outputs = async {
         tokio::try_join!(
@@ -108,11 +105,10 @@ async fn copy_to_end(
 ) -> io::Result<()> {
     let mut buffer = vec![0; PIECE];
     while !end.is_found() {
-        let length = port.read(&mut buffer).await?;
-        if length == 0 {
+        let Ok(length @ 1..) = port.read(&mut buffer).await else {
             // The machine has ended, which its shell reports.
             return std::future::pending().await;
-        }
+        };
         output.write_all(&end.output(&buffer[..length])).await?;
         output.flush().await?;
     }

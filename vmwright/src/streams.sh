@@ -31,7 +31,15 @@ send() {
     printf "$end"
 }
 
-exec 7<>"$(port stdin)" 8>"$(port stdout)" 9>"$(port stderr)" || exit 125
+# Prints the reason why the command can't be run.
+fail() {
+    echo "$1"
+    exit 125
+}
+
+type -P dd >/dev/null || fail "the guest has no \`dd\`"
+exec 7<>"$(port stdin)" 8>"$(port stdout)" 9>"$(port stderr)" ||
+    fail "the guest has no virtio ports for its standard streams"
 # Until a port is open, its input is lost. The write waits for the host's end to be connected,
 # and the host waits for it.
 echo >&7
