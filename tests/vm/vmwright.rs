@@ -63,7 +63,8 @@ fn a_command_has_its_own_streams_status_and_files() {
     run.args(["--", "sh", "-c", script]);
     let output = output_of(&mut run, &sent);
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(stderr, "a  'b'\n");
+    // On a slow host, there is a warning about the boot before it.
+    assert!(stderr.ends_with("a  'b'\n"), "{stderr}");
     assert!(output.stdout == sent, "{} bytes", output.stdout.len());
     assert_eq!(output.status.code(), Some(3));
     let copy = fs::read_to_string(copied.join("out/a")).unwrap();
