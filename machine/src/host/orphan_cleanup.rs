@@ -107,6 +107,29 @@ mod tests {
     }
 
     #[test]
+    fn nested_groups_are_removed_and_nothing_beside_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = ["a group", "b"].map(|name| dir.path().join(name));
+        fs::create_dir_all(paths[0].join("inner/innermost")).unwrap();
+        fs::create_dir(dir.path().join("other")).unwrap();
+        let mut cleanup = OrphanCleanup::remove_cgroups(&paths).unwrap();
+        cleanup.run();
+        assert!(!paths[0].exists());
+        assert!(dir.path().join("other").exists());
+    }
+
+    /// Its working directory would be searched.
+    #[test]
+    fn without_groups_nothing_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("other")).unwrap();
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", REMOVE_CGROUPS]).stdin(Stdio::null());
+        assert!(shell.current_dir(dir.path()).status().unwrap().success());
+        assert!(dir.path().join("other").exists());
+    }
+
+    #[test]
     fn a_lock_is_held_until_the_directory_is_removed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state");
