@@ -16,14 +16,20 @@ use crate::flags::{DemoFlags, Image};
 use crate::util::{run_visibly, vm_dir};
 use crate::{host, image};
 
-/// Installs QEMU, makes a guest image, runs the test, and shows its page.
+/// Runs the demo, and opens its page if the user wants that.
 pub(crate) fn run(flags: &DemoFlags) -> Result<()> {
+    let page = check(flags.yes)?;
+    open(&page)
+}
+
+/// Installs QEMU, makes a guest image, runs the test, and returns the address of its page.
+pub(crate) fn check(yes: bool) -> Result<String> {
     let start = Instant::now();
     let packages = [&host::RUN[..], &host::KERNEL, &host::VLAN].concat();
     eprintln!("1/3: QEMU, by apt: about a minute, unless it is installed");
-    host::ensure(&packages, flags.yes)?;
+    host::ensure(&packages, yes)?;
     eprintln!("2/3: a guest image of Debian's kernel and busybox: about 20 seconds, once");
-    image::ensure(&[Image::Minimal], flags.yes)?;
+    image::ensure(&[Image::Minimal], yes)?;
     eprintln!("3/3: a test with two machines: about 20 seconds");
     let page = test()?;
     eprintln!(
@@ -31,7 +37,7 @@ pub(crate) fn run(flags: &DemoFlags) -> Result<()> {
          its trace page is\n{page}",
         start.elapsed().as_secs()
     );
-    open(&page)
+    Ok(page)
 }
 
 /// Runs the test, and returns the address of its trace page.

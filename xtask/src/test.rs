@@ -6,10 +6,10 @@ use anyhow::Result;
 
 use crate::flags::TestFlags;
 use crate::util::{cargo, run_visibly};
-use crate::{host, package, tidy, vm_test};
+use crate::{demo, host, package, tidy, vm_test};
 
 /// Installs the host's packages, then runs the quickest first: `tidy`, the tests without
-/// virtual machines, the packages of the crates, the tests with machines.
+/// virtual machines, the packages of the crates, the demo, the tests with machines.
 pub(crate) fn run(flags: &TestFlags) -> Result<()> {
     host::ensure(&[&host::all()[..], &host::LINT].concat(), flags.yes)?;
     let mut images = build_images()?;
@@ -18,6 +18,7 @@ pub(crate) fn run(flags: &TestFlags) -> Result<()> {
     package::check()?;
     // `vm_test` builds again what could not be built, and shows the reason.
     let _ = images.wait();
+    demo::check(flags.yes)?;
     vm_test::run_all(flags.yes)
 }
 
