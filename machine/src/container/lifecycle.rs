@@ -105,6 +105,8 @@ impl Container {
         if let Some(running) = self.guest.current() {
             let pid = running.lifetime.pid();
             tracing::info!(machine = self.name(), "kill container (pid {pid})");
+            // Other operations may still hold the instance.
+            running.lifetime.kill();
             drop(running);
             self.set_instance(None);
         }
