@@ -32,8 +32,13 @@ __vm_used() {
     __vm_used=$((stat[13] + stat[14] + stat[15] + stat[16]))
 }
 
-# Sleeps so many seconds without starting a process.
+# Sleeps so many seconds without starting a process, if bash can: before 5.2, it reads without
+# end if the time is over before it begins to read.
 __vm_sleep() {
+    if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 502)); then
+        sleep "$1"
+        return
+    fi
     if [[ ! $__vm_pause ]]; then exec {__vm_pause}<> <(:); fi
     read -rt "$1" -u "$__vm_pause"
 }
