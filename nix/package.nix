@@ -23,8 +23,8 @@
   extraPythonPackages ? (_: [ ]),
 
   # For containers.
-  iproute2 ? null,
-  systemd ? null,
+  iproute2,
+  systemd,
   enableNspawn ? false,
 
   # Text is always read from screens.

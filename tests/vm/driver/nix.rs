@@ -88,6 +88,7 @@ fn the_overlay_replaces_the_driver() {
     let installed = packages["overridden"]["postInstall"].as_str().unwrap();
     for part in [
         "/qemu-of-the-test/bin",
+        ":/iproute2/bin:/systemd/bin",
         "\"/numpy\"",
         "TESSDATA_PREFIX /tesseract/share",
     ] {

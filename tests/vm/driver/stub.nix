@@ -30,6 +30,7 @@ let
     pkg-config = "/pkg-config";
     coreutils = "/coreutils";
     rustc.version = rust;
+    iproute2 = "/iproute2";
     leptonica = "/leptonica";
     netpbm = "/netpbm";
     python3 = {
@@ -42,6 +43,7 @@ let
     };
     qemu_test = "/qemu_test";
     socat = "/socat";
+    systemd = "/systemd";
     tesseract = "/tesseract";
     util-linux = "/util-linux";
     vde2 = "/vde2";
