@@ -216,9 +216,9 @@ class Machines(Conditions):
         that of older versions of the NixOS test driver: what --dump-vsocks chooses."""
         vsocks = self._vsocks if offset is None else offset
         if self.vhost_vsock is not None:
-            commands = [(vm.name, vm.ssh_backdoor_command()) for vm in self.machines]
+            commands = [(vm.name, vm.ssh_backdoor_command()) for vm in self.machines_qemu]
         elif vsocks:
-            names = enumerate((vm.name for vm in self.machines), start=vsocks + 1)
+            names = enumerate((vm.name for vm in self.machines_qemu), start=vsocks + 1)
             commands = [(name, f"ssh -o User=root vsock/{cid}") for cid, name in names]
         else:
             return

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -171,7 +172,9 @@ async fn spec(
         Some(lower) => lower,
         None => empty_dir(guest)?,
     };
-    let options = options(guest, &lower, networks).await?;
+    // The start script has its own names.
+    let hosts = networks.hosts().filter(|_| !command.is_script());
+    let options = options(guest, &lower, hosts).await?;
     let nspawn = command.spec(&root(guest), options)?;
     let namespaces: &[&str] = if command.is_script() {
         &["--mount", "--net"]
@@ -200,7 +203,7 @@ fn empty_dir(guest: &Guest) -> Result<PathBuf, ErrorKind> {
 async fn options(
     guest: &Guest,
     lower: &Path,
-    networks: &Networks,
+    hosts: Option<String>,
 ) -> Result<Vec<OsString>, ErrorKind> {
     let state = guest.state();
     let journald = guest.state_dir().join("journald.conf");
@@ -216,7 +219,7 @@ async fn options(
         ),
     ];
     let mut files = vec![(journald, JOURNALD.to_owned())];
-    if let Some(nodes) = networks.hosts() {
+    if let Some(nodes) = hosts {
         let hosts = guest.state_dir().join("hosts");
         options.push(bind("--bind=", &hosts, "/etc/hosts"));
         // A file of an earlier start may have been changed.
@@ -229,19 +232,25 @@ async fn options(
     blocking(move || {
         for (path, text) in files {
             fs::write(&path, text).map_err(at(&path))?;
+            // All users of the container read them, whatever this process's umask.
+            let readable = fs::Permissions::from_mode(0o644);
+            fs::set_permissions(&path, readable).map_err(at(&path))?;
         }
         Ok(options)
     })
     .await
 }
 
-/// The container's own `/etc/hosts`, if it has one.
+/// The container's own `/etc/hosts`, or the least that one has.
 fn hosts_of(lower: &Path) -> String {
     let mut hosts = String::new();
     if let Ok(file) = RootDir::open(lower).and_then(|root| root.file("etc/hosts")) {
         let _ = file.take(MAX_HOSTS).read_to_string(&mut hosts);
     }
-    if !hosts.is_empty() && !hosts.ends_with('\n') {
+    if hosts.is_empty() {
+        return "127.0.0.1 localhost\n::1 localhost\n".to_owned();
+    }
+    if !hosts.ends_with('\n') {
         hosts.push('\n');
     }
     hosts
