@@ -23,7 +23,7 @@ pub use command::ContainerCommand;
 
 use self::instance::Instance;
 use self::network::Networks;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::guest::{Guest, PollingCondition};
 use crate::sync::Mutex;
 use crate::time_scale::scaled;
@@ -57,7 +57,7 @@ use crate::time_scale::scaled;
 /// Dropping the last handle kills all processes of the container, as does the end of this
 /// process, whatever its cause. Its mounts, network cards and control groups disappear with
 /// them. If systemd-nspawn exits, every running operation fails at once with
-/// [`ErrorKind::Exited`].
+/// [`ErrorKind::Exited`](crate::ErrorKind::Exited).
 ///
 /// A container isolates less than a machine: see the repository's `docs/threat-model.md`.
 #[derive(Clone)]
@@ -132,11 +132,7 @@ impl Container {
 
     fn instance(&self, doing: &str) -> Result<Arc<Instance>> {
         let instance = self.parts.instance.lock().clone();
-        instance.ok_or_else(|| {
-            self.error(ErrorKind::NotRunning {
-                doing: doing.to_owned(),
-            })
-        })
+        instance.ok_or_else(|| self.not_running(doing))
     }
 
     fn set_instance(&self, instance: Option<Arc<Instance>>) {

@@ -48,7 +48,7 @@ use self::conditions::Conditions;
 use self::console_watch::Signs;
 use self::lifetime::Lifetime;
 use self::shell_gate::ShellGate;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::host::state_dir::StateDir;
 use crate::sync::Mutex;
 use crate::time_scale::scaled;
@@ -240,10 +240,12 @@ impl Guest {
     }
 
     pub(crate) fn running(&self, doing: &str) -> Result<Arc<Running>> {
-        self.current().ok_or_else(|| {
-            self.error(ErrorKind::NotRunning {
-                doing: doing.to_owned(),
-            })
+        self.current().ok_or_else(|| self.not_running(doing))
+    }
+
+    pub(crate) fn not_running(&self, doing: &str) -> Error {
+        self.error(ErrorKind::NotRunning {
+            doing: doing.to_owned(),
         })
     }
 

@@ -156,11 +156,7 @@ impl Machine {
     /// QEMU, without a check of the polling conditions.
     fn unchecked_instance(&self, doing: &str) -> Result<Arc<Instance>> {
         let instance = self.parts.instance.lock().clone();
-        instance.ok_or_else(|| {
-            self.error(ErrorKind::NotRunning {
-                doing: doing.to_owned(),
-            })
-        })
+        instance.ok_or_else(|| self.not_running(doing))
     }
 
     fn set_instance(&self, instance: Option<Arc<Instance>>) {
