@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::time::timeout;
 
 use super::command::cannot;
@@ -19,9 +19,6 @@ const PLUG: &str = include_str!("plug.sh");
 
 /// Time limit for creating and connecting a card.
 const LIMIT: Duration = Duration::from_secs(30);
-
-/// The most bytes of a script's output that an error shows.
-const MAX_SHOWN: u64 = 4096;
 
 /// A container's network cards.
 #[derive(Debug)]
@@ -131,11 +128,8 @@ impl Cards {
         }
         // Its standard error closes.
         blocking(move || drop(cable)).await;
-        let mut output = String::new();
-        let stderr = &mut streams.stderr;
-        let _ = stderr.take(MAX_SHOWN).read_to_string(&mut output).await;
+        let output = streams.error_output().await;
         let vlan = self.networks.vlan(index);
-        let output = output.trim();
         Err(cannot(format!(
             "can't connect it to the network {vlan}: {output}"
         )))

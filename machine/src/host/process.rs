@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt as _;
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
 
@@ -20,6 +21,9 @@ use crate::error::ErrorKind;
 
 /// Time limit for the end of killed processes, in [`Process::kill`].
 const KILL_LIMIT: Duration = Duration::from_secs(5);
+
+/// The most bytes of a process's output that an error shows.
+const MAX_SHOWN: u64 = 4096;
 
 /// The program and the arguments of a process to be spawned.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,6 +53,16 @@ pub(crate) struct Streams {
     pub(crate) stdin: ChildStdin,
     pub(crate) stdout: ChildStdout,
     pub(crate) stderr: ChildStderr,
+}
+
+impl Streams {
+    /// What a process that has ended has printed on its standard error: at most 4 KiB, trimmed.
+    pub(crate) async fn error_output(&mut self) -> String {
+        let mut output = String::new();
+        let mut stderr = (&mut self.stderr).take(MAX_SHOWN);
+        let _ = stderr.read_to_string(&mut output).await;
+        output.trim().to_owned()
+    }
 }
 
 /// The ends of a process's standard streams that are pipes.

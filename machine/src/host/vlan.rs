@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::time::timeout;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -21,9 +21,6 @@ use crate::host::state_dir::absolute;
 
 /// Time limit for the start of a switch.
 const START_LIMIT: Duration = Duration::from_secs(10);
-
-/// The most bytes of a switch's output that an error shows.
-const MAX_SHOWN: u64 = 4096;
 
 /// An isolated network between machines: a `vde_switch`, to which each machine is connected
 /// by a network card.
@@ -74,14 +71,9 @@ impl Vlan {
         let ready = timeout(START_LIMIT, is_ready(&mut streams)).await;
         if !matches!(ready, Ok(Ok(true))) || !socket_dir.join("ctl").exists() {
             blocking(move || drop(process)).await;
-            let mut output = String::new();
-            let _ = (&mut streams.stderr)
-                .take(MAX_SHOWN)
-                .read_to_string(&mut output)
-                .await;
             return Err(ErrorKind::Vlan {
                 socket_dir,
-                output: output.trim().to_owned(),
+                output: streams.error_output().await,
             });
         }
         Ok(Self {
