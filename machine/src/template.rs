@@ -289,8 +289,9 @@ pub struct TemplateBuilder {
 }
 
 impl TemplateBuilder {
-    /// The cache directory. Default: `target/vm/templates` in the current directory. It must be on a disk with space
-    /// for the guest's RAM, belong to this user, and not be writable by others.
+    /// The cache directory. Default: `target/vm/templates` in the current directory. It must be
+    /// on a disk with space for the guest's RAM, belong to this user, and not be writable by
+    /// others.
     pub fn cache_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.recipe.cache_dir = dir.into();
         self

@@ -1,7 +1,5 @@
 //! Machines whose first start continues from a template of their own start command.
 
-use std::collections::BTreeSet;
-use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -47,12 +45,11 @@ fn describe(vm: &Machine, cache_dir: &Path) -> Result<TemplateBuilder, String> {
     if !vm.has_shell() {
         return Err("without a root shell, nothing shows that its guest has booted".to_owned());
     }
-    let own = vm.start_env().iter().map(|(name, _)| vlan::number(name));
-    let Some(own) = own.collect::<Option<Vec<u32>>>() else {
+    let mut own = vm.start_env().iter();
+    if own.any(|(name, _)| vlan::number(name).is_none()) {
         return Err("its start command has variables of its own".to_owned());
-    };
-    let inherited = env::vars_os().filter_map(|(name, _)| vlan::number(&name));
-    let vlans: BTreeSet<u32> = inherited.chain(own).collect();
+    }
+    let vlans = vlan::networks(vm.start_env()).into_keys();
     let template = Template::builder(vm.start_command()).cache_dir(cache_dir);
-    Ok(vlans.into_iter().fold(template, TemplateBuilder::vlan))
+    Ok(vlans.fold(template, TemplateBuilder::vlan))
 }
