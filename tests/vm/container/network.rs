@@ -63,6 +63,11 @@ async fn containers_and_a_machine_share_networks() {
 /// `client` reaches `web` on its first network only if that is not blocked.
 async fn assert_the_cable_can_be_unplugged(web: &Container, client: &Container) {
     let quick = "curl -sS --connect-timeout 1 http://192.168.1.2/";
+    let plug_in_again = async || {
+        web.unblock().await.unwrap();
+        let client = client.within(SOON);
+        client.wait_until_succeeds(quick).await.unwrap();
+    };
     web.block().await.unwrap();
     client.fail(quick).await.unwrap();
     web.succeed("ip link show dev eth1 | grep NO-CARRIER")
@@ -72,12 +77,7 @@ async fn assert_the_cable_can_be_unplugged(web: &Container, client: &Container) 
         .succeed("curl -sS http://192.168.2.2/")
         .await
         .unwrap();
-    web.unblock().await.unwrap();
-    client
-        .within(SOON)
-        .wait_until_succeeds(quick)
-        .await
-        .unwrap();
+    plug_in_again().await;
 
     // The cards are those of the new boot.
     web.block().await.unwrap();
@@ -85,10 +85,5 @@ async fn assert_the_cable_can_be_unplugged(web: &Container, client: &Container) 
     web.succeed(SERVE).await.unwrap();
     web.wait_for_open_port(80).await.unwrap();
     client.fail(quick).await.unwrap();
-    web.unblock().await.unwrap();
-    client
-        .within(SOON)
-        .wait_until_succeeds(quick)
-        .await
-        .unwrap();
+    plug_in_again().await;
 }

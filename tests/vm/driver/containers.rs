@@ -1,10 +1,9 @@
-use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
 use vm_tests::{container_root, named, templates};
 
-use super::start::configured;
+use super::start::{config_of, configured};
 use super::{Ended, Run};
 
 /// A test of a web server, whatever runs its three nodes.
@@ -35,17 +34,8 @@ fn config(dir: &Path, vms: &[&str], containers: &[&str], script: &Path) -> std::
         let nodes = nodes.map(|name| ((*name).to_owned(), json!({"start_script": start(name)})));
         Value::Object(nodes.collect())
     };
-    let config = json!({
-        "vms": nodes(vms, &|name| named(name, "systemd")),
-        "containers": nodes(containers, &|_| container_root()),
-        "vlans": [1],
-        "global_timeout": 1000,
-        "enable_ssh_backdoor": false,
-        "test_script": script,
-    });
-    let path = dir.join("config.json");
-    fs::write(&path, config.to_string()).unwrap();
-    path
+    let vms = nodes(vms, &|name| named(name, "systemd"));
+    config_of(dir, &vms, &nodes(containers, &|_| container_root()), script)
 }
 
 #[test]

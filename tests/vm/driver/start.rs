@@ -14,9 +14,14 @@ pub(super) fn config(dir: &Path, vms: &[(&str, &Path)], script: &Path) -> PathBu
         let vm = json!({"name": "not-used", "start_script": start_script});
         ((*name).to_owned(), vm)
     });
+    config_of(dir, &Value::Object(vms.collect()), &json!({}), script)
+}
+
+/// The same with nodes that are described as in the configuration.
+pub(super) fn config_of(dir: &Path, vms: &Value, containers: &Value, script: &Path) -> PathBuf {
     let config = json!({
-        "vms": Value::Object(vms.collect()),
-        "containers": {},
+        "vms": vms,
+        "containers": containers,
         "vlans": [1],
         "global_timeout": 1000,
         "enable_ssh_backdoor": false,
