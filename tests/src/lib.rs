@@ -117,10 +117,14 @@ pub fn boots_everything() -> bool {
 
 /// The directory of guest images.
 fn images() -> PathBuf {
-    env::var_os("VM_IMAGES").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/vm"),
-        PathBuf::from,
-    )
+    env::var_os("VM_IMAGES").map_or_else(|| repository().join("target/vm"), PathBuf::from)
+}
+
+/// The repository's top directory: that of the runner, if the tests were built in another one.
+pub fn repository() -> PathBuf {
+    let built = || env!("CARGO_MANIFEST_DIR").into();
+    let tests = env::var_os("CARGO_MANIFEST_DIR").map_or_else(built, PathBuf::from);
+    tests.parent().unwrap_or(&tests).to_owned()
 }
 
 /// The path of the program `driver`, which is built beside the tests.

@@ -2,21 +2,20 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
 use std::process::Command;
 
-use vm_tests::start_script;
+use vm_tests::{repository, start_script};
 
 #[test]
 fn an_empty_crate_gets_a_passing_test() {
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let sources = repository();
     let guide = fs::read_to_string(sources.join("docs/first-test.md")).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let (shell, rust) = (blocks(&guide, "sh"), blocks(&guide, "rust"));
     let ([create, run], [test]) = (&shell[..], &rust[..]) else {
         panic!("two blocks of commands and a test, not {shell:#?}, {rust:#?}")
     };
-    symlink(sources.canonicalize().unwrap(), dir.path().join("vmwright")).unwrap();
+    symlink(&sources, dir.path().join("vmwright")).unwrap();
     fs::write(dir.path().join("web.rs"), test).unwrap();
     // In place of a download: the image that is built like the one in the guide.
     let curl = "curl() { ln -s \"$IMAGE\" \"${2##*/}\"; }";

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
+use vm_tests::repository;
 
 use super::driver::{Ended, Run};
 
@@ -92,7 +93,7 @@ with subtest('outer'):
 #[test]
 fn the_failing_example_shows_its_error() {
     let run = Run::new(&[("client", "systemd"), ("server", "systemd")]);
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../driver/examples/fails.py");
+    let example = repository().join("driver/examples/fails.py");
     let command = &mut run.command();
     let log = Ended::of(command.args(["--vlans", "1", "--"]).arg(example)).failed(1);
     let failed_step = "    client: must succeed: curl";

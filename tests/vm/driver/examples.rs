@@ -1,10 +1,10 @@
-use std::path::Path;
+use vm_tests::repository;
 
 use super::{Ended, Run};
 
 /// Runs an example, which must pass.
 fn passes(name: &str, machines: &[(&str, &str)], vlans: &[&str]) {
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../driver/examples");
+    let examples = repository().join("driver/examples");
     let run = Run::new(machines);
     let mut command = run.command();
     if !vlans.is_empty() {

@@ -1,7 +1,8 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::path::Path;
 use std::thread;
+
+use vm_tests::repository;
 
 use super::Run;
 
@@ -143,8 +144,7 @@ assert calls == [True]
 /// The stubs of the native module, which type checkers read, describe what there is.
 #[test]
 fn the_stubs_match_the_native_module() {
-    let stubs =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../driver/python/_vmwright/__init__.pyi");
+    let stubs = repository().join("driver/python/_vmwright/__init__.pyi");
     let script = format!(
         "\
 import ast, inspect, pathlib

@@ -1,12 +1,8 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-
-fn root() -> PathBuf {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    tests.parent().unwrap().to_owned()
-}
+use vm_tests::repository;
 
 /// Runs `nix-instantiate`, without a store, and returns its output.
 fn nix_instantiate(args: &[&str]) -> String {
@@ -21,7 +17,7 @@ fn nix_instantiate_output(args: &[&str]) -> (bool, String, String) {
     command
         .args(["--store", "dummy://"])
         .args(args)
-        .current_dir(root());
+        .current_dir(repository());
     let output = command.env("HOME", dir.path()).output().unwrap();
     let [stdout, stderr] =
         [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
@@ -36,7 +32,7 @@ fn the_nix_files_are_valid() {
 /// Older versions of nixpkgs are named in the error.
 #[test]
 fn an_older_rust_is_refused() {
-    let root = root();
+    let root = repository();
     let mut args = vec!["--eval", "--strict", "--json", "tests/vm/driver/stub.nix"];
     args.extend(["--arg", "root", root.to_str().unwrap()]);
     args.extend(["--argstr", "rust", "1.94.1"]);
@@ -52,7 +48,7 @@ fn an_older_rust_is_refused() {
 /// With a stub of nixpkgs: nothing is built.
 #[test]
 fn the_overlay_replaces_the_driver() {
-    let root = root();
+    let root = repository();
     let stub = [
         "tests/vm/driver/stub.nix",
         "--arg",

@@ -2,7 +2,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
-use vm_tests::program;
+use vm_tests::{program, repository};
 
 /// Runs it with these arguments, and returns its status and its last line.
 fn run(args: &str, change: impl FnOnce(&mut Command)) -> (Option<i32>, String) {
@@ -16,14 +16,14 @@ fn run(args: &str, change: impl FnOnce(&mut Command)) -> (Option<i32>, String) {
 
 #[test]
 fn each_is_one_clear_line() {
-    let not_a_kernel = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let not_a_kernel = repository().join("Cargo.toml");
     for (args, line) in [
         (
             "run --image /no/image -- ls",
             "vmwright: reading the image /no/image: No such file",
         ),
         (
-            &*format!("run --kernel {not_a_kernel} --host-root -- ls"),
+            &*format!("run --kernel {} --host-root -- ls", not_a_kernel.display()),
             "it is no kernel for x86",
         ),
         ("run --host-root --env =x -- ls", "no name of a variable"),
