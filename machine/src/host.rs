@@ -13,6 +13,7 @@ pub(crate) mod orphan_cleanup;
 pub(crate) mod process;
 pub(crate) mod qemu_img;
 pub(crate) mod qemu_option;
+pub(crate) mod relative_path;
 pub(crate) mod root_dir;
 pub(crate) mod sha256;
 pub(crate) mod sockets;

@@ -2,6 +2,7 @@ mod cache;
 mod clone_identity;
 mod first_start;
 mod kinds;
+mod moved;
 mod network;
 
 use std::path::PathBuf;

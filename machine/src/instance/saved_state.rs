@@ -1,5 +1,7 @@
 //! A saved machine: its files and their manifest.
 
+mod adapt;
+
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -181,13 +183,7 @@ impl SavedState {
         if !manifest.exists() {
             return Err(format!("{} is gone", manifest.display()));
         }
-        for stamp in &self.manifest.files {
-            match FileStamp::of(&self.dir, &stamp.name) {
-                Ok(now) if now == *stamp => {}
-                Ok(_) => return Err(format!("{} has been changed", stamp.name)),
-                Err(error) => return Err(format!("{}: {error}", stamp.name)),
-            }
-        }
+        self.manifest.check_files(&self.dir)?;
         self.parent.as_ref().map_or(Ok(()), |parent| parent.check())
     }
 
@@ -248,14 +244,7 @@ impl SavedState {
             Ok(vm) => (Some(vm), None),
             Err(reason) => (None, Some(reason)),
         };
-        let mut names = Vec::new();
-        if let Some(vm) = &vm {
-            names.extend([RAM, STATE, CONSOLE_LOG].map(str::to_owned));
-            for disk in &vm.disks {
-                names.push(base_name(&disk.name));
-                names.push(overlay_name(&disk.name));
-            }
-        }
+        let names = vm.as_ref().map_or_else(Vec::new, SavedVm::files);
         for name in &names {
             File::open(dir.join(name))?.sync_all()?;
         }
@@ -278,7 +267,33 @@ impl SavedState {
     }
 }
 
+impl SavedVm {
+    /// The names of its files.
+    fn files(&self) -> Vec<String> {
+        let common = [RAM, STATE, CONSOLE_LOG].map(str::to_owned);
+        common.into_iter().chain(self.disk_files()).collect()
+    }
+
+    /// The names of its disks' files.
+    fn disk_files(&self) -> impl Iterator<Item = String> {
+        let disks = self.disks.iter();
+        disks.flat_map(|disk| [base_name(&disk.name), overlay_name(&disk.name)])
+    }
+}
+
 impl Manifest {
+    /// Checks that the files in `dir` are unchanged.
+    fn check_files(&self, dir: &Path) -> Result<(), String> {
+        for stamp in &self.files {
+            match FileStamp::of(dir, &stamp.name) {
+                Ok(now) if now == *stamp => {}
+                Ok(_) => return Err(format!("{} has been changed", stamp.name)),
+                Err(error) => return Err(format!("{}: {error}", stamp.name)),
+            }
+        }
+        Ok(())
+    }
+
     fn read(dir: &Path) -> io::Result<Self> {
         Ok(serde_json::from_slice(&fs::read(dir.join(MANIFEST))?)?)
     }

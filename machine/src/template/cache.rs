@@ -34,31 +34,36 @@ pub(super) struct CacheEntry {
     key: String,
 }
 
+/// Creates the cache directory if it is missing, and returns its path without symbolic links.
+pub(super) fn dir(cache: &Path) -> io::Result<PathBuf> {
+    DirBuilder::new()
+        .mode(0o700)
+        .recursive(true)
+        .create(cache)?;
+    let cache = cache.canonicalize()?;
+    let metadata = fs::metadata(&cache)?;
+    // A user who can replace it could make machines run anything.
+    let (dir, uid) = (cache.display(), metadata.uid());
+    if uid != geteuid().as_raw() {
+        let reason = format!("{dir} belongs to the user {uid}; choose another directory");
+        return Err(io::Error::other(reason));
+    }
+    if metadata.mode() & 0o002 != 0 {
+        let reason =
+            format!("{dir} is world-writable; run `chmod o-w {dir}` or choose another directory");
+        return Err(io::Error::other(reason));
+    }
+    Ok(cache)
+}
+
 impl CacheEntry {
-    pub(super) fn new(cache: &Path, machine: &str, key: String) -> io::Result<Self> {
-        DirBuilder::new()
-            .mode(0o700)
-            .recursive(true)
-            .create(cache)?;
-        let cache = cache.canonicalize()?;
-        let metadata = fs::metadata(&cache)?;
-        // A user who can replace it could make machines run anything.
-        let (dir, uid) = (cache.display(), metadata.uid());
-        if uid != geteuid().as_raw() {
-            let reason = format!("{dir} belongs to the user {uid}; choose another directory");
-            return Err(io::Error::other(reason));
-        }
-        if metadata.mode() & 0o002 != 0 {
-            let reason = format!(
-                "{dir} is world-writable; run `chmod o-w {dir}` or choose another directory"
-            );
-            return Err(io::Error::other(reason));
-        }
-        Ok(Self {
+    /// The entry in `cache`, which is a path by [`dir`].
+    pub(super) fn new(cache: PathBuf, machine: &str, key: String) -> Self {
+        Self {
             cache,
             name: format!("{machine}-{}", &key[..NAMED]),
             key,
-        })
+        }
     }
 
     pub(super) fn key(&self) -> &str {
@@ -74,6 +79,14 @@ impl CacheEntry {
             Ok(dir) => SavedState::open(&self.cache.join(dir), &self.key).map(Some),
             Err(_) => Ok(None),
         }
+    }
+
+    /// The same, after adapting a template that was moved. The caller holds the lock.
+    pub(super) async fn open_moved(&self) -> Result<Option<SavedState>, String> {
+        if let Ok(dir) = fs::read_link(self.link()) {
+            SavedState::adapt(&self.cache.join(dir), &self.key).await?;
+        }
+        self.open()
     }
 
     /// Waits until no other process makes this template, however long that takes. Dropping
@@ -260,6 +273,10 @@ mod tests {
     use super::*;
     use crate::host::guest_tree::tests::deep_tree;
 
+    fn entry(cache: &Path, machine: &str) -> CacheEntry {
+        CacheEntry::new(dir(cache).unwrap(), machine, "0".repeat(64))
+    }
+
     #[test]
     fn only_templates_are_removed() {
         let cache = tempfile::tempdir().unwrap();
@@ -274,7 +291,7 @@ mod tests {
         for dir in foreign.iter().chain([&left]) {
             fs::create_dir_all(cache.path().join(dir).join("files")).unwrap();
         }
-        let entry = CacheEntry::new(cache.path(), "other", "0".repeat(64)).unwrap();
+        let entry = entry(cache.path(), "other");
         drop(entry.staging_dir().unwrap());
         clear(cache.path()).unwrap();
         assert!(!cache.path().join(left).exists());
@@ -292,7 +309,7 @@ mod tests {
     #[test]
     fn any_tree_of_a_guest_is_removed() {
         let cache = tempfile::tempdir().unwrap();
-        let entry = CacheEntry::new(cache.path(), "vm", "0".repeat(64)).unwrap();
+        let entry = entry(cache.path(), "vm");
         let left = cache.path().join("vm-0000000000000000.abcdefghijkl");
         let made = entry.staging_dir().unwrap();
         let made_at = made.path().to_owned();
@@ -312,7 +329,7 @@ mod tests {
     fn a_world_writable_directory_is_refused() {
         let cache = tempfile::tempdir().unwrap();
         fs::set_permissions(cache.path(), Permissions::from_mode(0o777)).unwrap();
-        let error = CacheEntry::new(cache.path(), "vm", "0".repeat(64)).unwrap_err();
+        let error = dir(cache.path()).unwrap_err();
         assert!(error.to_string().contains("is world-writable"), "{error}");
     }
 }

@@ -34,9 +34,9 @@ impl Hash {
         Ok(())
     }
 
-    /// A file by its path, length and modification time: images are too large to read.
-    pub(super) fn stamp(&mut self, path: &Path) {
-        self.bytes(path.as_os_str().as_bytes());
+    /// A file by its name, length and modification time: images are too large to read.
+    pub(super) fn stamp(&mut self, name: &Path, path: &Path) {
+        self.bytes(name.as_os_str().as_bytes());
         let Ok(file) = fs::metadata(path) else {
             return;
         };

@@ -13,12 +13,14 @@ use crate::guest::identity::AGENT;
 use crate::host::accelerator::{Accelerator, accelerator};
 use crate::host::blocking::blocking;
 use crate::host::process::{CommandSpec, find_in_path};
+use crate::host::relative_path::relative;
 use crate::host::sockets::Sockets;
 use crate::host::vlan;
 use crate::instance::{self, saved_state};
 
-/// The key of what a recipe makes on this host; `steps` is the key of its steps.
-pub(super) async fn key(recipe: &Recipe, steps: &str) -> String {
+/// The key of what a recipe makes on this host; `steps` is the key of its steps, `cache` the
+/// cache directory without symbolic links.
+pub(super) async fn key(recipe: &Recipe, steps: &str, cache: &Path) -> String {
     let mut hash = Hash::default();
     // Another version of this crate may add something else to a machine.
     hash.text(env!("CARGO_PKG_VERSION"));
@@ -37,11 +39,7 @@ pub(super) async fn key(recipe: &Recipe, steps: &str) -> String {
         hash_processor(&mut hash);
     }
     if let Some(qemu) = find_in_path("qemu-system-x86_64") {
-        hash.stamp(&qemu);
-    }
-    // The disk's backing file is the one with this path.
-    if let Some(image) = recipe.start.base_image() {
-        hash.bytes(image.as_os_str().as_bytes());
+        hash.stamp(&qemu, &qemu);
     }
     let start = recipe.start.clone();
     let (digest, files) = blocking(move || (start.disk_digest(), start.files())).await;
@@ -51,16 +49,25 @@ pub(super) async fn key(recipe: &Recipe, steps: &str) -> String {
         hash.text(&file.path);
         hash.bytes(&file.contents);
     }
+    let mut command = CommandHash {
+        hash: &mut hash,
+        dir: cache,
+    };
+    // The disk's backing file is the one with this path.
+    if let Some(image) = recipe.start.base_image() {
+        let seen = command.seen(image);
+        command.hash.bytes(seen.as_os_str().as_bytes());
+    }
     // The path of the share differs between machines, and is not saved.
     if let Ok(spec) = recipe.start.spec(accelerator, Path::new("/shared")) {
-        hash_command(&mut hash, &spec);
+        command.command(&spec);
         for (name, value) in read_variables(&spec, &recipe.vlans) {
-            hash.bytes(name.as_bytes());
+            command.hash.bytes(name.as_bytes());
             if name.as_bytes().starts_with(b"NIX_") {
                 // The machine writes to such files.
-                hash.bytes(value.as_bytes());
+                command.hash.bytes(value.as_bytes());
             } else {
-                hash_words(&mut hash, &[value]);
+                command.words(&[value]);
             }
         }
     }
@@ -87,42 +94,78 @@ fn hash_processor(hash: &mut Hash) {
     }
 }
 
-/// The command, and the files that its arguments name.
-fn hash_command(hash: &mut Hash, spec: &CommandSpec) {
-    hash_file(hash, Path::new(&spec.program));
-    hash_words(hash, &spec.args);
+/// The hash of a start command. Paths are those seen from the cache directory, so that a
+/// template is found after it was moved, together with its image.
+struct CommandHash<'a> {
+    hash: &'a mut Hash,
+    /// The cache directory.
+    dir: &'a Path,
 }
 
-/// Arguments, and the files that they name.
-fn hash_words(hash: &mut Hash, words: &[OsString]) {
-    for word in words {
-        hash.bytes(word.as_bytes());
-        let parts = word.as_bytes().split(|byte| b",= '\"".contains(byte));
-        let paths = parts.map(|part| Path::new(OsStr::from_bytes(part)));
-        for path in paths.filter(|path| path.is_absolute() && path.is_file()) {
-            hash_file(hash, path);
+impl CommandHash<'_> {
+    /// The command, and the files that its arguments name.
+    fn command(&mut self, spec: &CommandSpec) {
+        self.file(Path::new(&spec.program));
+        self.words(&spec.args);
+    }
+
+    /// Arguments, and the files that they name.
+    fn words(&mut self, words: &[OsString]) {
+        for word in words {
+            let parts = word.as_bytes().split_inclusive(|byte| is_separator(*byte));
+            for part in parts {
+                let (text, separator) = match part {
+                    [text @ .., last] if is_separator(*last) => (text, &part[text.len()..]),
+                    text => (text, &[][..]),
+                };
+                let path = Path::new(OsStr::from_bytes(text));
+                if path.is_absolute() && path.is_file() {
+                    self.file(path);
+                } else {
+                    self.hash.bytes(text);
+                }
+                self.hash.bytes(separator);
+            }
+            self.hash.text("end of word");
+        }
+    }
+
+    /// A file, and if it is a start script, the image beside it.
+    fn file(&mut self, path: &Path) {
+        self.stamp(path);
+        // Several machines of one image are symbolic links to its script.
+        let script = path.canonicalize().unwrap_or(path.to_owned());
+        self.stamp(&script);
+        if let Some(image) = script.parent()
+            && path.file_name().is_some_and(is_start_script)
+            && let Ok(entries) = fs::read_dir(image)
+        {
+            let files = entries.flatten().map(|entry| entry.path());
+            // Not directories, which may be those of machines.
+            let mut files: Vec<PathBuf> = files.filter(|path| path.is_file()).collect();
+            files.sort();
+            for file in &files {
+                self.stamp(file);
+            }
+        }
+    }
+
+    fn stamp(&mut self, path: &Path) {
+        self.hash.stamp(&self.seen(path), path);
+    }
+
+    /// A path as seen from the cache directory. Its own name is kept if it is a symbolic link.
+    fn seen(&self, path: &Path) -> PathBuf {
+        let dir = path.parent().and_then(|dir| dir.canonicalize().ok());
+        match (dir, path.file_name()) {
+            (Some(dir), Some(name)) => relative(&dir.join(name), self.dir),
+            _ => path.to_owned(),
         }
     }
 }
 
-/// A file, and if it is a start script, the image beside it.
-fn hash_file(hash: &mut Hash, path: &Path) {
-    hash.stamp(path);
-    // Several machines of one image are symbolic links to its script.
-    let script = path.canonicalize().unwrap_or(path.to_owned());
-    hash.stamp(&script);
-    if let Some(image) = script.parent()
-        && path.file_name().is_some_and(is_start_script)
-        && let Ok(entries) = fs::read_dir(image)
-    {
-        let files = entries.flatten().map(|entry| entry.path());
-        // Not directories, which may be those of machines.
-        let mut files: Vec<PathBuf> = files.filter(|path| path.is_file()).collect();
-        files.sort();
-        for file in &files {
-            hash.stamp(file);
-        }
-    }
+fn is_separator(byte: u8) -> bool {
+    b",= '\"".contains(&byte)
 }
 
 /// The environment variables that start scripts read, and those that the command names.
@@ -177,10 +220,19 @@ mod tests {
     use crate::start::DiskImage;
     use crate::template::Template;
 
-    fn key_of(spec: &CommandSpec) -> String {
+    /// The key of a command for a cache in `dir`.
+    fn key_in(dir: &Path, spec: &CommandSpec) -> String {
         let mut hash = Hash::default();
-        hash_command(&mut hash, spec);
+        let mut command = CommandHash {
+            hash: &mut hash,
+            dir,
+        };
+        command.command(spec);
         hash.hex()
+    }
+
+    fn key_of(spec: &CommandSpec) -> String {
+        key_in(Path::new("/cache"), spec)
     }
 
     #[test]
@@ -208,7 +260,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let image = dir.path().join("disk.qcow2");
         let template = Template::builder(DiskImage::new(&image));
-        let key = async || key(&template.recipe, "").await;
+        let key = async || key(&template.recipe, "", dir.path()).await;
         fs::write(&image, "one").unwrap();
         let first = key().await;
         let earlier = SystemTime::now() - Duration::from_mins(1);
@@ -223,12 +275,11 @@ mod tests {
     fn a_file_in_a_word_that_is_written_again_is_another() {
         let dir = tempfile::tempdir().unwrap();
         let kernel = dir.path().join("vmlinuz");
-        let word = OsString::from(format!("-x kernel={},y", kernel.display()));
-        let key = || {
-            let mut hash = Hash::default();
-            hash_words(&mut hash, std::slice::from_ref(&word));
-            hash.hex()
+        let spec = CommandSpec {
+            program: "qemu".into(),
+            args: vec![format!("-x kernel={},y", kernel.display()).into()],
         };
+        let key = || key_of(&spec);
         fs::write(&kernel, "one").unwrap();
         let first = key();
         fs::write(&kernel, "another").unwrap();
@@ -268,5 +319,24 @@ mod tests {
         let without = key();
         fs::write(image.path().join("disk.raw"), "one").unwrap();
         assert_ne!(without, key());
+    }
+
+    #[test]
+    fn a_moved_image_is_the_same_if_its_cache_was_moved_with_it() {
+        let home = tempfile::tempdir().unwrap();
+        let [old, new] = ["old", "new"].map(|name| home.path().join(name));
+        let spec = |dir: &Path, append: &str| CommandSpec {
+            program: dir.join("run-x-vm").into(),
+            args: vec![format!("-kernel '{}' {append}", dir.join("vmlinuz").display()).into()],
+        };
+        fs::create_dir(&old).unwrap();
+        for name in ["run-x-vm", "vmlinuz"] {
+            fs::write(old.join(name), "contents").unwrap();
+        }
+        let first = key_in(&old.join("templates"), &spec(&old, ""));
+        assert_ne!(first, key_in(&old.join("templates"), &spec(&old, "-x")));
+        assert_ne!(first, key_in(&new.join("templates"), &spec(&old, "")));
+        fs::rename(&old, &new).unwrap();
+        assert_eq!(first, key_in(&new.join("templates"), &spec(&new, "")));
     }
 }

@@ -50,9 +50,10 @@ async fn build_here(mut recipe: Recipe) -> Result<Template> {
         return Err(Error::new(&name, kind));
     }
     let steps = key_of_steps(&recipe.steps).map_err(fails(READING))?;
-    let key = key(&recipe, &steps).await;
-    let entry = CacheEntry::new(&recipe.cache_dir, &name, key);
-    let entry = entry.map_err(fails("making the templates' directory"))?;
+    let cache = cache::dir(&recipe.cache_dir);
+    let cache = cache.map_err(fails("making the templates' directory"))?;
+    let key = key(&recipe, &steps, &cache).await;
+    let entry = CacheEntry::new(cache, &name, key);
     let (recipe, home) = (Arc::new(recipe), entry.clone());
     let template = |saved| Template {
         recipe: Arc::clone(&recipe),
@@ -67,7 +68,7 @@ async fn build_here(mut recipe: Recipe) -> Result<Template> {
     }
     let _lock = entry.lock().await.map_err(fails("locking a template"))?;
     // Another process may have made it in the meantime.
-    match entry.open() {
+    match entry.open_moved().await {
         Ok(Some(saved)) => return Ok(template(saved)),
         Ok(None) => {}
         Err(reason) => tracing::warn!(machine = name, "its template is made again: {reason}"),
