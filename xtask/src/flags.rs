@@ -129,6 +129,14 @@ pub(crate) struct VmTestFlags {
     /// Writes a JUnit XML report for CI systems; needs cargo-nextest
     #[arg(long, value_name = "FILE", conflicts_with = "pause_on_failure")]
     pub(crate) junit_xml: Option<PathBuf>,
+    /// Runs no tests, but writes all that other machines need to run them into an archive: the
+    /// compiled tests, the guest images, their templates; needs cargo-nextest
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["filter", "rerun_failed", "repeat",
+        "pause_on_failure", "partition", "junit_xml", "from_archive"])]
+    pub(crate) archive: Option<PathBuf>,
+    /// Runs the tests in such an archive, and compiles nothing; needs cargo-nextest
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["all_guests", "pause_on_failure"])]
+    pub(crate) from_archive: Option<PathBuf>,
 }
 
 fn time_scale(text: &str) -> Result<f64, String> {

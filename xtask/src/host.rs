@@ -70,6 +70,9 @@ pub(crate) const BROWSER: [Package; 2] = [
 /// To fetch the schema of JUnit reports, and check reports against it.
 const SCHEMA: [Package; 2] = [package("curl", "curl"), package("libxml2-utils", "xmllint")];
 
+/// To pack and unpack archives of tests.
+pub(crate) const ARCHIVE: [Package; 1] = [package("zstd", "zstd")];
+
 /// To check shell scripts, and to install what checks Python.
 pub(crate) const LINT: [Package; 2] = [
     package("shellcheck", "shellcheck"),

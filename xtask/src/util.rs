@@ -10,10 +10,18 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use indicatif::ProgressBar;
 
-/// The repository's top directory.
+/// The repository's top directory: the one that this program was built in if cargo runs it,
+/// and otherwise the current one or the nearest above.
 pub(crate) fn workspace() -> PathBuf {
-    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
-    xtask.parent().unwrap_or(xtask).to_owned()
+    let built = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let built = built.parent().unwrap_or(built);
+    if env::var_os("CARGO_MANIFEST_DIR").is_some() {
+        return built.to_owned();
+    }
+    let current = env::current_dir().unwrap_or_default();
+    let mut dirs = current.ancestors();
+    let found = dirs.find(|dir| dir.join("xtask/Cargo.toml").is_file());
+    found.unwrap_or(built).to_owned()
 }
 
 /// The directory of images: `target/vm` of the repository, even if cargo's target directory is

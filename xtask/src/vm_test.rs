@@ -1,6 +1,8 @@
 //! `cargo xtask vm-test`: the tests on real virtual machines.
 
+mod archive;
 mod failures;
+mod from_archive;
 mod ignored;
 mod partition;
 // Shared with the tests: how many of them may have machines at the same time.
@@ -18,46 +20,86 @@ use clap::ValueEnum as _;
 use machine::report::Terminal;
 use tracing_subscriber::layer::SubscriberExt as _;
 
+use self::from_archive::Archive;
 use self::runner::{Tests, profile, scale_timeouts};
 use crate::flags::{Image, VmTestFlags};
 use crate::image;
 use crate::util::{cargo, run_visibly, vm_dir};
 use crate::{host, junit};
 
-/// Installs and builds what the tests need, and runs those that the flags select.
+/// Installs and builds what the tests need, and runs those that the flags select, or archives
+/// them.
 pub(crate) fn run(flags: &VmTestFlags) -> Result<()> {
     check_for_nextest(flags)?;
+    if let Some(file) = &flags.archive {
+        return make_archive(file, flags);
+    }
+    if let Some(file) = &flags.from_archive {
+        return run_archived(file, flags);
+    }
     host::ensure(&host::all(), flags.yes)?;
-    let images = if flags.all_guests {
-        Image::value_variants()
-    } else {
-        &Image::USUAL
-    };
-    image::ensure(images, flags.yes)?;
+    image::ensure(images(flags), flags.yes)?;
     // Before the last run's failures are removed: the build may fail.
     build()?;
-    let tests = match (&flags.filter, flags.rerun_failed) {
-        (_, true) => Tests::These(failures::names()?),
-        (Some(filter), false) => Tests::Like(filter),
-        (None, false) => Tests::All,
-    };
+    let tests = tests(flags)?;
     // Probed once here, not by each test.
     let accelerator = accelerator()?;
     make_templates(&tests, flags, accelerator)?;
-    let schema = junit::schema();
-    if let Err(error) = &schema {
-        eprintln!("JUnit reports are not checked, because there is no schema: {error:#}");
-    }
-    run_rounds(&tests, flags, accelerator, schema.as_deref().ok())
+    run_rounds(&tests, flags, accelerator, None)
 }
 
-/// Runs the tests as often as the flags ask for, or until one fails.
+fn make_archive(file: &Path, flags: &VmTestFlags) -> Result<()> {
+    // Before all that takes long.
+    archive::check_for_changes()?;
+    host::ensure(&[&host::all()[..], &host::ARCHIVE].concat(), flags.yes)?;
+    image::ensure(images(flags), flags.yes)?;
+    build()?;
+    let accelerator = accelerator()?;
+    make_templates(&Tests::All, flags, accelerator)?;
+    archive::make(file, images(flags), accelerator)
+}
+
+fn run_archived(file: &Path, flags: &VmTestFlags) -> Result<()> {
+    let archive = Archive::open(file, &archive::commit()?)?;
+    host::ensure(&[&host::all()[..], &host::ARCHIVE].concat(), flags.yes)?;
+    let archived_tests = archive.unpack()?;
+    // Those that are not in the archive are made from others.
+    image::ensure(&archive.images()?, flags.yes)?;
+    let accelerator = accelerator()?;
+    archive.compare_host(accelerator)?;
+    run_rounds(&tests(flags)?, flags, accelerator, Some(&archived_tests))
+}
+
+fn images(flags: &VmTestFlags) -> &'static [Image] {
+    if flags.all_guests {
+        Image::value_variants()
+    } else {
+        &Image::USUAL
+    }
+}
+
+/// The tests that the flags select.
+fn tests(flags: &VmTestFlags) -> Result<Tests<'_>> {
+    Ok(match (&flags.filter, flags.rerun_failed) {
+        (_, true) => Tests::These(failures::names()?),
+        (Some(filter), false) => Tests::Like(filter),
+        (None, false) => Tests::All,
+    })
+}
+
+/// Runs the tests, or those in the archive `archived`, as often as the flags ask for, or until
+/// one fails.
 fn run_rounds(
     tests: &Tests<'_>,
     flags: &VmTestFlags,
     accelerator: &str,
-    schema: Option<&Path>,
+    archived: Option<&Path>,
 ) -> Result<()> {
+    let schema = junit::schema();
+    if let Err(error) = &schema {
+        eprintln!("JUnit reports are not checked, because there is no schema: {error:#}");
+    }
+    let schema = schema.as_deref().ok();
     let excluded = ignored::excluded(tests, schema.is_some(), flags.all_guests)?;
     let mut rounds = junit::Rounds::of(flags.repeat);
     failures::remove_flaky()?;
@@ -67,7 +109,7 @@ fn run_rounds(
         }
         failures::remove()?;
         junit::remove(profile(flags))?;
-        let mut runner = runner::command(tests, &excluded, flags)?;
+        let mut runner = runner::command(tests, &excluded, flags, archived)?;
         runner
             .env("VM_IMAGES", vm_dir())
             .env("VM_FAILURES", failures::dir())
@@ -107,6 +149,13 @@ fn check_for_nextest(flags: &VmTestFlags) -> Result<()> {
         VmTestFlags {
             junit_xml: Some(_), ..
         } => "--junit-xml",
+        VmTestFlags {
+            archive: Some(_), ..
+        } => "--archive",
+        VmTestFlags {
+            from_archive: Some(_),
+            ..
+        } => "--from-archive",
         _ => return Ok(()),
     };
     ensure!(
@@ -161,6 +210,8 @@ pub(crate) fn run_all(yes: bool) -> Result<()> {
         pause_on_failure: false,
         partition: None,
         junit_xml: None,
+        archive: None,
+        from_archive: None,
     })
 }
 

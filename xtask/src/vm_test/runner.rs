@@ -1,5 +1,7 @@
 //! The command that runs the tests: nextest if it is installed, otherwise `cargo test`.
 
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
@@ -7,7 +9,7 @@ use anyhow::{Result, ensure};
 use super::permits::permits;
 use crate::flags::VmTestFlags;
 use crate::host;
-use crate::util::{cargo, run};
+use crate::util::{cargo, run, workspace};
 
 /// Which tests to run.
 pub(super) enum Tests<'a> {
@@ -28,11 +30,13 @@ impl Tests<'_> {
     }
 }
 
-/// Runs `tests` without those that are `excluded`; all other ignored tests are run, too.
+/// Runs `tests` without those that are `excluded`; all other ignored tests are run, too. They
+/// are those in nextest's archive `archived`, if there is one.
 pub(super) fn command(
     tests: &Tests<'_>,
     excluded: &[String],
     flags: &VmTestFlags,
+    archived: Option<&Path>,
 ) -> Result<Command> {
     let mut runner = cargo();
     scale_timeouts(&mut runner, flags);
@@ -41,15 +45,29 @@ pub(super) fn command(
     }
     // With nextest, a test can't read from the terminal.
     if host::find("cargo-nextest").is_some() && !flags.pause_on_failure {
-        nextest(&mut runner, tests, excluded, flags);
+        nextest(&mut runner, archived, flags)?;
+        if let Tests::Like(filter) = tests {
+            runner.arg(filter);
+        }
+        runner.args(["--run-ignored", "all", "-E", &filterset(tests, excluded)]);
     } else {
         cargo_test(&mut runner, tests, excluded, flags)?;
     }
     Ok(runner)
 }
 
-fn nextest(runner: &mut Command, tests: &Tests<'_>, excluded: &[String], flags: &VmTestFlags) {
-    runner.args(["nextest", "run", "--package", "vm-tests"]);
+fn nextest(runner: &mut Command, archived: Option<&Path>, flags: &VmTestFlags) -> Result<()> {
+    runner.args(["nextest", "run"]);
+    if let Some(archive) = archived {
+        runner.arg("--archive-file").arg(archive);
+        runner.arg("--workspace-remap").arg(workspace());
+        let dir = archive.with_file_name("archived");
+        fs::create_dir_all(&dir)?;
+        runner.arg("--extract-to").arg(dir);
+        runner.arg("--extract-overwrite");
+    } else {
+        runner.args(["--package", "vm-tests"]);
+    }
     runner.args(["--profile", profile(flags)]);
     runner.args(["--test-threads", &permits().to_string()]);
     if let Some(part) = &flags.partition {
@@ -59,10 +77,7 @@ fn nextest(runner: &mut Command, tests: &Tests<'_>, excluded: &[String], flags: 
     if host::is_ci() {
         runner.args(["--retries", "1"]);
     }
-    if let Tests::Like(filter) = tests {
-        runner.arg(filter);
-    }
-    runner.args(["--run-ignored", "all", "-E", &filterset(tests, excluded)]);
+    Ok(())
 }
 
 /// The tests as an expression of nextest's, but for a filter by part of a name.

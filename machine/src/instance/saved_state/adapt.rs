@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{FORMAT, FileStamp, Manifest, SavedState};
+use super::{FORMAT, FileStamp, Manifest, SavedState, SavedVm};
 use crate::host::qemu_img::qemu_img;
 use crate::host::relative_path::{relative, resolve};
 
@@ -65,7 +65,7 @@ impl Manifest {
             from: cache(&self.dir),
             to: cache(dir),
         };
-        for name in self.vm.iter().flat_map(|vm| vm.disk_files()) {
+        for name in self.vm.iter().flat_map(SavedVm::disk_files) {
             move_backing_file(&dir.join(name), &moved).await?;
         }
         if let Some(parent) = &mut self.parent {
