@@ -11,7 +11,8 @@ use crate::{demo, host, package, tidy, vm_test};
 /// Installs the host's packages, then runs the quickest first: `tidy`, the tests without
 /// virtual machines, the packages of the crates, the demo, the tests with machines.
 pub(crate) fn run(flags: &TestFlags) -> Result<()> {
-    host::ensure(&[&host::all()[..], &host::LINT].concat(), flags.yes)?;
+    let packages = [&host::all()[..], &host::ARCHIVE, &host::LINT].concat();
+    host::ensure(&packages, flags.yes)?;
     let mut images = build_images()?;
     tidy::run_all()?;
     run_visibly(cargo().arg("test"))?;

@@ -1,6 +1,7 @@
 //! `cargo xtask vm-test`: the tests on real virtual machines.
 
 mod archive;
+mod archive_check;
 mod failures;
 mod from_archive;
 mod ignored;
@@ -56,7 +57,7 @@ fn make_archive(file: &Path, flags: &VmTestFlags) -> Result<()> {
     build()?;
     let accelerator = accelerator()?;
     make_templates(&Tests::All, flags, accelerator)?;
-    archive::make(file, images(flags), accelerator)
+    archive::make(file, images(flags), &archive::templates("")?, accelerator)
 }
 
 fn run_archived(file: &Path, flags: &VmTestFlags) -> Result<()> {
@@ -195,10 +196,11 @@ fn make_templates(tests: &Tests<'_>, flags: &VmTestFlags, accelerator: &str) -> 
 #[error("tests failed")]
 pub(crate) struct AlreadyPrinted;
 
-/// Runs all tests. Before, checks that CI machines which share them run each of them.
+/// Runs all tests. Before, checks that CI machines can share them.
 pub(crate) fn run_all(yes: bool) -> Result<()> {
     if host::find("cargo-nextest").is_some() {
         partition::check()?;
+        archive_check::check(accelerator()?, yes)?;
     }
     run(&VmTestFlags {
         filter: None,

@@ -99,8 +99,13 @@ fn git(args: &[&str]) -> Result<String> {
     Ok(text.trim_end().to_owned())
 }
 
-/// Writes the archive `file` of the compiled tests, these images and all templates that exist.
-pub(super) fn make(file: &Path, images: &[Image], accelerator: &str) -> Result<()> {
+/// Writes the archive `file` of the compiled tests, these images and [`templates`].
+pub(super) fn make(
+    file: &Path,
+    images: &[Image],
+    templates: &[String],
+    accelerator: &str,
+) -> Result<()> {
     let start = Instant::now();
     let about = About {
         commit: commit()?,
@@ -116,7 +121,7 @@ pub(super) fn make(file: &Path, images: &[Image], accelerator: &str) -> Result<(
     progress.step("the compiled tests");
     pack_tests(&dir.path().join(TESTS))?;
     progress.step("the images and their templates");
-    pack_images(&dir.path().join(IMAGES), images)?;
+    pack_images(&dir.path().join(IMAGES), images, templates)?;
     progress.step("the file");
     write(file, dir.path()).with_context(|| format!("can't write {}", file.display()))?;
     drop(progress);
@@ -143,7 +148,7 @@ fn pack_tests(archive: &Path) -> Result<()> {
 
 /// Templates contain their guests' memory, most of which is zero. Their keys contain the
 /// modification times of images, in nanoseconds.
-fn pack_images(archive: &Path, images: &[Image]) -> Result<()> {
+fn pack_images(archive: &Path, images: &[Image], templates: &[String]) -> Result<()> {
     let mut tar = Command::new("tar");
     tar.args(["--create", "--format=posix", "--sparse"])
         .arg("--use-compress-program=zstd --fast --threads=0 --quiet")
@@ -154,19 +159,24 @@ fn pack_images(archive: &Path, images: &[Image]) -> Result<()> {
     // The image of containers is made from another one, and its files have several owners.
     let images = images.iter().filter(|image| **image != Image::Container);
     tar.args(images.map(|image| image.name()));
-    tar.args(templates()?);
+    tar.args(templates);
     run(&mut tar).map(drop)
 }
 
-/// The complete templates and the links to them, as seen from `target/vm`.
-fn templates() -> Result<Vec<String>> {
+/// The complete templates with names that begin so, and the links to them, as seen from
+/// `target/vm`.
+pub(super) fn templates(prefix: &str) -> Result<Vec<String>> {
     let dir = vm_dir().join("templates");
     let mut found = Vec::new();
     for entry in fs::read_dir(&dir).with_context(|| format!("no {}", dir.display()))? {
         let link = entry?.path();
-        if let Ok(template) = link.read_link() {
-            let names = [link.file_name().unwrap_or_default(), template.as_os_str()];
-            found.extend(names.map(|name| format!("templates/{}", name.display())));
+        let Ok(template) = link.read_link() else {
+            continue;
+        };
+        let names = [link.file_name().unwrap_or_default(), template.as_os_str()];
+        let names = names.map(|name| name.to_string_lossy().into_owned());
+        if names[0].starts_with(prefix) {
+            found.extend(names.map(|name| format!("templates/{name}")));
         }
     }
     Ok(found)
