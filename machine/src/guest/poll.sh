@@ -5,10 +5,11 @@
 # $__vm_status, which `probe` may set.
 #
 # The loop takes a sixth of a processor at most, and with what the kernel does for it (timers,
-# the ends of processes) a fifth. $__vm_hint may be a file that changes whenever a probe might
-# find something else. Then a change is followed by a probe at once: of ten seconds, two are
-# taken in advance. While the file stays the same, probes take a twentieth: a change that comes
-# just before a probe ends goes unnoticed.
+# the ends of processes) a fifth. $__vm_hint may be the file of scheduling statistics of a
+# process that answers the probes, and runs whenever one might find something else. What this
+# process takes for a probe is counted, too. A change of the file is followed by a probe at once:
+# of ten seconds, two are taken in advance. While it stays the same, probes take a twentieth: a
+# change that comes just before a probe ends goes unnoticed.
 #
 # $nth is the number of the probe within the present second, from 0. The other names have a
 # prefix because `probe` may run a command of a test.
@@ -19,17 +20,19 @@ __vm_status=0
 __vm_probes=0
 __vm_second=
 __vm_pause=
+__vm_served=0
 
 __vm_now() {
     read -r __vm_now _ </proc/uptime
     __vm_now=$((10#${__vm_now/./}))
 }
 
-# The processor time of this shell and of the processes that it has waited for (proc(5)).
+# The processor time of this shell and of the processes that it has waited for (proc(5)), and of
+# the process that answers.
 __vm_used() {
     local stat
     read -r -a stat </proc/self/stat
-    __vm_used=$((stat[13] + stat[14] + stat[15] + stat[16]))
+    __vm_used=$((stat[13] + stat[14] + stat[15] + stat[16] + __vm_served / 10000000))
 }
 
 # Sleeps so many seconds without starting a process, if bash can: before 5.2, it reads without
@@ -47,6 +50,12 @@ __vm_read_hint() {
     __vm_hint_now=
     [[ ${__vm_hint-} ]] && read -r __vm_hint_now <"$__vm_hint"
 } 2>/dev/null
+
+# Counts what the process has run since the statistics $1, in nanoseconds (sched-stats.rst).
+__vm_count_served() {
+    [[ $1 && $__vm_hint_now && $1$__vm_hint_now != *[!0-9\ ]* ]] || return
+    ((__vm_served += ${__vm_hint_now%% *} - ${1%% *}))
+}
 
 # Whether it is time for the next probe.
 __vm_is_due() {
@@ -71,18 +80,21 @@ while :; do
     if ((__vm_now / 100 == __vm_second)); then ((++nth)); else nth=0; fi
     __vm_second=$((__vm_now / 100))
     __vm_cost=-$__vm_used
+    __vm_read_hint
+    __vm_hint_before=$__vm_hint_now
     probe # not in a condition, where `set -e` would have no effect in it
     __vm_found=$?
     ((++__vm_probes))
-    __vm_used
-    ((__vm_cost += __vm_used))
     if ((__vm_found == 0)); then break; fi
     # What the probe itself changes comes first.
     __vm_sleep 0.02
     __vm_now
     __vm_last=$__vm_now
     __vm_read_hint
+    __vm_count_served "$__vm_hint_before"
     __vm_hint_before=$__vm_hint_now
+    __vm_used
+    ((__vm_cost += __vm_used))
     while
         __vm_sleep 0.05
         __vm_now
@@ -90,4 +102,5 @@ while :; do
         ! __vm_is_due
     do :; done
 done
+__vm_used
 printf '%s\n%d %d %d %d' "$__vm_output" "$__vm_used" "$__vm_probes" "$__vm_found" "$__vm_status"
