@@ -1,6 +1,8 @@
 //! `cargo xtask test`: all checks and tests.
 
+use std::io;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 
 use anyhow::Result;
 
@@ -13,24 +15,35 @@ use crate::{demo, host, package, tidy, vm_test};
 pub(crate) fn run(flags: &TestFlags) -> Result<()> {
     let packages = [&host::all()[..], &host::ARCHIVE, &host::LINT].concat();
     host::ensure(&packages, flags.yes)?;
-    let mut images = build_images()?;
+    let images = build_images()?;
     tidy::run_all()?;
-    run_visibly(cargo().arg("test"))?;
-    package::check()?;
-    // `vm_test` builds again what could not be built, and shows the reason.
-    let _ = images.wait();
+    run_visibly(cargo().args(["test", "--no-run"]))?;
+    // Each keeps one core busy.
+    thread::scope(|scope| {
+        let packages = scope.spawn(package::check);
+        run_visibly(cargo().arg("test"))?;
+        packages.join().expect("no panic")
+    })?;
+    for mut image in images {
+        // `vm_test` builds again what could not be built, and shows the reason.
+        let _ = image.wait();
+    }
     demo::check(flags.yes)?;
     vm_test::run_all(flags.yes)
 }
 
 /// Builds the guest images in the background: installing packages keeps one core busy, or
 /// none. It goes on if a check fails meanwhile, for the next run.
-fn build_images() -> Result<Child> {
+fn build_images() -> Result<Vec<Child>> {
     eprintln!("building the guest images in the background");
-    let mut task = Command::new(std::env::current_exe()?);
-    task.args(["image", "--all"]);
-    task.stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    Ok(task.spawn()?)
+    // The first of them waits for the image that the second builds.
+    let builds = ["--all", "cloud"].map(|images| {
+        Command::new(std::env::current_exe()?)
+            .args(["image", images])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+    });
+    Ok(builds.into_iter().collect::<io::Result<_>>()?)
 }
