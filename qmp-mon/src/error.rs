@@ -6,8 +6,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use serde::Deserialize;
-
 /// An error of a monitor.
 ///
 /// Cloneable, because the end of a connection is reported to every pending call.
@@ -149,8 +147,7 @@ impl Error {
 }
 
 /// QMP's error classes (`QapiErrorClass`). Most errors are `GenericError`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-#[serde(from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorClass {
     /// Described only by the text.
@@ -167,8 +164,9 @@ pub enum ErrorClass {
     Other(String),
 }
 
-impl From<String> for ErrorClass {
-    fn from(class: String) -> Self {
+impl ErrorClass {
+    /// The class with this name, as in QEMU's messages.
+    pub(crate) fn of_name(class: String) -> Self {
         match class.as_str() {
             "GenericError" => Self::GenericError,
             "CommandNotFound" => Self::CommandNotFound,

@@ -8,6 +8,7 @@ mod event_history;
 mod event_log;
 mod event_source;
 mod events;
+mod json;
 mod message;
 
 pub use client::Qmp;

@@ -97,7 +97,7 @@ impl Encoder<QmpCommand> for QmpCodec {
     type Error = io::Error;
 
     fn encode(&mut self, command: QmpCommand, bytes: &mut BytesMut) -> io::Result<()> {
-        bytes.extend_from_slice(&serde_json::to_vec(&command)?);
+        bytes.extend_from_slice(&command.to_json()?);
         bytes.extend_from_slice(b"\n");
         Ok(())
     }
