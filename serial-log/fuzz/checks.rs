@@ -33,7 +33,7 @@ pub(crate) fn lines(input: &[u8]) {
 }
 
 fn lines_of<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
-    let mut codec = LineCodec::with_max_line(MAX_LINE);
+    let mut codec = LineCodec::new().with_max_line(MAX_LINE);
     let (mut buffer, mut lines) = (BytesMut::new(), Vec::new());
     for piece in pieces {
         buffer.extend_from_slice(piece);

@@ -159,13 +159,7 @@ impl SerialLog {
             let from = range.start;
             let searched = &text[range];
             let found = find(searched)?;
-            assert!(
-                searched.get(found.clone()).is_some(),
-                "the search for `{wanted}`, begun at {caller}, has returned {found:?}, which is \
-                 not a range of the searched text: it has {} bytes, or a bound is within a \
-                 character",
-                searched.len()
-            );
+            matched(searched, found.clone(), wanted, caller);
             Some(from + found.start..from + found.end)
         };
         self.wait(wanted, Rescan::LookBack, timeout, find)
@@ -305,4 +299,20 @@ impl fmt::Debug for SerialLog {
             .field("ended", &progress.ended)
             .finish_non_exhaustive()
     }
+}
+
+/// What a caller's search for `wanted` has found in `searched`.
+pub(crate) fn matched<'a>(
+    searched: &'a str,
+    found: Range<usize>,
+    wanted: &str,
+    caller: &Location<'_>,
+) -> &'a str {
+    searched.get(found.clone()).unwrap_or_else(|| {
+        panic!(
+            "the search for `{wanted}`, begun at {caller}, has returned {found:?}, which is not \
+             a range of the searched text: it has {} bytes, or a bound is within a character",
+            searched.len()
+        )
+    })
 }

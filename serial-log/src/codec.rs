@@ -49,17 +49,19 @@ pub struct LineCodec {
 impl LineCodec {
     /// Creates a codec that splits lines at [`MAX_LINE`] bytes.
     pub fn new() -> Self {
-        Self::with_max_line(MAX_LINE)
-    }
-
-    /// Creates a codec that splits lines at `max_line` bytes of text, at least
-    /// 4: the longest character.
-    pub fn with_max_line(max_line: usize) -> Self {
         Self {
             partial: String::new(),
-            max_line: max_line.max(4),
+            max_line: MAX_LINE,
             grew: false,
         }
+    }
+
+    /// Sets the maximum length of a line, instead of [`MAX_LINE`]: at least 4 bytes, the
+    /// longest character.
+    #[must_use]
+    pub fn with_max_line(mut self, bytes: usize) -> Self {
+        self.max_line = bytes.max(4);
+        self
     }
 
     /// Returns the unfinished last line, empty if the last byte ended a line.

@@ -16,7 +16,7 @@ use crate::log::{Log, Progress};
 /// Items may begin and end within a line. Unlike the log, the stream contains
 /// only newlines that the console has sent: long lines are not split, and an
 /// unfinished last line remains unfinished. Text evicted from memory before it
-/// was read is skipped. The stream ends when the log ends.
+/// was read is skipped. The stream ends when the log has ended and all of it was returned.
 #[derive(Debug)]
 pub struct Follow {
     log: Arc<Log>,
@@ -40,16 +40,6 @@ impl Follow {
             progress: WatchStream::new(progress),
             ended: false,
         }
-    }
-
-    /// Waits for text and returns all that has arrived; `None` once the log has
-    /// ended and all of it was returned.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: text that was not returned is returned by the next call.
-    pub async fn next(&mut self) -> Option<String> {
-        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 }
 

@@ -1,11 +1,12 @@
 //! What a terminal on the console would show.
 
 use std::ops::Range;
+use std::panic::Location;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use crate::client::SerialLog;
+use crate::client::{SerialLog, matched};
 use crate::error::Error;
 use crate::search::Pattern;
 use crate::terminal::Terminal;
@@ -60,11 +61,30 @@ impl SerialLog {
     /// # Cancel safety
     ///
     /// Cancel safe.
-    pub async fn wait_for_screen_with(
+    ///
+    /// # Panics
+    ///
+    /// As [`wait_with`](Self::wait_with).
+    #[track_caller]
+    pub fn wait_for_screen_with(
         &self,
         wanted: &str,
         timeout: Option<Duration>,
         mut find: impl FnMut(&str) -> Option<Range<usize>>,
+    ) -> impl Future<Output = Result<String, Error>> {
+        let caller = Location::caller();
+        let find = move |text: &str| {
+            let found = find(text)?;
+            Some(matched(text, found, wanted, caller).to_owned())
+        };
+        self.wait_on_screen(wanted, timeout, find)
+    }
+
+    async fn wait_on_screen(
+        &self,
+        wanted: &str,
+        timeout: Option<Duration>,
+        mut find: impl FnMut(&str) -> Option<String>,
     ) -> Result<String, Error> {
         let deadline = timeout.and_then(|t| Some((t, Instant::now().checked_add(t)?)));
         let mut progress = self.log.progress();
@@ -74,7 +94,7 @@ impl SerialLog {
             let screen = self.log.with_terminal(Terminal::rows);
             let shown = text(&screen);
             if let Some(found) = find(&shown) {
-                return Ok(shown.get(found).unwrap_or_default().to_owned());
+                return Ok(found);
             }
             let wanted = wanted.to_owned();
             if let Some(ending) = ended {

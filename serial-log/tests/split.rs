@@ -80,11 +80,11 @@ fn expected(bytes: &[u8], max_line: usize) -> Vec<String> {
 proptest! {
     #[test]
     fn any_split_gives_the_same_lines(bytes in console(), cuts in cuts(), max_line in 4..20_usize) {
-        let whole = lines(LineCodec::with_max_line(max_line), [&bytes[..]]);
+        let whole = lines(LineCodec::new().with_max_line(max_line), [&bytes[..]]);
         prop_assert_eq!(&whole, &expected(&bytes, max_line));
         let pieces = cut(&bytes, &cuts);
-        prop_assert_eq!(&lines(LineCodec::with_max_line(max_line), pieces), &whole);
-        prop_assert_eq!(&lines(LineCodec::with_max_line(max_line), bytes.chunks(1)), &whole);
+        prop_assert_eq!(&lines(LineCodec::new().with_max_line(max_line), pieces), &whole);
+        prop_assert_eq!(&lines(LineCodec::new().with_max_line(max_line), bytes.chunks(1)), &whole);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use backdoor_shell::{Command, Exit, Output};
+use futures_util::StreamExt as _;
 use serial_log::Follow;
 use tokio::io::AsyncWrite;
 use tokio::time::timeout;
@@ -212,7 +213,7 @@ impl Guest {
         left: Duration,
     ) -> Result<Option<Output>> {
         let output = self.probe(script, left).await?;
-        Ok(output.filter(|output| !output.exit.is_timed_out()))
+        Ok(output.filter(|output| !output.exit.is_timeout()))
     }
 
     /// Waits until the function `probe` that `script` defines succeeds: see

@@ -92,14 +92,19 @@ async fn when_the_reader_panics() {
 async fn with_a_panic_that_names_the_place_of_a_wrong_range() {
     let (mut guest, log) = console();
     print(&mut guest, "é").await;
-    for range in [0..1, 2..9] {
-        let wait = tokio::spawn({
-            let log = log.clone();
-            async move { log.wait_with("all", MINUTE, |_| Some(range.clone())).await }
-        });
-        let panic = wait.await.unwrap_err().into_panic();
-        let message = panic.downcast_ref::<String>().unwrap();
-        assert!(message.contains("giving_up.rs:"), "{message}");
+    for range in [0..1, 2..99] {
+        let [one, other] = [log.clone(), log.clone()];
+        let ranges = [range.clone(), range];
+        let [found, shown] = ranges.map(|range| move |_: &str| Some(range.clone()));
+        let in_text = tokio::spawn(async move { one.wait_with("all", MINUTE, found).await });
+        let on_screen =
+            tokio::spawn(async move { other.wait_for_screen_with("all", MINUTE, shown).await });
+        let errors = [in_text.await.unwrap_err(), on_screen.await.unwrap_err()];
+        for error in errors {
+            let panic = error.into_panic();
+            let message = panic.downcast_ref::<String>().unwrap();
+            assert!(message.contains("giving_up.rs:"), "{message}");
+        }
     }
 }
 

@@ -95,7 +95,7 @@ async fn a_follower_gets_the_text_from_then_on() {
     print(&mut guest, "wo\n").await;
     drop(guest);
     log.closed().await;
-    assert_eq!(StreamExt::next(&mut follow).await.as_deref(), Some("wo\n"));
-    assert_eq!(StreamExt::next(&mut follow).await, None);
+    assert_eq!(follow.next().await.as_deref(), Some("wo\n"));
+    assert_eq!(follow.next().await, None);
     assert_eq!(follow.next().await, None);
 }
