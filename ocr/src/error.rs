@@ -8,7 +8,7 @@ use crate::Engine;
 /// Why some bytes are not a picture.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum DecodeError {
     /// The file does not begin like a binary PPM file.
     #[error("not a binary PPM file: it does not begin with `P6`")]
     NotPpm,
@@ -69,6 +69,7 @@ pub enum Error {
 pub enum OpenError {
     /// The file cannot be read.
     #[error("cannot read the picture {}", path.display())]
+    #[non_exhaustive]
     Read {
         /// The file.
         path: PathBuf,
@@ -78,11 +79,12 @@ pub enum OpenError {
 
     /// The file is neither a PPM file nor a PNG file that can be decoded.
     #[error("cannot decode the picture {}", path.display())]
+    #[non_exhaustive]
     Decode {
         /// The file.
         path: PathBuf,
         /// The reason.
-        source: Error,
+        source: DecodeError,
     },
 }
 
@@ -177,11 +179,11 @@ mod tests {
         };
         let decode = OpenError::Decode {
             path,
-            source: Error::NotPpm,
+            source: DecodeError::NotPpm,
         };
         for (error, expected) in [
             (read, "the disk is broken".to_owned()),
-            (decode, Error::NotPpm.to_string()),
+            (decode, DecodeError::NotPpm.to_string()),
         ] {
             assert!(has_source(&error));
             let [text, source] = &chain(&error)[..] else {

@@ -4,17 +4,17 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::{Error, OpenError};
+use crate::{DecodeError, OpenError};
 
 /// A screen of 8192×8192 pixels. A guest chooses the size of its screen, and reading
 /// one takes time and memory in proportion.
 const MAX_PIXELS: u64 = 1 << 26;
 
 /// Whether a picture of this size is accepted.
-pub(crate) fn check_size(width: u32, height: u32) -> Result<(), Error> {
+pub(crate) fn check_size(width: u32, height: u32) -> Result<(), DecodeError> {
     if u64::from(width) * u64::from(height) > MAX_PIXELS {
         let limit = MAX_PIXELS;
-        return Err(Error::TooLarge {
+        return Err(DecodeError::TooLarge {
             width,
             height,
             limit,
@@ -56,11 +56,11 @@ impl Image {
     /// top, each row from the left.
     ///
     /// More than 8192×8192 pixels are refused.
-    pub fn from_rgb(width: u32, height: u32, pixels: Vec<[u8; 3]>) -> Result<Self, Error> {
+    pub fn from_rgb(width: u32, height: u32, pixels: Vec<[u8; 3]>) -> Result<Self, DecodeError> {
         check_size(width, height)?;
         let expected = u64::from(width) * u64::from(height);
         if expected == 0 || pixels.len() as u64 != expected {
-            return Err(Error::PixelCount {
+            return Err(DecodeError::PixelCount {
                 width,
                 height,
                 got: pixels.len(),

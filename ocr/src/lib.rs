@@ -33,7 +33,7 @@ mod tsv;
 mod variant;
 mod word;
 
-pub use error::{Error, OpenError, ReadError};
+pub use error::{DecodeError, OpenError, ReadError};
 pub use image::Image;
 pub use reader::{Reader, Reading, Variants};
 #[doc(hidden)]

@@ -8,7 +8,7 @@ use png::{
 };
 
 use crate::image::check_size;
-use crate::{Error, Image};
+use crate::{DecodeError, Image};
 
 /// Deflate expands one byte to at most 1032.
 const MAX_EXPANSION: usize = 1032;
@@ -20,7 +20,7 @@ impl Image {
     ///
     /// More than 8192×8192 pixels, and a file too short for the size in its header, are
     /// refused before memory is allocated for the pixels.
-    pub fn from_png(file: &[u8]) -> Result<Self, Error> {
+    pub fn from_png(file: &[u8]) -> Result<Self, DecodeError> {
         let mut decoder = Decoder::new(Cursor::new(file));
         decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
         let mut reader = decoder.read_info().map_err(invalid)?;
@@ -28,7 +28,7 @@ impl Image {
         let (width, height) = info.size();
         check_size(width, height)?;
         if info.raw_bytes() > file.len().saturating_mul(MAX_EXPANSION) {
-            return Err(Error::Png {
+            return Err(DecodeError::Png {
                 reason: format!("{width}×{height} pixels in {} bytes", file.len()),
             });
         }
@@ -64,8 +64,8 @@ impl Image {
     clippy::needless_pass_by_value,
     reason = "`map_err` passes it by value"
 )]
-fn invalid(error: DecodingError) -> Error {
-    Error::Png {
+fn invalid(error: DecodingError) -> DecodeError {
+    DecodeError::Png {
         reason: error.to_string(),
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::image::check_size;
-use crate::{Error, Image};
+use crate::{DecodeError, Image};
 
 impl Image {
     /// Reads a binary PPM file.
@@ -11,7 +11,7 @@ impl Image {
     /// Samples of any maximum (1 to 65535, so of one or two bytes) are scaled to 8 bits;
     /// samples above the maximum are reduced to it. The header may contain comments. The
     /// file must contain one picture of at most 8192×8192 pixels and nothing else.
-    pub fn from_ppm(file: &[u8]) -> Result<Self, Error> {
+    pub fn from_ppm(file: &[u8]) -> Result<Self, DecodeError> {
         let (header, raster) = Header::parse(file)?;
         check_size(header.width, header.height)?;
         header.check_length(raster)?;
@@ -49,31 +49,31 @@ struct Header {
 
 impl Header {
     /// Returns the header and the bytes behind it.
-    fn parse(file: &[u8]) -> Result<(Self, &[u8]), Error> {
-        let rest = file.strip_prefix(b"P6").ok_or(Error::NotPpm)?;
+    fn parse(file: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
+        let rest = file.strip_prefix(b"P6").ok_or(DecodeError::NotPpm)?;
         let (width, rest) = number(rest, "a width of at least 1")?;
         let (height, rest) = number(rest, "a height of at least 1")?;
         let expected = "a maximum of 1 to 65535";
         let (max, rest) = number(rest, expected)?;
-        let max = u16::try_from(max).map_err(|_| Error::Header { expected })?;
+        let max = u16::try_from(max).map_err(|_| DecodeError::Header { expected })?;
         // Exactly one byte of white space: the next one may be a sample.
         let raster = match rest {
             [end, raster @ ..] if is_space(*end) => raster,
             _ => {
                 let expected = "white space at its end";
-                return Err(Error::Header { expected });
+                return Err(DecodeError::Header { expected });
             }
         };
         Ok((Self { width, height, max }, raster))
     }
 
-    fn check_length(&self, raster: &[u8]) -> Result<(), Error> {
+    fn check_length(&self, raster: &[u8]) -> Result<(), DecodeError> {
         let bytes_per_pixel = if self.max < 256 { 3 } else { 6 };
         let expected = u128::from(self.width) * u128::from(self.height) * bytes_per_pixel;
         if raster.len() as u128 == expected {
             return Ok(());
         }
-        Err(Error::Length {
+        Err(DecodeError::Length {
             width: self.width,
             height: self.height,
             expected,
@@ -84,8 +84,8 @@ impl Header {
 
 /// Parses a number of at least 1 behind white space and comments; returns it and the
 /// bytes behind it.
-fn number<'a>(input: &'a [u8], expected: &'static str) -> Result<(u32, &'a [u8]), Error> {
-    let error = Error::Header { expected };
+fn number<'a>(input: &'a [u8], expected: &'static str) -> Result<(u32, &'a [u8]), DecodeError> {
+    let error = DecodeError::Header { expected };
     let input = skip_blank(input).ok_or_else(|| error.clone())?;
     let end = input.iter().position(|b| !b.is_ascii_digit());
     let (digits, rest) = input.split_at(end.unwrap_or(input.len()));
@@ -122,8 +122,8 @@ fn is_space(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    fn header(expected: &'static str) -> Result<Image, Error> {
-        Err(Error::Header { expected })
+    fn header(expected: &'static str) -> Result<Image, DecodeError> {
+        Err(DecodeError::Header { expected })
     }
 
     #[test]
@@ -145,8 +145,8 @@ mod tests {
 
     #[test]
     fn hostile_headers_are_refused() {
-        assert_eq!(Image::from_ppm(b""), Err(Error::NotPpm));
-        assert_eq!(Image::from_ppm(b"P5 1 1 255 abc"), Err(Error::NotPpm));
+        assert_eq!(Image::from_ppm(b""), Err(DecodeError::NotPpm));
+        assert_eq!(Image::from_ppm(b"P5 1 1 255 abc"), Err(DecodeError::NotPpm));
         assert_eq!(
             Image::from_ppm(b"P61 1 255 abc"),
             header("a width of at least 1")
@@ -177,7 +177,7 @@ mod tests {
         );
         assert_eq!(
             Image::from_ppm(b"P6 8192 8192 65535 abc"),
-            Err(Error::Length {
+            Err(DecodeError::Length {
                 width: 8192,
                 height: 8192,
                 expected: 8192 * 8192 * 6,
@@ -186,7 +186,7 @@ mod tests {
         );
         assert_eq!(
             Image::from_ppm(b"P6 4294967295 4294967295 65535 abc"),
-            Err(Error::TooLarge {
+            Err(DecodeError::TooLarge {
                 width: u32::MAX,
                 height: u32::MAX,
                 limit: 1 << 26,
@@ -199,7 +199,7 @@ mod tests {
         for raster in ["ab", "abcd"] {
             let error = Image::from_ppm(format!("P6 1 1 255 {raster}").as_bytes()).unwrap_err();
             assert!(
-                matches!(error, Error::Length { expected: 3, .. }),
+                matches!(error, DecodeError::Length { expected: 3, .. }),
                 "{error}"
             );
         }

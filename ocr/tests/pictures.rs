@@ -4,7 +4,7 @@
 
 use std::io::Cursor;
 
-use ocr::{Error, Image, OpenError};
+use ocr::{DecodeError, Image, OpenError};
 use proptest::prelude::*;
 
 /// A file with these pixels in the form of `screendump`.
@@ -128,8 +128,11 @@ fn png_files_of_every_kind_are_read() {
 
 #[test]
 fn hostile_png_files_are_refused() {
-    assert!(matches!(Image::from_png(b""), Err(Error::Png { .. })));
-    assert!(matches!(Image::from_png(b"P6 1 1"), Err(Error::Png { .. })));
+    assert!(matches!(Image::from_png(b""), Err(DecodeError::Png { .. })));
+    assert!(matches!(
+        Image::from_png(b"P6 1 1"),
+        Err(DecodeError::Png { .. })
+    ));
     let file = png_file(png::ColorType::Rgb, png::BitDepth::Eight, (1, 1), &[0; 3]);
     // Changes the size in the header, and its checksum.
     let resized = |width: u32, height: u32| {
@@ -143,7 +146,7 @@ fn hostile_png_files_are_refused() {
     assert!(resized(1, 1).is_ok());
     assert_eq!(
         resized(16384, 16384),
-        Err(Error::TooLarge {
+        Err(DecodeError::TooLarge {
             width: 16384,
             height: 16384,
             limit: 1 << 26
@@ -170,12 +173,12 @@ fn pictures_are_made_of_their_pixels() {
     for (width, height, got) in [(1, 1, 2), (2, 2, 2), (0, 2, 0), (0, 0, 0)] {
         assert_eq!(
             Image::from_rgb(width, height, pixels[..got].to_vec()),
-            Err(Error::PixelCount { width, height, got })
+            Err(DecodeError::PixelCount { width, height, got })
         );
     }
     assert!(matches!(
         Image::from_rgb(u32::MAX, u32::MAX, pixels),
-        Err(Error::TooLarge { .. })
+        Err(DecodeError::TooLarge { .. })
     ));
 }
 
@@ -197,7 +200,7 @@ fn files_of_both_formats_are_opened() {
     assert!(matches!(
         Image::open(&path),
         Err(OpenError::Decode {
-            source: Error::Header { .. },
+            source: DecodeError::Header { .. },
             ..
         })
     ));
