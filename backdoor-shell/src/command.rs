@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// The time limit of a command that sets none: 15 minutes.
+/// The time limit of a command that sets none: 15 minutes. The waits of `vmwright-machine` have
+/// the same.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// A bash command, run with `set -euo pipefail`, and its time limit.
@@ -122,7 +123,7 @@ impl Exit {
     }
 
     /// Whether the result was not complete at the time limit.
-    pub fn is_timed_out(&self) -> bool {
+    pub fn is_timeout(&self) -> bool {
         !matches!(self, Self::Status(_))
     }
 }

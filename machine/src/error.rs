@@ -9,6 +9,7 @@ mod tests;
 mod text;
 
 use std::fmt;
+use std::sync::Arc;
 
 pub use infrastructure::INFRASTRUCTURE;
 pub use kind::ErrorKind;
@@ -27,10 +28,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// includes the texts of all sources, so [`source`](std::error::Error::source) is `None`;
 /// [`kind`](Self::kind) gives access to them. The `Debug` form is the same message, since
 /// it is what a test that unwraps a result prints.
+#[derive(Clone)]
 pub struct Error {
     id: u64,
     machine: String,
-    kind: Box<ErrorKind>,
+    kind: Arc<ErrorKind>,
     evidence: Vec<Evidence>,
 }
 
@@ -49,7 +51,7 @@ impl Error {
         Self {
             id: trace::next_error_id(),
             machine: machine.to_owned(),
-            kind: Box::new(kind),
+            kind: Arc::new(kind),
             evidence: Vec::new(),
         }
     }

@@ -53,9 +53,6 @@ use crate::host::state_dir::StateDir;
 use crate::sync::Mutex;
 use crate::time_scale::scaled;
 
-/// The default time limit of an operation: 15 minutes.
-pub const DEFAULT_LIMIT: Duration = backdoor_shell::DEFAULT_TIMEOUT;
-
 /// A Linux guest and its root shell: a handle, cheap to clone.
 ///
 /// It offers what any Linux guest can do, whatever runs it; a
@@ -124,7 +121,7 @@ impl Guest {
                     signs: Arc::default(),
                 },
             }),
-            limit: scaled(DEFAULT_LIMIT),
+            limit: scaled(backdoor_shell::DEFAULT_TIMEOUT),
             checks_conditions: true,
         }
     }

@@ -23,7 +23,7 @@ pub use backdoor_shell::{Command, DEFAULT_TIMEOUT, Exit, MAX_OUTPUT, Output, Ter
 pub use container::{Container, ContainerBuilder, ContainerCommand};
 pub use error::{Error, ErrorKind, Evidence, INFRASTRUCTURE, LoginError, Result};
 pub use exit_reason::ExitReason;
-pub use guest::{DEFAULT_LIMIT, Guest, PollingCondition};
+pub use guest::{Guest, PollingCondition};
 pub use host::accelerator::{Accelerator, accelerator};
 pub use host::cache_dir::path as cache_dir;
 pub use host::tmp_dir::TmpDir;

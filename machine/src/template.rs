@@ -13,6 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use backdoor_shell::Command;
 use futures_util::future::BoxFuture;
 pub use lazy::LazyTemplate;
 
@@ -123,7 +124,7 @@ impl Template {
     /// A handle whose clones have the host name `name`. It has no effect on guests [without a
     /// shell](TemplateBuilder::without_shell).
     #[must_use]
-    pub fn host_name(&self, name: impl Into<String>) -> Self {
+    pub fn with_host_name(&self, name: impl Into<String>) -> Self {
         Self {
             host_name: Some(name.into()),
             ..self.plain()
@@ -319,7 +320,7 @@ impl TemplateBuilder {
     }
 
     /// Runs a command, which must succeed.
-    pub fn succeed(self, command: impl Into<String>) -> Self {
+    pub fn succeed(self, command: impl Into<Command>) -> Self {
         self.step(Step::Succeed(command.into()))
     }
 

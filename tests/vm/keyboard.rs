@@ -17,7 +17,7 @@ async fn typed_text_arrives() {
         .unwrap();
     let text = all_characters();
     // QEMU queues 16 bytes, which is two or three keys, and drops the rest.
-    let vm = vm.key_delay(Duration::from_millis(200));
+    let vm = vm.with_key_delay(Duration::from_millis(200));
     vm.send_chars("cat >typed\n").await.unwrap();
     vm.send_chars(&format!("{text}\n")).await.unwrap();
     vm.send_key("ctrl-d").await.unwrap();

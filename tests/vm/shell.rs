@@ -176,7 +176,7 @@ async fn time_out() {
                 .execute_into(command, &mut tokio::io::sink())
                 .await
                 .unwrap();
-            assert!(exit.is_timed_out() && exit.status() == 124, "{exit:?}");
+            assert!(exit.is_timeout() && exit.status() == 124, "{exit:?}");
             assert_eq!(vm.succeed("echo in sync").await.unwrap(), "in sync\n");
         }
         assert_eq!(

@@ -117,7 +117,11 @@ async fn each_clone_has_its_own_identity() {
         .await
         .unwrap();
     let one = template.clone_machine().await.unwrap();
-    let other = template.host_name("other").clone_machine().await.unwrap();
+    let other = template
+        .with_host_name("other")
+        .clone_machine()
+        .await
+        .unwrap();
     for command in [
         "cat /proc/sys/kernel/random/uuid",
         "od -N 16 -x /dev/urandom",

@@ -157,7 +157,7 @@ async fn a_dropped_click_releases_the_button() {
         let command = format!("test \"$({LEFT_BUTTON})\" = {values}");
         vm.wait_until_succeeds(command).await.unwrap()
     };
-    let slow = vm.key_delay(Duration::from_hours(1));
+    let slow = vm.with_key_delay(Duration::from_hours(1));
     tokio::select! {
         clicked = slow.click(Button::Left) => panic!("{clicked:?}"),
         _ = wait_for_values("1") => {}

@@ -26,12 +26,14 @@ pub enum ErrorKind {
         "{name:?} can't name a machine: a name has letters, digits, `_`, `-` and `.`, and \
          begins with a letter, a digit or `_`"
     )]
+    #[non_exhaustive]
     Name {
         /// The name.
         name: String,
     },
     /// The start script does not exist.
     #[error("can't find the start script {}", path.display())]
+    #[non_exhaustive]
     StartScript {
         /// Its path.
         path: PathBuf,
@@ -40,12 +42,14 @@ pub enum ErrorKind {
     },
     /// The start script can't be executed.
     #[error("the start script {} is not an executable file (chmod +x?)", path.display())]
+    #[non_exhaustive]
     NotExecutable {
         /// Its path.
         path: PathBuf,
     },
     /// A machine can't start from this disk image.
     #[error("can't start from the image {}: {reason}", path.display())]
+    #[non_exhaustive]
     Image {
         /// Its path.
         path: PathBuf,
@@ -56,6 +60,7 @@ pub enum ErrorKind {
     },
     /// A machine can't start from this kernel.
     #[error("can't boot the kernel {}: {reason}", path.display())]
+    #[non_exhaustive]
     Kernel {
         /// Its path.
         path: PathBuf,
@@ -66,6 +71,7 @@ pub enum ErrorKind {
     },
     /// This can't be a guest's root.
     #[error("{} can't be a guest's root", path.display())]
+    #[non_exhaustive]
     Root {
         /// Its path.
         path: PathBuf,
@@ -74,12 +80,14 @@ pub enum ErrorKind {
     },
     /// This host can't run the container, or not on its networks.
     #[error("can't run the container: {reason}")]
+    #[non_exhaustive]
     Container {
         /// What is missing or wrong.
         reason: String,
     },
     /// The start command could not be run.
     #[error("can't run the start command {}", program.display())]
+    #[non_exhaustive]
     Spawn {
         /// The program.
         program: PathBuf,
@@ -88,6 +96,7 @@ pub enum ErrorKind {
     },
     /// The machine's directories could not be created or used.
     #[error("can't use {} for the machine's state", path.display())]
+    #[non_exhaustive]
     StateDir {
         /// The file or directory.
         path: PathBuf,
@@ -96,6 +105,7 @@ pub enum ErrorKind {
     },
     /// Another driver, or another machine of this one, uses the state directory.
     #[error("{} is in use by another machine of this name", path.display())]
+    #[non_exhaustive]
     StateDirInUse {
         /// The state directory.
         path: PathBuf,
@@ -106,6 +116,7 @@ pub enum ErrorKind {
          choose a shorter directory or machine name",
         path.display()
     )]
+    #[non_exhaustive]
     SocketPathTooLong {
         /// The socket.
         path: PathBuf,
@@ -116,6 +127,7 @@ pub enum ErrorKind {
     },
     /// The machine was not started, or has been shut down.
     #[error("{doing}: the machine is not running; start it first")]
+    #[non_exhaustive]
     NotRunning {
         /// The operation.
         doing: String,
@@ -123,6 +135,7 @@ pub enum ErrorKind {
     /// The operation needs the guest's root shell, and the machine was configured [without
     /// one](crate::Builder::without_shell).
     #[error("{doing}: this machine has no root shell (`without_shell`); {instead}")]
+    #[non_exhaustive]
     NoShell {
         /// The operation.
         doing: String,
@@ -131,6 +144,7 @@ pub enum ErrorKind {
     },
     /// The login on the guest's serial console has failed, which was to start its root shell.
     #[error("can't log in on the serial console")]
+    #[non_exhaustive]
     SerialLogin {
         /// What went wrong.
         source: LoginError,
@@ -142,6 +156,7 @@ pub enum ErrorKind {
         "QEMU did not connect to its monitors and shell within {waited:?}: does the start \
          command pass its arguments on?"
     )]
+    #[non_exhaustive]
     NoConnection {
         /// The time limit.
         waited: Duration,
@@ -150,6 +165,7 @@ pub enum ErrorKind {
     },
     /// The process that ran the guest, or its start command, exited during the operation.
     #[error("{doing}: {process} has ended ({status}){}", Because(reason))]
+    #[non_exhaustive]
     Exited {
         /// The operation.
         doing: String,
@@ -168,6 +184,7 @@ pub enum ErrorKind {
     },
     /// The guest died during the operation: its kernel panicked, or QEMU stopped it.
     #[error("{doing}: {trouble}{}", Exited(status))]
+    #[non_exhaustive]
     GuestEnded {
         /// The operation.
         doing: String,
@@ -181,6 +198,7 @@ pub enum ErrorKind {
     /// The guest was reset during the operation, by a reboot, say. The next operation waits
     /// for its new boot.
     #[error("{doing}: the guest was reset, or has rebooted")]
+    #[non_exhaustive]
     GuestReset {
         /// The operation.
         doing: String,
@@ -189,6 +207,7 @@ pub enum ErrorKind {
     },
     /// A command that should have succeeded failed.
     #[error("command `{command}` failed ({})", CommandExit(exit))]
+    #[non_exhaustive]
     CommandFailed {
         /// The command.
         command: String,
@@ -199,6 +218,7 @@ pub enum ErrorKind {
     },
     /// A command that should have failed succeeded.
     #[error("command `{command}` unexpectedly succeeded")]
+    #[non_exhaustive]
     CommandSucceeded {
         /// The command.
         command: String,
@@ -207,6 +227,7 @@ pub enum ErrorKind {
     },
     /// A condition was not met in time.
     #[error("{} {what}{}; last seen: {last_seen}", Waited(*waited), Probes(*probes))]
+    #[non_exhaustive]
     TimedOut {
         /// The condition.
         what: String,
@@ -221,6 +242,7 @@ pub enum ErrorKind {
     },
     /// An invalid argument.
     #[error("{doing}: {reason}")]
+    #[non_exhaustive]
     BadArgument {
         /// The operation.
         doing: String,
@@ -229,18 +251,21 @@ pub enum ErrorKind {
     },
     /// A [polling condition](crate::Guest::polling_condition) is no longer true.
     #[error("the condition \"{condition}\" does not hold any more")]
+    #[non_exhaustive]
     Condition {
         /// Its description.
         condition: String,
     },
     /// cloud-init has failed, or does not run.
     #[error("cloud-init has failed")]
+    #[non_exhaustive]
     CloudInit {
         /// Its errors, or why it does not run.
         errors: Vec<String>,
     },
     /// systemd could not be queried.
     #[error("`systemctl {query}` failed ({})", CommandExit(exit))]
+    #[non_exhaustive]
     Systemctl {
         /// The arguments of `systemctl`.
         query: String,
@@ -251,6 +276,7 @@ pub enum ErrorKind {
     },
     /// A unit is not in the wanted state, and will not reach it by itself.
     #[error("unit {unit} is {state}, not {wanted}")]
+    #[non_exhaustive]
     UnitState {
         /// The unit.
         unit: Unit,
@@ -261,6 +287,7 @@ pub enum ErrorKind {
     },
     /// A file of the host could not be read or written.
     #[error("can't read or write the host's {}", path.display())]
+    #[non_exhaustive]
     HostFile {
         /// Its path.
         path: PathBuf,
@@ -269,6 +296,7 @@ pub enum ErrorKind {
     },
     /// A file could not be copied in the guest.
     #[error("can't copy {from} to {to} in the guest")]
+    #[non_exhaustive]
     GuestCopy {
         /// The source.
         from: String,
@@ -283,18 +311,21 @@ pub enum ErrorKind {
          virtiofs, and can't unpack archives by `tar` (`copy_from_host_via_shell` needs none of \
          these)"
     )]
+    #[non_exhaustive]
     Share {
         /// What the guest's programs printed.
         output: Vec<String>,
     },
     /// This machine can't be saved, so it can't be cloned.
     #[error("it can't be saved: {reason}")]
+    #[non_exhaustive]
     NotSavable {
         /// Why.
         reason: String,
     },
     /// A template could not be made or used.
     #[error("{doing}")]
+    #[non_exhaustive]
     Template {
         /// The operation.
         doing: String,
@@ -305,6 +336,7 @@ pub enum ErrorKind {
     },
     /// A snapshot could not be taken or restored.
     #[error("{doing}: {reason}")]
+    #[non_exhaustive]
     Snapshot {
         /// The operation.
         doing: String,
@@ -317,6 +349,7 @@ pub enum ErrorKind {
         socket_dir.display(),
         if output.is_empty() { "it prints nothing" } else { output }
     )]
+    #[non_exhaustive]
     Vlan {
         /// The directory for its socket.
         socket_dir: PathBuf,
@@ -328,6 +361,7 @@ pub enum ErrorKind {
     Terminal(#[source] io::Error),
     /// The guest's root shell failed.
     #[error("root shell")]
+    #[non_exhaustive]
     Shell {
         /// What went wrong.
         source: backdoor_shell::Error,
@@ -336,6 +370,7 @@ pub enum ErrorKind {
     },
     /// One of QEMU's monitors failed.
     #[error("{doing}")]
+    #[non_exhaustive]
     Monitor {
         /// The operation.
         doing: String,
@@ -344,6 +379,7 @@ pub enum ErrorKind {
     },
     /// The human monitor's reply says that a command failed.
     #[error("monitor command `{command}` failed: {}", reply.trim_end())]
+    #[non_exhaustive]
     MonitorCommandFailed {
         /// The command.
         command: String,
@@ -359,6 +395,7 @@ pub enum ErrorKind {
     /// A screenshot could not be written.
     #[cfg(feature = "screen")]
     #[error("can't make the screenshot {}", path.display())]
+    #[non_exhaustive]
     Screenshot {
         /// Its path.
         path: PathBuf,

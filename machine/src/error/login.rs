@@ -8,6 +8,7 @@ use std::time::Duration;
 pub enum LoginError {
     /// The guest has not asked for what it should ask for.
     #[error("waited {waited:?} for {wanted}")]
+    #[non_exhaustive]
     NoPrompt {
         /// The prompt.
         wanted: &'static str,
@@ -25,6 +26,7 @@ pub enum LoginError {
         "{user:?} can't start a root shell: it must be root, or allowed to use sudo without a \
          password, and the guest needs base64 and setsid"
     )]
+    #[non_exhaustive]
     NoRootShell {
         /// The user.
         user: String,

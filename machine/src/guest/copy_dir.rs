@@ -127,7 +127,7 @@ impl Guest {
         let (exit, output) = self.guest_half(&mut transfer.left, &script).await?;
         match exit {
             exit if exit.success() => Ok(None),
-            exit if exit.is_timed_out() => self.copy_timed_out("the share to be mounted").await,
+            exit if exit.is_timeout() => self.copy_timed_out("the share to be mounted").await,
             _ => Ok(Some(tail(output.as_ref()))),
         }
     }

@@ -30,7 +30,7 @@ impl Guest {
         let (exit, output) = self.guest_half(&mut transfer.left, &script).await?;
         let output = String::from_utf8_lossy(output.as_ref()).into_owned();
         let dir = output.trim_end();
-        if exit.is_timed_out() {
+        if exit.is_timeout() {
             return self.copy_timed_out("a directory for copies").await;
         }
         if !exit.success() || !dir.starts_with('/') {
@@ -91,7 +91,7 @@ impl Guest {
         transfer.left = transfer.left.saturating_sub(took);
         let flushed = archive.flush().await;
         flushed.map_err(|error| self.host_file(share, error))?;
-        if exit.is_timed_out() {
+        if exit.is_timeout() {
             return self.copy_timed_out(&format!("{name} to be copied")).await;
         }
         if !exit.success() {

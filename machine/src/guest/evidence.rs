@@ -73,7 +73,7 @@ impl Guest {
     pub(crate) async fn with_output(&self, error: Error, what: &str, script: &str) -> Error {
         // Conditions apply to the test's own steps only.
         let text = match self.unchecked().probe(script, LIMIT).await {
-            Ok(Some(output)) if output.exit.is_timed_out() => {
+            Ok(Some(output)) if output.exit.is_timeout() => {
                 let text = output.text();
                 format!("{text}\n(cut short: the guest took longer than {LIMIT:?})")
             }

@@ -245,7 +245,7 @@ impl Guest {
         let (exit, output) = self.guest_half(left, script).await?;
         match exit {
             exit if exit.success() => Ok(String::from_utf8_lossy(output.as_ref()).into_owned()),
-            exit if exit.is_timed_out() => {
+            exit if exit.is_timeout() => {
                 self.copy_timed_out(&format!("{from} to be copied to {to}"))
                     .await
             }

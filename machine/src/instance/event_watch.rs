@@ -92,7 +92,9 @@ fn record_end(watch: &ConsoleWatch, event: &Event) {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt as _;
+    use qmp_mon::{QmpCodec, QmpMessage};
     use serde_json::json;
+    use tokio_util::codec::Decoder as _;
 
     use super::*;
 
@@ -101,10 +103,14 @@ mod tests {
     }
 
     fn event(name: &str, data: &serde_json::Value) -> Event {
-        serde_json::from_value(json!({
+        let event = json!({
             "event": name, "data": data, "timestamp": { "seconds": 1, "microseconds": 2 },
-        }))
-        .unwrap()
+        });
+        let mut line = format!("{event}\n").as_bytes().into();
+        match QmpCodec::default().decode(&mut line).unwrap() {
+            Some(QmpMessage::Event(event)) => event,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

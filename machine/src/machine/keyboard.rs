@@ -15,7 +15,7 @@ impl Machine {
     /// A handle that pauses for `delay` after each key, 10 ms by default, in
     /// addition to the time that the key takes.
     #[must_use]
-    pub fn key_delay(&self, delay: Duration) -> Self {
+    pub fn with_key_delay(&self, delay: Duration) -> Self {
         let mut handle = self.clone();
         handle.key_delay = delay;
         handle

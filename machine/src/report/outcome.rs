@@ -1,10 +1,7 @@
 //! How a run, or a step of it, ended.
 
-use serde::Serialize;
-
 /// How a run, or a step of it, ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
     /// It succeeded.
@@ -15,6 +12,18 @@ pub enum Outcome {
     Cancelled,
     /// Its time limit was exceeded.
     TimedOut,
+}
+
+impl Outcome {
+    /// The name in the page's data.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::TimedOut => "timed-out",
+        }
+    }
 }
 
 /// Why a run did not pass.

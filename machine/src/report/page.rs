@@ -12,7 +12,6 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::console;
-use super::outcome::Outcome;
 use super::record::{Machine, Record};
 use super::step::Step;
 use super::timestamp::Timestamp;
@@ -51,7 +50,7 @@ struct Page<'a> {
 struct Data<'a> {
     title: &'a str,
     version: &'static str,
-    outcome: Outcome,
+    outcome: &'static str,
     message: &'a str,
     /// Milliseconds since 1970.
     date: u128,
@@ -103,7 +102,7 @@ fn data(record: &Record, files: String) -> io::Result<String> {
     let data = Data {
         title: &record.title,
         version: env!("CARGO_PKG_VERSION"),
-        outcome: record.outcome(),
+        outcome: record.outcome().name(),
         message: record.failure().map_or("", |failure| &failure.message),
         date: record
             .date

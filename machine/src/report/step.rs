@@ -1,6 +1,6 @@
 //! Steps of a recorded run.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::log_entry::LogEntry;
 use super::outcome::Outcome;
@@ -20,7 +20,7 @@ pub(super) struct Step {
     pub(super) start: Timestamp,
     /// `None` while the step is running.
     pub(super) end: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "name")]
     pub(super) outcome: Option<Outcome>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) error: String,
@@ -73,4 +73,14 @@ impl Step {
     pub(super) fn is_cancelled(&self) -> bool {
         self.outcome == Some(Outcome::Cancelled)
     }
+}
+
+/// Writes an outcome's name.
+#[expect(
+    clippy::ref_option,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "as serde calls it"
+)]
+fn name<S: Serializer>(outcome: &Option<Outcome>, serializer: S) -> Result<S::Ok, S::Error> {
+    outcome.map(Outcome::name).serialize(serializer)
 }

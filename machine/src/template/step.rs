@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use backdoor_shell::Command;
 use futures_util::future::BoxFuture;
 use walkdir::WalkDir;
 
@@ -19,7 +20,7 @@ use crate::unit::Unit;
 pub(super) enum Step {
     WaitForUnit(Unit),
     WaitForCloudInit,
-    Succeed(String),
+    Succeed(Command),
     CopyFromHost(PathBuf, String),
     /// A function, and its version.
     Prepare(String, Preparation),
@@ -42,7 +43,7 @@ impl Step {
         match self {
             Self::WaitForUnit(unit) => vm.wait_for_unit(unit.clone()).await,
             Self::WaitForCloudInit => vm.wait_for_cloud_init().await,
-            Self::Succeed(command) => vm.succeed(command.as_str()).await.map(drop),
+            Self::Succeed(command) => vm.succeed(command.clone()).await.map(drop),
             Self::CopyFromHost(source, target) => vm.copy_from_host(source, target).await,
             Self::Prepare(_, Preparation(run)) => run(vm.clone()).await,
         }
@@ -58,8 +59,9 @@ impl Step {
             }
             Self::WaitForCloudInit => hash.text("cloud-init"),
             Self::Succeed(command) => {
+                // A time limit ends the command, or the template is not made.
                 hash.text("command");
-                hash.text(command);
+                hash.text(command.script());
             }
             Self::CopyFromHost(source, target) => {
                 hash.text("copy");

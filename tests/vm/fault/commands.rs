@@ -11,7 +11,7 @@ async fn times_out(command: &str) -> String {
     let vm = fresh("systemd").await;
     let output = vm.execute(Command::new(command).timeout(LIMIT)).await;
     let output = output.unwrap();
-    assert!(output.exit.is_timed_out(), "{command}: {output:?}");
+    assert!(output.exit.is_timeout(), "{command}: {output:?}");
     assert_eq!(vm.succeed("echo right").await.unwrap(), "right\n");
     // No process of it is left.
     vm.fail("grep -l 'sleep.76543' /proc/[0-9]*/cmdline")

@@ -41,7 +41,11 @@ async fn clone_of(booted: &Template, cache: &Path, preparation: &str) -> Machine
     let template = booted.extend().cache_dir(cache).succeed(RECORD);
     let template = template.succeed(preparation).build().await.unwrap();
     assert_eq!(template.unsupported_reason(), None);
-    let vm = template.host_name("other").clone_machine().await.unwrap();
+    let vm = template
+        .with_host_name("other")
+        .clone_machine()
+        .await
+        .unwrap();
     assert!(!has_booted(&vm), "{preparation}");
     vm
 }
@@ -96,7 +100,11 @@ async fn clones_differ_in_a_guest_without_perl() {
     let template = template.build().await.unwrap();
     assert_eq!(template.unsupported_reason(), None);
     let one = template.clone_machine().await.unwrap();
-    let other = template.host_name("other").clone_machine().await.unwrap();
+    let other = template
+        .with_host_name("other")
+        .clone_machine()
+        .await
+        .unwrap();
     for command in [
         "cat /etc/machine-id",
         "od -N 16 -x /dev/urandom",

@@ -12,7 +12,7 @@ use crate::python::search::Search;
 impl Machine {
     fn send_key(&self, py: Python<'_>, key: &str, delay: Option<Span>, log: bool) -> PyResult<()> {
         self.wait_for_qemu(py, async |vm| {
-            let vm = vm.key_delay(delay.map_or(Duration::ZERO, |Span(delay)| delay));
+            let vm = vm.with_key_delay(delay.map_or(Duration::ZERO, |Span(delay)| delay));
             if log {
                 vm.send_key(key).await
             } else {
@@ -23,7 +23,7 @@ impl Machine {
 
     fn send_chars(&self, py: Python<'_>, chars: &str, delay: Option<Span>) -> PyResult<()> {
         self.wait_for_qemu(py, async |vm| {
-            vm.key_delay(delay.map_or(Duration::ZERO, |Span(delay)| delay))
+            vm.with_key_delay(delay.map_or(Duration::ZERO, |Span(delay)| delay))
                 .send_chars(chars)
                 .await
         })

@@ -21,7 +21,7 @@ impl Machine {
     ) -> PyResult<(i32, String, bool)> {
         let command = timeout.of(command);
         let output = self.wait(py, async move |vm| vm.execute(command).await)?;
-        let timed_out = output.exit.is_timed_out();
+        let timed_out = output.exit.is_timeout();
         Ok((output.status(), output.text(), timed_out))
     }
 
