@@ -22,6 +22,7 @@ pub use cloud_image::CloudImage;
 pub use disk_image::DiskImage;
 pub use legacy::LegacyStartCommand;
 pub use linux::Linux;
+pub(crate) use linux::RootArchive;
 pub use script::StartScript;
 pub(crate) use settings::is_host_name;
 pub use shell::ShellCommand;

@@ -11,6 +11,7 @@ mod modules;
 mod oci;
 mod own_initrd;
 mod root;
+mod root_archive;
 mod root_image;
 mod tree;
 
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use self::kernel::{Feature, Kernel, builtin, module};
 use self::root::{HOST_TAG, Root};
+pub(crate) use self::root_archive::RootArchive;
 use super::File;
 use super::base_image::BaseImage;
 use super::disk_image::DISK;
@@ -185,7 +187,7 @@ impl Linux {
     /// accepted in `/dev`, and omitted, as the guest's kernel provides those.
     #[must_use]
     pub fn root_tar(mut self, archive: impl Into<PathBuf>) -> Self {
-        self.root = Root::Tar(absolute(archive.into()));
+        self.root = Root::Archive(RootArchive::Tar(absolute(archive.into())));
         self
     }
 
@@ -194,7 +196,7 @@ impl Linux {
     /// variables) has no effect.
     #[must_use]
     pub fn oci_layout(mut self, dir: impl Into<PathBuf>) -> Self {
-        self.root = Root::Oci(absolute(dir.into()));
+        self.root = Root::Archive(RootArchive::Oci(absolute(dir.into())));
         self
     }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::kernel::{Feature, module};
+use super::root_archive::RootArchive;
 use crate::host::root_dir::RootDir;
 
 /// The tag under which the host's root is shared: see `guest/init.sh`.
@@ -18,10 +19,8 @@ pub(super) enum Root {
     Host,
     /// A directory.
     Dir(PathBuf),
-    /// A tar archive.
-    Tar(PathBuf),
-    /// A container image, in an OCI layout.
-    Oci(PathBuf),
+    /// A file or several, to be unpacked.
+    Archive(RootArchive),
     /// What an initrd of the user mounts.
     Initrd(PathBuf),
 }
@@ -38,14 +37,15 @@ impl Root {
     /// Where it is on the host.
     pub(super) fn path(&self) -> &Path {
         match self {
-            Self::Dir(path) | Self::Tar(path) | Self::Oci(path) | Self::Initrd(path) => path,
+            Self::Dir(path) | Self::Initrd(path) => path,
+            Self::Archive(archive) => archive.path(),
             Self::Missing | Self::Host => Path::new("/"),
         }
     }
 
     /// Whether it is on the machine's own disk.
     pub(super) fn is_disk(&self) -> bool {
-        matches!(self, Self::Dir(_) | Self::Tar(_) | Self::Oci(_))
+        matches!(self, Self::Dir(_) | Self::Archive(_))
     }
 
     /// What a kernel needs to mount it.

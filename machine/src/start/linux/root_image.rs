@@ -9,12 +9,10 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 use walkdir::WalkDir;
 
-use super::decompress::decompressed;
 use super::ext4;
-use super::oci::OciImage;
 use super::root::{Root, missing_shell};
-use super::tree::{Kind, Tree, own_attributes};
-use crate::host::{cache_dir, file_sums, sha256};
+use super::tree::{Tree, own_attributes};
+use crate::host::{cache_dir, sha256};
 
 /// Part of the name of images: another one if they are made otherwise.
 const FORMAT: &str = "1";
@@ -22,34 +20,14 @@ const FORMAT: &str = "1";
 /// Finds the image of a root in the cache, or makes it. Other processes that need the same one
 /// wait.
 pub(super) fn find_or_make(root: &Root, needs_bash: bool) -> io::Result<PathBuf> {
-    let name = digest(root)?;
-    let cache = cache_dir::subdirectory("roots")?;
-    let image = cache.join(format!("{name}.ext4"));
-    if image.exists() {
-        return Ok(image);
-    }
-    let lock = File::create(cache.join(format!("{name}.lock")))?;
-    lock.lock()?;
-    if image.exists() {
-        return Ok(image);
-    }
-    let prefix = format!(".{name}.");
-    // Those of processes that were killed.
-    for entry in fs::read_dir(&cache)? {
-        let entry = entry?;
-        if entry.file_name().as_bytes().starts_with(prefix.as_bytes()) {
-            fs::remove_dir_all(entry.path())?;
-        }
-    }
-    let work = tempfile::Builder::new()
-        .prefix(&prefix)
-        .tempdir_in(&cache)?;
-    let new = work.path().join("image");
-    tracing::info!("making a disk image of the root (once)");
-    make(root, work.path(), &new, needs_bash)?;
-    File::open(&new)?.sync_all()?;
-    fs::rename(&new, &image)?;
-    Ok(image)
+    let name = format!("{}.ext4", digest(root)?);
+    cache_dir::find_or_make("roots", &name, |work| {
+        tracing::info!("making a disk image of the root (once)");
+        let image = work.join("image");
+        make(root, work, &image, needs_bash)?;
+        File::open(&image)?.sync_all()?;
+        Ok(image)
+    })
 }
 
 /// A sum of everything that the image depends on.
@@ -57,8 +35,7 @@ pub(super) fn digest(root: &Root) -> io::Result<String> {
     let mut sum = Sha256::new_with_prefix(FORMAT);
     match root {
         Root::Dir(dir) => hash_dir(&mut sum, dir)?,
-        Root::Tar(archive) => sum.update(file_sums::sum(archive)?),
-        Root::Oci(layout) => sum.update(OciImage::open(layout)?.digest),
+        Root::Archive(archive) => archive.hash(&mut sum)?,
         Root::Missing | Root::Host | Root::Initrd(_) => {}
     }
     Ok(sha256::hex(&sum.finalize()))
@@ -97,13 +74,8 @@ fn make(root: &Root, work: &Path, image: &Path, needs_bash: bool) -> io::Result<
     let dir = work.join("tree");
     fs::create_dir(&dir)?;
     let mut tree = Tree::new(&dir)?;
-    match root {
-        Root::Tar(archive) => {
-            let archive = decompressed(File::open(archive)?)?;
-            tree.unpack(archive, Kind::Root)?;
-        }
-        Root::Oci(layout) => OciImage::open(layout)?.unpack(&mut tree)?,
-        Root::Dir(_) | Root::Missing | Root::Host | Root::Initrd(_) => {}
+    if let Root::Archive(archive) = root {
+        archive.unpack(&mut tree)?;
     }
     check(&dir, needs_bash)?;
     ext4::make(&dir, image, |file| tree.attributes(file))
