@@ -1,7 +1,7 @@
 """The exceptions of test scripts."""
 
 import subprocess
-from typing import Any
+from typing import Any, Optional
 
 
 class MachineError(Exception):
@@ -19,12 +19,32 @@ class TimedOut(RequestedAssertionFailed, TimeoutError):
     """The time limit of a wait expired."""
 
 
-class ShutdownTimedOut(TimedOut, subprocess.TimeoutExpired):
-    """QEMU did not exit within a time limit."""
+class Expired(TimedOut, subprocess.TimeoutExpired):
+    """The time limit of something expired that the NixOS test driver runs as a process."""
 
-    def __init__(self, message: str, cmd: Any, timeout: float):
+    def __init__(self, message: str, cmd: Any, timeout: float, output: Optional[str] = None):
         AssertionError.__init__(self, message)
         self.cmd, self.timeout = cmd, timeout
+        self.output, self.stderr = output, None
+
+    @classmethod
+    def of(cls, error: Exception, cmd: Any, timeout: float) -> "Expired":
+        """The same failure in the trace."""
+        expired = cls(str(error), cmd, timeout)
+        vars(expired).update(vars(error))
+        return expired
+
+
+class ShutdownTimedOut(Expired):
+    """QEMU did not exit within a time limit."""
+
+
+class CommandTimedOut(RequestedAssertionFailed):
+    """A command that should have succeeded did not end within a time limit."""
+
+
+class CommandExpired(Expired):
+    """The same in a container, of any command."""
 
 
 class NotRunning(MachineError, RuntimeError):
@@ -53,6 +73,8 @@ for _error in (
     RequestedAssertionFailed,
     TimedOut,
     ShutdownTimedOut,
+    CommandTimedOut,
+    CommandExpired,
     NotRunning,
     PollingConditionError,
     GlobalTimeout,

@@ -54,10 +54,8 @@ class Process:
         try:
             self._returncode = self._vm.wait_for_shutdown(timeout)
         except TimedOut as error:
-            expired = ShutdownTimedOut(str(error), self.args, as_seconds(timeout or 0))
-            # It is the same failure in the trace.
-            vars(expired).update(vars(error))
-            raise expired from None
+            limit = as_seconds(timeout or 0)
+            raise ShutdownTimedOut.of(error, self.args, limit) from None
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None and self.pid is not None:

@@ -57,12 +57,8 @@ fn a_test_passes_on_containers_and_on_machines() {
     }
 }
 
-#[test]
-#[ignore = "needs containers"]
-fn scripts_know_the_containers_of_newer_nixos_drivers() {
-    let run = Run::booting(&[]);
-    let script = run.script(
-        "\
+/// What differs from virtual machines.
+const NSPAWN: &str = "\
 import subprocess
 assert machines_nspawn == machines == [box] and machines_qemu == [] and machine is box
 assert isinstance(box, NspawnMachine) and isinstance(box, BaseMachine)
@@ -74,6 +70,27 @@ except subprocess.TimeoutExpired as error:
 else:
     raise Exception('it has ended')
 assert box.execute('exit 124') == (124, '')
+assert box.execute('echo waits; exit 3', check_output=False) == (3, 'waits\\n')
+def expires(operation):
+    try:
+        operation('echo printed; sleep 100', timeout=1)
+    except subprocess.TimeoutExpired as error:
+        assert (error.cmd, error.timeout) == ('echo printed; sleep 100', 1), error
+    else:
+        raise Exception('it has ended')
+for operation in [box.succeed, box.fail, box.wait_until_fails, box.wait_until_succeeds]:
+    expires(operation)
+assert box.fail('echo failed; false', 'exit 2', timeout=60) == 'failed\\n'
+assert box.wait_until_fails('echo no; false') == 'no\\n'
+for wrong in [lambda: box.fail('true'), lambda: box.succeed('false', timeout=60),
+              lambda: box.wait_until_fails('true', timeout=1)]:
+    try:
+        wrong()
+    except AssertionError as error:
+        assert 'box: ' in str(error) or 'timed out' in str(error), error
+    else:
+        raise Exception('it has passed')
+assert 'unix-export/box/ssh' in box.ssh_backdoor_command()
 box.succeed('echo $USER $HOME $DISPLAY >/tmp/shared/file; logger hello')
 assert (box.shared_dir / 'file').read_text() == 'root /root :0.0\\n'
 box.wait_for_console_text('hello')
@@ -85,11 +102,19 @@ box.reboot()
 box.wait_for_unit('multi-user.target')
 box.crash()
 assert not box.is_up()
+box.start()
+assert box.is_up()
 box.shutdown()
+assert not box.is_up()
 box.succeed('true')
 box.shutdown()
-",
-    );
+";
+
+#[test]
+#[ignore = "needs containers"]
+fn scripts_know_the_containers_of_newer_nixos_drivers() {
+    let run = Run::booting(&[]);
+    let script = run.script(NSPAWN);
     let mut driver = run.command();
     driver
         .arg("--container-start-scripts")

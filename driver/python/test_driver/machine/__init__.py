@@ -6,7 +6,6 @@ Python's regular expressions. The operations themselves are those of the Rust cr
 """
 
 import shlex
-import subprocess
 import time
 from pathlib import Path
 from typing import Any, Callable, ContextManager, Dict, Iterable, List, Optional, Tuple, Union
@@ -14,6 +13,7 @@ from typing import Any, Callable, ContextManager, Dict, Iterable, List, Optional
 import _vmwright
 from test_driver import vsock
 from test_driver.duration import Duration, as_seconds, one_of
+from test_driver.errors import CommandExpired, CommandTimedOut, NotRunning, TimedOut
 from test_driver.errors import MachineError as MachineError
 from test_driver.errors import RequestedAssertionFailed as RequestedAssertionFailed
 from test_driver.keys import CHAR_TO_KEY as CHAR_TO_KEY
@@ -226,7 +226,8 @@ class Machine(
 
 class NspawnMachine(Machine):
     """A container of systemd-nspawn. It has no QEMU: operations that need a monitor, a screen,
-    a keyboard or a terminal raise RuntimeError."""
+    a keyboard or a terminal raise RuntimeError. A command that takes longer than its time
+    limit raises subprocess.TimeoutExpired."""
 
     def execute(
         self,
@@ -235,12 +236,70 @@ class NspawnMachine(Machine):
         check_output: bool = True,
         timeout: Optional[Duration] = 900,
     ) -> Tuple[int, str]:
-        """As that of a machine, but always with the exit status, and with
-        subprocess.TimeoutExpired after `timeout`."""
-        return super().execute(command, True, check_output, timeout)
+        """As that of a machine, but it always waits for the command, and returns its exit
+        status and output."""
+        return super().execute(command, True, True, timeout)
+
+    def succeed(self, *commands: str, timeout: Optional[Duration] = None) -> str:
+        return "".join(self._succeed(command, timeout) for command in commands)
+
+    def _succeed(self, command: str, timeout: Optional[Duration]) -> str:
+        try:
+            return super().succeed(command, timeout=timeout)
+        except CommandTimedOut as error:
+            raise CommandExpired.of(error, command, as_seconds(timeout or 0)) from None
+
+    def fail(self, *commands: str, timeout: Optional[Duration] = None) -> str:
+        return "".join(self._fail(command, timeout) for command in commands)
+
+    def _fail(self, command: str, timeout: Optional[Duration]) -> str:
+        with self.nested(f"must fail: {command}"):
+            status, output = self.execute(command, timeout=timeout)
+            if status == 0:
+                raise RequestedAssertionFailed(
+                    f"{self.name}: command `{command}` unexpectedly succeeded"
+                )
+            return output
+
+    def wait_until_succeeds(self, command: str, timeout: Duration = 900) -> str:
+        # Not within the `try`: this is not about the command.
+        self.connect()
+        try:
+            return super().wait_until_succeeds(command, timeout)
+        except TimedOut as error:
+            raise CommandExpired.of(error, command, as_seconds(timeout)) from None
+
+    def wait_until_fails(self, command: str, timeout: Duration = 900) -> str:
+        """As that of a machine, but a command that takes longer than the time limit has not
+        failed."""
+        output = ""
+
+        def has_failed(_: bool) -> bool:
+            nonlocal output
+            status, output = self.execute(command, timeout=timeout)
+            return status != 0
+
+        with self.nested(f"waiting for failure: {command}"):
+            retry(has_failed, timeout)
+        return output
+
+    def is_up(self) -> bool:
+        """Whether it was started, and has not ended."""
+        return self.booted
+
+    def ssh_backdoor_command(self, index: Optional[int] = None) -> str:
+        """The command by which root of the host connects to the container's SSH server, which
+        needs systemd 256 or newer on the host and in the container."""
+        if self.pid is None:
+            raise NotRunning(f"{self.name}: it has no SSH server, because it does not run")
+        # The directory is in a mount namespace of the container's own.
+        socket = f"/proc/{self.pid}/root/run/systemd/nspawn/unix-export/{self.name}/ssh"
+        return f'ssh -o User=root -o ProxyCommand="socat - UNIX-CLIENT:{socket}" bash'
 
     def _timed_out(self, command: str, timeout: Optional[Duration], output: str) -> None:
-        raise subprocess.TimeoutExpired(command, as_seconds(timeout or 0), output)
+        limit = as_seconds(timeout or 0)
+        message = f"{self.name}: command `{command}` did not end within {limit:g} seconds"
+        raise CommandExpired(message, command, limit, output)
 
 
 # Names in newer versions of the NixOS test driver.

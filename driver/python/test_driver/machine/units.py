@@ -1,6 +1,6 @@
 """Units of systemd."""
 
-from typing import Dict, Optional, Tuple
+from typing import Callable, Dict, Optional, Tuple
 
 import _vmwright
 from test_driver.duration import Duration
@@ -10,6 +10,7 @@ class Units:
     """The units of a machine and of its users."""
 
     _vm: _vmwright.Machine
+    _timed_out: Callable[[str, Optional[Duration], str], None]
 
     def wait_for_unit(
         self, unit: str, user: Optional[str] = None, timeout: Duration = 900
@@ -31,7 +32,10 @@ class Units:
     def systemctl(self, q: str, user: Optional[str] = None) -> Tuple[int, str]:
         """Runs systemctl for the system's units or a user's; returns its status and
         output."""
-        return self._vm.systemctl(q, user)
+        status, output, timed_out = self._vm.systemctl(q, user)
+        if timed_out:
+            self._timed_out(f"systemctl {q}", 900, output)
+        return status, output
 
     def require_unit_state(self, unit: str, require_state: str = "active") -> None:
         """Fails if a unit is not in the state `require_state`."""

@@ -46,14 +46,15 @@ impl Machine {
         })
     }
 
+    /// Exit status, output, and whether it has timed out.
     fn systemctl(
         &self,
         py: Python<'_>,
         query: &str,
         user: Option<&str>,
-    ) -> PyResult<(i32, String)> {
+    ) -> PyResult<(i32, String, bool)> {
         self.wait(py, async |vm| vm.systemctl(query, user).await)
-            .map(|output| (output.status(), output.text()))
+            .map(|output| (output.status(), output.text(), output.exit.is_timed_out()))
     }
 
     fn require_unit_state(&self, py: Python<'_>, unit: &str, state: &str) -> PyResult<()> {
