@@ -5,9 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
+use walkdir::WalkDir;
 
 use crate::error::ErrorKind;
 use crate::host::orphan_cleanup::OrphanCleanup;
+
+/// The file by which the processes of a group of version 1 are frozen.
+const FREEZER: &str = "freezer.state";
 
 /// A new control group in that of this process, in each hierarchy of the host: cgroup v2, v1
 /// or both.
@@ -22,7 +26,7 @@ pub(crate) struct Cgroup {
 }
 
 impl Cgroup {
-    /// Creates it. Hierarchies that are read-only are left out.
+    /// Creates it. Hierarchies that are read-only are left out, but not all may be.
     pub(crate) fn create(name: &str) -> Result<Self, ErrorKind> {
         let [cgroups, mounts] = ["/proc/self/cgroup", "/proc/self/mountinfo"].map(read);
         let unique = format!("vmwright-{name}-{}", Uuid::new_v4().simple());
@@ -35,10 +39,32 @@ impl Cgroup {
             source,
         })?;
         let created = dirs.into_iter().filter(|dir| fs::create_dir(dir).is_ok());
+        let dirs: Vec<PathBuf> = created.collect();
+        if dirs.is_empty() {
+            let reason = "it needs a control group of its own, and can create none: \
+                          /sys/fs/cgroup is not mounted, or is read-only";
+            return Err(ErrorKind::Container {
+                reason: reason.to_owned(),
+            });
+        }
         Ok(Self {
-            dirs: created.collect(),
+            dirs,
             orphan_cleanup,
         })
+    }
+
+    /// Continues what is frozen: with control groups of version 1, a frozen process does not
+    /// end when it is killed.
+    pub(crate) fn thaw(&self) {
+        for dir in &self.dirs {
+            if !dir.join(FREEZER).exists() {
+                continue;
+            }
+            for entry in WalkDir::new(dir).into_iter().flatten() {
+                // A group may be removed meanwhile.
+                let _ = fs::write(entry.path().join(FREEZER), "THAWED");
+            }
+        }
     }
 
     /// Its directories, one in each hierarchy. A process that writes its id to `cgroup.procs`

@@ -196,7 +196,7 @@ fn clear(dir: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            fs::remove_dir_all(entry.path())?;
+            guest_tree::remove(&entry.path(), &Task::default())?;
         } else {
             fs::remove_file(entry.path())?;
         }

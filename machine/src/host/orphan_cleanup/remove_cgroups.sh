@@ -4,7 +4,14 @@
 read -r _
 # Without arguments, `find` would search the current directory.
 [ "$#" -gt 0 ] || exit 0
+thaw() {
+    find "$@" -name freezer.state 2>/dev/null | while read -r state; do
+        echo THAWED >"$state"
+    done
+}
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    # With control groups of version 1, frozen processes do not end.
+    thaw "$@"
     # The files in a control group can't be removed, and need not be.
     find "$@" -depth -type d -delete 2>/dev/null
     is_left=
