@@ -6,14 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-use super::command::cannot;
 use super::network::Networks;
+use super::refusal::cannot;
 use crate::error::ErrorKind;
+use crate::guest::console_watch::ConsoleWatch;
 use crate::host::blocking::blocking;
 use crate::host::leader::Leader;
-use crate::host::process::{CommandSpec, Process};
+use crate::host::process::{CommandSpec, Process, Streams};
+use crate::time_scale::scaled;
 
 const PLUG: &str = include_str!("plug.sh");
 
@@ -28,6 +31,8 @@ pub(super) struct Cards {
     /// Whether a start script has created the container's cards and bridges.
     is_script: bool,
     networks: Networks,
+    /// Where a failure is reported that ends all operations.
+    watch: Arc<ConsoleWatch>,
     plugged: tokio::sync::Mutex<Plugged>,
 }
 
@@ -37,16 +42,37 @@ struct Plugged {
     is_blocked: bool,
     /// The process in whose network namespace the cards are.
     leader: Option<Arc<Leader>>,
-    /// The cables, by the number of the network.
-    cables: Vec<Option<Process>>,
+    /// By the number of the network.
+    cables: Vec<Option<Cable>>,
+}
+
+/// A process that connects a card to its network. Its end is reported, unless it ends because
+/// this is dropped.
+#[derive(Debug)]
+struct Cable {
+    process: Arc<Process>,
+    watch: AbortHandle,
+}
+
+impl Drop for Cable {
+    fn drop(&mut self) {
+        self.watch.abort();
+        self.process.kill();
+    }
 }
 
 impl Cards {
-    pub(super) fn new(name: String, is_script: bool, networks: Networks) -> Self {
+    pub(super) fn new(
+        name: String,
+        is_script: bool,
+        networks: Networks,
+        watch: Arc<ConsoleWatch>,
+    ) -> Self {
         Self {
             name,
             is_script,
             networks,
+            watch,
             plugged: tokio::sync::Mutex::default(),
         }
     }
@@ -63,6 +89,11 @@ impl Cards {
         }
         plugged.leader = Some(leader);
         Ok(())
+    }
+
+    /// The cards don't work: ends all operations on the container until it boots again.
+    pub(super) fn report_failure(&self, reason: &str) {
+        report_failure(&self.watch, reason);
     }
 
     /// Unplugs all cables: the container has ended.
@@ -100,13 +131,13 @@ impl Cards {
         Ok(())
     }
 
-    /// Creates a card, if it is missing, and connects it by a cable: a process.
+    /// Creates a card, if it is missing, and connects it by a cable.
     async fn plug(
         &self,
         leader: &Leader,
         index: usize,
         is_connected: bool,
-    ) -> Result<Option<Process>, ErrorKind> {
+    ) -> Result<Option<Cable>, ErrorKind> {
         let script = ["-euc", PLUG, "plug.sh"].map(OsString::from);
         let socket = if is_connected {
             self.networks.socket_dir(index).into()
@@ -119,19 +150,41 @@ impl Cards {
             program: "/bin/sh".into(),
             args: script.into_iter().chain([socket]).chain(card).collect(),
         });
-        let (cable, mut streams) = Process::spawn(spec, Path::new("/"), Vec::new())?;
+        let (process, mut streams) = Process::spawn(spec, Path::new("/"), Vec::new(), Vec::new())?;
         let mut line = String::new();
         let mut stdout = BufReader::new(&mut streams.stdout);
-        let plugged = stdout.read_line(&mut line);
-        if matches!(timeout(LIMIT, plugged).await, Ok(Ok(1..))) {
-            return Ok(is_connected.then_some(cable));
-        }
-        // Its standard error closes.
-        blocking(move || drop(cable)).await;
-        let output = streams.error_output().await;
+        let plugged = timeout(scaled(LIMIT), stdout.read_line(&mut line)).await;
         let vlan = self.networks.vlan(index);
-        Err(cannot(format!(
-            "can't connect it to the network {vlan}: {output}"
-        )))
+        match (plugged, line.trim_end()) {
+            (Ok(Ok(_)), "connected") => Ok(Some(self.cable(process, streams, vlan))),
+            (Ok(Ok(_)), "not connected") => Ok(None),
+            _ => {
+                // Its standard error closes.
+                blocking(move || drop(process)).await;
+                let output = streams.error_output().await;
+                Err(cannot(format!(
+                    "can't connect it to the network {vlan}: {output}"
+                )))
+            }
+        }
     }
+
+    fn cable(&self, process: Process, mut streams: Streams, vlan: u32) -> Cable {
+        let process = Arc::new(process);
+        let (cable, watch) = (Arc::clone(&process), Arc::clone(&self.watch));
+        let report_end = async move {
+            let status = cable.exited().await;
+            let output = streams.error_output().await;
+            let reason = format!("its cable to the network {vlan}, vde_plug2tap, has ended");
+            report_failure(&watch, &format!("{reason} ({status}) {output}"));
+        };
+        Cable {
+            process,
+            watch: tokio::spawn(report_end).abort_handle(),
+        }
+    }
+}
+
+fn report_failure(watch: &ConsoleWatch, reason: &str) {
+    watch.end_by("network card", reason.trim_end(), true, true);
 }

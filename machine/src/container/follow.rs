@@ -8,8 +8,8 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
 use super::cards::Cards;
-use super::command::cannot;
 use super::notify::{NotifySocket, Report};
+use super::refusal::cannot;
 use super::shell::ShellEnd;
 use crate::error::ErrorKind;
 use crate::guest::Running;
@@ -50,10 +50,12 @@ impl Follower {
                         let connected = self.start(pid, &lifetime).await;
                         match (started.take(), connected) {
                             (Some(started), connected) => drop(started.send(connected)),
-                            (None, Ok(())) => {}
-                            (None, Err(kind)) => {
-                                tracing::warn!(machine = self.machine, "after a reboot: {kind}");
+                            // Its end will be reported otherwise.
+                            (None, Err(kind)) if self.is_alive() => {
+                                self.cards
+                                    .report_failure(&format!("after a reboot: {kind}"));
                             }
+                            (None, _) => {}
                         }
                     }
                     Report::Ready => self.start_shell(),
@@ -62,6 +64,10 @@ impl Follower {
         }
         self.shell = None;
         self.cards.disconnect().await;
+    }
+
+    fn is_alive(&self) -> bool {
+        self.init.borrow().as_ref().is_some_and(|it| it.is_alive())
     }
 
     /// The container was started, and its init has this process id.

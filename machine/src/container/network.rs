@@ -1,15 +1,19 @@
 //! The networks that a container is on, and its addresses.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
-
-use super::command::{cannot, require_program};
+use super::command::require_program;
+use super::refusal::cannot;
 use crate::error::ErrorKind;
 use crate::host::vlan::Vlan;
+use crate::sync::Mutex;
 
 /// The programs of a container with network cards, and Debian's packages of them.
 const PROGRAMS: [(&str, &str); 2] = [("ip", "iproute2"), ("vde_plug2tap", "vde2")];
+
+/// How many numbers of networks there are, and of addresses on each.
+const ADDRESSES: usize = 254;
 
 /// What creates network cards.
 const TUN: &str = "/dev/net/tun";
@@ -26,6 +30,7 @@ pub(super) struct Networks {
 struct Network {
     vlan: u32,
     socket_dir: PathBuf,
+    unlisted: Arc<Mutex<Vec<String>>>,
 }
 
 impl Networks {
@@ -46,11 +51,12 @@ impl Networks {
         self.networks.push(Network {
             vlan: vlan.number(),
             socket_dir: vlan.socket_dir().to_owned(),
+            unlisted: vlan.unlisted(),
         });
     }
 
-    /// Checks that this host can connect a container to them.
-    pub(super) fn check(&self) -> Result<(), ErrorKind> {
+    /// Checks that this host can connect the container `name` to them.
+    pub(super) fn check(&self, name: &str) -> Result<(), ErrorKind> {
         if self.networks.is_empty() {
             return Ok(());
         }
@@ -63,16 +69,25 @@ impl Networks {
         for (program, package) in PROGRAMS {
             require_program(program, package)?;
         }
-        match self
-            .networks
-            .iter()
-            .find(|it| !(1..=254).contains(&it.vlan))
-        {
-            Some(Network { vlan, .. }) => Err(cannot(format!(
-                "the network {vlan} has no addresses: 1 to 254 have"
-            ))),
-            None => Ok(()),
+        self.check_addresses(name)
+    }
+
+    fn check_addresses(&self, name: &str) -> Result<(), ErrorKind> {
+        for (index, &Network { vlan, .. }) in self.networks.iter().enumerate() {
+            if vlan == 0 || vlan as usize > ADDRESSES {
+                return Err(cannot(format!(
+                    "the network {vlan} has no addresses: 1 to {ADDRESSES} have"
+                )));
+            }
+            if self.number(index, name) > ADDRESSES {
+                return Err(cannot(format!(
+                    "the network {vlan} has no address left for it: it has {ADDRESSES}, and \
+                     there are {} `nodes`",
+                    self.nodes.len()
+                )));
+            }
         }
+        Ok(())
     }
 
     /// Lines for `/etc/hosts`, if there are other nodes.
@@ -83,14 +98,19 @@ impl Networks {
         (!lines.is_empty()).then_some(lines)
     }
 
-    /// The last part of the container's addresses: its position in the list of nodes, or
-    /// derived from its name, and then probably unique.
-    fn number(&self, name: &str) -> usize {
-        let position = self.nodes.iter().position(|node| node == name);
-        position.map_or_else(
-            || 1 + usize::from(Sha256::digest(name)[0] % 254),
-            |position| position + 1,
-        )
+    /// The last part of the container's address on a network: its position in the list of
+    /// nodes, or the first after them that no other unlisted container has.
+    fn number(&self, index: usize, name: &str) -> usize {
+        let position = |names: &[String]| names.iter().position(|it| it == name);
+        if let Some(position) = position(&self.nodes) {
+            return position + 1;
+        }
+        let mut unlisted = self.networks[index].unlisted.lock();
+        let position = position(&unlisted).unwrap_or_else(|| {
+            unlisted.push(name.to_owned());
+            unlisted.len() - 1
+        });
+        self.nodes.len() + position + 1
     }
 
     /// The card on a network, and the other arguments of the script that creates it.
@@ -99,7 +119,7 @@ impl Networks {
         if is_script {
             return vec![format!("vde-tap{vlan}"), format!("br{vlan}")];
         }
-        let (card, number) = (index + 1, self.number(name));
+        let (card, number) = (index + 1, self.number(index, name));
         vec![
             format!("eth{card}"),
             format!("52:54:00:12:{vlan:02x}:{number:02x}"),
@@ -116,6 +136,7 @@ mod tests {
         let network = |vlan| Network {
             vlan,
             socket_dir: "/tmp/vde.ctl".into(),
+            unlisted: Arc::default(),
         };
         Networks {
             networks: vec![network(7), network(3)],
@@ -136,11 +157,23 @@ mod tests {
     }
 
     #[test]
-    fn a_container_that_is_not_listed_has_an_address() {
-        for name in ["a", "b", "a-long-name"] {
-            let number = networks(&["other"]).number(name);
-            assert!((1..=254).contains(&number), "{number}");
+    fn containers_that_are_not_listed_have_addresses_of_their_own() {
+        let networks = networks(&["listed"]);
+        let numbers = ["a", "b", "a", "listed", "c"].map(|name| networks.number(0, name));
+        assert_eq!(numbers, [2, 3, 2, 1, 4]);
+        assert_eq!(networks.number(1, "c"), 2);
+        assert_eq!(self::networks(&[]).hosts(), None);
+    }
+
+    #[test]
+    fn a_network_has_254_addresses() {
+        let names: Vec<_> = (1..=255).map(|number| format!("node{number}")).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let networks = networks(&names);
+        assert!(networks.check_addresses("node254").is_ok());
+        for name in ["node255", "unlisted"] {
+            let error = networks.check_addresses(name).unwrap_err().to_string();
+            assert!(error.contains("no address left"), "{error}");
         }
-        assert_eq!(networks(&[]).hosts(), None);
     }
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Creates a network card in the present network namespace, if it is missing, and connects it to
-# a switch for as long as this script runs. Prints a line when it is connected.
+# a switch for as long as this script runs. Prints `connected`, or `not connected` and ends.
 #
 #   sh plug.sh SOCKET CARD MAC ADDRESS  a container's card
 #   sh plug.sh SOCKET CARD BRIDGE       a card of a bridge that a start script has created
@@ -12,7 +12,7 @@ has_link() { ip link show dev "$1" >/dev/null 2>&1; }
 
 if [ $# -eq 3 ] && ! has_link "$3"; then
     # The container is not on this network.
-    echo ready
+    echo 'not connected'
     exit
 fi
 if ! has_link "$card"; then
@@ -30,16 +30,21 @@ if [ $# -eq 3 ]; then
 fi
 ip link set dev "$card" up
 if [ -z "$socket" ]; then
-    echo ready
+    echo 'not connected'
     exit
 fi
 
+# Otherwise the card would seem to be connected for a moment.
+if ! [ -S "$socket/ctl" ]; then
+    echo "no switch listens in $socket" >&2
+    exit 1
+fi
 vde_plug2tap -s "$socket" "$card" </dev/null >&2 &
 cable=$!
 while kill -0 "$cable" 2>/dev/null; do
     case $(ip -oneline link show dev "$card") in
     *LOWER_UP*)
-        echo ready
+        echo connected
         break
         ;;
     esac

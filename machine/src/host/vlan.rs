@@ -5,6 +5,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -18,6 +19,7 @@ use crate::host::process::CommandSpec;
 use crate::host::process::{Process, Streams};
 use crate::host::sockets::check_socket_path;
 use crate::host::state_dir::absolute;
+use crate::sync::Mutex;
 
 /// Time limit for the start of a switch.
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -31,6 +33,8 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 pub struct Vlan {
     number: u32,
     socket_dir: PathBuf,
+    /// Those that are in no list of nodes, in the order of their addresses.
+    unlisted: Arc<Mutex<Vec<String>>>,
     process: Process,
     /// Kept open: a switch exits when its console closes.
     _streams: Streams,
@@ -67,7 +71,7 @@ impl Vlan {
             args,
         };
         let orphan_cleanup = OrphanCleanup::remove_dir(&socket_dir).map_err(at(&socket_dir))?;
-        let (process, mut streams) = Process::spawn(spec, &dir, Vec::new())?;
+        let (process, mut streams) = Process::spawn(spec, &dir, Vec::new(), Vec::new())?;
         let ready = timeout(START_LIMIT, is_ready(&mut streams)).await;
         if !matches!(ready, Ok(Ok(true))) || !socket_dir.join("ctl").exists() {
             blocking(move || drop(process)).await;
@@ -79,6 +83,7 @@ impl Vlan {
         Ok(Self {
             number,
             socket_dir,
+            unlisted: Arc::default(),
             process,
             _streams: streams,
             _orphan_cleanup: orphan_cleanup,
@@ -93,6 +98,11 @@ impl Vlan {
     /// The directory of its socket: what `-netdev vde,sock=` takes.
     pub fn socket_dir(&self) -> &Path {
         &self.socket_dir
+    }
+
+    /// The names of those that are in no list of nodes, in the order of their addresses.
+    pub(crate) fn unlisted(&self) -> Arc<Mutex<Vec<String>>> {
+        Arc::clone(&self.unlisted)
     }
 
     /// The process id of the switch.
