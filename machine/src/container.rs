@@ -11,7 +11,11 @@ mod instance;
 mod lifecycle;
 mod network;
 mod notify;
+mod refusal;
+mod root;
 mod shell;
+mod start_command;
+mod users;
 
 use std::fmt;
 use std::ops::Deref;

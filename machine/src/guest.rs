@@ -288,7 +288,7 @@ impl Guest {
 
     /// Waits for the exit of the guest's process, which is no error afterwards.
     pub(crate) async fn wait_for_exit(&self, running: &Running) -> Result<ExitStatus> {
-        let doing = "waiting for the VM to power off";
+        let doing = "waiting for the guest to power off";
         self.step(doing, async {
             let lifetime = &running.lifetime;
             let end = lifetime.exit_within(self.limit, doing).await;

@@ -21,4 +21,5 @@ pub(crate) mod sparse;
 pub(crate) mod state_dir;
 pub(crate) mod terminal;
 pub(crate) mod tmp_dir;
+pub(crate) mod user_namespace;
 pub(crate) mod vlan;

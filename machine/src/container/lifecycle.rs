@@ -5,9 +5,10 @@ use std::sync::Arc;
 use rustix::process::Signal;
 
 use super::Container;
-use super::command::cannot;
 use super::instance::Instance;
+use super::refusal::cannot;
 use crate::error::Result;
+use crate::guest::Running;
 use crate::host::blocking::blocking;
 
 /// # Life
@@ -76,8 +77,11 @@ impl Container {
                     None => Err(self.error(cannot("its init was not started"))),
                 }
             };
-            let gate = &instance.running.gate;
-            gate.disconnect_after(self, doing, request).await
+            let Running { gate, lifetime } = &*instance.running;
+            gate.disconnect_after(self, doing, request).await?;
+            // What has ended this boot does not end the next one.
+            lifetime.watch.restart();
+            Ok(())
         })
         .await
     }
@@ -92,8 +96,8 @@ impl Container {
         }
         let instance = self.instance("forced crash")?;
         self.step("forced crash", async {
-            let running = Arc::clone(&instance.running);
-            blocking(move || running.lifetime.kill()).await;
+            let killed = Arc::clone(&instance);
+            blocking(move || killed.kill()).await;
             self.wait_for_exit(&instance.running).await.map(drop)
         })
         .await
@@ -102,12 +106,13 @@ impl Container {
     /// Kills all processes of the container; it is off. Does nothing if it was not started.
     /// Blocks until they have ended: milliseconds, ten seconds at most.
     pub fn release(&self) {
-        if let Some(running) = self.guest.current() {
-            let pid = running.lifetime.pid();
+        let instance = self.parts.instance.lock().clone();
+        if let Some(instance) = instance {
+            let pid = instance.running.lifetime.pid();
             tracing::info!(machine = self.name(), "kill container (pid {pid})");
             // Other operations may still hold the instance.
-            running.lifetime.kill();
-            drop(running);
+            instance.kill();
+            drop(instance);
             self.set_instance(None);
         }
     }

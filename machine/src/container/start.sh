@@ -2,13 +2,15 @@
 # Runs a container in its state directory, in a mount namespace of its own: whatever is mounted
 # here disappears with the container's last process.
 #
-#   sh start.sh LOWER CGROUP... -- COMMAND...
+#   sh start.sh LOWER ROOT KEEP CGROUP... -- COMMAND...
 #
-# `root` is what COMMAND starts: the directory LOWER, below a layer that has all changes.
+# `root` is what COMMAND starts: the directory LOWER, below a layer that has all changes. If
+# LOWER is empty, it is mounted at `lower` already. ROOT is the user id of the container's root.
+# If KEEP is not empty, the changes must survive the container.
 set -eu
 umask 022
-lower=$1
-shift
+lower=$1 owner=$2 keep=$3
+shift 3
 while [ "$1" != -- ]; do
     # A hierarchy may accept no processes: that of cpuset, before it was configured.
     echo "$$" >"$1/cgroup.procs" 2>/dev/null || :
@@ -18,15 +20,21 @@ shift
 
 # Relative paths, because some characters have a meaning in the options of overlays.
 mkdir -p lower root layers
-mount --bind -- "$lower" lower
+[ -z "$lower" ] || mount --bind -- "$lower" lower
 mount_root() {
     rm -rf layers/work
     mkdir -p layers/upper layers/work
-    mount -t overlay -o "lowerdir=lower,upperdir=layers/upper,workdir=layers/work$1" overlay root
+    chown "$owner:$owner" layers/upper
+    set -- "lowerdir=lower,upperdir=layers/upper,workdir=layers/work$1"
+    mount -t overlay -o "nodev,$1" overlay root
 }
 # No file system needs to be synchronized. An overlay on another, as in other containers,
 # is refused.
-if ! mount_root ,volatile 2>/dev/null; then
+if ! refusal=$(mount_root ,volatile 2>&1); then
+    if [ -n "$keep" ]; then
+        echo "the container's state can't be kept in $PWD: $refusal" >&2
+        exit 1
+    fi
     mount -t tmpfs -o mode=0700 tmpfs layers
     mount_root ''
 fi

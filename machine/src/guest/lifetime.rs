@@ -23,7 +23,7 @@ use super::Guest;
 use super::console_watch::ConsoleWatch;
 use crate::error::ErrorKind;
 use crate::host::files::at;
-use crate::host::process::{CommandSpec, Process};
+use crate::host::process::{CommandSpec, Mount, Process};
 use crate::time_scale::scaled;
 use crate::trace::CONSOLE;
 use crate::trouble::Trouble;
@@ -66,6 +66,7 @@ pub(crate) struct Setup<'a> {
     /// Where the process runs.
     pub(crate) dir: &'a Path,
     pub(crate) env: Vec<(OsString, OsString)>,
+    pub(crate) mounts: Vec<Mount>,
     pub(crate) watch: Arc<ConsoleWatch>,
     /// What the console has shown already: the boot of a guest that continues from it.
     pub(crate) boot_log: Option<File>,
@@ -79,7 +80,7 @@ impl Lifetime {
         let Setup { guest, name, .. } = setup;
         let console_log = guest.state().console_log();
         let spool = Spool::create(&console_log).map_err(at(&console_log))?;
-        let (process, streams) = Process::spawn(setup.spec, setup.dir, setup.env)?;
+        let (process, streams) = Process::spawn(setup.spec, setup.dir, setup.env, setup.mounts)?;
         let (machine, shows_serial) = (guest.name().to_owned(), guest.shows_serial());
         let watching = Arc::clone(&setup.watch);
         let console = SerialLog::builder()
@@ -201,7 +202,7 @@ impl Lifetime {
         end.unwrap_or_else(|_| {
             Err(self.guest_end_so_far(doing).unwrap_or_else(|| {
                 let seen = format!("{} still runs", self.name);
-                self.timed_out(limit, "the VM to power off", 1, &seen)
+                self.timed_out(limit, "the guest to power off", 1, &seen)
             }))
         })
     }

@@ -4,7 +4,7 @@
 mod supervisor;
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
 use std::io::{self, Read as _};
 use std::net::Shutdown;
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -30,6 +30,14 @@ const MAX_SHOWN: u64 = 4096;
 pub(crate) struct CommandSpec {
     pub(crate) program: OsString,
     pub(crate) args: Vec<OsString>,
+}
+
+/// A mount that is not attached yet, and where a process sees it: at a path that is relative to
+/// the directory in which it starts.
+#[derive(Debug)]
+pub(crate) struct Mount {
+    pub(crate) tree: OwnedFd,
+    pub(crate) target: CString,
 }
 
 /// A start command's process, and all that it has spawned.
@@ -90,11 +98,13 @@ pub(crate) fn find_in_path(program: &str) -> Option<PathBuf> {
 }
 
 impl Process {
-    /// Starts the command in `dir`, with this process's environment and `env`.
+    /// Starts the command in `dir`, with this process's environment and `env`. If there are
+    /// `mounts`, it has a mount namespace of its own.
     pub(crate) fn spawn(
         spec: CommandSpec,
         dir: &Path,
         env: Vec<(OsString, OsString)>,
+        mounts: Vec<Mount>,
     ) -> Result<(Self, Streams), ErrorKind> {
         let program = PathBuf::from(&spec.program);
         let mut command = Command::new(&spec.program);
@@ -105,14 +115,15 @@ impl Process {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let spawned = Self::supervise(command, Session::Inherited).and_then(|(process, pipes)| {
-            let streams = Streams {
-                stdin: pipes.stdin.ok_or_else(missing_stream)?,
-                stdout: pipes.stdout.ok_or_else(missing_stream)?,
-                stderr: pipes.stderr.ok_or_else(missing_stream)?,
-            };
-            Ok((process, streams))
-        });
+        let spawned =
+            Self::supervise(command, Session::Inherited, mounts).and_then(|(process, pipes)| {
+                let streams = Streams {
+                    stdin: pipes.stdin.ok_or_else(missing_stream)?,
+                    stdout: pipes.stdout.ok_or_else(missing_stream)?,
+                    stderr: pipes.stderr.ok_or_else(missing_stream)?,
+                };
+                Ok((process, streams))
+            });
         spawned.map_err(|source| ErrorKind::Spawn { program, source })
     }
 
@@ -132,15 +143,20 @@ impl Process {
                 .stdin(socket)
                 .stdout(output)
                 .stderr(Stdio::piped());
-            let (process, pipes) = Self::supervise(command, Session::New)?;
+            let (process, pipes) = Self::supervise(command, Session::New, Vec::new())?;
             Ok((process, pipes.stderr.ok_or_else(missing_stream)?))
         });
         spawned.map_err(|source| ErrorKind::Spawn { program, source })
     }
 
-    fn supervise(mut command: Command, session: Session) -> io::Result<(Self, Pipes)> {
+    fn supervise(
+        mut command: Command,
+        session: Session,
+        mounts: Vec<Mount>,
+    ) -> io::Result<(Self, Pipes)> {
         let (lifeline, supervisor_end) = UnixStream::pair()?;
         supervisor::supervise(&mut command, supervisor_end.as_raw_fd(), session);
+        supervisor::mount(&mut command, mounts);
         let mut supervisor = command.spawn()?;
         // The command's ends of its streams, too.
         drop((supervisor_end, command));

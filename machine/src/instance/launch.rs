@@ -204,6 +204,7 @@ async fn spawn(
         spec,
         dir: launch.dir,
         env: environment(guest, launch, accelerator),
+        mounts: Vec::new(),
         watch: Arc::new(ConsoleWatch::new(signs, launch.allow_reboot)),
         boot_log,
         screen,

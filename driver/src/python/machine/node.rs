@@ -77,8 +77,9 @@ impl Deref for Node {
     }
 }
 
-/// A container, if a start command's description is one: of the start script or the root
-/// directory `container`, on the networks `vlans`, with the names `nodes` on them.
+/// A container, if a start command's description is one: of the start script, the root
+/// directory or the OCI layout `container`, on the networks `vlans`, with the names `nodes` on
+/// them.
 pub(super) fn container(
     description: &Bound<'_, PyDict>,
     name: &str,
@@ -88,7 +89,9 @@ pub(super) fn container(
     };
     let path: std::path::PathBuf = path.extract()?;
     let command = ContainerCommand::new(name);
-    let command = if path.is_dir() {
+    let command = if path.join("oci-layout").exists() {
+        command.oci_layout(path)
+    } else if path.is_dir() {
         command.root_dir(path)
     } else {
         command.start_script(path)

@@ -12,7 +12,7 @@ use crate::guest::Guest;
 const BOOT_REMINDER: Duration = Duration::from_secs(30);
 
 /// What is being waited for while the shell is not connected.
-pub(crate) const BOOTING: &str = "waiting for the VM to finish booting";
+pub(crate) const BOOTING: &str = "waiting for the guest to finish booting";
 
 impl ShellGate {
     /// Connects a shell that is not connected.

@@ -11,13 +11,13 @@
 //! is async-signal-safe in glibc and musl, although POSIX.1-2024 does not require it.
 
 use std::io;
-use std::os::fd::RawFd;
-use std::ptr::null_mut;
+use std::os::fd::{AsRawFd as _, RawFd};
+use std::ptr::{null, null_mut};
 
 use libc::{c_int, pid_t};
 use tokio::process::Command;
 
-use super::Session;
+use super::{Mount, Session};
 
 /// The supervisor's only two descriptors: the socket to its parent, and a signalfd.
 const LIFELINE: RawFd = 0;
@@ -54,6 +54,41 @@ pub(super) fn supervise(command: &mut Command, lifeline: RawFd, session: Session
     };
     // SAFETY: the closure makes async-signal-safe calls only.
     unsafe { command.pre_exec(fork_supervisor) };
+}
+
+/// Has `command`, whose supervisor was set before, spawned in a mount namespace with `mounts`.
+pub(super) fn mount(command: &mut Command, mounts: Vec<Mount>) {
+    /// As in `linux/mount.h`.
+    const MOVE_MOUNT_F_EMPTY_PATH: libc::c_uint = 4;
+    if mounts.is_empty() {
+        return;
+    }
+    let attach = move || {
+        let check = |result: libc::c_long| match result {
+            -1 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        };
+        // SAFETY: plain system calls, between fork and exec. The paths are C strings.
+        unsafe {
+            check(libc::unshare(libc::CLONE_NEWNS).into())?;
+            let private = libc::MS_REC | libc::MS_PRIVATE;
+            let root = c"/".as_ptr();
+            check(libc::mount(null(), root, null(), private, null()).into())?;
+            for Mount { tree, target } in &mounts {
+                check(libc::syscall(
+                    libc::SYS_move_mount,
+                    tree.as_raw_fd(),
+                    c"".as_ptr(),
+                    libc::AT_FDCWD,
+                    target.as_ptr(),
+                    MOVE_MOUNT_F_EMPTY_PATH,
+                ))?;
+            }
+        }
+        Ok(())
+    };
+    // SAFETY: the closure makes async-signal-safe calls only.
+    unsafe { command.pre_exec(attach) };
 }
 
 /// Supervises the command until its end.

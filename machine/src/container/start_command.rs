@@ -1,0 +1,147 @@
+//! The command that starts a container, and the files that it needs.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+
+use super::command::{ContainerCommand, bind};
+use super::network::Networks;
+use super::users::Users;
+use crate::error::ErrorKind;
+use crate::guest::Guest;
+use crate::guest::copy_dir::MOUNT_POINT;
+use crate::host::blocking::blocking;
+use crate::host::cgroup::Cgroup;
+use crate::host::files::at;
+use crate::host::process::{CommandSpec, Mount};
+use crate::host::root_dir::RootDir;
+
+const START: &str = include_str!("start.sh");
+
+/// The most bytes of the container's `/etc/hosts` that are kept.
+const MAX_HOSTS: u64 = 1 << 20;
+
+/// The console shows the journal. Without a start script, systemd has arguments for it.
+const JOURNALD: &str = "[Journal]\nForwardToConsole=yes\nMaxLevelConsole=info\n";
+
+/// The variables of a start script, and of systemd-nspawn.
+pub(super) fn environment(guest: &Guest, notify: &Path) -> Vec<(OsString, OsString)> {
+    let (state, root) = (guest.state(), root(guest));
+    let variables = [
+        ("NOTIFY_SOCKET", notify.as_os_str()),
+        ("RUN_NSPAWN_ROOT_DIR", root.as_os_str()),
+        ("RUN_NSPAWN_SHARED_DIR", state.shared().as_os_str()),
+        // A root without `os-release` is one, too.
+        ("SYSTEMD_NSPAWN_CHECK_OS_RELEASE", "0".as_ref()),
+    ];
+    let variables = variables.map(|(name, value)| (name.into(), value.into()));
+    variables.to_vec()
+}
+
+/// Where `start.sh` mounts the container's root.
+fn root(guest: &Guest) -> PathBuf {
+    guest.state_dir().join("root")
+}
+
+/// The process that runs `start.sh`, and what is mounted for it.
+pub(super) async fn process(
+    guest: &Guest,
+    command: &ContainerCommand,
+    networks: &Networks,
+    cgroup: &Cgroup,
+) -> Result<(CommandSpec, Vec<Mount>), ErrorKind> {
+    let (lower, users) = match command.lower().await? {
+        Some(lower) => {
+            let (guest, dir) = (guest.clone(), lower.clone());
+            (lower, blocking(move || Users::own(&guest, &dir)).await?)
+        }
+        None => (empty_dir(guest)?, Users::of_host(guest)),
+    };
+    let options = options(guest, &users, &lower, command.is_script(), networks).await?;
+    let nspawn = command.spec(&root(guest), &users.option(), options)?;
+    let namespaces: &[&str] = if command.is_script() {
+        &["--mount", "--net"]
+    } else {
+        &["--mount"]
+    };
+    let mut args: Vec<OsString> = namespaces.iter().map(Into::into).collect();
+    args.extend(["--", "/bin/sh", "-c", START, "start.sh"].map(OsString::from));
+    args.push(if users.mounts.is_empty() {
+        lower.into()
+    } else {
+        OsString::new()
+    });
+    args.push(users.first.unwrap_or(0).to_string().into());
+    args.push(if guest.state().is_kept() { "keep" } else { "" }.into());
+    args.extend(cgroup.dirs().map(OsString::from));
+    args.extend(["--".into(), nspawn.program]);
+    args.extend(nspawn.args);
+    let spec = CommandSpec {
+        program: "unshare".into(),
+        args,
+    };
+    Ok((spec, users.mounts))
+}
+
+fn empty_dir(guest: &Guest) -> Result<PathBuf, ErrorKind> {
+    let dir = guest.state_dir().join("empty");
+    fs::create_dir_all(&dir).map_err(at(&dir))?;
+    Ok(dir)
+}
+
+/// The options of systemd-nspawn for every container.
+async fn options(
+    guest: &Guest,
+    users: &Users,
+    lower: &Path,
+    is_script: bool,
+    networks: &Networks,
+) -> Result<Vec<OsString>, ErrorKind> {
+    let mut options = vec![
+        "--notify-ready=yes".into(),
+        "--console=interactive".into(),
+        bind("--bind=", &users.shared, "/tmp/shared"),
+        bind("--bind=", &users.copies, MOUNT_POINT),
+    ];
+    if is_script {
+        let path = guest.state_dir().join("journald.conf");
+        write(&path, JOURNALD, None)?;
+        let target = "/run/systemd/journald.conf.d/vmwright.conf";
+        options.push(bind("--bind-ro=", &path, target));
+    } else if let Some(nodes) = networks.hosts() {
+        let path = guest.state_dir().join("hosts");
+        options.push(bind("--bind=", &path, "/etc/hosts"));
+        // The file of an earlier start may have been changed.
+        if !path.exists() {
+            let (lower, root) = (lower.to_owned(), users.first);
+            blocking(move || write(&path, &(hosts_of(&lower) + &nodes), root)).await?;
+        }
+    }
+    Ok(options)
+}
+
+/// Writes a file of the user with the id `owner`, or of this one's.
+fn write(path: &Path, text: &str, owner: Option<u32>) -> Result<(), ErrorKind> {
+    fs::write(path, text)
+        // All users of the container read it, whatever this process's umask.
+        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o644)))
+        .and_then(|()| chown(path, owner, owner))
+        .map_err(at(path))
+}
+
+/// The container's own `/etc/hosts`, or the least that one has.
+fn hosts_of(lower: &Path) -> String {
+    let mut hosts = String::new();
+    if let Ok(file) = RootDir::open(lower).and_then(|root| root.file("etc/hosts")) {
+        let _ = file.take(MAX_HOSTS).read_to_string(&mut hosts);
+    }
+    if hosts.is_empty() {
+        return "127.0.0.1 localhost\n::1 localhost\n".to_owned();
+    }
+    if !hosts.ends_with('\n') {
+        hosts.push('\n');
+    }
+    hosts
+}
