@@ -6,14 +6,34 @@ mod life;
 mod network;
 /// Missing resources of the host, and invalid arguments.
 mod refusals;
+/// Root directories, archives, and where changes are kept.
+mod roots;
 /// Start scripts.
 mod start_script;
+mod traces;
 
-use std::fs;
 use std::time::Duration;
+use std::{fs, process};
 
 use machine::{Command, ErrorKind, Exit};
-use vm_tests::{SOON, container, container_root};
+use vm_tests::{SOON, container, container_root, other_test};
+
+/// A command that runs an ignored test in a mount namespace, after a script that changes it.
+fn other_test_after(script: &str, name: &str) -> process::Command {
+    let test = other_test(name);
+    let mut unshare = process::Command::new("unshare");
+    let script = format!("{script}\nexec \"$@\"");
+    unshare.args(["--mount", "sh", "-ec", &script, "sh"]);
+    unshare.arg(test.get_program()).args(test.get_args());
+    for (name, value) in test.get_envs() {
+        match value {
+            Some(value) => unshare.env(name, value),
+            None => unshare.env_remove(name),
+        };
+    }
+    unshare.env("VICTIM", "1");
+    unshare
+}
 
 /// The shell is the one that machines have: `shell.rs` tests it.
 #[tokio::test]

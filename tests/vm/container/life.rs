@@ -1,63 +1,13 @@
+use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
-use std::{fs, io};
 
 use machine::{Container, Error, ErrorKind, Vlan};
 use vm_tests::{container, container_builder, other_test, soon, wait_until_gone};
 
-/// What a container has on the host: control groups, mounts, network cards.
-fn traces(name: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut dirs = vec![PathBuf::from("/sys/fs/cgroup")];
-    while let Some(dir) = dirs.pop() {
-        for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
-            let file_name = entry.file_name().to_string_lossy().into_owned();
-            if file_name.starts_with(&format!("vmwright-{name}-")) {
-                found.push(entry.path().display().to_string());
-            } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                dirs.push(entry.path());
-            }
-        }
-    }
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-    let state = format!("vm-state-{name}");
-    found.extend(
-        mounts
-            .lines()
-            .filter(|line| line.contains(&state))
-            .map(str::to_owned),
-    );
-    let nspawn = Path::new("/run/systemd/nspawn");
-    for dir in ["propagate", "unix-export"].map(|dir| nspawn.join(dir).join(name)) {
-        found.extend(dir.exists().then(|| dir.display().to_string()));
-    }
-    found
-}
-
-/// Names of network cards of this host.
-fn network_cards() -> Vec<String> {
-    let cards = fs::read_dir("/sys/class/net").unwrap();
-    let mut cards: Vec<_> = cards
-        .map(|card| card.unwrap().file_name().to_string_lossy().into_owned())
-        .collect();
-    cards.sort();
-    cards
-}
-
-/// The processes whose command line has `word`.
-fn processes_with(word: &str) -> io::Result<Vec<String>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir("/proc")? {
-        let path = entry?.path().join("cmdline");
-        let line = fs::read(path).unwrap_or_default();
-        let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        if line.contains(word) && !line.contains("--exact") {
-            found.push(line);
-        }
-    }
-    Ok(found)
-}
+use super::other_test_after;
+use super::traces::{network_cards, processes_in, processes_with, traces};
 
 #[tokio::test]
 #[ignore = "needs containers"]
@@ -147,7 +97,7 @@ fn assert_killed(error: &Error, operation: &str) {
 #[tokio::test]
 #[ignore = "needs containers"]
 async fn its_end_ends_commands_and_waits() {
-    let one = container("one");
+    let one = container("ended");
     one.connect().await.unwrap();
     let command = one.execute("echo command runs >/dev/console; sleep 1000");
     let wait = one.wait_for_console_text("never printed");
@@ -172,6 +122,31 @@ async fn its_end_ends_commands_and_waits() {
     };
     let (sleep, ()) = tokio::join!(sleep, killer);
     assert_killed(&sleep.unwrap_err(), "sleep 1000");
+    let state = one.state_dir().to_owned();
+    assert_eq!(processes_in(&state), [""; 0]);
+    drop(one);
+    assert_eq!(traces("ended"), [""; 0]);
+    assert!(!state.exists());
+}
+
+/// With control groups of version 1, a frozen process does not end when it is killed.
+#[tokio::test]
+#[ignore = "needs containers"]
+async fn a_frozen_container_is_removed() {
+    let one = container("frozen");
+    one.connect().await.unwrap();
+    let state = one.state_dir().to_owned();
+    let groups = traces("frozen");
+    let groups = groups.iter().map(Path::new);
+    let files = groups.flat_map(|group| {
+        [("freezer.state", "FROZEN"), ("cgroup.freeze", "1")]
+            .map(|(file, value)| (group.join(file), value))
+    });
+    let frozen = files.filter(|(file, value)| file.exists() && fs::write(file, value).is_ok());
+    assert_ne!(frozen.count(), 0);
+    one.release();
+    assert_eq!(processes_in(&state), [""; 0]);
+    assert_eq!(traces("frozen"), [""; 0]);
 }
 
 /// The process that is the first in a namespace of processes.
@@ -209,6 +184,7 @@ async fn dropping_a_container_leaves_nothing() {
     assert_ne!(traces("dropped"), [""; 0]);
     drop(dropped);
     assert!(!Path::new(&format!("/proc/{pid}")).exists());
+    assert_eq!(processes_in(&state), [""; 0]);
     assert!(!state.exists());
     assert_eq!(traces("dropped"), [""; 0]);
     assert!(
@@ -260,6 +236,40 @@ async fn killing_the_test_leaves_no_container() {
     let path = dir.path().display().to_string();
     assert!(soon(|| processes_with(&path).is_ok_and(|left| left.is_empty())).await);
     assert!(soon(|| traces("victim").is_empty()).await);
+    assert!(soon(|| processes_in(dir.path()).is_empty()).await);
     assert!(soon(|| !dir.path().join("vm-state-victim").exists()).await);
     assert_eq!(network_cards(), before);
+}
+
+/// On this host, those of both versions may be there.
+#[test]
+#[ignore = "needs containers"]
+fn control_groups_of_either_version_will_do() {
+    let test = "container::life::boots";
+    let only_version_2 = "umount -R -l /sys/fs/cgroup; mount -t cgroup2 cgroup2 /sys/fs/cgroup";
+    let mut hidden = vec![(only_version_2, "boot2ed")];
+    if Path::new("/sys/fs/cgroup/unified").exists() {
+        hidden.push(("umount -l /sys/fs/cgroup/unified", "boot2ed"));
+    }
+    let none = "it needs a control group of its own, and can create none";
+    hidden.push(("umount -R -l /sys/fs/cgroup", none));
+    for (script, expected) in hidden {
+        let output = other_test_after(script, test).output().unwrap();
+        let output = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.contains(expected), "{script}: {output}");
+    }
+    assert_eq!(traces("versions"), [""; 0]);
+}
+
+#[tokio::test]
+#[ignore = "run by control_groups_of_either_version_will_do"]
+#[expect(clippy::print_stdout, reason = "the other test reads it")]
+async fn boots() {
+    if std::env::var_os("VICTIM").is_none() {
+        return;
+    }
+    match container("versions").succeed("echo boot$((1 + 1))ed").await {
+        Ok(output) => println!("{output}"),
+        Err(error) => println!("{error}"),
+    }
 }

@@ -1,7 +1,12 @@
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
-use machine::{Container, StartScript, Vlan};
+use machine::{Container, ErrorKind, StartScript, Vlan};
+use rustix::process::{Pid, Signal, kill_process};
 use vm_tests::{SOON, builder, container_builder, named};
+
+use super::other_test_after;
 
 const NODES: [&str; 3] = ["vm", "web", "client"];
 
@@ -86,4 +91,104 @@ async fn assert_the_cable_can_be_unplugged(web: &Container, client: &Container) 
     web.wait_for_open_port(80).await.unwrap();
     client.fail(quick).await.unwrap();
     plug_in_again().await;
+}
+
+/// Kills the cable to a switch in `dir`: the process whose words are its program and, among
+/// others, the switch.
+fn kill_cable(dir: &Path) {
+    let is_cable = |pid: i32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).into_owned();
+        line.starts_with("vde_plug2tap") && line.contains(&*dir.to_string_lossy())
+    };
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let cables: Vec<i32> = pids.filter(|&pid| is_cable(pid)).collect();
+    assert_eq!(cables.len(), 1);
+    kill_process(Pid::from_raw(cables[0]).unwrap(), Signal::KILL).unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs containers and /dev/net/tun"]
+async fn a_cable_that_ends_is_reported() {
+    let dir = tempfile::tempdir().unwrap();
+    let vlan = Vlan::start(1, dir.path()).await.unwrap();
+    let one = container_builder("one").vlan(&vlan).build().unwrap();
+    let two = container_builder("two").vlan(&vlan).build().unwrap();
+    one.connect().await.unwrap();
+    // Their addresses differ, although they are in no list.
+    two.succeed("ping -c 1 -W 10 192.168.1.1").await.unwrap();
+    drop(two);
+    let wait = one.execute("echo waits >/dev/console; sleep 1000");
+    let killer = async {
+        one.wait_for_console_text("waits").await.unwrap();
+        kill_cable(dir.path());
+    };
+    let (wait, ()) = tokio::join!(wait, killer);
+    let later = one.wait_for_unit("multi-user.target").await;
+    for error in [wait.unwrap_err(), later.unwrap_err()] {
+        assert!(
+            matches!(error.kind(), ErrorKind::GuestEnded { .. }),
+            "{error}"
+        );
+        let message = error.to_string();
+        assert!(message.contains("cable to the network 1"), "{message}");
+        assert!(error.is_infrastructure());
+    }
+    // The next boot has another one.
+    one.reboot().await.unwrap();
+    one.wait_for_unit("multi-user.target").await.unwrap();
+
+    // Without a switch, it has none.
+    drop(vlan);
+    one.crash().await.unwrap();
+    let error = one.start().await.unwrap_err().to_string();
+    assert!(
+        error.contains("can't connect it to the network 1"),
+        "{error}"
+    );
+}
+
+/// A card that fails after a reboot is one of the new boot.
+#[tokio::test]
+#[ignore = "needs containers and /dev/net/tun"]
+async fn a_card_that_fails_after_a_reboot_is_reported() {
+    let dir = tempfile::tempdir().unwrap();
+    let vlan = Vlan::start(1, dir.path()).await.unwrap();
+    let one = container_builder("one").vlan(&vlan).build().unwrap();
+    one.connect().await.unwrap();
+    let socket = dir.path().join("vde1.ctl");
+    fs::rename(&socket, dir.path().join("moved")).unwrap();
+    one.reboot().await.unwrap();
+    let error = one.wait_for_unit("multi-user.target").await.unwrap_err();
+    let message = error.to_string();
+    assert!(message.contains("after a reboot: "), "{message}");
+    assert!(message.contains("the network 1"), "{message}");
+    fs::rename(dir.path().join("moved"), &socket).unwrap();
+}
+
+#[test]
+#[ignore = "needs containers and /dev/net/tun"]
+fn a_host_without_network_cards_is_refused() {
+    let hide = "mount -t tmpfs tmpfs /dev/net";
+    let mut test = other_test_after(hide, "container::network::is_refused_without_tun");
+    assert!(test.status().unwrap().success());
+}
+
+#[tokio::test]
+#[ignore = "run by a_host_without_network_cards_is_refused"]
+async fn is_refused_without_tun() {
+    if std::env::var_os("VICTIM").is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let vlan = Vlan::start(1, dir.path()).await.unwrap();
+    let one = container_builder("one").vlan(&vlan).tmp_dir(dir.path());
+    let one = one.build().unwrap();
+    let error = one.start().await.unwrap_err().to_string();
+    let line = error.lines().next().unwrap();
+    assert!(line.contains("a network needs /dev/net/tun"), "{error}");
+    let state = one.state_dir().to_owned();
+    drop(one);
+    assert!(!state.exists());
 }

@@ -44,8 +44,8 @@ async fn bad_roots_are_refused() {
     let error = start(new().start_script("/nothing")).await;
     assert!(error.contains("can't find the start script"), "{error}");
     // An init that can't be executed.
-    for (dir, file) in [("sbin", "init"), ("bin", "bash")] {
-        fs::create_dir(root.path().join(dir)).unwrap();
+    for (dir, file) in [("lib/systemd", "systemd"), ("bin", "bash")] {
+        fs::create_dir_all(root.path().join(dir)).unwrap();
         fs::write(root.path().join(dir).join(file), "").unwrap();
     }
     fs::create_dir(root.path().join("etc")).unwrap();

@@ -2,36 +2,67 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use machine::{Container, ContainerCommand, Vlan};
+use machine::{Container, ContainerCommand, ErrorKind, Vlan};
 use vm_tests::{container_builder, container_root, show_steps};
 
-/// A start script like those of NixOS: it makes its root, a bridge with an address for each
-/// network, and a network namespace with a card on it. It is killed without a chance to remove
-/// them.
-fn script(dir: &Path) -> PathBuf {
-    let path = dir.join("run-nix-nspawn");
-    let script = format!(
-        "#!/bin/sh
+/// A start script that does what those of NixOS do: it is not replaced by systemd-nspawn, but
+/// waits for it; it makes a network namespace, a bridge with an address for each network unless
+/// it exists, and a card; it removes them when the container has ended, or on SIGTERM. Its root
+/// is filled at the first start only.
+const SCRIPT: &str = r#"#!/bin/sh
 set -eu
-cp -a {root}/. \"$RUN_NSPAWN_ROOT_DIR\"
-echo nix >\"$RUN_NSPAWN_ROOT_DIR/etc/hostname\"
-mkdir \"$RUN_NSPAWN_ROOT_DIR/var/empty\"
-chattr +i \"$RUN_NSPAWN_ROOT_DIR/var/empty\"
-ip netns add nixos-nspawn-nix
-ip link add br1 type bridge
-ip link set br1 up
-ip address add 192.168.1.254/24 dev br1
-ip link add nix-eth1 type veth peer name eth1 netns nixos-nspawn-nix
+trap 'exit 0' TERM
+netns=nixos-nspawn-nix
+root=${RUN_NSPAWN_ROOT_DIR:-./nix-root}
+mkdir -p "$root"
+chmod 0755 "$root"
+[ -d "$root/usr" ] || cp -a "$TEST_ROOT/." "$root"
+[ -d "$root/var/empty" ] || mkdir "$root/var/empty"
+chattr +i "$root/var/empty"
+echo nix >"$root/etc/hostname"
+
+ip netns add "$netns"
+mkdir -p /run/nixos-nspawn
+exec 9>/run/nixos-nspawn/vlan-1.lock
+flock 9
+if ! [ -e /sys/class/net/br1 ]; then
+    ip link add br1 type bridge
+    ip link set br1 up
+    ip addr add 192.168.1.254/24 dev br1
+    ip addr add 2001:db8:1::fe/64 dev br1
+fi
+flock -u 9
+ip link add nix-eth1 type veth peer name eth1 netns "$netns"
 ip link set nix-eth1 master br1
 ip link set nix-eth1 up
-ip -n nixos-nspawn-nix address add 192.168.1.3/24 dev eth1
-ip -n nixos-nspawn-nix link set eth1 up
-systemd-nspawn --machine=nix --register=no --keep-unit --private-users=no \\
-    \"$@\" --directory=\"$RUN_NSPAWN_ROOT_DIR\" \\
-    --network-namespace-path=/run/netns/nixos-nspawn-nix /sbin/init
-",
-        root = container_root().display()
-    );
+# Which the container's own init does in NixOS.
+ip -n "$netns" address add 192.168.1.3/24 dev eth1
+ip -n "$netns" link set eth1 up
+
+clean_up() {
+    kill "$nspawn" 2>/dev/null || :
+    ip link delete nix-eth1
+    ip link delete br1
+    ip netns delete "$netns"
+    chattr -i "$root/var/empty"
+}
+systemd-nspawn --private-network --machine=nix --private-users=no \
+    --bind=/proc:/run/host/proc --bind=/sys:/run/host/sys \
+    --keep-unit --register=no --notify-ready=yes "$@" \
+    --directory="$root" --network-namespace-path="/run/netns/$netns" \
+    ${RUN_NSPAWN_SHARED_DIR:+"--bind=$RUN_NSPAWN_SHARED_DIR:/tmp/shared"} \
+    /sbin/init &
+nspawn=$!
+trap clean_up EXIT
+status=0
+wait "$nspawn" || status=$?
+exit "$status"
+"#;
+
+fn script(dir: &Path) -> PathBuf {
+    let path = dir.join("run-nix-nspawn");
+    let root = container_root();
+    let script = SCRIPT.replace("$TEST_ROOT", &root.display().to_string());
     fs::write(&path, script).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     path
@@ -65,12 +96,32 @@ async fn a_start_script_of_nixos_keeps_its_contract() {
     nix.succeed("logger hello from nix").await.unwrap();
     nix.wait_for_console_text("hello from nix").await.unwrap();
 
-    peer.wait_until_succeeds("ping -c 1 -W 1 192.168.1.3")
-        .await
-        .unwrap();
+    // The card has another hardware address after each start.
+    let ping = "ip neighbour flush all; ping -c 1 -W 1 192.168.1.3";
+    peer.wait_until_succeeds(ping).await.unwrap();
     nix.block().await.unwrap();
-    peer.fail("ping -c 1 -W 1 192.168.1.3").await.unwrap();
+    peer.fail(ping).await.unwrap();
+    nix.unblock().await.unwrap();
+    peer.wait_until_succeeds(ping).await.unwrap();
 
+    // The script runs again, in the same namespaces.
+    nix.reboot().await.unwrap();
+    assert_eq!(nix.succeed("cat /root/file").await.unwrap(), "copied");
+    peer.wait_until_succeeds(ping).await.unwrap();
+    // And in others.
+    nix.shutdown().await.unwrap();
+    let error = nix.block().await.unwrap_err();
+    assert!(
+        matches!(
+            error.kind(),
+            ErrorKind::NotRunning { .. } | ErrorKind::Exited { .. }
+        ),
+        "{error}"
+    );
+    assert_eq!(nix.succeed("cat /root/file").await.unwrap(), "copied");
+    peer.wait_until_succeeds(ping).await.unwrap();
+
+    // Killed without a chance to remove anything.
     let state = nix.state_dir().to_owned();
     drop(nix);
     assert!(!state.exists());

@@ -11,7 +11,7 @@ use vm_tests::{KILL_SHELL, start_script};
 use super::Kernel;
 use crate::guests::refused::refused;
 
-fn run(command: &mut Command) -> String {
+pub(crate) fn run(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {output:?}");
     String::from_utf8(output.stdout).unwrap()
@@ -95,7 +95,7 @@ async fn a_directory_and_an_archive_with_busybox() {
 }
 
 /// An OCI layout of these layers.
-fn oci_layout(dir: &Path, layers: &[&Path]) {
+pub(crate) fn oci_layout(dir: &Path, layers: &[&Path]) {
     let blobs = dir.join("blobs/sha256");
     fs::create_dir_all(&blobs).unwrap();
     let add = |contents: &[u8]| {
