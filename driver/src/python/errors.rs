@@ -35,7 +35,7 @@ fn build(py: Python<'_>, error: &Error, message: &str) -> PyResult<PyErr> {
 fn class(error: &Error) -> &'static str {
     match error.kind() {
         _ if error.is_timeout() => "TimedOut",
-        ErrorKind::CommandFailed { exit, .. } if exit.is_timed_out() => "CommandTimedOut",
+        ErrorKind::CommandFailed { exit, .. } if exit.is_timeout() => "CommandTimedOut",
         ErrorKind::NotRunning { .. } => "NotRunning",
         // An assertion of the script does not hold.
         ErrorKind::CommandFailed { .. }

@@ -54,7 +54,7 @@ impl Machine {
         user: Option<&str>,
     ) -> PyResult<(i32, String, bool)> {
         self.wait(py, async |vm| vm.systemctl(query, user).await)
-            .map(|output| (output.status(), output.text(), output.exit.is_timed_out()))
+            .map(|output| (output.status(), output.text(), output.exit.is_timeout()))
     }
 
     fn require_unit_state(&self, py: Python<'_>, unit: &str, state: &str) -> PyResult<()> {
