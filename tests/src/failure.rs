@@ -148,8 +148,13 @@ fn copy_files(dir: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// If nextest repeats the test, what it leaves then is in a directory of its own.
 fn dir_of(failures: &Path, test: &str) -> PathBuf {
-    failures.join(test.replace("::", "."))
+    let dir = failures.join(test.replace("::", "."));
+    match std::env::var("NEXTEST_ATTEMPT") {
+        Ok(attempt) if attempt != "1" => dir.join(format!("attempt-{attempt}")),
+        _ => dir,
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "part of the test's output")]

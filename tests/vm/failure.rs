@@ -101,6 +101,7 @@ fn victim(name: &str, failures: &Path) -> Command {
     command
         .env("VICTIM", "1")
         .env("VM_FAILURES", failures)
+        .env("NEXTEST_ATTEMPT", "1")
         .stdin(Stdio::null());
     command
 }
@@ -132,6 +133,19 @@ fn a_failure_of_the_host_is_marked() {
     assert!(!status.unwrap().success());
     let dir = failures.path().join("failure.fails_to_start");
     assert!(dir.join("infrastructure").exists());
+}
+
+#[test]
+fn a_repeated_test_does_not_replace_what_the_first_attempt_has_left() {
+    let failures = tempfile::tempdir().unwrap();
+    for attempt in ["1", "2"] {
+        let mut victim = victim("failure::fails_to_start", failures.path());
+        let status = victim.env("NEXTEST_ATTEMPT", attempt).status();
+        assert!(!status.unwrap().success());
+        let dir = failures.path().join("failure.fails_to_start");
+        assert!(dir.join("message.txt").exists());
+        assert_eq!(dir.join("attempt-2/message.txt").exists(), attempt == "2");
+    }
 }
 
 /// `cargo test` runs tests in threads of one process.
