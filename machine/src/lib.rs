@@ -1,4 +1,13 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # Where to begin
+//!
+//! - [`Machine`] is started, rebooted, typed to and looked at. Its commands, files, units, ports and
+//!   console are those of [`Guest`], which a [`Container`] has, too.
+//! - What it starts from: [`CloudImage`], [`DiskImage`], [`Linux`], [`StartScript`],
+//!   [`QemuCommand`], [`ShellCommand`], [`LegacyStartCommand`]. Networks: [`Vlan`].
+//! - Booted once: [`Template`], and [`LazyTemplate`] for the tests of a file; [`Snapshot`].
+//! - What went wrong: [`Error`], [`ErrorKind`]. What is reported: [`trace`].
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
 

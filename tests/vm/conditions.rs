@@ -23,7 +23,7 @@ async fn a_condition_is_checked_before_commands() {
     // The command that makes it false runs, the next one does not.
     vm.succeed("rm /root/alive").await.unwrap();
     let error = vm.succeed("touch /root/not-run").await.unwrap_err();
-    let ErrorKind::Condition { condition, .. } = error.kind() else {
+    let ErrorKind::Condition { condition } = error.kind() else {
         panic!("{error}")
     };
     assert_eq!(condition, "the file is there");
@@ -70,7 +70,7 @@ async fn a_condition_is_checked_before_screen_operations() {
         vm.click(Button::Left).await.unwrap_err(),
     ];
     for error in errors {
-        let ErrorKind::Condition { condition, .. } = error.kind() else {
+        let ErrorKind::Condition { condition } = error.kind() else {
             panic!("{error}")
         };
         assert_eq!(condition, "it holds");

@@ -26,14 +26,12 @@ pub enum ErrorKind {
         "{name:?} can't name a machine: a name has letters, digits, `_`, `-` and `.`, and \
          begins with a letter, a digit or `_`"
     )]
-    #[non_exhaustive]
     Name {
         /// The name.
         name: String,
     },
     /// The start script does not exist.
     #[error("can't find the start script {}", path.display())]
-    #[non_exhaustive]
     StartScript {
         /// Its path.
         path: PathBuf,
@@ -42,14 +40,12 @@ pub enum ErrorKind {
     },
     /// The start script can't be executed.
     #[error("the start script {} is not an executable file (chmod +x?)", path.display())]
-    #[non_exhaustive]
     NotExecutable {
         /// Its path.
         path: PathBuf,
     },
     /// A machine can't start from this disk image.
     #[error("can't start from the image {}: {reason}", path.display())]
-    #[non_exhaustive]
     Image {
         /// Its path.
         path: PathBuf,
@@ -60,7 +56,6 @@ pub enum ErrorKind {
     },
     /// A machine can't start from this kernel.
     #[error("can't boot the kernel {}: {reason}", path.display())]
-    #[non_exhaustive]
     Kernel {
         /// Its path.
         path: PathBuf,
@@ -71,7 +66,6 @@ pub enum ErrorKind {
     },
     /// This can't be a guest's root.
     #[error("{} can't be a guest's root", path.display())]
-    #[non_exhaustive]
     Root {
         /// Its path.
         path: PathBuf,
@@ -80,14 +74,12 @@ pub enum ErrorKind {
     },
     /// This host can't run the container, or not on its networks.
     #[error("can't run the container: {reason}")]
-    #[non_exhaustive]
     Container {
         /// What is missing or wrong.
         reason: String,
     },
     /// The start command could not be run.
     #[error("can't run the start command {}", program.display())]
-    #[non_exhaustive]
     Spawn {
         /// The program.
         program: PathBuf,
@@ -96,7 +88,6 @@ pub enum ErrorKind {
     },
     /// The machine's directories could not be created or used.
     #[error("can't use {} for the machine's state", path.display())]
-    #[non_exhaustive]
     StateDir {
         /// The file or directory.
         path: PathBuf,
@@ -105,7 +96,6 @@ pub enum ErrorKind {
     },
     /// Another driver, or another machine of this one, uses the state directory.
     #[error("{} is in use by another machine of this name", path.display())]
-    #[non_exhaustive]
     StateDirInUse {
         /// The state directory.
         path: PathBuf,
@@ -116,7 +106,6 @@ pub enum ErrorKind {
          choose a shorter directory or machine name",
         path.display()
     )]
-    #[non_exhaustive]
     SocketPathTooLong {
         /// The socket.
         path: PathBuf,
@@ -127,7 +116,6 @@ pub enum ErrorKind {
     },
     /// The machine was not started, or has been shut down.
     #[error("{doing}: the machine is not running; start it first")]
-    #[non_exhaustive]
     NotRunning {
         /// The operation.
         doing: String,
@@ -135,7 +123,6 @@ pub enum ErrorKind {
     /// The operation needs the guest's root shell, and the machine was configured [without
     /// one](crate::Builder::without_shell).
     #[error("{doing}: this machine has no root shell (`without_shell`); {instead}")]
-    #[non_exhaustive]
     NoShell {
         /// The operation.
         doing: String,
@@ -242,7 +229,6 @@ pub enum ErrorKind {
     },
     /// An invalid argument.
     #[error("{doing}: {reason}")]
-    #[non_exhaustive]
     BadArgument {
         /// The operation.
         doing: String,
@@ -251,7 +237,6 @@ pub enum ErrorKind {
     },
     /// A [polling condition](crate::Guest::polling_condition) is no longer true.
     #[error("the condition \"{condition}\" does not hold any more")]
-    #[non_exhaustive]
     Condition {
         /// Its description.
         condition: String,
@@ -276,7 +261,6 @@ pub enum ErrorKind {
     },
     /// A unit is not in the wanted state, and will not reach it by itself.
     #[error("unit {unit} is {state}, not {wanted}")]
-    #[non_exhaustive]
     UnitState {
         /// The unit.
         unit: Unit,
@@ -287,7 +271,6 @@ pub enum ErrorKind {
     },
     /// A file of the host could not be read or written.
     #[error("can't read or write the host's {}", path.display())]
-    #[non_exhaustive]
     HostFile {
         /// Its path.
         path: PathBuf,
@@ -318,14 +301,12 @@ pub enum ErrorKind {
     },
     /// This machine can't be saved, so it can't be cloned.
     #[error("it can't be saved: {reason}")]
-    #[non_exhaustive]
     NotSavable {
         /// Why.
         reason: String,
     },
     /// A template could not be made or used.
     #[error("{doing}")]
-    #[non_exhaustive]
     Template {
         /// The operation.
         doing: String,
@@ -336,7 +317,6 @@ pub enum ErrorKind {
     },
     /// A snapshot could not be taken or restored.
     #[error("{doing}: {reason}")]
-    #[non_exhaustive]
     Snapshot {
         /// The operation.
         doing: String,
@@ -370,7 +350,6 @@ pub enum ErrorKind {
     },
     /// One of QEMU's monitors failed.
     #[error("{doing}")]
-    #[non_exhaustive]
     Monitor {
         /// The operation.
         doing: String,
@@ -379,7 +358,6 @@ pub enum ErrorKind {
     },
     /// The human monitor's reply says that a command failed.
     #[error("monitor command `{command}` failed: {}", reply.trim_end())]
-    #[non_exhaustive]
     MonitorCommandFailed {
         /// The command.
         command: String,
@@ -395,7 +373,6 @@ pub enum ErrorKind {
     /// A screenshot could not be written.
     #[cfg(feature = "screen")]
     #[error("can't make the screenshot {}", path.display())]
-    #[non_exhaustive]
     Screenshot {
         /// Its path.
         path: PathBuf,

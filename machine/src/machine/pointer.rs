@@ -64,7 +64,7 @@ impl Machine {
     }
 
     /// Presses a button at the pointer's position and releases it after a pause, the
-    /// handle's [key delay](Self::key_delay).
+    /// handle's [key delay](Self::with_key_delay).
     ///
     /// # Cancellation
     /// Dropping the future ends the pause: a button that was pressed is released.
