@@ -1,4 +1,10 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # Where to begin
+//!
+//! [`Shell`] is the client, and [`SharedShell`] one for several tasks. A [`Command`] gives an
+//! [`Output`] with its [`Exit`], or fails with [`Error`]. [`quote`] makes a word of any text.
+//! [`ShellCodec`] is the protocol.
 #![forbid(unsafe_code)]
 
 mod agent;

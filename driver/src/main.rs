@@ -1,5 +1,4 @@
-//! `driver`: runs Python test scripts on virtual machines.
-
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod cli;

@@ -1,4 +1,10 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # Where to begin
+//!
+//! An [`Image`] and a [`Reader`] make a [`Screen`], whose text is read, matched and found. The
+//! module [`console`] reads text consoles alone. Errors: [`OpenError`], [`DecodeError`],
+//! [`ReadError`].
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
 

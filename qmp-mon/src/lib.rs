@@ -1,4 +1,10 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # Where to begin
+//!
+//! [`Hmp`] and [`Qmp`] are the clients, [`HmpCodec`] and [`QmpCodec`] the protocols. [`Events`] and
+//! [`EventHistory`] have QMP's events, and [`Keys`] is what `send-key` takes. Everything fails with
+//! [`Error`].
 #![forbid(unsafe_code)]
 
 mod connection;

@@ -1,4 +1,10 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # Where to begin
+//!
+//! [`SerialLog`] is the client; [`Builder`] configures it, with a [`Spool`] for the log's file.
+//! [`Follow`] is a stream of the text. Waits give a [`Match`], or fail with [`Error`].
+//! [`LineCodec`] decodes lines.
 #![forbid(unsafe_code)]
 
 mod builder;

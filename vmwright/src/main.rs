@@ -1,5 +1,4 @@
-//! `vmwright`: runs commands in fresh virtual machines. `docs/vmwright.md` describes it.
-
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stderr, reason = "a command line tool prints")]
 
