@@ -1,7 +1,7 @@
 //! The users of a container, who are others on the host.
 
 use std::ffi::CString;
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,9 @@ use crate::guest::Guest;
 use crate::host::files::at;
 use crate::host::process::Mount;
 use crate::host::user_namespace::{IDS, UserNamespace};
+
+/// The first version of Linux that has overlays over mounts with other users.
+const OVERLAYS: (u32, u32) = (5, 19);
 
 /// Which users of the host those of a container are, and the directories of the host that it
 /// has, as its users see them.
@@ -71,6 +74,11 @@ impl Users {
 }
 
 fn mounts(guest: &Guest, lower: &Path) -> io::Result<(u32, Vec<Mount>)> {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    if version(&release) < OVERLAYS {
+        let (major, minor) = OVERLAYS;
+        return Err(io::Error::other(format!("it takes Linux {major}.{minor}")));
+    }
     let namespace = UserNamespace::of(guest.name())?;
     let state = guest.state();
     let pairs = [
@@ -83,4 +91,24 @@ fn mounts(guest: &Guest, lower: &Path) -> io::Result<(u32, Vec<Mount>)> {
         namespace.first,
         mounts.into_iter().collect::<Result<_, _>>()?,
     ))
+}
+
+/// The first two numbers of a kernel's release.
+fn version(release: &str) -> (u32, u32) {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+    let mut next = || numbers.next().and_then(|it| it.parse().ok()).unwrap_or(0);
+    (next(), next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_numbers() {
+        assert!(version("6.1.0-23-amd64\n") >= OVERLAYS);
+        assert!(version("5.19") >= OVERLAYS);
+        assert!(version("5.15.0-91-generic") < OVERLAYS);
+        assert_eq!(version(""), (0, 0));
+    }
 }

@@ -235,6 +235,21 @@ mod tests {
     }
 
     #[test]
+    fn what_a_guest_has_left_is_cleared() {
+        let tmp = tempfile::tempdir().unwrap();
+        let [outside, state] = ["outside", "state"].map(|name| tmp.path().join(name));
+        let closed = state.join("layers/closed");
+        fs::write(&outside, "data").unwrap();
+        fs::create_dir_all(closed.join("inner")).unwrap();
+        std::os::unix::fs::symlink(&outside, state.join("layers/link")).unwrap();
+        std::os::unix::fs::symlink(tmp.path(), state.join("link")).unwrap();
+        fs::set_permissions(closed, Permissions::from_mode(0)).unwrap();
+        clear(&state).unwrap();
+        assert_eq!(fs::read_dir(state).unwrap().count(), 0);
+        assert!(outside.exists());
+    }
+
+    #[test]
     fn a_link_is_not_followed() {
         let tmp = tempfile::tempdir().unwrap();
         let precious = tmp.path().join("precious");

@@ -99,6 +99,9 @@ async fn changes_are_in_memory_where_no_overlay_can_be() {
         .await
         .unwrap();
     assert!(one.shared_dir().join("file").exists());
+    // An overlay can't be mounted with other users.
+    let map = one.succeed("cat /proc/self/uid_map").await.unwrap();
+    assert_eq!(map.split_whitespace().nth(1), Some("0"));
     one.shutdown().await.unwrap();
     one.fail("test -e /root/file").await.unwrap();
     drop(one);
