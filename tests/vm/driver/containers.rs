@@ -64,18 +64,18 @@ assert machines_nspawn == machines == [box] and machines_qemu == [] and machine 
 assert isinstance(box, NspawnMachine) and isinstance(box, BaseMachine)
 assert box.execute('exit 3', check_return=False) == (3, '')
 try:
-    box.execute('sleep 100', timeout=1)
+    box.execute('sleep 100', timeout=0.3)
 except subprocess.TimeoutExpired as error:
-    assert (error.cmd, error.timeout) == ('sleep 100', 1), error
+    assert (error.cmd, error.timeout) == ('sleep 100', 0.3), error
 else:
     raise Exception('it has ended')
 assert box.execute('exit 124') == (124, '')
 assert box.execute('echo waits; exit 3', check_output=False) == (3, 'waits\\n')
 def expires(operation):
     try:
-        operation('echo printed; sleep 100', timeout=1)
+        operation('echo printed; sleep 100', timeout=0.3)
     except subprocess.TimeoutExpired as error:
-        assert (error.cmd, error.timeout) == ('echo printed; sleep 100', 1), error
+        assert (error.cmd, error.timeout) == ('echo printed; sleep 100', 0.3), error
     else:
         raise Exception('it has ended')
 for operation in [box.succeed, box.fail, box.wait_until_fails, box.wait_until_succeeds]:
@@ -83,7 +83,7 @@ for operation in [box.succeed, box.fail, box.wait_until_fails, box.wait_until_su
 assert box.fail('echo failed; false', 'exit 2', timeout=60) == 'failed\\n'
 assert box.wait_until_fails('echo no; false') == 'no\\n'
 for wrong in [lambda: box.fail('true'), lambda: box.succeed('false', timeout=60),
-              lambda: box.wait_until_fails('true', timeout=1)]:
+              lambda: box.wait_until_fails('true', timeout=0.3)]:
     try:
         wrong()
     except AssertionError as error:
