@@ -243,7 +243,7 @@ mod tests {
         fs::create_dir_all(closed.join("inner")).unwrap();
         std::os::unix::fs::symlink(&outside, state.join("layers/link")).unwrap();
         std::os::unix::fs::symlink(tmp.path(), state.join("link")).unwrap();
-        fs::set_permissions(closed, Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(closed, Permissions::from_mode(0o000)).unwrap();
         clear(&state).unwrap();
         assert_eq!(fs::read_dir(state).unwrap().count(), 0);
         assert!(outside.exists());
