@@ -27,6 +27,9 @@ async fn root_in_a_container_is_not_root_of_the_host() {
             one.fail(format!("{run} '{attempt}'")).await.unwrap();
         }
     }
+    // A device that reached it all the same would not be one.
+    let options = one.succeed("awk '$5 == \"/\" {print $6}' /proc/self/mountinfo");
+    assert!(options.await.unwrap().contains("nodev"));
     // The host's processes and their sockets are not there.
     let processes = one.succeed("ls -d /proc/[0-9]* | wc -l").await.unwrap();
     assert!(processes.trim().parse::<u32>().unwrap() < 40, "{processes}");

@@ -139,8 +139,10 @@ async fn a_cable_that_ends_is_reported() {
     one.reboot().await.unwrap();
     one.wait_for_unit("multi-user.target").await.unwrap();
 
-    // Without a switch, it has none.
+    // The end of the switch is that of the cable.
     drop(vlan);
+    let error = one.execute("sleep 1000").await.unwrap_err().to_string();
+    assert!(error.contains("cable to the network 1"), "{error}");
     one.crash().await.unwrap();
     let error = one.start().await.unwrap_err().to_string();
     assert!(
