@@ -42,7 +42,7 @@ pub use machine::Button;
 pub use machine::{Builder, DEFAULT_KEY_DELAY, Machine, Snapshot};
 pub use start::{
     CloudImage, DiskImage, LegacyStartCommand, Linux, QemuCommand, ShellCommand, StartCommand,
-    StartScript,
+    StartScript, clear_roots,
 };
 pub use template::{LazyTemplate, Template, TemplateBuilder};
 pub use time_scale::scaled;

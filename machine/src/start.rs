@@ -21,8 +21,8 @@ use std::{fs, io};
 pub use cloud_image::CloudImage;
 pub use disk_image::DiskImage;
 pub use legacy::LegacyStartCommand;
-pub use linux::Linux;
 pub(crate) use linux::RootArchive;
+pub use linux::{Linux, clear_roots};
 pub use script::StartScript;
 pub(crate) use settings::is_host_name;
 pub use shell::ShellCommand;
@@ -94,11 +94,10 @@ impl StartCommand {
         }
     }
 
-    /// A sum of the contents that the machine's own disk is made from, if the driver creates
-    /// that disk.
-    pub(crate) fn disk_digest(&self) -> io::Result<Option<String>> {
+    /// What identifies the image below the machine's own disk, if the driver creates that disk.
+    pub(crate) fn disk_version(&self) -> io::Result<Option<String>> {
         match self {
-            Self::Linux(linux) => linux.root_digest().map(Some),
+            Self::Linux(linux) => linux.root_version().map(Some),
             _ => self
                 .disk()
                 .map(|disk| file_sums::sum(&disk.image.path))

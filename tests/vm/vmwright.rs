@@ -160,13 +160,19 @@ fn a_second_shell_continues_from_the_template_of_the_first() {
     stdin.write_all(b"echo it runs; sleep 1234\n").unwrap();
     let mut line = [0; 8];
     child.stdout.take().unwrap().read_exact(&mut line).unwrap();
+    let clean = || {
+        let mut clean = Command::new(program("vmwright"));
+        clean.arg("clean").env("XDG_CACHE_HOME", &cache);
+        assert!(clean.status().unwrap().success());
+        let roots = fs::read_dir(cache.join("vmwright/roots")).unwrap();
+        let roots = roots.map(|entry| entry.unwrap().path());
+        roots.filter(|path| path.extension().unwrap() != "lock").count()
+    };
+    assert_eq!(clean(), 1, "the disk image of a running machine is kept");
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    let mut clean = Command::new(program("vmwright"));
-    clean.arg("clean").env("XDG_CACHE_HOME", &cache);
-    assert!(clean.status().unwrap().success());
+    assert_eq!(clean(), 0);
     // Only the locks of templates stay.
     let mut left = fs::read_dir(&templates).unwrap();
     assert!(left.all(|entry| entry.unwrap().file_type().unwrap().is_file()));
-    assert!(!cache.join("vmwright/roots").exists());
 }

@@ -1,8 +1,7 @@
 //! `vmwright clean`: removes what makes later runs quicker.
 
-use std::io::ErrorKind;
+use std::io;
 use std::path::PathBuf;
-use std::{fs, io};
 
 use anyhow::{Context as _, Result};
 use machine::Template;
@@ -15,18 +14,13 @@ pub(crate) fn templates() -> Result<PathBuf> {
     Ok(cache()?.join("templates"))
 }
 
-/// Removes the templates that no machine uses, and the disk images made from roots.
+/// Removes the templates that no machine uses, and what was made from roots and is not in use.
 pub(crate) fn clean() -> Result<u8> {
     let templates = templates()?;
     let cleared = Template::clear(&templates);
     cleared.with_context(|| format!("clearing {}", templates.display()))?;
-    let roots = cache()?.join("roots");
-    match fs::remove_dir_all(&roots) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("removing {}", roots.display()))
-        }
-        _ => Ok(0),
-    }
+    machine::clear_roots().context("removing what was made from roots")?;
+    Ok(0)
 }
 
 fn cache() -> Result<PathBuf> {

@@ -18,10 +18,12 @@ mod tree;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use self::kernel::{Feature, Kernel, builtin, module};
 use self::root::{HOST_TAG, Root};
 pub(crate) use self::root_archive::RootArchive;
+pub use self::root_archive::clear_roots;
 use super::File;
 use super::base_image::BaseImage;
 use super::disk_image::DISK;
@@ -326,16 +328,26 @@ impl Linux {
         if !self.root.is_disk() || disk.exists() {
             return Ok(());
         }
-        let root = self.root.clone();
-        let needs_bash = find_in_path(BASH).is_none();
-        let image = blocking(move || root_image::find_or_make(&root, needs_bash)).await;
+        let linux = self.clone();
+        let image = blocking(move || linux.root_image()).await;
         let image = image.map_err(|error| self.root_error(error))?;
         BaseImage::new(image).create_overlay_as("raw", disk).await
     }
 
-    /// A sum of what the disk is made from.
-    pub(super) fn root_digest(&self) -> io::Result<String> {
-        root_image::digest(&self.root)
+    fn root_image(&self) -> io::Result<PathBuf> {
+        root_image::find_or_make(&self.root, find_in_path(BASH).is_none())
+    }
+
+    /// What identifies the disk image that the root is on. One that was made again has the same
+    /// files, but at other places.
+    pub(super) fn root_version(&self) -> io::Result<String> {
+        if !self.root.is_disk() {
+            return Ok(String::new());
+        }
+        let image = self.root_image()?;
+        let made = image.metadata()?.modified()?;
+        let made = made.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(format!("{} {}", image.display(), made.as_nanos()))
     }
 
     fn root_error(&self, source: io::Error) -> ErrorKind {

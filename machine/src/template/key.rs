@@ -42,9 +42,9 @@ pub(super) async fn key(recipe: &Recipe, steps: &str, cache: &Path) -> String {
         hash.stamp(&qemu, &qemu);
     }
     let start = recipe.start.clone();
-    let (digest, files) = blocking(move || (start.disk_digest(), start.files())).await;
+    let (disk, files) = blocking(move || (start.disk_version(), start.files())).await;
     // What can't be read is an error of the machine's start.
-    hash.text(&digest.ok().flatten().unwrap_or_default());
+    hash.text(&disk.ok().flatten().unwrap_or_default());
     for file in files.unwrap_or_default() {
         hash.text(&file.path);
         hash.bytes(&file.contents);

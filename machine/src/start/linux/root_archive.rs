@@ -12,8 +12,21 @@ use super::oci::OciImage;
 use super::tree::{Kind, Tree};
 use crate::host::{cache_dir, file_sums, sha256};
 
+/// The directory of unpacked roots, and of disk images made from roots, in the user's cache.
+pub(super) const CACHE: &str = "roots";
+
 /// Part of the name of unpacked roots: another one if they are unpacked otherwise.
 const FORMAT: &str = "1";
+
+/// Removes what was made from the roots of machines and containers in the user's cache,
+/// `$XDG_CACHE_HOME/vmwright/roots`, but for what a running process uses. Templates on these
+/// roots are made again when they are next used.
+///
+/// # Errors
+/// A file can't be removed, or the user has no home directory.
+pub fn clear_roots() -> io::Result<()> {
+    cache_dir::clear(CACHE)
+}
 
 /// A root in a file or in several.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +50,7 @@ impl RootArchive {
         let mut sum = Sha256::new_with_prefix(FORMAT);
         self.hash(&mut sum)?;
         let name = format!("{}.tree", sha256::hex(&sum.finalize()));
-        let dir = cache_dir::find_or_make("roots", &name, |work| {
+        let dir = cache_dir::find_or_make(CACHE, &name, |work| {
             tracing::info!("unpacking the root (once)");
             let private = work.join("private");
             DirBuilder::new().mode(0o700).create(&private)?;

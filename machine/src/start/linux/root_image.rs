@@ -11,6 +11,7 @@ use walkdir::WalkDir;
 
 use super::ext4;
 use super::root::{Root, missing_shell};
+use super::root_archive::CACHE;
 use super::tree::{Tree, own_attributes};
 use crate::host::{cache_dir, sha256};
 
@@ -21,7 +22,7 @@ const FORMAT: &str = "1";
 /// wait.
 pub(super) fn find_or_make(root: &Root, needs_bash: bool) -> io::Result<PathBuf> {
     let name = format!("{}.ext4", digest(root)?);
-    cache_dir::find_or_make("roots", &name, |work| {
+    cache_dir::find_or_make(CACHE, &name, |work| {
         tracing::info!("making a disk image of the root (once)");
         let image = work.join("image");
         make(root, work, &image, needs_bash)?;
