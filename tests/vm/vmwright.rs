@@ -166,7 +166,9 @@ fn a_second_shell_continues_from_the_template_of_the_first() {
         assert!(clean.status().unwrap().success());
         let roots = fs::read_dir(cache.join("vmwright/roots")).unwrap();
         let roots = roots.map(|entry| entry.unwrap().path());
-        roots.filter(|path| path.extension().unwrap() != "lock").count()
+        roots
+            .filter(|path| path.extension().unwrap() != "lock")
+            .count()
     };
     assert_eq!(clean(), 1, "the disk image of a running machine is kept");
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();

@@ -4,13 +4,16 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use crate::host;
 use crate::util::{cargo, run_visibly, workspace};
 
 /// Renders the book.
 const MDBOOK: &str = "mdbook@0.5.4";
 
 /// Builds both, and prints where they are.
-pub(crate) fn build() -> Result<()> {
+pub(crate) fn build(yes: bool) -> Result<()> {
+    // The crates' build scripts need them.
+    host::ensure(&[&host::OCR[..], &host::PYTHON].concat(), yes)?;
     let target = workspace().join("target");
     let tools = target.join(MDBOOK.replace('@', "-"));
     let mdbook = tools.join("bin/mdbook");

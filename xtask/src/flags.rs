@@ -31,7 +31,7 @@ pub(crate) enum Task {
     /// Runs a benchmark and prints its results
     Bench(BenchFlags),
     /// Builds the book in `docs` and the documentation of the crates
-    Docs,
+    Docs(TestFlags),
     /// Fuzzes the parsers of guest output; `cargo test` replays the corpora
     Fuzz(FuzzFlags),
     /// Clones machines and runs commands many times; fails if they leave processes, files,

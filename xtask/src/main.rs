@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         Task::VmTest(flags) => vm_test::run(&flags),
         Task::Test(flags) => test::run(&flags),
         Task::CleanVm => vm_test::clean(),
-        Task::Docs => docs::build(),
+        Task::Docs(flags) => docs::build(flags.yes),
         Task::Bench(flags) => bench::run(flags.name, flags.part, flags.yes),
         Task::Fuzz(flags) => fuzz::run(&flags),
         Task::Soak(flags) => soak::run(&flags),

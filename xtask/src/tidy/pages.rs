@@ -1,5 +1,5 @@
-//! The Markdown pages: the book has all of `docs`, links lead to existing files, and the
-//! recipes for CI services fit these services' schemas.
+//! The Markdown pages: the book has all of `docs`, links lead to existing files, lines of text are
+//! short, and the recipes for CI services fit these services' schemas.
 
 use std::fs;
 use std::path::Path;
@@ -11,6 +11,8 @@ use crate::pip;
 use crate::util::{files_ending, run, workspace};
 
 const SUMMARY: &str = "docs/SUMMARY.md";
+
+const MAX_COLUMNS: usize = 100;
 
 const CI: &str = "docs/ci.md";
 
@@ -32,6 +34,7 @@ const SCHEMAS: [&[&str]; 2] = [
 pub(super) fn check() -> Result<()> {
     summary()?;
     links()?;
+    lines()?;
     recipes()
 }
 
@@ -54,15 +57,37 @@ fn links() -> Result<()> {
     for page in files_ending(&workspace(), "md")? {
         let text = fs::read_to_string(&page)?;
         let dir = page.parent().unwrap_or(Path::new("."));
+        let is_in_book = dir.ends_with("docs");
         for link in relative_links(&text) {
+            let shown = page.display();
+            ensure!(dir.join(link).exists(), "{shown}: there is no {link}");
             ensure!(
-                dir.join(link).exists(),
-                "{}: there is no {link}",
-                page.display()
+                !is_in_book || !link.starts_with(".."),
+                "{shown}: {link} is not in the book, so name it without a link"
             );
         }
     }
     Ok(())
+}
+
+/// Lines of text fit into 100 columns, but for tables, blocks of code and links.
+fn lines() -> Result<()> {
+    for page in files_ending(&workspace(), "md")? {
+        let text = fs::read_to_string(&page)?;
+        if let Some(line) = long_line(&text) {
+            bail!("{}: wrap the line: {line}", page.display());
+        }
+    }
+    Ok(())
+}
+
+fn long_line(text: &str) -> Option<&str> {
+    let mut is_code = false;
+    text.lines().find(|line| {
+        is_code ^= line.trim_start().starts_with("```");
+        let is_text = !is_code && !line.starts_with('|') && !line.contains("](");
+        is_text && line.chars().count() > MAX_COLUMNS
+    })
 }
 
 /// The paths of links to files, without their fragments.
@@ -106,8 +131,17 @@ mod tests {
     }
 
     #[test]
+    fn long_lines_of_text_are_found() {
+        let long = "x ".repeat(60);
+        let allowed = format!("| {long}\n[a](b) {long}\n```\n{long}\n```\nshort\n");
+        assert_eq!(long_line(&allowed), None);
+        assert_eq!(long_line(&format!("{allowed}{long}\n")), Some(&*long));
+    }
+
+    #[test]
     fn pages_are_linked() {
         summary().unwrap();
         links().unwrap();
+        lines().unwrap();
     }
 }
