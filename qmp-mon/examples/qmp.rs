@@ -18,7 +18,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut events = qmp.events();
     println!("{:#}", qmp.execute(&command, options.parse()?).await?);
     while let Some(event) = events.next().await {
-        println!("{:?}", event?);
+        match event {
+            Err(error) if error.is_closed() => break,
+            event => println!("{:?}", event?),
+        }
     }
     Ok(())
 }
