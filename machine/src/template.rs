@@ -292,7 +292,8 @@ pub struct TemplateBuilder {
 impl TemplateBuilder {
     /// The cache directory. Default: `target/vm/templates` in the current directory. It must be
     /// on a disk with space for the guest's RAM, belong to this user, and not be writable by
-    /// others.
+    /// others. It may be moved together with the images that its templates are made from, if
+    /// these are at the same places as seen from it.
     pub fn cache_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.recipe.cache_dir = dir.into();
         self

@@ -13,9 +13,9 @@ use indicatif::ProgressBar;
 /// The repository's top directory: the one that this program was built in if cargo runs it,
 /// and otherwise the current one or the nearest above.
 pub(crate) fn workspace() -> PathBuf {
-    let built = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let built = built.parent().unwrap_or(built);
-    if env::var_os("CARGO_MANIFEST_DIR").is_some() {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let built = xtask.parent().unwrap_or(xtask);
+    if env::var_os("CARGO_MANIFEST_DIR").is_some_and(|package| package == xtask) {
         return built.to_owned();
     }
     let current = env::current_dir().unwrap_or_default();
