@@ -142,7 +142,10 @@ impl Reference {
 /// A command that ends when the guest has booted and is idle: for a minute after a boot, it
 /// does what would slow down the first commands, and the faster way more.
 pub(crate) fn idle() -> String {
-    let idle = include_str!("../../machine/src/guest/wait_for_idle.sh");
+    let idle = concat!(
+        include_str!("../../machine/src/guest/pause.sh"),
+        include_str!("../../machine/src/guest/wait_for_idle.sh")
+    );
     let idle: Vec<&str> = idle.lines().filter(|line| !line.starts_with('#')).collect();
     let idle = idle.join("\n");
     format!(

@@ -1,6 +1,7 @@
 //! Waiting for a guest to become idle.
 
 use super::Guest;
+use super::poll::PAUSE;
 use crate::error::Result;
 
 impl Guest {
@@ -8,8 +9,9 @@ impl Guest {
     /// when it was saved, every clone of it would do again.
     pub(crate) async fn wait_for_idle(&self) -> Result<()> {
         let script = self.script("waiting for the guest to be idle");
-        let script = script.append(include_str!("wait_for_idle.sh")).into_text();
-        if !self.execute(script).await?.success() {
+        let script = script.append(PAUSE);
+        let script = script.append(include_str!("wait_for_idle.sh"));
+        if !self.execute(script.into_text()).await?.success() {
             tracing::debug!(machine = self.name(), "the guest is saved, but not idle");
         }
         Ok(())

@@ -17,6 +17,9 @@ use crate::trace;
 /// The loop.
 const POLL: &str = include_str!("poll.sh");
 
+/// A function that sleeps.
+pub(super) const PAUSE: &str = include_str!("pause.sh");
+
 /// How long the loop runs at a time, unless another caller needs the shell.
 const TURN: Duration = Duration::from_secs(10);
 
@@ -77,7 +80,7 @@ impl Polling {
     pub(super) fn new(script: Script<'_>) -> Self {
         Self {
             doing: script.doing().to_owned(),
-            script: script.append(POLL).into_text(),
+            script: script.append(PAUSE).append(POLL).into_text(),
             traced: None,
             is_interruptible: true,
             changes: None,
@@ -98,7 +101,7 @@ impl Polling {
     pub(super) fn of_command(script: Script<'_>, command: &str) -> Self {
         Self {
             doing: script.doing().to_owned(),
-            script: script.append(POLL).into_text(),
+            script: script.append(PAUSE).append(POLL).into_text(),
             traced: Some(command.to_owned()),
             is_interruptible: false,
             changes: None,

@@ -19,7 +19,6 @@ __vm_output=${__vm_output-}
 __vm_status=0
 __vm_probes=0
 __vm_second=
-__vm_pause=
 __vm_served=0
 
 __vm_now() {
@@ -33,17 +32,6 @@ __vm_used() {
     local stat
     read -r -a stat </proc/self/stat
     __vm_used=$((stat[13] + stat[14] + stat[15] + stat[16] + __vm_served / 10000000))
-}
-
-# Sleeps so many seconds without starting a process, if bash can: before 5.2, it reads without
-# end if the time is over before it begins to read.
-__vm_sleep() {
-    if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 502)); then
-        sleep "$1"
-        return
-    fi
-    if [[ ! $__vm_pause ]]; then exec {__vm_pause}<> <(:); fi
-    read -rt "$1" -u "$__vm_pause"
 }
 
 __vm_read_hint() {

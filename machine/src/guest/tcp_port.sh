@@ -83,10 +83,19 @@ listens() {
     return 1
 }
 
+# Whether there is an answer to read before the time `end`.
+has_answered() {
+    until read -t 0 -u "$1"; do
+        ((__vm_now < end)) || return
+        __vm_sleep 0.01
+        __vm_now
+    done
+}
+
 # Whether one of the addresses accepts a connection, or is known to. Where packets are
 # dropped nothing answers, and the kernel tries for two minutes: two seconds are enough.
 connects() {
-    local address fd fds=() pids=() answer limit=2 open=''
+    local address fd fds=() pids=() answer end open=''
     for address in "$@"; do
         exec {fd}< <(
             exec 2>&1
@@ -96,18 +105,17 @@ connects() {
         )
         fds+=("$fd") pids+=($!)
     done
+    __vm_now
+    end=$((__vm_now + 200))
     for fd in "${fds[@]}"; do
-        if read -rt "$limit" -u "$fd" answer; then
-            if [[ $answer == open ]]; then
-                open=1
-            elif [[ $name && $answer == *": $name: "* ]]; then
-                fail_to_resolve
-            else
-                __vm_output=${answer##*: } # of bash: line 1: connect: Connection refused
-            fi
-        elif (($? > 128)); then
-            __vm_output='nothing answers within two seconds'
-            limit=0.1 # the others have had their time, too
+        answer='nothing answers within two seconds'
+        if has_answered "$fd"; then read -r -u "$fd" answer; fi
+        if [[ $answer == open ]]; then
+            open=1
+        elif [[ $name && $answer == *": $name: "* ]]; then
+            fail_to_resolve
+        else
+            __vm_output=${answer##*: } # of bash: line 1: connect: Connection refused
         fi
     done
     kill "${pids[@]}" 2>/dev/null || :

@@ -1,7 +1,6 @@
 # shellcheck shell=bash
 # Polls once a second, thirty times at most: an idle processor was busy for no more than
 # 30 ms of it (/proc/stat counts hundredths). Waiting for a disk does not count.
-exec {pause}<> <(:)
 processors=(/sys/devices/system/cpu/cpu[0-9]*)
 busy_before=
 for ((second = 0; second <= 30; second++)); do
@@ -10,6 +9,6 @@ for ((second = 0; second <= 30; second++)); do
     busy=$((user + nice + system + irq + softirq))
     if [[ $busy_before ]] && ((busy - busy_before <= 3 * ${#processors[@]})); then exit 0; fi
     busy_before=$busy
-    read -rt 1 -u "$pause" || :
+    __vm_sleep 1
 done
 exit 1

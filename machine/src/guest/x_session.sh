@@ -10,7 +10,7 @@ follower=$!
 trap 'kill "$follower" 2>/dev/null' EXIT
 session=
 probe() {
-    if read -rt 0.01 -u "$journal"; then session=1; fi
+    if read -t 0 -u "$journal" && read -r -u "$journal"; then session=1; fi
     __vm_status=10
     if [[ ! $session ]]; then return 1; fi
     __vm_status=11
