@@ -225,6 +225,9 @@ for __vm_port in /sys/class/virtio-ports/*/name; do
     fi
 done
 
+# Process substitution needs it. Early in a boot, the guest may not have made it.
+[[ -e /dev/fd ]] || ln -s /proc/self/fd /dev/fd
+
 printf '\n@r %s\n' "$__vm_hello"
 __vm_number=0
 while IFS= read -r __vm_line; do
