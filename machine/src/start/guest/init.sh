@@ -80,9 +80,10 @@ case $(in_root readlink -f "$init") in
     ln -s /dev/null "$units/serial-getty@hvc0.service"
     ;;
 *)
-    # It keeps running in the root when this script has ended. A shell opens `/dev/null` for it.
-    ln -s /root/dev/null /dev/null
-    in_root sh /run/vmwright/respawn.sh &
+    # A mount of its own: the init may forbid programs in /run.
+    mount -o bind /root/run/vmwright /root/run/vmwright
+    # Waits until it is in the root, where it keeps running when this script has ended.
+    in_root sh -c '/run/vmwright/busybox sh /run/vmwright/respawn.sh &'
     ;;
 esac
 exec switch_root /root "$init"

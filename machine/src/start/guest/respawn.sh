@@ -2,5 +2,5 @@
 # Keeps a root shell running, in a root without systemd.
 while :; do
     /run/vmwright/busybox setsid /bin/sh /run/vmwright/backdoor.sh
-    /run/vmwright/busybox sleep 1
+    /run/vmwright/busybox sleep 1 || exit
 done
