@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use vm_tests::{program, unpacked_kernel};
 
 use crate::driver::terminal::User;
-use crate::linux::roots::install_busybox;
+use crate::linux::roots::{install_busybox, oci_layout};
 
 /// The tests of a crate that `cargo test` runs in a machine.
 const CRATE: &str = include_str!("vmwright/as_root.rs");
@@ -117,6 +117,40 @@ fn a_terminal() {
     user.types("\x03");
     user.sees("^C");
     assert_eq!(user.exit_code(), Some(130));
+}
+
+#[test]
+fn a_command_in_an_archive_and_in_a_container_image() {
+    let kernel = unpacked_kernel();
+    let dir = tempfile::tempdir().unwrap();
+    let [root, archive, layout] = ["root", "root.tar", "layout"].map(|name| dir.path().join(name));
+    fs::create_dir(&root).unwrap();
+    install_busybox(&root);
+    let mut tar = Command::new("tar");
+    tar.args(["--owner=7", "-cf"]).arg(&archive);
+    assert!(
+        tar.arg("-C")
+            .arg(&root)
+            .arg(".")
+            .status()
+            .unwrap()
+            .success()
+    );
+    oci_layout(&layout, &[&archive]);
+    std::thread::scope(|scope| {
+        for (flag, path) in [("--root-tar", &archive), ("--oci-layout", &layout)] {
+            let mut run = vmwright("run", &kernel);
+            run.arg("--boot").arg(flag).arg(path);
+            run.env("XDG_CACHE_HOME", dir.path().join(flag));
+            run.args(["--", "stat", "-c", "%u", "/bin/busybox"]);
+            scope.spawn(move || {
+                let output = output_of(&mut run, b"");
+                let stderr = String::from_utf8_lossy(&output.stderr);
+                assert_eq!(output.stdout, b"7\n", "{flag}: {stderr}");
+                assert_eq!(output.status.code(), Some(0));
+            });
+        }
+    });
 }
 
 #[test]
