@@ -62,7 +62,7 @@ pub(crate) enum Image {
     CloudTrixie,
     /// As `cloud`, of Debian unstable
     CloudSid,
-    /// Archives of Debian 12 with sysvinit, openrc and runit
+    /// Archives of Debian 12 with sysvinit, openrc and runit, and with an initrd made by dracut
     OtherInit,
     /// Debian's installer, with a text console and with a graphical screen
     Installer,
@@ -113,7 +113,7 @@ pub(crate) struct VmTestFlags {
     #[arg(long, conflicts_with = "filter")]
     pub(crate) rerun_failed: bool,
     /// Runs also the tests on other versions of Debian, other init systems and Debian's
-    /// installer, whose images take 10 minutes to build
+    /// installer; all their images take 10 minutes to build
     #[arg(long)]
     pub(crate) all_guests: bool,
     /// Multiplies the time limits of all waits and commands, for a slow host

@@ -17,7 +17,6 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use clap::ValueEnum as _;
 use machine::report::Terminal;
 use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -39,10 +38,10 @@ pub(crate) fn run(flags: &VmTestFlags) -> Result<()> {
         return run_archived(file, flags);
     }
     host::ensure(&host::all(), flags.yes)?;
-    image::ensure(images(flags), flags.yes)?;
+    let tests = tests(flags)?;
+    image::ensure(&images(&tests, flags)?, flags.yes)?;
     // Before the last run's failures are removed: the build may fail.
     build()?;
-    let tests = tests(flags)?;
     // Probed once here, not by each test.
     let accelerator = accelerator()?;
     make_templates(&tests, flags, accelerator)?;
@@ -53,11 +52,12 @@ fn make_archive(file: &Path, flags: &VmTestFlags) -> Result<()> {
     // Before all that takes long.
     archive::check_for_changes()?;
     host::ensure(&[&host::all()[..], &host::ARCHIVE].concat(), flags.yes)?;
-    image::ensure(images(flags), flags.yes)?;
+    let images = images(&Tests::All, flags)?;
+    image::ensure(&images, flags.yes)?;
     build()?;
     let accelerator = accelerator()?;
     make_templates(&Tests::All, flags, accelerator)?;
-    archive::make(file, images(flags), &archive::templates("")?, accelerator)
+    archive::make(file, &images, &archive::templates("")?, accelerator)
 }
 
 fn run_archived(file: &Path, flags: &VmTestFlags) -> Result<()> {
@@ -71,12 +71,13 @@ fn run_archived(file: &Path, flags: &VmTestFlags) -> Result<()> {
     run_rounds(&tests(flags)?, flags, accelerator, Some(&archived_tests))
 }
 
-fn images(flags: &VmTestFlags) -> &'static [Image] {
+/// The images that these tests need.
+fn images(tests: &Tests<'_>, flags: &VmTestFlags) -> Result<Vec<Image>> {
+    let mut images = Image::USUAL.to_vec();
     if flags.all_guests {
-        Image::value_variants()
-    } else {
-        &Image::USUAL
+        images.extend(ignored::images(tests)?);
     }
+    Ok(images)
 }
 
 /// The tests that the flags select.

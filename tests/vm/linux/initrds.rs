@@ -10,7 +10,7 @@ use vm_tests::{SOON, show_steps, start_script};
 use crate::guests::refused::empty_image;
 
 #[tokio::test]
-#[ignore = "needs --all-guests"]
+#[ignore = "needs --all-guests: installer"]
 async fn the_installer_on_the_serial_console() {
     show_steps();
     // The disk to install on, and to keep snapshots on.
@@ -41,7 +41,7 @@ async fn the_installer_on_the_serial_console() {
 }
 
 #[tokio::test]
-#[ignore = "needs --all-guests"]
+#[ignore = "needs --all-guests: installer"]
 async fn the_graphical_installer() {
     show_steps();
     // Without a serial console, on which the installer would also run.
@@ -72,20 +72,48 @@ fn boot_file(image: &Path, name: &str, dir: &Path) -> PathBuf {
     file
 }
 
-/// The kernel and the initrd of Debian 12's cloud image, made by initramfs-tools.
+/// The kernel and the initrd of Debian 12's cloud image.
 #[tokio::test]
 #[ignore = "needs --all-guests"]
-async fn an_initrd_of_a_distribution() {
-    show_steps();
+async fn an_initrd_of_initramfs_tools() {
     let dir = tempfile::tempdir().unwrap();
     let image = start_script("cloud");
     let raw = crate::guests::raw_image(&image, dir.path());
     let [kernel, initrd] = ["vmlinuz", "initrd.img"].map(|name| boot_file(&raw, name, dir.path()));
-    let disk = format!("if=virtio,snapshot=on,format=raw,file={}", raw.display());
+    boots_by(kernel, initrd, "LABEL=root", &raw).await;
+}
+
+/// With systemd in the initrd, too.
+#[tokio::test]
+#[ignore = "needs --all-guests: other-init"]
+async fn an_initrd_of_dracut() {
+    const MAKE_DISK: &str = r#"
+        mkdir root
+        tar -C root --exclude='./dev/*' -xf "$1"
+        mv root/boot/vmlinuz-* vmlinuz
+        mv root/boot/initrd.img-* initrd.img
+        mke2fs -q -t ext4 -d root disk 1G"#;
+    let dir = tempfile::tempdir().unwrap();
+    let archive = start_script("other-init").with_file_name("dracut.tar");
+    let mut make = Command::new("fakeroot");
+    make.args(["sh", "-euc", MAKE_DISK, "sh"])
+        .arg(archive)
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .current_dir(dir.path());
+    assert!(make.status().unwrap().success());
+    let [kernel, initrd, disk] =
+        ["vmlinuz", "initrd.img", "disk"].map(|name| dir.path().join(name));
+    boots_by(kernel, initrd, "/dev/vda", &disk).await;
+}
+
+/// Boots a root with systemd by an initrd, which starts the root shell.
+async fn boots_by(kernel: PathBuf, initrd: PathBuf, root: &str, disk: &Path) {
+    show_steps();
+    let disk = format!("if=virtio,snapshot=on,format=raw,file={}", disk.display());
     let start = Linux::new(kernel)
         .initrd(initrd)
         .args(["-drive", &disk])
-        .command_line("root=LABEL=root");
+        .command_line(&format!("root={root}"));
     let vm = Machine::new(start).unwrap();
     vm.wait_for_unit("multi-user.target").await.unwrap();
     let seen = "id -u; systemctl is-active vmwright-shell; cat /proc/1/comm";

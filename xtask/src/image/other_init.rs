@@ -1,4 +1,5 @@
-//! The image `other-init`: archives of Debian systems without systemd.
+//! The image `other-init`: archives of Debian systems without systemd, and of one whose initrd was
+//! made by dracut.
 
 use std::fs::File;
 use std::path::Path;
@@ -12,11 +13,15 @@ use crate::util::{Progress, run};
 
 const SUITE: &str = "bookworm";
 
-/// The name of each archive, and the packages of its init.
-const SYSTEMS: [(&str, &str); 3] = [
+/// The name of each archive, and its packages.
+const SYSTEMS: [(&str, &str); 4] = [
     ("sysvinit", "sysvinit-core"),
     ("openrc", "sysvinit-core,openrc"),
     ("runit", "runit-init,getty-run"),
+    (
+        "dracut",
+        "dbus,dracut,kmod,linux-image-cloud-amd64,systemd-sysv,udev",
+    ),
 ];
 
 /// How to build the image.

@@ -5,13 +5,16 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
+use clap::ValueEnum as _;
 
 use super::runner::Tests;
+use crate::flags::Image;
 use crate::host::{self, is_root};
 use crate::util::{sources, workspace};
 
-/// What a test may need, as in `#[ignore = "needs …"]`.
+/// What a test may need, as in `#[ignore = "needs …"]`. The name of an image may follow, which is
+/// built for this test only: `needs --all-guests: cloud-sid`.
 const REFERENCE_DRIVER: &str = "needs VM_REFERENCE_DRIVER";
 const SCHEMA: &str = "needs the JUnit schema";
 const MOUNT: &str = "needs to mount file systems";
@@ -33,6 +36,38 @@ const RUN_BY: &str = "run by ";
 struct Ignored {
     test: String,
     reason: String,
+}
+
+impl Ignored {
+    /// The reason without an image.
+    fn need(&self) -> &str {
+        self.reason.split(": ").next().unwrap_or_default()
+    }
+
+    /// The image that is built for it.
+    fn image(&self) -> Result<Option<Image>> {
+        let Some((_, name)) = self.reason.split_once(": ") else {
+            return Ok(None);
+        };
+        let image = Image::from_str(name, false);
+        image
+            .map(Some)
+            .map_err(|error| anyhow!("{}: {error}", self.test))
+    }
+}
+
+/// The images that are built for some of `tests` only.
+pub(super) fn images(tests: &Tests<'_>) -> Result<Vec<Image>> {
+    let mut images = Vec::new();
+    for test in all()? {
+        match test.image()? {
+            Some(image) if tests.include(&test.test) && !images.contains(&image) => {
+                images.push(image);
+            }
+            _ => {}
+        }
+    }
+    Ok(images)
 }
 
 /// The ignored tests that are not to be run. Prints those of `tests` whose need is not met.
@@ -58,16 +93,17 @@ pub(super) fn excluded(
         (ALL_GUESTS, all_guests),
     ]);
     let mut excluded = Vec::new();
-    for Ignored { test, reason } in all()? {
-        match is_met.get(&*reason) {
+    for ignored in all()? {
+        let (test, need) = (&ignored.test, ignored.need());
+        match is_met.get(need) {
             Some(true) => continue,
-            Some(false) if tests.include(&test) => eprintln!("skipped: {test}: it {reason}"),
-            None if !reason.starts_with(RUN_BY) => {
+            Some(false) if tests.include(test) => eprintln!("skipped: {test}: it {need}"),
+            None if !need.starts_with(RUN_BY) => {
                 bail!("{test} is ignored for a reason that is not in {}", file!())
             }
             _ => {}
         }
-        excluded.push(test);
+        excluded.push(ignored.test);
     }
     Ok(excluded)
 }
@@ -186,8 +222,28 @@ fn three() {}
                 CONTAINER_NETWORKS,
                 ALL_GUESTS,
             ];
-            let is_need = needs.contains(&it.reason.as_str());
-            assert!(is_need || it.reason.starts_with(RUN_BY), "{it:?}");
+            assert!(
+                needs.contains(&it.need()) || it.need().starts_with(RUN_BY),
+                "{it:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn images_are_built_for_the_tests_that_are_run() {
+        assert_eq!(
+            images(&Tests::Like("other_inits")).unwrap(),
+            [Image::OtherInit]
+        );
+        assert_eq!(images(&Tests::Like("first_test")).unwrap(), []);
+        // The others are built for all tests.
+        let images = images(&Tests::All).unwrap();
+        for image in Image::value_variants() {
+            assert_ne!(
+                images.contains(image),
+                Image::USUAL.contains(image),
+                "{image:?}"
+            );
         }
     }
 }
