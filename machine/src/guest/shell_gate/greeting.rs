@@ -59,8 +59,7 @@ impl ShellGate {
             reminders += 1;
             tracing::warn!(
                 machine,
-                "the guest's root shell has not answered yet; see the console, \
-                 and in the guest `systemctl status backdoor.service`"
+                "the guest's root shell has not answered yet: see how far the console has come"
             );
         }
         let seen = "no greeting from the shell";
