@@ -136,7 +136,7 @@ fn a_command_in_an_archive_and_in_a_container_image() {
             .unwrap()
             .success()
     );
-    oci_layout(&layout, &[&archive]);
+    oci_layout(&layout, "amd64", &[&archive]);
     std::thread::scope(|scope| {
         for (flag, path) in [("--root-tar", &archive), ("--oci-layout", &layout)] {
             let mut run = vmwright("run", &kernel);

@@ -217,7 +217,7 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
-    use crate::start::DiskImage;
+    use crate::start::{CloudImage, DiskImage};
     use crate::template::Template;
 
     /// The key of a command for a cache in `dir`.
@@ -269,6 +269,17 @@ mod tests {
         assert_eq!(first, key().await);
         fs::write(&image, "two").unwrap();
         assert_ne!(first, key().await);
+    }
+
+    #[tokio::test]
+    async fn a_seed_counts_by_its_contents() {
+        let key = async |user_data: &str| {
+            let image = CloudImage::new("/no/image").user_data(user_data);
+            key(&Template::builder(image).recipe, "").await
+        };
+        let first = key("#cloud-config\n{}\n").await;
+        assert_eq!(first, key("#cloud-config\n{}\n").await);
+        assert_ne!(first, key("#cloud-config\npackages: [git]\n").await);
     }
 
     #[test]

@@ -94,6 +94,23 @@ async fn clones_continue_at_the_menu() {
 }
 
 #[tokio::test]
+async fn the_error_says_why_no_shell_has_come() {
+    let vm = Machine::new(disk()).unwrap();
+    open_menu(&vm).await.unwrap();
+    let error = vm.within(Duration::from_secs(1)).connect().await;
+    let error = error.unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    for text in [
+        "by credentials in the SMBIOS",
+        "The console shows no Linux",
+        "To try: `CloudImage`",
+        "│*GNU/Linux ",
+    ] {
+        assert!(error.to_string().contains(text), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn an_operation_that_needs_a_shell_fails_at_once() {
     show_steps();
     start_script("minimal");

@@ -3,6 +3,7 @@ use std::path::Path;
 use std::process::Command;
 
 use machine::{CloudImage, DiskImage, Error, ErrorKind, Machine, StartCommand};
+use sha2::{Digest as _, Sha256};
 
 /// The error of a start, which leaves nothing in the machine's directory.
 pub(crate) async fn refused(start: impl Into<StartCommand>) -> Error {
@@ -14,6 +15,15 @@ pub(crate) async fn refused(start: impl Into<StartCommand>) -> Error {
     drop(vm);
     let left: Vec<_> = fs::read_dir(tmp.path()).unwrap().collect();
     assert_eq!(left.len(), 1, "more than the shared directory: {left:?}");
+    error
+}
+
+/// The same for a start from `file`, which is not changed.
+pub(crate) async fn refused_unchanged(file: &Path, start: impl Into<StartCommand>) -> Error {
+    let sum = || Sha256::digest(fs::read(file).unwrap());
+    let before = sum();
+    let error = refused(start).await;
+    assert_eq!(sum(), before, "{} was changed", file.display());
     error
 }
 
@@ -36,11 +46,10 @@ async fn what_is_no_image() {
         (b"QFI\xfb\0\0\0\x03 damaged", "disk.img"),
     ] {
         fs::write(&file, contents).unwrap();
-        let error = refused(DiskImage::new(&file)).await;
+        let error = refused_unchanged(&file, DiskImage::new(&file)).await;
         assert!(matches!(error.kind(), ErrorKind::Image { .. }), "{error}");
         assert!(error.to_string().contains(reason), "{error}");
         assert!(error.is_infrastructure());
-        assert_eq!(fs::read(&file).unwrap(), contents);
     }
     let error = refused(CloudImage::new("/no/such/image")).await;
     assert!(error.to_string().contains("No such file"), "{error}");
@@ -53,7 +62,7 @@ async fn an_image_with_another_sum() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("disk.qcow2");
     empty_image(&file, "1M");
-    let error = refused(DiskImage::new(&file).sha256("ab".repeat(32))).await;
+    let error = refused_unchanged(&file, DiskImage::new(&file).sha256("ab".repeat(32))).await;
     assert!(error.to_string().contains("its SHA-256 sum is "), "{error}");
     let error = refused(DiskImage::new(&file).sha256("abc")).await;
     assert!(
@@ -67,7 +76,7 @@ async fn an_image_in_use_or_larger_than_the_disk() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("disk.qcow2");
     empty_image(&file, "3G");
-    let error = refused(DiskImage::new(&file).size_gib(2)).await;
+    let error = refused_unchanged(&file, DiskImage::new(&file).size_gib(2)).await;
     assert!(
         matches!(error.kind(), ErrorKind::BadArgument { .. }),
         "{error}"
@@ -94,7 +103,7 @@ async fn an_image_in_use_or_larger_than_the_disk() {
     // It greets when it has opened the image.
     let mut greeting = [0; 4];
     std::io::Read::read_exact(user.stdout.as_mut().unwrap(), &mut greeting).unwrap();
-    let error = refused(DiskImage::new(&file)).await;
+    let error = refused_unchanged(&file, DiskImage::new(&file)).await;
     user.kill().unwrap();
     user.wait().unwrap();
     assert!(matches!(error.kind(), ErrorKind::Image { .. }), "{error}");
@@ -107,7 +116,7 @@ async fn user_data_that_cloud_init_does_not_understand() {
     let file = dir.path().join("disk.qcow2");
     empty_image(&file, "1M");
     for user_data in ["packages: [git]\n", "#cloud-config\npackages: [git\n"] {
-        let error = refused(CloudImage::new(&file).user_data(user_data)).await;
+        let error = refused_unchanged(&file, CloudImage::new(&file).user_data(user_data)).await;
         assert!(
             matches!(error.kind(), ErrorKind::BadArgument { .. }),
             "{error}"

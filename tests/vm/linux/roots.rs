@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use vm_tests::{KILL_SHELL, start_script};
 
 use super::Kernel;
-use crate::guests::refused::refused;
+use crate::guests::refused::{refused, refused_unchanged};
 
 pub(crate) fn run(command: &mut Command) -> String {
     let output = command.output().unwrap();
@@ -94,8 +94,8 @@ async fn a_directory_and_an_archive_with_busybox() {
     assert!(error.to_string().contains("no /bin/sh"), "{error}");
 }
 
-/// An OCI layout of these layers.
-pub(crate) fn oci_layout(dir: &Path, layers: &[&Path]) {
+/// An OCI layout of an image with these layers.
+pub(crate) fn oci_layout(dir: &Path, architecture: &str, layers: &[&Path]) {
     let blobs = dir.join("blobs/sha256");
     fs::create_dir_all(&blobs).unwrap();
     let add = |contents: &[u8]| {
@@ -106,7 +106,7 @@ pub(crate) fn oci_layout(dir: &Path, layers: &[&Path]) {
         fs::write(blobs.join(&digest), contents).unwrap();
         json!({ "digest": format!("sha256:{digest}"), "size": contents.len() })
     };
-    let config = json!({ "architecture": "amd64", "os": "linux" });
+    let config = json!({ "architecture": architecture, "os": "linux" });
     let config = add(config.to_string().as_bytes());
     let layers: Vec<_> = layers
         .iter()
@@ -118,6 +118,42 @@ pub(crate) fn oci_layout(dir: &Path, layers: &[&Path]) {
     let index = json!({ "manifests": [manifest] }).to_string();
     fs::write(dir.join("index.json"), index).unwrap();
     fs::write(dir.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+}
+
+#[tokio::test]
+async fn what_is_no_root() {
+    let kernel = Kernel::unpacked();
+    let dir = tempfile::tempdir().unwrap();
+    let [text, tar, layout] = ["text", "root.tar", "layout"].map(|name| dir.path().join(name));
+    fs::write(&text, "no archive").unwrap();
+    // What an archive may hold that is not for the host, under another name than in `/dev`.
+    for (name, member, reason) in [
+        ("../file", "etc/hostname", "`..`"),
+        ("etc/null", "dev/null", "devices are only expected in /dev"),
+    ] {
+        let rename = format!("--transform=s,^{member}$,{name},");
+        let mut archive = Command::new("tar");
+        archive.args(["-P", "-C", "/", &rename, "-cf"]).arg(&tar);
+        run(archive.arg(member));
+        let error = refused_unchanged(&tar, kernel.linux().root_tar(&tar)).await;
+        assert!(matches!(error.kind(), ErrorKind::Root { .. }), "{error}");
+        let message = error.to_string();
+        assert!(
+            message.contains(reason) && message.contains(name),
+            "{error}"
+        );
+    }
+    let error = refused_unchanged(&text, kernel.linux().root_tar(&text)).await;
+    assert!(matches!(error.kind(), ErrorKind::Root { .. }), "{error}");
+    oci_layout(&layout, "arm64", &[]);
+    let before = listing(&layout);
+    let error = refused(kernel.linux().oci_layout(&layout)).await;
+    let message = error.to_string();
+    assert!(
+        message.contains("no image for amd64, only for arm64"),
+        "{error}"
+    );
+    assert_eq!(before, listing(&layout), "the layout was changed");
 }
 
 /// The image `systemd` without what it has for the driver, in two layers.
@@ -141,7 +177,7 @@ async fn a_container_image_with_systemd() {
     };
     tar(&layers[0], &tree);
     tar(&layers[1], &above);
-    oci_layout(&layout, &layers.each_ref().map(PathBuf::as_path));
+    oci_layout(&layout, "amd64", &layers.each_ref().map(PathBuf::as_path));
     fs::remove_dir_all(&tree).unwrap();
 
     let start = kernel.linux().name("contained").oci_layout(&layout);

@@ -148,6 +148,14 @@ async fn a_machine_with_a_virtiofs_share_is_booted() {
 }
 
 #[tokio::test]
+async fn a_guest_without_what_clones_need_is_booted() {
+    let cache = tempfile::tempdir().unwrap();
+    let template = of(minimal_typed(), cache.path());
+    let template = template.succeed("rm \"$(type -P date)\"");
+    assert_booted(template, "the identity of a clone: date").await;
+}
+
+#[tokio::test]
 async fn a_machine_that_cannot_be_saved_is_booted() {
     let cache = tempfile::tempdir().unwrap();
     let busy = "cd /tmp/shared; sleep 4321 >&2 &";

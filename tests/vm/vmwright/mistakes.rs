@@ -38,6 +38,35 @@ fn each_is_one_clear_line() {
     }
 }
 
+/// Neither in the directory for caches, nor in that for temporary files.
+#[test]
+fn nothing_is_left_of_a_root_that_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let [tmp, cache, archive] = ["tmp", "cache", "root.tar"].map(|name| dir.path().join(name));
+    fs::create_dir(&tmp).unwrap();
+    let mut tar = Command::new("tar");
+    tar.args(["-C", "/", "-cf"])
+        .arg(&archive)
+        .arg("etc/hostname");
+    assert!(tar.status().unwrap().success());
+    let kernel = vm_tests::unpacked_kernel();
+    let kernel = kernel.path().join("boot/vmlinuz");
+    let args = format!(
+        "run --boot --kernel {} --root-tar {} -- ls",
+        kernel.display(),
+        archive.display()
+    );
+    let (status, text) = run(&args, |command| {
+        command.env("TMPDIR", &tmp).env("XDG_CACHE_HOME", &cache);
+    });
+    assert_eq!(status, Some(125), "{text}");
+    assert!(text.contains("no /bin/sh"), "{text}");
+    assert_eq!(fs::read_dir(&tmp).unwrap().count(), 0);
+    let roots = fs::read_dir(cache.join("vmwright/roots")).unwrap();
+    let mut names = roots.map(|entry| entry.unwrap().file_name());
+    assert!(names.all(|name| name.to_string_lossy().ends_with(".lock")));
+}
+
 #[test]
 fn a_host_without_qemu() {
     let dir = tempfile::tempdir().unwrap();
