@@ -27,7 +27,7 @@ async fn an_oci_layout_is_unpacked_once() {
         tar.args(["--sort=name", "--mtime=@0", "-caf"]).arg(layer);
         run(tar.arg("-C").arg(tree).arg("."));
     }
-    oci_layout(&layout, &layers.each_ref().map(PathBuf::as_path));
+    oci_layout(&layout, "amd64", &layers.each_ref().map(PathBuf::as_path));
 
     let build = |name: &str| {
         let command = ContainerCommand::new(name).oci_layout(&layout);
