@@ -275,7 +275,7 @@ mod tests {
     async fn a_seed_counts_by_its_contents() {
         let key = async |user_data: &str| {
             let image = CloudImage::new("/no/image").user_data(user_data);
-            key(&Template::builder(image).recipe, "").await
+            key(&Template::builder(image).recipe, "", Path::new("/cache")).await
         };
         let first = key("#cloud-config\n{}\n").await;
         assert_eq!(first, key("#cloud-config\n{}\n").await);
