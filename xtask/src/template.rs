@@ -1,7 +1,6 @@
 //! `cargo xtask template`: makes the templates that the tests clone.
 
-// Shared with the tests, which must look for the same templates.
-#[path = "../../tests/src/suite.rs"]
+// A link to the tests' file: they must look for the same templates.
 mod suite;
 
 use std::io::{self, Write};

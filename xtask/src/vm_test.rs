@@ -6,8 +6,7 @@ mod failures;
 mod from_archive;
 mod ignored;
 mod partition;
-// Shared with the tests: how many of them may have machines at the same time.
-#[path = "../../tests/src/permits.rs"]
+// A link to the tests' file: how many of them may have machines at the same time.
 mod permits;
 mod runner;
 
