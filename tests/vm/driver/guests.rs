@@ -91,7 +91,7 @@ assert hosted.succeed('id -u') == '0\n'
 fn a_cloud_image_on_the_command_line() {
     let run = Run::booting(&[]);
     let script = run.script(
-        "server.wait_for_unit('cloud-final.service')\nassert server.succeed('id -u; hostname') == '0\\nserver\\n'\n",
+        "server.wait_for_cloud_init()\nassert server.succeed('id -u; hostname') == '0\\nserver\\n'\n",
     );
     let mut command = run.command();
     command.arg("--image");

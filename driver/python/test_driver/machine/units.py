@@ -19,6 +19,11 @@ class Units:
         without a job that starts it."""
         self._vm.wait_for_unit(unit, user, timeout)
 
+    def wait_for_cloud_init(self, timeout: Duration = 900) -> None:
+        """Waits until cloud-init is done. Fails if it has reported errors, or has found no
+        data source."""
+        self._vm.wait_for_cloud_init(timeout)
+
     def get_unit_info(self, unit: str, user: Optional[str] = None) -> Dict[str, str]:
         """The properties of a unit, as in the output of `systemctl show`."""
         return self._vm.get_unit_info(unit, user)

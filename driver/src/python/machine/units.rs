@@ -23,6 +23,12 @@ impl Machine {
         })
     }
 
+    fn wait_for_cloud_init(&self, py: Python<'_>, timeout: TimeLimit) -> PyResult<()> {
+        self.wait(py, async move |vm| {
+            vm.within(timeout.0).wait_for_cloud_init().await
+        })
+    }
+
     fn get_unit_info(
         &self,
         py: Python<'_>,
