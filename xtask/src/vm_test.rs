@@ -201,6 +201,11 @@ pub(crate) fn run_all(yes: bool) -> Result<()> {
     if host::find("cargo-nextest").is_some() {
         partition::check()?;
         archive_check::check(accelerator()?, yes)?;
+    } else {
+        eprintln!(
+            "partitions and archives of tests are not checked: that needs cargo-nextest, `cargo \
+             install --locked cargo-nextest`"
+        );
     }
     run(&VmTestFlags {
         filter: None,
