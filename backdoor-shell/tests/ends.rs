@@ -189,7 +189,8 @@ async fn time_out_of_a_stopped_command() {
             "echo some; kill -STOP $PPID; sleep 1000",
             "echo some; sh -c 'kill -STOP $PPID'; sleep 1000",
         ] {
-            let stopped = Command::new(script).timeout(Duration::from_millis(200));
+            // Long enough for the output on a busy host.
+            let stopped = Command::new(script).timeout(Duration::from_secs(1));
             let output = guest.shell.run(stopped).await.unwrap();
             assert_eq!(
                 (output.exit.clone(), &*output.text()),
