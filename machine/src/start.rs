@@ -33,7 +33,6 @@ use self::serial_login::SerialLogin;
 use crate::error::ErrorKind;
 use crate::host::accelerator::Accelerator;
 use crate::host::blocking::blocking;
-use crate::host::file_sums;
 use crate::host::files::at;
 use crate::host::process::CommandSpec;
 
@@ -98,10 +97,7 @@ impl StartCommand {
     pub(crate) fn disk_version(&self) -> io::Result<Option<String>> {
         match self {
             Self::Linux(linux) => linux.root_version().map(Some),
-            _ => self
-                .disk()
-                .map(|disk| file_sums::sum(&disk.image.path))
-                .transpose(),
+            _ => self.disk().map(|disk| disk.image.version()).transpose(),
         }
     }
 

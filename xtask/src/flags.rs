@@ -132,7 +132,7 @@ pub(crate) struct VmTestFlags {
     /// Runs no tests, but writes all that other machines need to run them into an archive: the
     /// compiled tests, the guest images, their templates; needs cargo-nextest
     #[arg(long, value_name = "FILE", conflicts_with_all = ["filter", "rerun_failed", "repeat",
-        "pause_on_failure", "partition", "junit_xml", "from_archive"])]
+        "pause_on_failure", "partition", "junit_xml", "from_archive", "all_guests"])]
     pub(crate) archive: Option<PathBuf>,
     /// Runs the tests in such an archive, and compiles nothing; needs cargo-nextest
     #[arg(long, value_name = "FILE", conflicts_with_all = ["all_guests", "pause_on_failure"])]

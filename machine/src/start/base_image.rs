@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -60,6 +61,12 @@ impl BaseImage {
         }
     }
 
+    /// What identifies the contents and the size of an overlay on it.
+    pub(super) fn version(&self) -> io::Result<String> {
+        let sum = file_sums::sum(&self.path)?;
+        Ok(format!("{sum} {:?} {:?}", self.size_gib, self.sha256))
+    }
+
     /// Creates `disk`, a qcow2 overlay on the image, unless it exists.
     ///
     /// # Errors
@@ -87,20 +94,38 @@ impl BaseImage {
         create.extend(size.as_ref().map(OsStr::new));
         let created = qemu_img(create).await;
         created.map_err(|error| self.failed(qemu_img::RUNNING, error))?;
+        let stamp = self.stamp().map_err(|error| self.failed(READING, error))?;
+        let beside = stamp_file(disk);
+        fs::write(&beside, stamp).map_err(at(&beside))?;
         fs::rename(&new, disk).map_err(at(disk))
     }
 
-    /// An overlay of an earlier start: it has only the differences from the image.
-    fn check_overlay(&self, disk: &Path) -> Result<(), ErrorKind> {
-        let modified = |path: &Path| path.metadata()?.modified();
-        match (modified(&self.path), modified(disk)) {
-            (Ok(image), Ok(disk)) if image <= disk => Ok(()),
-            (Err(error), _) => Err(self.failed(READING, error)),
-            _ => Err(self.error(format!(
+    /// Checks that an overlay of an earlier start is on this image: it has only the differences
+    /// from it. Of an overlay that the user has put there, only the time is known.
+    pub(super) fn check_overlay(&self, disk: &Path) -> Result<(), ErrorKind> {
+        let is_of_image = match fs::read_to_string(stamp_file(disk)) {
+            Ok(earlier) => self.stamp().map(|stamp| earlier == stamp),
+            Err(_) => self.is_older_than(disk),
+        };
+        match is_of_image {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.error(format!(
                 "it has changed since {} was created on it: remove that disk",
                 disk.display()
             ))),
+            Err(error) => Err(self.failed(READING, error)),
         }
+    }
+
+    fn is_older_than(&self, disk: &Path) -> io::Result<bool> {
+        Ok(self.path.metadata()?.modified()? <= disk.metadata()?.modified()?)
+    }
+
+    /// Changes if the image does. Its contents are not read.
+    fn stamp(&self) -> io::Result<String> {
+        let image = self.path.metadata()?;
+        let times = [image.mtime(), image.mtime_nsec()];
+        Ok(format!("{} {times:?}", image.size()))
     }
 
     /// Its format, if a machine can start from it.
@@ -116,6 +141,7 @@ impl BaseImage {
         let info = qemu_img(info.into_iter().chain([self.path.as_os_str()])).await;
         let info = info.map_err(|error| self.failed(qemu_img::RUNNING, error))?;
         let info: Value = serde_json::from_slice(&info).unwrap_or_default();
+        self.check_alone(&info)?;
         let size = info["virtual-size"].as_u64().unwrap_or(0);
         match self.size_gib {
             Some(gib) if u64::from(gib) << 30 < size => Err(ErrorKind::BadArgument {
@@ -123,6 +149,19 @@ impl BaseImage {
                 reason: format!("{gib} GiB are less than its size of {size} bytes"),
             }),
             _ => Ok(format),
+        }
+    }
+
+    /// Refuses an image that names other files of the host, which a guest would then read. They
+    /// could also change without a change of the image.
+    fn check_alone(&self, info: &Value) -> Result<(), ErrorKind> {
+        let data_file = &info["format-specific"]["data"]["data-file"];
+        let others = [&info["backing-filename"], data_file];
+        match others.into_iter().find_map(Value::as_str) {
+            Some(other) => Err(self.error(format!(
+                "the rest of it is in {other}: make one file of both by `qemu-img convert -O qcow2`"
+            ))),
+            None => Ok(()),
         }
     }
 
@@ -170,6 +209,11 @@ impl BaseImage {
             source: Some(error),
         }
     }
+}
+
+/// The file with the stamp of the image that `disk` was created on. A clone has none.
+pub(super) fn stamp_file(disk: &Path) -> PathBuf {
+    disk.with_extension("base")
 }
 
 /// The first sector, if it is a regular file: opening a FIFO would wait for a writer.

@@ -25,7 +25,7 @@ use self::root::{HOST_TAG, Root};
 pub(crate) use self::root_archive::RootArchive;
 pub use self::root_archive::clear_roots;
 use super::File;
-use super::base_image::BaseImage;
+use super::base_image::{BaseImage, stamp_file};
 use super::disk_image::DISK;
 use super::settings::{Settings, setters};
 use crate::error::ErrorKind;
@@ -303,14 +303,16 @@ impl Linux {
         self.check_arguments()?;
         let kernel = Kernel::open(&self.kernel, self.modules_dir.as_deref())?;
         let required = [FEATURES.to_vec(), self.root.features()].concat();
-        let order = kernel.files(&required, &OPTIONAL_MODULES)?;
         if self.root == Root::Host {
             let checked = root_image::check(Path::new("/"), true);
             checked.map_err(|error| self.root_error(error))?;
         }
         let archive = if let Root::Initrd(path) = &self.root {
+            // It has modules of its own.
+            kernel.check_options(&required)?;
             hooks::appended_to(path).map_err(|error| self.root_error(error))?
         } else {
+            let order = kernel.files(&required, &OPTIONAL_MODULES)?;
             let archive = self.own_initrd(&kernel, &order);
             archive.map_err(|error| kernel.failed("making its initramfs", error))?
         };
@@ -325,13 +327,22 @@ impl Linux {
     /// # Errors
     /// [`Root`](ErrorKind::Root), [`Image`](ErrorKind::Image).
     pub(super) async fn create_disk(&self, disk: &Path) -> Result<(), ErrorKind> {
-        if !self.root.is_disk() || disk.exists() {
+        let is_clone = disk.exists() && !stamp_file(disk).exists();
+        if !self.root.is_disk() || is_clone {
             return Ok(());
         }
         let linux = self.clone();
         let image = blocking(move || linux.root_image()).await;
-        let image = image.map_err(|error| self.root_error(error))?;
-        BaseImage::new(image).create_overlay_as("raw", disk).await
+        let image = BaseImage::new(image.map_err(|error| self.root_error(error))?);
+        if disk.exists() {
+            return image.check_overlay(disk);
+        }
+        image.create_overlay_as("raw", disk).await
+    }
+
+    /// Whether the initrd is the user's.
+    pub(super) fn has_own_initrd(&self) -> bool {
+        matches!(self.root, Root::Initrd(_))
     }
 
     fn root_image(&self) -> io::Result<PathBuf> {

@@ -18,10 +18,8 @@ impl StartCommand {
         console: &[String],
         login: &LoginState,
     ) -> Option<String> {
-        if matches!(self, Self::Linux(_)) {
-            let reason = "the guest's shell has not greeted. The root's init starts it, or the \
-                          driver's initramfs does; see the console's lines with `vmwright:`";
-            return Some(reason.to_owned());
+        if let Self::Linux(linux) = self {
+            return Some(of_kernel(linux.has_own_initrd(), console));
         }
         self.disk()?;
         let mut lines = vec![format!(
@@ -43,19 +41,48 @@ impl StartCommand {
                 serial_login(login)
             ));
         }
-        let or_cloud = if is_cloud {
-            ""
-        } else {
-            "`CloudImage` if it has cloud-init, "
-        };
-        if !has_login {
-            lines.push(format!(
-                "To try: {or_cloud}`DiskImage::serial_login` if it has a password, or \
-                 `without_shell` if it can't have a shell"
-            ));
-        }
+        let cloud = "`CloudImage` if it has cloud-init, ";
+        let password = "`DiskImage::serial_login` if it has a password, ";
+        let getty = "`console=ttyS0` on the kernel's command line, with a login on that console, ";
+        let advice = [
+            (!is_cloud, cloud),
+            (!has_login, password),
+            (has_login, getty),
+        ];
+        let advice = advice
+            .into_iter()
+            .filter_map(|(fits, text)| fits.then_some(text));
+        let advice: String = advice.collect();
+        lines.push(format!(
+            "To try: {advice}or `without_shell` if it can't have a shell"
+        ));
         Some(lines.join("\n"))
     }
+}
+
+/// The same for a kernel with the user's initrd, or with the driver's.
+fn of_kernel(has_own_initrd: bool, console: &[String]) -> String {
+    let offered = if has_own_initrd {
+        "The archive that is appended to the initrd has hooks that start it: for Debian's \
+         installer, initramfs-tools, and dracut"
+    } else {
+        "The driver's initramfs starts it: under systemd by a unit, under another init by a loop \
+         beside it, and without an init by itself"
+    };
+    let line = console.iter().rev().find(|line| line.contains("vmwright:"));
+    let seen = match line {
+        Some(line) => format!("The console shows: {}", line.trim()),
+        None => boot(console).to_owned(),
+    };
+    let advice = if has_own_initrd {
+        "an initrd of these programs"
+    } else {
+        "`no_init` for a shell without the root's init"
+    };
+    format!(
+        "the guest's shell has not greeted. {offered}. {seen}\nTo try: {advice}, or \
+         `without_shell` if it can't have a shell"
+    )
 }
 
 fn systemd(console: &[String]) -> String {
@@ -155,7 +182,6 @@ mod tests {
         assert!(explain(CloudImage::new("x"), &[read]).contains("has read the seed"));
         let other = "Cloud-init v. 25.1.4 finished. Datasource DataSourceEc2Local.";
         assert!(explain(CloudImage::new("x"), &[other]).contains("another data source"));
-        assert!(explain(Linux::new("x"), &[]).contains("`vmwright:`"));
         assert_eq!(explain(ShellCommand::new("x"), &[]), "");
     }
 
@@ -178,6 +204,21 @@ mod tests {
     }
 
     #[test]
+    fn a_kernel_is_explained() {
+        let kernel = "[    0.000000] Linux version 6.1.0-39-amd64";
+        let line = "vmwright: the root has no bash";
+        let own = explain(Linux::new("x").root_dir("/x"), &[kernel, line]);
+        assert!(
+            own.contains("driver's initramfs") && own.contains(line),
+            "{own}"
+        );
+        assert!(own.contains("To try: `no_init`"), "{own}");
+        let users = explain(Linux::new("x").initrd("/x"), &[kernel]);
+        assert!(users.contains("appended to the initrd"), "{users}");
+        assert!(users.contains("no systemd"), "{users}");
+    }
+
+    #[test]
     fn a_login_is_explained() {
         let start = StartCommand::from(DiskImage::new("x").serial_login("root", "secret"));
         for (state, expected) in [
@@ -193,7 +234,8 @@ mod tests {
                 text.contains(expected) && !text.contains("secret"),
                 "{text}"
             );
-            assert!(!text.contains("To try"), "{text}");
+            assert!(text.contains("To try: `CloudImage`"), "{text}");
+            assert!(!text.contains("serial_login"), "{text}");
         }
     }
 }

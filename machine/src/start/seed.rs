@@ -3,6 +3,7 @@
 use std::io::{self, Cursor, Write as _};
 
 use fatfs::{FileSystem, FormatVolumeOptions, FsOptions};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::user_data;
@@ -35,7 +36,9 @@ pub(super) fn disk(
     let merged = user_data::merged(user_data, default)?;
     let digest = Sha256::digest(format!("{host_name}\n{merged}"));
     let id = hex(&digest[..8]);
-    let mut meta_data = format!("instance-id: vmwright-{id}\nlocal-hostname: {host_name}\n");
+    // YAML would read some names as numbers.
+    let quoted = Value::from(host_name);
+    let mut meta_data = format!("instance-id: vmwright-{id}\nlocal-hostname: {quoted}\n");
     if !user_data::includes_others(user_data) {
         // cloud-init reads the seed before the network is up.
         meta_data += "dsmode: local\n";
@@ -86,7 +89,7 @@ mod tests {
         let mut file = system.root_dir().open_file("meta-data").unwrap();
         file.read_to_string(&mut meta_data).unwrap();
         assert!(
-            meta_data.contains("local-hostname: vm\ndsmode: local\n"),
+            meta_data.contains("local-hostname: \"vm\"\ndsmode: local\n"),
             "{meta_data}"
         );
         let mut user_data = system.root_dir().open_file("user-data").unwrap();

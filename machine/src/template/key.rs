@@ -268,7 +268,16 @@ mod tests {
         file.set_modified(earlier).unwrap();
         assert_eq!(first, key().await);
         fs::write(&image, "two").unwrap();
-        assert_ne!(first, key().await);
+        let second = key().await;
+        assert_ne!(first, second);
+        for other in [
+            DiskImage::new(&image).size_gib(10),
+            DiskImage::new(&image).sha256("0".repeat(64)),
+        ] {
+            let template = Template::builder(other);
+            let other = super::key(&template.recipe, "", dir.path()).await;
+            assert_ne!(second, other);
+        }
     }
 
     #[tokio::test]

@@ -50,6 +50,15 @@ async fn by_seed(image: &str) -> u32 {
     let raw = raw_image(&image, dir.path());
     without_credentials(&raw, dir.path());
     let (vm, version) = seeded("seed", &raw).await;
+    let command_line = vm.succeed("cat /proc/cmdline").await.unwrap();
+    assert!(
+        command_line.contains("import_credentials=no"),
+        "{command_line}"
+    );
+    // Neither the rule for older versions nor a unit has come by credentials.
+    vm.fail("ls /run/credentials/@system/* /run/udev/rules.d/*vmwright*")
+        .await
+        .unwrap();
     vm.shutdown().await.unwrap();
     version
 }
@@ -67,8 +76,9 @@ fn without_credentials(raw: &Path, dir: &Path) {
     };
     copy(Path::new("::syslinux.cfg"), &file);
     let text = fs::read_to_string(&file).unwrap();
-    let text = text.replace("APPEND ", "APPEND systemd.import_credentials=no ");
-    fs::write(&file, text).unwrap();
+    let changed = text.replace("APPEND ", "APPEND systemd.import_credentials=no ");
+    assert_ne!(changed, text);
+    fs::write(&file, changed).unwrap();
     copy(&file, Path::new("::syslinux.cfg"));
 }
 

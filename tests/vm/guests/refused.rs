@@ -71,6 +71,30 @@ async fn an_image_with_another_sum() {
     );
 }
 
+/// The guest would read the other file, whatever it is.
+#[tokio::test]
+async fn an_image_that_names_other_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let [file, other] = ["disk.qcow2", "other"].map(|name| dir.path().join(name));
+    fs::write(&other, [0; 1 << 20]).unwrap();
+    let create = |options: &[&str]| {
+        let mut create = Command::new("qemu-img");
+        create.args(["create", "-q", "-f", "qcow2"]).args(options);
+        assert!(create.arg(&file).arg("1M").status().unwrap().success());
+    };
+    let data_file = format!("data_file={}", other.display());
+    for options in [
+        &["-F", "raw", "-b", other.to_str().unwrap()][..],
+        &["-o", &data_file],
+    ] {
+        create(options);
+        let error = refused_unchanged(&file, DiskImage::new(&file)).await;
+        assert!(matches!(error.kind(), ErrorKind::Image { .. }), "{error}");
+        let expected = format!("the rest of it is in {}", other.display());
+        assert!(error.to_string().contains(&expected), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn an_image_in_use_or_larger_than_the_disk() {
     let dir = tempfile::tempdir().unwrap();

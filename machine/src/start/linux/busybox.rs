@@ -7,7 +7,7 @@ use super::initramfs::Initramfs;
 use crate::host::process::find_in_path;
 
 /// The commands that the scripts in the initramfs use, and what they are there for.
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 17] = [
     "chroot",
     "cp",
     "grep",
@@ -24,6 +24,7 @@ const COMMANDS: [&str; 16] = [
     "sleep",
     "switch_root",
     "test",
+    "uname",
 ];
 
 const PT_INTERP: u32 = 3;

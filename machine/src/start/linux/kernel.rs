@@ -113,6 +113,24 @@ impl Kernel {
         Ok(order)
     }
 
+    /// Checks that it has features, or their modules elsewhere.
+    ///
+    /// # Errors
+    /// [`Kernel`](ErrorKind::Kernel) with everything that is missing.
+    pub(super) fn check_options(&self, required: &[Feature]) -> Result<(), ErrorKind> {
+        let Some(config) = &self.config else {
+            return Ok(());
+        };
+        let off = required
+            .iter()
+            .filter(|feature| config.setting(feature.option) == Setting::Off);
+        let missing: Vec<String> = off.map(|it| format!("it lacks {}", it.option)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(self.error(missing.join("; ")))
+    }
+
     /// Why the kernel can't do it, if that is known.
     fn lacks(&self, feature: &Feature) -> Option<String> {
         let option = feature.option;

@@ -21,7 +21,8 @@ const FORMAT: &str = "1";
 /// Finds the image of a root in the cache, or makes it. Other processes that need the same one
 /// wait.
 pub(super) fn find_or_make(root: &Root, needs_bash: bool) -> io::Result<PathBuf> {
-    let name = format!("{}.ext4", digest(root)?);
+    let bash = if needs_bash { "-bash" } else { "" };
+    let name = format!("{}{bash}.ext4", digest(root)?);
     cache_dir::find_or_make(CACHE, &name, |work| {
         tracing::info!("making a disk image of the root (once)");
         let image = work.join("image");

@@ -256,6 +256,9 @@ fn make_dir(dir: &OwnedFd, name: &[u8]) -> io::Result<()> {
 
 /// Removes a file or a directory, if it exists.
 fn remove(dir: &OwnedFd, name: &[u8]) -> io::Result<()> {
+    if matches!(name, b"" | b"." | b"..") {
+        return Err(io::Error::other("no name of a file to be removed"));
+    }
     match unlinkat(dir, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(Errno::ISDIR) => {

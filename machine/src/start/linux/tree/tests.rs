@@ -79,6 +79,15 @@ fn what_could_harm_is_refused() {
         assert!(error.contains(reason) && error.contains(entry.1), "{error}");
     }
     assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1);
+
+    fs::write(parent.path().join("sibling"), "").unwrap();
+    fs::write(root.join("kept"), "").unwrap();
+    for name in [".wh.", ".wh..", ".wh..."] {
+        let whiteout = archive(&[(Regular, name, "")]);
+        let error = tree.unpack(&*whiteout, Kind::Layer).unwrap_err();
+        assert!(error.to_string().contains("no name of a file"), "{error}");
+    }
+    assert!(parent.path().join("sibling").exists() && root.join("kept").exists());
 }
 
 #[test]
