@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use machine::{Linux, Machine, QemuCommand};
+use machine::{Linux, Machine, QemuCommand, Template};
 use vm_tests::{SOON, show_steps, start_script};
 
 use crate::guests::refused::empty_image;
@@ -38,6 +38,22 @@ async fn the_installer_on_the_serial_console() {
     vm.restore(&snapshot).await.unwrap();
     shows("Select your location").await.unwrap();
     assert_eq!(vm.succeed("echo back").await.unwrap(), "back\n");
+}
+
+#[tokio::test]
+#[ignore = "needs --all-guests: installer"]
+async fn an_installer_continues_from_a_template() {
+    show_steps();
+    let kernel = start_script("installer");
+    let initrd = kernel.with_file_name("text.gz");
+    let start = Linux::new(kernel).name("installer").initrd(initrd);
+    let dir = tempfile::tempdir().unwrap();
+    let template = Template::builder(start).cache_dir(dir.path());
+    let template = template.succeed("echo saved >/file").build().await.unwrap();
+    let vm = template.clone_machine().await.unwrap();
+    assert_eq!(vm.succeed("cat /file").await.unwrap(), "saved\n");
+    let shown = vm.within(SOON).wait_for_console_screen("Select a language");
+    shown.await.unwrap();
 }
 
 #[tokio::test]
