@@ -202,14 +202,17 @@ impl Prompt {
     }
 }
 
-/// Such as `debian login: `, but not `Last login: Sun Nov 29`.
+/// Such as `debian login: `, but not `Last login: Sun Nov 29` or `Created user: debian`. The kernel
+/// may print a message after it.
 fn is_name_prompt(line: &str) -> bool {
     let line = line.trim_start().to_lowercase();
-    let Some((prompt, _)) = line.split_once(": ").or_else(|| line.split_once(':')) else {
+    let Some((prompt, rest)) = line.split_once(": ").or_else(|| line.split_once(':')) else {
         return false;
     };
     let name = NAMES.iter().find_map(|name| prompt.strip_suffix(name));
+    let rest = rest.trim_start();
     name.is_some_and(|host| host != "last " && host.trim_end().split(' ').count() == 1)
+        && (rest.is_empty() || rest.starts_with('['))
 }
 
 fn is_password_prompt(line: &str) -> bool {

@@ -52,8 +52,11 @@ async fn an_installer_continues_from_a_template() {
     let template = template.succeed("echo saved >/file").build().await.unwrap();
     let vm = template.clone_machine().await.unwrap();
     assert_eq!(vm.succeed("cat /file").await.unwrap(), "saved\n");
-    let shown = vm.within(SOON).wait_for_console_screen("Select a language");
-    shown.await.unwrap();
+    let patient = vm.within(SOON);
+    patient
+        .wait_for_console_screen("Select a language")
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

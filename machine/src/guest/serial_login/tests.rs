@@ -106,6 +106,8 @@ fn prompts() {
     }
     for line in [
         "Last login: Sun",
+        "Last login: ",
+        "Created user: debian",
         "[  1.0] systemd: login",
         "no login",
         "Failed to start login: x",
