@@ -76,7 +76,7 @@ async fn an_image_with_another_sum() {
 async fn an_image_that_names_other_files() {
     let dir = tempfile::tempdir().unwrap();
     let [file, other] = ["disk.qcow2", "other"].map(|name| dir.path().join(name));
-    fs::write(&other, [0; 1 << 20]).unwrap();
+    fs::write(&other, vec![0; 1 << 20]).unwrap();
     let create = |options: &[&str]| {
         let mut create = Command::new("qemu-img");
         create.args(["create", "-q", "-f", "qcow2"]).args(options);
