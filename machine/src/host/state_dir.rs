@@ -29,7 +29,7 @@ pub(crate) struct StateDir {
     sockets: SocketDir,
     keep: bool,
     /// Holds the lock on the directory.
-    _lock: File,
+    lock: File,
     /// Removes `TMP` itself if it was created for this machine.
     _own_tmp: Option<TmpDir>,
     /// Removes the state if this process is killed, unless it is kept. Dropped last.
@@ -79,7 +79,7 @@ impl StateDir {
             copies,
             sockets,
             keep,
-            _lock: lock,
+            lock,
             _own_tmp: own_tmp,
             _orphan_cleanup: orphan_cleanup,
         })
@@ -117,6 +117,8 @@ impl Drop for StateDir {
         if let Err(error) = guest_tree::remove(path, &Task::default()) {
             tracing::warn!(path = %path.display(), %error, "could not remove a machine's files");
         }
+        // A process that another thread has just forked may still have the descriptor.
+        let _ = self.lock.unlock();
     }
 }
 
