@@ -2,8 +2,10 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::path::Path;
 use std::process::Stdio;
 
+use serde_json::Value;
 use tokio::process::Command;
 
 /// Running the program, in errors.
@@ -28,4 +30,14 @@ pub(crate) async fn qemu_img(
     let stderr = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<&str> = stderr.lines().map(str::trim).collect();
     Err(io::Error::other(lines.join("; ")))
+}
+
+/// What it prints of an image of this format (`qemu-img info`).
+///
+/// # Errors
+/// As [`qemu_img`].
+pub(crate) async fn info(image: &Path, format: &str) -> io::Result<Value> {
+    let info = ["info", "--output=json", "-f", format].map(OsStr::new);
+    let info = qemu_img(info.into_iter().chain([image.as_os_str()])).await?;
+    Ok(serde_json::from_slice(&info)?)
 }

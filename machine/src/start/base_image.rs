@@ -137,10 +137,8 @@ impl BaseImage {
             Ok::<_, ErrorKind>(format)
         })
         .await?;
-        let info = ["info", "--output=json", "-f", format].map(OsStr::new);
-        let info = qemu_img(info.into_iter().chain([self.path.as_os_str()])).await;
+        let info = qemu_img::info(&self.path, format).await;
         let info = info.map_err(|error| self.failed(qemu_img::RUNNING, error))?;
-        let info: Value = serde_json::from_slice(&info).unwrap_or_default();
         self.check_alone(&info)?;
         let size = info["virtual-size"].as_u64().unwrap_or(0);
         match self.size_gib {

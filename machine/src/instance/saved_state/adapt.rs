@@ -5,10 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
 use super::{FORMAT, FileStamp, Manifest, SavedState, SavedVm};
-use crate::host::qemu_img::qemu_img;
+use crate::host::qemu_img::{self, qemu_img};
 use crate::host::relative_path::{relative, resolve};
 
 /// A cache directory that was moved, together with the images around it.
@@ -81,9 +79,7 @@ impl Manifest {
 
 /// Changes the path of an image's backing file in a copy, which then replaces the image.
 async fn move_backing_file(image: &Path, moved: &Move) -> io::Result<()> {
-    let info = ["info", "--output=json", "-f", "qcow2"].map(OsStr::new);
-    let info = qemu_img(info.into_iter().chain([image.as_os_str()])).await?;
-    let info: Value = serde_json::from_slice(&info)?;
+    let info = qemu_img::info(image, "qcow2").await?;
     let text = |name: &str| info[name].as_str();
     let (Some(backing), Some(format)) = (text("backing-filename"), text("backing-filename-format"))
     else {

@@ -164,7 +164,7 @@ impl Linux {
         let line = self.whole_command_line(Accelerator::Tcg);
         let reason = if self.root == Root::Missing {
             "no root was chosen: `host_root()`, say".to_owned()
-        } else if matches!(self.root, Root::Initrd(_)) && self.init != Init::Auto {
+        } else if self.has_own_initrd() && self.init != Init::Auto {
             "an initrd starts the root's init itself: add `init=` to the command line".to_owned()
         } else if line.len() > MAX_COMMAND_LINE {
             format!(
