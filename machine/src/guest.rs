@@ -177,8 +177,8 @@ impl Guest {
     /// The host's side of the directory that all machines with this
     /// [directory for state](crate::Builder::tmp_dir) share, at `/tmp/shared` in guests.
     ///
-    /// Other users of the host can't access it, so in a guest only root can, unless it
-    /// makes the directory accessible (`chmod`, which also affects the host).
+    /// Other users of the host can't access its parent. In a guest, only root can access it,
+    /// unless it makes the directory accessible (`chmod`).
     pub fn shared_dir(&self) -> &Path {
         self.shared.state.shared()
     }

@@ -18,9 +18,9 @@ use crate::host::tmp_dir::TmpDir;
 ///
 /// It is `TMP/vm-state-NAME`, locked against a second driver. It is removed on drop, or when
 /// this process is killed, unless the state is kept. `copies` in it is shared with this
-/// machine's guest alone. `TMP/shared-xchg` is shared with the guests of all machines in
-/// `TMP`, and removed with `TMP`. Sockets are in the state directory, or in a directory of
-/// their own if its path is too long for them.
+/// machine's guest alone. `TMP/shared-xchg/shared-xchg` is shared with the guests of all
+/// machines in `TMP`, and removed with `TMP`. Sockets are in the state directory, or in a
+/// directory of their own if its path is too long for them.
 #[derive(Debug)]
 pub(crate) struct StateDir {
     path: PathBuf,
@@ -55,10 +55,12 @@ impl StateDir {
             None => own_tmp(keep)?,
         };
         let path = tmp.join(format!("vm-state-{name}"));
-        let shared = tmp.join("shared-xchg");
+        let private = tmp.join("shared-xchg");
         let sockets = SocketDir::of(&path)?;
 
-        make_private(&shared)?;
+        make_private(&private)?;
+        // A guest can give all users access to what is shared with it, but not to its parent.
+        let shared = absolute(&private.join("shared-xchg"))?;
         let lock = make_locked(&path)?;
         if !keep {
             clear(&path).map_err(at(&path))?;
@@ -215,8 +217,9 @@ mod tests {
         let state = StateDir::create(None, "vm", false).unwrap();
         let path = state.path().to_owned();
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        let shared = state.shared().parent().unwrap();
         assert_eq!(
-            state.shared().metadata().unwrap().permissions().mode() & 0o777,
+            shared.metadata().unwrap().permissions().mode() & 0o777,
             0o700
         );
         let tmp = path.parent().unwrap().to_owned();

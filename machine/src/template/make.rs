@@ -151,9 +151,9 @@ async fn make(recipe: &Recipe, dir: &Path) -> Result<SavedVm> {
     }
     let saved = vm.save_to(dir).await?;
     // Its directories are in that of the template.
-    let tmp = [vm.state_dir().to_owned(), vm.shared_dir().to_owned()];
+    let tmp = [Some(vm.state_dir()), vm.shared_dir().parent()].map(|dir| dir.map(Path::to_owned));
     drop(vm);
-    if let Err(error) = tmp.iter().try_for_each(|dir| cache::remove(dir)) {
+    if let Err(error) = tmp.iter().flatten().try_for_each(|dir| cache::remove(dir)) {
         tracing::warn!("can't remove a template's temporary files: {error}");
     }
     Ok(saved)
