@@ -42,8 +42,14 @@ struct Plugged {
     is_blocked: bool,
     /// The process in whose network namespace the cards are.
     leader: Option<Arc<Leader>>,
-    /// By the number of the network.
-    cables: Vec<Option<Cable>>,
+    cards: Vec<Card>,
+}
+
+#[derive(Debug)]
+struct Card {
+    /// The index of its network.
+    network: usize,
+    cable: Option<Cable>,
 }
 
 /// A process that connects a card to its network. Its end is reported, unless it ends because
@@ -80,12 +86,12 @@ impl Cards {
     /// Creates all cards in a network namespace and connects them. The container has started.
     pub(super) async fn connect(&self, leader: Arc<Leader>) -> Result<(), ErrorKind> {
         let mut plugged = self.plugged.lock().await;
-        let earlier = std::mem::take(&mut plugged.cables);
+        let earlier = std::mem::take(&mut plugged.cards);
         blocking(move || drop(earlier)).await;
-        for index in 0..self.networks.len() {
-            let is_blocked = index == 0 && plugged.is_blocked;
-            let cable = self.plug(&leader, index, !is_blocked).await?;
-            plugged.cables.push(cable);
+        for network in 0..self.networks.len() {
+            let is_blocked = plugged.cards.is_empty() && plugged.is_blocked;
+            let card = self.plug(&leader, network, !is_blocked).await?;
+            plugged.cards.extend(card);
         }
         plugged.leader = Some(leader);
         Ok(())
@@ -99,52 +105,55 @@ impl Cards {
     /// Unplugs all cables: the container has ended.
     pub(super) async fn disconnect(&self) {
         let mut plugged = self.plugged.lock().await;
-        let cables = std::mem::take(&mut plugged.cables);
+        let cards = std::mem::take(&mut plugged.cards);
         plugged.leader = None;
-        blocking(move || drop(cables)).await;
+        blocking(move || drop(cards)).await;
     }
 
-    /// The same without waiting for whatever else changes the cables, which then ends by the
-    /// container's end.
+    /// The same, unless another operation changes the cables: it then ends with the container.
     pub(super) fn disconnect_now(&self) {
         if let Ok(mut plugged) = self.plugged.try_lock() {
-            plugged.cables.clear();
+            plugged.cards.clear();
         }
     }
 
     /// Unplugs the cable of the first card, or plugs it in.
     pub(super) async fn set_blocked(&self, is_blocked: bool) -> Result<(), ErrorKind> {
         let mut plugged = self.plugged.lock().await;
-        plugged.is_blocked = is_blocked;
         let Some(leader) = plugged.leader.clone() else {
+            plugged.is_blocked = is_blocked;
             return Ok(());
         };
-        let Some(cable) = plugged.cables.first_mut() else {
+        let Some(card) = plugged.cards.first_mut() else {
             return Err(cannot("it is on no network"));
         };
         if is_blocked {
-            let unplugged = cable.take();
+            let unplugged = card.cable.take();
             blocking(move || drop(unplugged)).await;
-        } else if cable.is_none() {
-            *cable = self.plug(&leader, 0, true).await?;
+        } else if card.cable.is_none()
+            && let Some(connected) = self.plug(&leader, card.network, true).await?
+        {
+            *card = connected;
         }
+        plugged.is_blocked = is_blocked;
         Ok(())
     }
 
-    /// Creates a card, if it is missing, and connects it by a cable.
+    /// Creates a card, if it is missing, and connects it by a cable. None if the container is
+    /// not on the network.
     async fn plug(
         &self,
         leader: &Leader,
-        index: usize,
+        network: usize,
         is_connected: bool,
-    ) -> Result<Option<Cable>, ErrorKind> {
+    ) -> Result<Option<Card>, ErrorKind> {
         let script = ["-euc", PLUG, "plug.sh"].map(OsString::from);
         let socket = if is_connected {
-            self.networks.socket_dir(index).into()
+            self.networks.socket_dir(network).into()
         } else {
             OsString::new()
         };
-        let card = self.networks.card(index, &self.name, self.is_script);
+        let card = self.networks.card(network, &self.name, self.is_script);
         let card = card.into_iter().map(OsString::from);
         let spec = leader.in_network(CommandSpec {
             program: "/bin/sh".into(),
@@ -153,20 +162,26 @@ impl Cards {
         let (process, mut streams) = Process::spawn(spec, Path::new("/"), Vec::new(), Vec::new())?;
         let mut line = String::new();
         let mut stdout = BufReader::new(&mut streams.stdout);
-        let plugged = timeout(scaled(LIMIT), stdout.read_line(&mut line)).await;
-        let vlan = self.networks.vlan(index);
-        match (plugged, line.trim_end()) {
-            (Ok(Ok(_)), "connected") => Ok(Some(self.cable(process, streams, vlan))),
-            (Ok(Ok(_)), "not connected") => Ok(None),
+        let limit = scaled(LIMIT);
+        let plugged = timeout(limit, stdout.read_line(&mut line)).await;
+        let vlan = self.networks.vlan(network);
+        let cable = match (&plugged, line.trim_end()) {
+            (Ok(Ok(_)), "connected") => Some(self.cable(process, streams, vlan)),
+            (Ok(Ok(_)), "not connected") => None,
+            (Ok(Ok(_)), "not on this network") => return Ok(None),
             _ => {
                 // Its standard error closes.
                 blocking(move || drop(process)).await;
-                let output = streams.error_output().await;
-                Err(cannot(format!(
+                let output = match plugged {
+                    Ok(_) => streams.error_output().await,
+                    Err(_) => format!("it was not connected within {limit:?}"),
+                };
+                return Err(cannot(format!(
                     "can't connect it to the network {vlan}: {output}"
-                )))
+                )));
             }
-        }
+        };
+        Ok(Some(Card { network, cable }))
     }
 
     fn cable(&self, process: Process, mut streams: Streams, vlan: u32) -> Cable {

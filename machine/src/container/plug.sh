@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # Creates a network card in the present network namespace, if it is missing, and connects it to
-# a switch for as long as this script runs. Prints `connected`, or `not connected` and ends.
+# a switch for as long as this script runs. Prints `connected`, or `not connected` or
+# `not on this network` and ends.
 #
 #   sh plug.sh SOCKET CARD MAC ADDRESS  a container's card
 #   sh plug.sh SOCKET CARD BRIDGE       a card of a bridge that a start script has created
@@ -11,8 +12,7 @@ socket=$1 card=$2
 has_link() { ip link show dev "$1" >/dev/null 2>&1; }
 
 if [ $# -eq 3 ] && ! has_link "$3"; then
-    # The container is not on this network.
-    echo 'not connected'
+    echo 'not on this network'
     exit
 fi
 if ! has_link "$card"; then

@@ -74,8 +74,12 @@ async fn a_start_script_of_nixos_keeps_its_contract() {
     show_steps();
     let dir = tempfile::tempdir().unwrap();
     let one = Vlan::start(1, dir.path()).await.unwrap();
-    let command = ContainerCommand::new("nix").start_script(script(dir.path()));
+    let other = Vlan::start(2, dir.path()).await.unwrap();
+    let script = script(dir.path());
+    let command = ContainerCommand::new("nix").start_script(&script);
+    // The script has a bridge for one of these networks.
     let nix = Container::builder(command)
+        .vlan(&other)
         .vlan(&one)
         .tmp_dir(dir.path())
         .build()
@@ -120,6 +124,14 @@ async fn a_start_script_of_nixos_keeps_its_contract() {
     );
     assert_eq!(nix.succeed("cat /root/file").await.unwrap(), "copied");
     peer.wait_until_succeeds(ping).await.unwrap();
+
+    // On none of these networks.
+    nix.shutdown().await.unwrap();
+    let changed = fs::read_to_string(&script).unwrap().replace("br1", "br3");
+    fs::write(&script, changed).unwrap();
+    nix.connect().await.unwrap();
+    let error = nix.block().await.unwrap_err().to_string();
+    assert!(error.contains("it is on no network"), "{error}");
 
     // Killed without a chance to remove anything.
     let state = nix.state_dir().to_owned();
