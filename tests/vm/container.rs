@@ -59,10 +59,14 @@ async fn runs_commands() {
     assert_eq!(output.exit, Exit::TimedOut);
     web.fail("pgrep sleep").await.unwrap();
 
-    // A shell that is killed is replaced.
+    // A shell that is killed is replaced, by one as after a login.
+    web.succeed("echo 'export GREETING=\"hello, world\"; echo hi; cat' >/etc/profile.d/test.sh")
+        .await
+        .unwrap();
     let error = web.execute(vm_tests::KILL_SHELL).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Shell { .. }), "{error}");
-    assert_eq!(web.succeed("echo again").await.unwrap(), "again\n");
+    let greeting = web.succeed("printenv GREETING").await;
+    assert_eq!(greeting.unwrap(), "hello, world\n");
     web.shutdown().await.unwrap();
 }
 

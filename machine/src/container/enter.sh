@@ -5,10 +5,8 @@ exec 2>/dev/console
 # While the container powers off, systemd would wait for this process.
 read -r init </proc/1/comm
 [ "$init" != systemd-shutdow ] || exit
-export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-# On NixOS it sets the path of all programs.
-# shellcheck disable=SC1091 # a file of the container
-[ ! -r /etc/profile ] || . /etc/profile >/dev/null 2>&1 </dev/null
+# The last directory is that of NixOS.
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin
 # Even in emergency mode, and ended by SIGHUP, because an interactive bash ignores SIGTERM.
 exec systemd-run --quiet --pipe --wait --collect --unit=vmwright-shell \
     --property=DefaultDependencies=no \
