@@ -80,6 +80,17 @@ def expires(operation):
         raise Exception('it has ended')
 for operation in [box.succeed, box.fail, box.wait_until_fails, box.wait_until_succeeds]:
     expires(operation)
+for operation, command in [(box.wait_until_succeeds, 'echo no; false'),
+                           (box.wait_until_fails, 'echo no')]:
+    try:
+        operation(command, timeout=1)
+    except subprocess.TimeoutExpired as error:
+        raise Exception('no command has taken longer') from error
+    except AssertionError as error:
+        assert f'of `{command}` within 1 s' in str(error) and 'output: no' in str(error), error
+    else:
+        raise Exception('it has passed')
+assert box.wait_until_succeeds('echo yes') == 'yes\\n'
 assert box.fail('echo failed; false', 'exit 2', timeout=60) == 'failed\\n'
 assert box.wait_until_fails('echo no; false') == 'no\\n'
 for wrong in [lambda: box.fail('true'), lambda: box.succeed('false', timeout=60),

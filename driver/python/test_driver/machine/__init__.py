@@ -13,7 +13,7 @@ from typing import Any, Callable, ContextManager, Dict, Iterable, List, Optional
 import _vmwright
 from test_driver import vsock
 from test_driver.duration import Duration, as_seconds, one_of
-from test_driver.errors import CommandExpired, CommandTimedOut, NotRunning, TimedOut
+from test_driver.errors import CommandExpired, CommandTimedOut, NotRunning
 from test_driver.errors import MachineError as MachineError
 from test_driver.errors import RequestedAssertionFailed as RequestedAssertionFailed
 from test_driver.keys import CHAR_TO_KEY as CHAR_TO_KEY
@@ -262,25 +262,29 @@ class NspawnMachine(Machine):
             return output
 
     def wait_until_succeeds(self, command: str, timeout: Duration = 900) -> str:
-        # Not within the `try`: this is not about the command.
-        self.connect()
-        try:
-            return super().wait_until_succeeds(command, timeout)
-        except TimedOut as error:
-            raise CommandExpired.of(error, command, as_seconds(timeout)) from None
+        return self._repeat(command, timeout, "success")
 
     def wait_until_fails(self, command: str, timeout: Duration = 900) -> str:
-        """As that of a machine, but a command that takes longer than the time limit has not
-        failed."""
+        return self._repeat(command, timeout, "failure")
+
+    def _repeat(self, command: str, timeout: Duration, wanted: str) -> str:
+        """As a wait of a machine, but a command that takes longer than the time limit ends
+        it."""
         output = ""
 
-        def has_failed(_: bool) -> bool:
+        def has_ended(is_last: bool) -> bool:
             nonlocal output
             status, output = self.execute(command, timeout=timeout)
-            return status != 0
+            is_wanted = (status == 0) == (wanted == "success")
+            if is_last and not is_wanted:
+                raise RequestedAssertionFailed(
+                    f"{self.name}: no {wanted} of `{command}` within {as_seconds(timeout):g} s;"
+                    f" the last status was {status}, the output: {output}"
+                )
+            return is_wanted
 
-        with self.nested(f"waiting for failure: {command}"):
-            retry(has_failed, timeout)
+        with self.nested(f"waiting for {wanted} of `{command}`"):
+            retry(has_ended, timeout)
         return output
 
     def is_up(self) -> bool:
@@ -293,7 +297,8 @@ class NspawnMachine(Machine):
         if self.pid is None:
             raise NotRunning(f"{self.name}: it has no SSH server, because it does not run")
         # The directory is in a mount namespace of the container's own.
-        socket = f"/proc/{self.pid}/root/run/systemd/nspawn/unix-export/{self.name}/ssh"
+        exports = f"/proc/{self.pid}/root/run/systemd/nspawn/unix-export"
+        socket = f"{exports}/{self.name.replace('_', '-')}/ssh"
         return f'ssh -o User=root -o ProxyCommand="socat - UNIX-CLIENT:{socket}" bash'
 
     def _timed_out(self, command: str, timeout: Optional[Duration], output: str) -> None:
