@@ -2,15 +2,16 @@
 # Runs a container in its state directory, in a mount namespace of its own: whatever is mounted
 # here disappears with the container's last process.
 #
-#   sh start.sh LOWER ROOT KEEP CGROUP... -- COMMAND...
+#   sh start.sh LOWER SHARED ROOT KEEP CGROUP... -- COMMAND...
 #
-# `root` is what COMMAND starts: the directory LOWER, below a layer that has all changes. If
-# LOWER is empty, it is mounted at `lower` already. ROOT is the user id of the container's root.
+# `root` is what COMMAND starts: the directory LOWER, below a layer that has all changes. It
+# shares `shared`, which is SHARED, and `copies-shared`, which is `copies`. If LOWER is empty,
+# these are mounted already, as is `lower`. ROOT is the user id of the container's root.
 # If KEEP is not empty, the changes must survive the container.
 set -eu
 umask 022
-lower=$1 owner=$2 keep=$3
-shift 3
+lower=$1 shared=$2 owner=$3 keep=$4
+shift 4
 while [ "$1" != -- ]; do
     # A hierarchy may accept no processes: that of cpuset, before it was configured.
     echo "$$" >"$1/cgroup.procs" 2>/dev/null || :
@@ -19,8 +20,15 @@ done
 shift
 
 # Relative paths, because some characters have a meaning in the options of overlays.
-mkdir -p lower root layers
-[ -z "$lower" ] || mount --bind -- "$lower" lower
+mkdir -p lower root layers shared copies-shared
+if [ -n "$lower" ]; then
+    mount --bind -- "$lower" lower
+    mount --bind -- "$shared" shared
+    mount --bind copies copies-shared
+fi
+# A virtual machine whose QEMU runs as root can put device nodes there.
+mount -o remount,bind,nodev,nosuid shared
+mount -o remount,bind,nodev,nosuid copies-shared
 mount_root() {
     rm -rf layers/work
     mkdir -p layers/upper layers/work

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::command::{ContainerCommand, bind};
 use super::network::Networks;
-use super::users::Users;
+use super::users::{COPIES, SHARED, Users};
 use crate::error::ErrorKind;
 use crate::guest::Guest;
 use crate::guest::copy_dir::MOUNT_POINT;
@@ -28,11 +28,11 @@ const JOURNALD: &str = "[Journal]\nForwardToConsole=yes\nMaxLevelConsole=info\n"
 
 /// The variables of a start script, and of systemd-nspawn.
 pub(super) fn environment(guest: &Guest, notify: &Path) -> Vec<(OsString, OsString)> {
-    let (state, root) = (guest.state(), root(guest));
+    let (root, shared) = (root(guest), guest.state_dir().join(SHARED));
     let variables = [
         ("NOTIFY_SOCKET", notify.as_os_str()),
         ("RUN_NSPAWN_ROOT_DIR", root.as_os_str()),
-        ("RUN_NSPAWN_SHARED_DIR", state.shared().as_os_str()),
+        ("RUN_NSPAWN_SHARED_DIR", shared.as_os_str()),
         // A root without `os-release` is one, too.
         ("SYSTEMD_NSPAWN_CHECK_OS_RELEASE", "0".as_ref()),
     ];
@@ -57,7 +57,7 @@ pub(super) async fn process(
             let (guest, dir) = (guest.clone(), lower.clone());
             (lower, blocking(move || Users::own(&guest, &dir)).await?)
         }
-        None => (empty_dir(guest)?, Users::of_host(guest)),
+        None => (empty_dir(guest)?, Users::of_host()),
     };
     let options = options(guest, &users, &lower, command.is_script(), networks).await?;
     let nspawn = command.spec(&root(guest), &users.option(), options)?;
@@ -68,10 +68,10 @@ pub(super) async fn process(
     };
     let mut args: Vec<OsString> = namespaces.iter().map(Into::into).collect();
     args.extend(["--", "/bin/sh", "-c", START, "start.sh"].map(OsString::from));
-    args.push(if users.mounts.is_empty() {
-        lower.into()
+    args.extend(if users.mounts.is_empty() {
+        [lower.into(), guest.shared_dir().into()]
     } else {
-        OsString::new()
+        [OsString::new(), OsString::new()]
     });
     args.push(users.first.unwrap_or(0).to_string().into());
     args.push(if guest.state().is_kept() { "keep" } else { "" }.into());
@@ -102,8 +102,8 @@ async fn options(
     let mut options = vec![
         "--notify-ready=yes".into(),
         "--console=interactive".into(),
-        bind("--bind=", &users.shared, "/tmp/shared"),
-        bind("--bind=", &users.copies, MOUNT_POINT),
+        bind("--bind=", &guest.state_dir().join(SHARED), "/tmp/shared"),
+        bind("--bind=", &guest.state_dir().join(COPIES), MOUNT_POINT),
     ];
     if is_script {
         let path = guest.state_dir().join("journald.conf");

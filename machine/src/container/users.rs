@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::error::ErrorKind;
 use crate::guest::Guest;
@@ -15,33 +15,33 @@ use crate::host::user_namespace::{IDS, UserNamespace};
 /// The first version of Linux that has overlays over mounts with other users.
 const OVERLAYS: (u32, u32) = (5, 19);
 
-/// Which users of the host those of a container are, and the directories of the host that it
-/// has, as its users see them.
+/// Where the directories that a container shares are mounted in its state directory: by
+/// `start.sh`, unless they are among the mounts of its users.
+pub(super) const SHARED: &str = "shared";
+pub(super) const COPIES: &str = "copies-shared";
+
+/// Which users of the host those of a container are.
 #[derive(Debug)]
 pub(super) struct Users {
     /// The id on the host of the container's root; none if it is root there, too.
     pub(super) first: Option<u32>,
-    /// What is mounted in its state directory: `lower`, and the next two.
+    /// Its directories, as its users see them; none if they are the host's users.
     pub(super) mounts: Vec<Mount>,
-    pub(super) shared: PathBuf,
-    pub(super) copies: PathBuf,
 }
 
 impl Users {
     /// The host's users.
-    pub(super) fn of_host(guest: &Guest) -> Self {
+    pub(super) fn of_host() -> Self {
         Self {
             first: None,
             mounts: Vec::new(),
-            shared: guest.state().shared().to_owned(),
-            copies: guest.state().copies().to_owned(),
         }
     }
 
     /// Users of the container's own, whose root directory is `lower`; or those of the host, if
     /// that is on a file system that does not support it, say.
     pub(super) fn own(guest: &Guest, lower: &Path) -> Result<Self, ErrorKind> {
-        let mut users = Self::of_host(guest);
+        let mut users = Self::of_host();
         match mounts(guest, lower) {
             Ok((first, mounts)) => {
                 for Mount { target, .. } in &mounts {
@@ -52,8 +52,6 @@ impl Users {
                 users = Self {
                     first: Some(first),
                     mounts,
-                    shared: guest.state_dir().join("shared"),
-                    copies: guest.state_dir().join("copies-shared"),
                 };
             }
             Err(error) => tracing::warn!(
@@ -82,15 +80,22 @@ fn mounts(guest: &Guest, lower: &Path) -> io::Result<(u32, Vec<Mount>)> {
     let namespace = UserNamespace::of(guest.name())?;
     let state = guest.state();
     let pairs = [
-        (lower, c"lower"),
-        (state.shared(), c"shared"),
-        (state.copies(), c"copies-shared"),
+        (lower, "lower"),
+        (state.shared(), SHARED),
+        (state.copies(), COPIES),
     ];
-    let mounts = pairs.map(|(source, target)| namespace.mount(source, CString::from(target)));
-    Ok((
-        namespace.first,
-        mounts.into_iter().collect::<Result<_, _>>()?,
-    ))
+    let mounts = pairs.map(|(source, target)| {
+        let mount = namespace.mount(source, CString::new(target)?);
+        mount.map_err(|error| {
+            let path = source.display();
+            io::Error::other(format!(
+                "{path} can't be mounted with other owners: put it on ext4, XFS, Btrfs or tmpfs \
+                 ({error})"
+            ))
+        })
+    });
+    let mounts = mounts.into_iter().collect::<io::Result<_>>()?;
+    Ok((namespace.first, mounts))
 }
 
 /// The first two numbers of a kernel's release.

@@ -6,6 +6,7 @@ use std::process::Command;
 use machine::{Container, ContainerCommand, ErrorKind};
 use vm_tests::{container_builder, container_root, show_steps};
 
+use super::isolation::assert_no_device;
 use crate::linux::roots::{oci_layout, run};
 
 /// The image `container` in a layer, and a layer above it.
@@ -99,6 +100,7 @@ async fn changes_are_in_memory_where_no_overlay_can_be() {
         .await
         .unwrap();
     assert!(one.shared_dir().join("file").exists());
+    assert_no_device(&one, "/tmp/shared", one.shared_dir()).await;
     // An overlay can't be mounted with other users.
     let map = one.succeed("cat /proc/self/uid_map").await.unwrap();
     assert_eq!(map.split_whitespace().nth(1), Some("0"));
