@@ -13,8 +13,12 @@ umask 022
 lower=$1 shared=$2 owner=$3 keep=$4
 shift 4
 while [ "$1" != -- ]; do
-    # A hierarchy may accept no processes: that of cpuset, before it was configured.
-    echo "$$" >"$1/cgroup.procs" 2>/dev/null || :
+    # The hierarchy of cpuset, of version 1, accepts no processes before it was configured.
+    if ! { echo "$$" >"$1/cgroup.procs"; } 2>/dev/null &&
+        ! { [ -e "$1/tasks" ] && [ -e "$1/cpuset.cpus" ]; }; then
+        echo "can't join the control group $1" >&2
+        exit 1
+    fi
     shift
 done
 shift

@@ -145,3 +145,35 @@ fn hosts_of(lower: &Path) -> String {
     }
     hosts
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// `start.sh` in a control group, without the programs that it needs next.
+    fn start_in(cgroup: &Path) -> String {
+        let mut start = Command::new("/bin/sh");
+        start.args(["-c", START, "start.sh", "", "", "0", ""]);
+        let start = start.arg(cgroup).args(["--", "true"]).env("PATH", "");
+        let output = start.output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    #[test]
+    fn a_container_is_not_outside_of_its_control_groups() {
+        let dir = tempfile::tempdir().unwrap();
+        let group = dir.path().join("group");
+        let refusal = format!("can't join the control group {}\n", group.display());
+        assert_eq!(start_in(&group), refusal);
+        // This can't be written to, either.
+        fs::create_dir_all(group.join("cgroup.procs")).unwrap();
+        fs::write(group.join("cpuset.cpus"), "").unwrap();
+        assert_eq!(start_in(&group), refusal);
+        // That of version 1.
+        fs::write(group.join("tasks"), "").unwrap();
+        assert!(!start_in(&group).contains("control group"));
+    }
+}
