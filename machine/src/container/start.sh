@@ -51,7 +51,23 @@ if ! refusal=$(mount_root ,volatile 2>&1); then
     mount_root ''
 fi
 
-# What systemd-nspawn and `ip netns` leave behind when they are killed.
+# Changes of /run are in memory: systemd-nspawn, `ip netns` and start scripts leave files there
+# when they are killed.
+mkdir -p run
+mount -t tmpfs -o mode=0755 tmpfs run
+mkdir run/upper run/work
+options=lowerdir=/run,upperdir=run/upper,workdir=run/work
+if ! refusal=$(mount -t overlay -o "$options" overlay /run 2>&1); then
+    echo "can't mount an overlay over /run: $refusal" >&2
+    exit 1
+fi
+# An overlay lacks the mounts in the directory.
+case $PWD in
+/run/*)
+    mkdir -p "$PWD"
+    mount --no-canonicalize --rbind . "$PWD"
+    ;;
+esac
 mkdir -p /run/systemd/nspawn /run/netns
 mount -t tmpfs -o mode=0755 tmpfs /run/systemd/nspawn
 mount -t tmpfs -o mode=0755 tmpfs /run/netns

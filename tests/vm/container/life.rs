@@ -241,6 +241,17 @@ async fn killing_the_test_leaves_no_container() {
     assert_eq!(network_cards(), before);
 }
 
+/// In a mount namespace in which nothing can be written to it.
+#[test]
+#[ignore = "needs containers"]
+fn run_is_not_changed() {
+    let read_only = "mount -t tmpfs -o ro tmpfs /run";
+    let mut test = other_test_after(read_only, "container::life::boots");
+    let output = test.output().unwrap();
+    let output = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.contains("boot2ed"), "{output}");
+}
+
 /// On this host, those of both versions may be there.
 #[test]
 #[ignore = "needs containers"]
@@ -262,7 +273,7 @@ fn control_groups_of_either_version_will_do() {
 }
 
 #[tokio::test]
-#[ignore = "run by control_groups_of_either_version_will_do"]
+#[ignore = "run by control_groups_of_either_version_will_do and run_is_not_changed"]
 #[expect(clippy::print_stdout, reason = "the other test reads it")]
 async fn boots() {
     if std::env::var_os("VICTIM").is_none() {
