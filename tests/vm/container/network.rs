@@ -14,6 +14,9 @@ const NODES: [&str; 3] = ["vm", "web", "client"];
 const SERVE: &str = "systemd-run --unit=web bash -c 'while :; do printf \
     \"HTTP/1.0 200 OK\\r\\n\\r\\n$(hostname)\\n\" | nc -lN 80; done'";
 
+/// The server does not listen between two connections.
+const CURL: &str = "curl -sS --retry 5 --retry-connrefused";
+
 #[tokio::test]
 #[ignore = "needs containers and /dev/net/tun"]
 async fn containers_and_a_machine_share_networks() {
@@ -47,10 +50,10 @@ async fn containers_and_a_machine_share_networks() {
     web.succeed(SERVE).await.unwrap();
     web.wait_for_open_port(80).await.unwrap();
     assert_eq!(
-        client.succeed("curl -sS http://web/").await.unwrap(),
+        client.succeed(format!("{CURL} http://web/")).await.unwrap(),
         "web\n"
     );
-    let other = "curl -sS --interface eth2 http://192.168.2.2/";
+    let other = format!("{CURL} --interface eth2 http://192.168.2.2/");
     assert_eq!(client.succeed(other).await.unwrap(), "web\n");
 
     assert_the_cable_can_be_unplugged(&web, &client).await;
@@ -79,7 +82,7 @@ async fn assert_the_cable_can_be_unplugged(web: &Container, client: &Container) 
         .await
         .unwrap();
     client
-        .succeed("curl -sS http://192.168.2.2/")
+        .succeed(format!("{CURL} http://192.168.2.2/"))
         .await
         .unwrap();
     plug_in_again().await;
