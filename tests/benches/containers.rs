@@ -79,8 +79,8 @@ async fn commands() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The process id of a container's init: its process is a shell, and that's child is
-/// systemd-nspawn.
+/// The process id of a container's init: the child of systemd-nspawn, which is the child of the
+/// container's process, a shell.
 fn init(container: &Container) -> Result<u32, Box<dyn Error>> {
     let mut pid = container.pid().ok_or("no process")?;
     for _ in 0..2 {

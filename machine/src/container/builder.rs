@@ -59,16 +59,16 @@ impl ContainerBuilder {
     /// network, `eth2` on the second, as machines have them.
     ///
     /// The container's address on network V is 192.168.V.N, where N is its position in the list
-    /// of [nodes](Self::nodes), or the first after them that no other container has which is not
-    /// in its list.
+    /// of [nodes](Self::nodes). A container that is not in the list has the first number after
+    /// the list that no other such container has.
     pub fn vlan(mut self, vlan: &Vlan) -> Self {
         self.networks.add(vlan);
         self
     }
 
     /// The names of all machines and containers on the networks, 254 at most, in the same order
-    /// for each of them: the third has the address 192.168.V.3. In the container, `/etc/hosts` has their
-    /// addresses on its first network.
+    /// for each of them: the third has the address 192.168.V.3. In the container, `/etc/hosts`
+    /// has their addresses on its first network.
     pub fn nodes(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.networks.nodes = names.into_iter().map(Into::into).collect();
         self

@@ -35,7 +35,7 @@ impl UserNamespace {
         let number = u32::from_be_bytes([sum[0], sum[1], sum[2], sum[3]]);
         let ranges = (RESERVED.end - RESERVED.start) / IDS;
         let first = RESERVED.start + number % ranges * IDS;
-        // A process is in it for as long as it has no file.
+        // The namespace needs a process until its file is open.
         let mut process = Command::new("unshare")
             .args(["--user", "--", "/bin/sh", "-c", "echo && read -r _"])
             .stdin(Stdio::piped())
