@@ -15,6 +15,10 @@ const REFUSALS: [&str; 3] = [
 
 /// The command fails because it is refused something.
 async fn assert_refused(container: &Container, command: &str) {
+    // Not all kernels have this.
+    if command.contains("sysrq-trigger") && !Path::new("/proc/sysrq-trigger").exists() {
+        return;
+    }
     let output = container.execute(format!("{command} 2>&1")).await.unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let is_refused = REFUSALS.iter().any(|refusal| text.contains(refusal));
@@ -86,7 +90,7 @@ async fn root_that_undoes_the_mounts_is_another_user_of_the_host() {
         "echo h >/proc/sysrq-trigger",
         "f=/srv/kernel/mm/transparent_hugepage/enabled; v=$(cat $f); echo \"$v\" >$f",
     ] {
-        let tried = format!("unshare --mount sh -c '{bare}; exec 2>&1; {attempt}'");
+        let tried = format!("unshare --mount sh -c '{{ {bare}; }} 2>/dev/null; {attempt}'");
         assert_refused(&one, &tried).await;
     }
 }
