@@ -11,6 +11,7 @@ mod instance;
 mod lifecycle;
 mod network;
 mod notify;
+mod permission;
 mod refusal;
 mod root;
 mod shell;
@@ -43,8 +44,9 @@ use crate::time_scale::scaled;
 /// monitors, keyboard, screen, snapshots, templates. A container shares
 /// [networks](crate::Vlan) with machines and other containers.
 ///
-/// Containers need root, systemd-nspawn, `nsenter` and `unshare`; those on a network also `ip`,
-/// `vde_plug2tap` and `/dev/net/tun`.
+/// Containers need systemd-nspawn, `nsenter` and `unshare`; those on a network also `ip`,
+/// `vde_plug2tap` and `/dev/net/tun`. The process must be root, of the host or of a user
+/// namespace: for an ordinary user, the error has the command that makes one.
 ///
 /// ```no_run
 /// use machine::{Container, ContainerCommand};

@@ -10,6 +10,7 @@ pub(crate) mod files;
 pub(crate) mod guest_tree;
 pub(crate) mod leader;
 pub(crate) mod orphan_cleanup;
+pub(crate) mod own_namespace;
 pub(crate) mod process;
 pub(crate) mod qemu_img;
 pub(crate) mod qemu_option;

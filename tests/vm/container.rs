@@ -11,6 +11,7 @@ mod roots;
 /// Start scripts.
 mod start_script;
 mod traces;
+mod user_namespace;
 
 use std::time::Duration;
 use std::{fs, process};

@@ -54,7 +54,7 @@ pub(crate) enum Image {
     Cloud,
     /// Debian's kernel with its modules, to be booted directly
     Linux,
-    /// The system of `systemd` as a directory, for containers; only root can make it
+    /// The system of `systemd` as a directory, for containers; made as root, or in a user namespace
     Container,
     /// As `cloud`, of Debian 11
     CloudBullseye,

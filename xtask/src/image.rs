@@ -112,7 +112,10 @@ pub(crate) fn ensure(images: &[Image], yes: bool) -> Result<()> {
     for &image in images {
         if image == Image::Container {
             if !host::is_root() {
-                eprintln!("the image container was not made: that needs root");
+                eprintln!(
+                    "the image container was not made: that needs root, or a user namespace, as in \
+                     docs/containers.md#without-root"
+                );
                 continue;
             }
             ensure(&[Image::Systemd], yes)?;

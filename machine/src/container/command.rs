@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
+use super::permission;
 use super::refusal::{cannot, wrong};
 use super::root::Root;
 use crate::error::ErrorKind;
@@ -52,6 +53,8 @@ impl ContainerCommand {
 
     /// The directory of a Linux system with systemd and bash: unpacked by `mmdebstrap`,
     /// `debootstrap` or `dnf --installroot`, say.
+    ///
+    /// It must belong to root: in a user namespace, to root of that.
     ///
     /// Nothing is written to it, so any number of containers may have the same: changes go to
     /// the container's [state directory](crate::Guest::state_dir), or to memory if that is on a
@@ -129,9 +132,7 @@ impl ContainerCommand {
 
     /// Checks that this host can run containers.
     pub(super) fn check_host() -> Result<(), ErrorKind> {
-        if !rustix::process::geteuid().is_root() {
-            return Err(cannot("systemd-nspawn needs root: run the test as root"));
-        }
+        permission::check()?;
         for (program, package) in PROGRAMS {
             require_program(program, package)?;
         }

@@ -1,5 +1,6 @@
 //! The networks that a container is on, and its addresses.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -60,10 +61,11 @@ impl Networks {
         if self.networks.is_empty() {
             return Ok(());
         }
-        if !Path::new(TUN).exists() {
+        if let Err(error) = File::options().read(true).write(true).open(TUN) {
             return Err(cannot(format!(
-                "a network needs {TUN}, which this host does not have: load the module `tun`, or \
-                 pass the device to the container in which this runs"
+                "a network needs {TUN}, which can't be opened ({error}): load the module `tun`, \
+                 let this user read and write the device, or pass it to the container in which \
+                 this runs"
             )));
         }
         for (program, package) in PROGRAMS {

@@ -2,16 +2,16 @@
 # Runs a container in its state directory, in a mount namespace of its own: whatever is mounted
 # here disappears with the container's last process.
 #
-#   sh start.sh LOWER SHARED ROOT KEEP CGROUP... -- COMMAND...
+#   sh start.sh LOWER SHARED ROOT KEEP OPTIONS CGROUP... -- COMMAND...
 #
 # `root` is what COMMAND starts: the directory LOWER, below a layer that has all changes. It
 # shares `shared`, which is SHARED, and `copies-shared`, which is `copies`. If LOWER is empty,
 # these are mounted already, as is `lower`. ROOT is the user id of the container's root.
-# If KEEP is not empty, the changes must survive the container.
+# If KEEP is not empty, the changes must survive the container. OPTIONS are those of all overlays.
 set -eu
 umask 022
-lower=$1 shared=$2 owner=$3 keep=$4
-shift 4
+lower=$1 shared=$2 owner=$3 keep=$4 options=$5
+shift 5
 while [ "$1" != -- ]; do
     # The hierarchy of cpuset, of version 1, accepts no processes before it was configured.
     if ! { echo "$$" >"$1/cgroup.procs"; } 2>/dev/null &&
@@ -37,8 +37,8 @@ mount_root() {
     rm -rf layers/work
     mkdir -p layers/upper layers/work
     chown "$owner:$owner" layers/upper
-    set -- "lowerdir=lower,upperdir=layers/upper,workdir=layers/work$1"
-    mount -t overlay -o "nodev,$1" overlay root
+    layers=lowerdir=lower,upperdir=layers/upper,workdir=layers/work
+    mount -t overlay -o "nodev,$options,$layers$1" overlay root
 }
 # No file system needs to be synchronized. An overlay on another, as in other containers,
 # is refused.
@@ -56,19 +56,16 @@ fi
 mkdir -p run
 mount -t tmpfs -o mode=0755 tmpfs run
 mkdir run/upper run/work
-options=lowerdir=/run,upperdir=run/upper,workdir=run/work
-if ! refusal=$(mount -t overlay -o "$options" overlay /run 2>&1); then
+# Directories that are there already belong to this user in the overlay, too.
+mkdir -p run/upper/systemd/nspawn run/upper/netns
+case $PWD in /run/*) mkdir -p "run/upper/${PWD#/run/}" ;; esac
+layers=lowerdir=/run,upperdir=run/upper,workdir=run/work
+if ! refusal=$(mount -t overlay -o "$options,$layers" overlay /run 2>&1); then
     echo "can't mount an overlay over /run: $refusal" >&2
     exit 1
 fi
 # An overlay lacks the mounts in the directory.
-case $PWD in
-/run/*)
-    mkdir -p "$PWD"
-    mount --no-canonicalize --rbind . "$PWD"
-    ;;
-esac
-mkdir -p /run/systemd/nspawn /run/netns
+case $PWD in /run/*) mount --no-canonicalize --rbind . "$PWD" ;; esac
 mount -t tmpfs -o mode=0755 tmpfs /run/systemd/nspawn
 mount -t tmpfs -o mode=0755 tmpfs /run/netns
 

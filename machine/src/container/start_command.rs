@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::command::{ContainerCommand, bind};
 use super::network::Networks;
+use super::refusal::cannot;
 use super::users::{COPIES, SHARED, Users};
 use crate::error::ErrorKind;
 use crate::guest::Guest;
@@ -15,6 +16,7 @@ use crate::guest::copy_dir::MOUNT_POINT;
 use crate::host::blocking::blocking;
 use crate::host::cgroup::Cgroup;
 use crate::host::files::at;
+use crate::host::own_namespace::OwnNamespace;
 use crate::host::process::{CommandSpec, Mount};
 use crate::host::root_dir::RootDir;
 
@@ -52,15 +54,23 @@ pub(super) async fn process(
     networks: &Networks,
     cgroup: &Cgroup,
 ) -> Result<(CommandSpec, Vec<Mount>), ErrorKind> {
+    let namespace = OwnNamespace::read().map_err(|error| cannot(error.to_string()))?;
+    // The extended attributes of root of the host are denied to others.
+    let attributes = if namespace.has_other_root() {
+        "userxattr"
+    } else {
+        "rw"
+    };
     let (lower, users) = match command.lower().await? {
         Some(lower) => {
             let (guest, dir) = (guest.clone(), lower.clone());
-            (lower, blocking(move || Users::own(&guest, &dir)).await?)
+            let users = blocking(move || Users::other(&guest, &namespace, &dir));
+            (lower, users.await?)
         }
-        None => (empty_dir(guest)?, Users::of_host()),
+        None => (empty_dir(guest)?, Users::same()),
     };
     let options = options(guest, &users, &lower, command.is_script(), networks).await?;
-    let nspawn = command.spec(&root(guest), &users.option(), options)?;
+    let nspawn = command.spec(&root(guest), &users.option, options)?;
     let namespaces: &[&str] = if command.is_script() {
         &["--mount", "--net"]
     } else {
@@ -75,6 +85,7 @@ pub(super) async fn process(
     });
     args.push(users.first.unwrap_or(0).to_string().into());
     args.push(if guest.state().is_kept() { "keep" } else { "" }.into());
+    args.push(attributes.into());
     args.extend(cgroup.dirs().map(OsString::from));
     args.extend(["--".into(), nspawn.program]);
     args.extend(nspawn.args);
@@ -155,7 +166,7 @@ mod tests {
     /// `start.sh` in a control group, without the programs that it needs next.
     fn start_in(cgroup: &Path) -> String {
         let mut start = Command::new("/bin/sh");
-        start.args(["-c", START, "start.sh", "", "", "0", ""]);
+        start.args(["-c", START, "start.sh", "", "", "0", "", "rw"]);
         let start = start.arg(cgroup).args(["--", "true"]).env("PATH", "");
         let output = start.output().unwrap();
         assert!(!output.status.success());

@@ -3,12 +3,13 @@
 use std::ffi::CString;
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::Path;
 
 use crate::error::ErrorKind;
 use crate::guest::Guest;
 use crate::host::files::at;
+use crate::host::own_namespace::OwnNamespace;
 use crate::host::process::Mount;
 use crate::host::user_namespace::{IDS, UserNamespace};
 
@@ -20,28 +21,46 @@ const OVERLAYS: (u32, u32) = (5, 19);
 pub(super) const SHARED: &str = "shared";
 pub(super) const COPIES: &str = "copies-shared";
 
-/// Which users of the host those of a container are.
+/// Which users of this process's user namespace, the host's or another one, those of a container
+/// are.
 #[derive(Debug)]
 pub(super) struct Users {
-    /// The id on the host of the container's root; none if it is root there, too.
+    /// The id of the container's root there; none if it is root there, too.
     pub(super) first: Option<u32>,
-    /// Its directories, as its users see them; none if they are the host's users.
+    /// The value of systemd-nspawn's option `--private-users`.
+    pub(super) option: String,
+    /// Its directories, as its users see them; none if they are the same users.
     pub(super) mounts: Vec<Mount>,
 }
 
 impl Users {
-    /// The host's users.
-    pub(super) fn of_host() -> Self {
+    /// The same users.
+    pub(super) fn same() -> Self {
         Self {
             first: None,
+            option: "identity".to_owned(),
             mounts: Vec::new(),
         }
     }
 
-    /// Users of the container's own, whose root directory is `lower`; or those of the host, if
-    /// that is on a file system that does not support it, say.
-    pub(super) fn own(guest: &Guest, lower: &Path) -> Result<Self, ErrorKind> {
-        let mut users = Self::of_host();
+    /// The users of a container whose root directory is `lower`, others than the host's: the
+    /// same ones if this process's are others already. They are the host's if the directory is
+    /// on a file system that does not support it, say.
+    pub(super) fn other(
+        guest: &Guest,
+        namespace: &OwnNamespace,
+        lower: &Path,
+    ) -> Result<Self, ErrorKind> {
+        if namespace.has_other_root() {
+            check_owner(lower)?;
+            return Ok(Self {
+                // A namespace that systemd-nspawn makes has one range of ids, but this one may have
+                // several: the user's id and subordinate ones.
+                option: "no".to_owned(),
+                ..Self::same()
+            });
+        }
+        let mut users = Self::same();
         match mounts(guest, lower) {
             Ok((first, mounts)) => {
                 for Mount { target, .. } in &mounts {
@@ -51,6 +70,7 @@ impl Users {
                 }
                 users = Self {
                     first: Some(first),
+                    option: format!("{first}:{IDS}"),
                     mounts,
                 };
             }
@@ -61,14 +81,21 @@ impl Users {
         }
         Ok(users)
     }
+}
 
-    /// The value of systemd-nspawn's option `--private-users`.
-    pub(super) fn option(&self) -> String {
-        match self.first {
-            Some(first) => format!("{first}:{IDS}"),
-            None => "identity".to_owned(),
-        }
-    }
+/// Checks that a root directory belongs to this user namespace, and not to the host's root.
+fn check_owner(lower: &Path) -> Result<(), ErrorKind> {
+    let check = lower.metadata().and_then(|dir| match dir.uid() {
+        0 => Ok(()),
+        _ => Err(io::Error::other(
+            "it does not belong to root of this user namespace: unpack it in the namespace, or \
+             use `root_tar` or `oci_layout`",
+        )),
+    });
+    check.map_err(|source| ErrorKind::Root {
+        path: lower.to_owned(),
+        source,
+    })
 }
 
 fn mounts(guest: &Guest, lower: &Path) -> io::Result<(u32, Vec<Mount>)> {

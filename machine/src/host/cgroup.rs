@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
@@ -38,17 +39,29 @@ impl Cgroup {
             program: "/bin/sh".into(),
             source,
         })?;
-        let created = dirs.into_iter().filter(|dir| fs::create_dir(dir).is_ok());
-        let dirs: Vec<PathBuf> = created.collect();
-        if dirs.is_empty() {
-            let reason = "it needs a control group of its own, and can create none: \
-                          /sys/fs/cgroup is not mounted, or is read-only";
+        let mut created = Vec::new();
+        let mut is_denied = false;
+        for dir in dirs {
+            match fs::create_dir(&dir) {
+                Ok(()) => created.push(dir),
+                Err(error) => is_denied |= error.kind() == io::ErrorKind::PermissionDenied,
+            }
+        }
+        if created.is_empty() {
+            let reason = if is_denied {
+                "that of the test belongs to another user. Run the test by \
+                 `systemd-run --user --scope --property=Delegate=yes -- COMMAND`"
+            } else {
+                "/sys/fs/cgroup is not mounted, or is read-only"
+            };
             return Err(ErrorKind::Container {
-                reason: reason.to_owned(),
+                reason: format!(
+                    "it needs a control group of its own, and can create none: {reason}"
+                ),
             });
         }
         Ok(Self {
-            dirs,
+            dirs: created,
             orphan_cleanup,
         })
     }

@@ -150,7 +150,7 @@ async fn a_frozen_container_is_removed() {
 }
 
 /// The process that is the first in a namespace of processes.
-fn init_in(namespace: &str) -> i32 {
+pub(super) fn init_in(namespace: &str) -> i32 {
     let entries = fs::read_dir("/proc").unwrap().flatten();
     let mut pids: Vec<i32> = entries
         .filter(|entry| {

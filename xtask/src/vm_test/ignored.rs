@@ -77,7 +77,10 @@ pub(super) fn excluded(
     all_guests: bool,
 ) -> Result<Vec<String>> {
     let can_mount = can_mount()?;
-    let has_containers = can_mount && is_root() && host::find("systemd-nspawn").is_some();
+    let has_mount_namespaces = has_mount_namespaces();
+    // In a user namespace, too.
+    let has_containers =
+        is_root() && has_mount_namespaces && host::find("systemd-nspawn").is_some();
     let is_met = BTreeMap::from([
         (
             REFERENCE_DRIVER,
@@ -87,7 +90,7 @@ pub(super) fn excluded(
         (MOUNT, can_mount),
         (VIRTIOFSD, can_mount && Path::new(VIRTIOFSD_PATH).exists()),
         (VSOCK, host::find("vhost-device-vsock").is_some()),
-        (NAMESPACES, has_mount_namespaces()),
+        (NAMESPACES, has_mount_namespaces),
         (CONTAINERS, has_containers),
         (CONTAINER_NETWORKS, has_containers && has_tun()),
         (ALL_GUESTS, all_guests),
@@ -97,7 +100,9 @@ pub(super) fn excluded(
         let (test, need) = (&ignored.test, ignored.need());
         match is_met.get(need) {
             Some(true) => continue,
-            Some(false) if tests.include(test) => eprintln!("skipped: {test}: it {need}"),
+            Some(false) if tests.include(test) => {
+                eprintln!("skipped: {test}: it {need}{}", hint(need));
+            }
             None if !need.starts_with(RUN_BY) => {
                 bail!("{test} is ignored for a reason that is not in {}", file!())
             }
@@ -106,6 +111,15 @@ pub(super) fn excluded(
         excluded.push(ignored.test);
     }
     Ok(excluded)
+}
+
+/// What lets an ordinary user meet a need.
+fn hint(need: &str) -> &'static str {
+    if need.starts_with(CONTAINERS) && !is_root() {
+        ", which take root or a user namespace: see docs/containers.md#without-root"
+    } else {
+        ""
+    }
 }
 
 /// The ignored tests in `tests/vm`.

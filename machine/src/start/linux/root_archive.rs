@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::decompress::decompressed;
 use super::oci::OciImage;
 use super::tree::{Kind, Tree};
+use crate::host::own_namespace::OwnNamespace;
 use crate::host::{cache_dir, file_sums, sha256};
 
 /// The directory of unpacked roots, and of disk images made from roots, in the user's cache.
@@ -48,6 +49,8 @@ impl RootArchive {
     /// them there, as root. Other users can't reach them, and the files are not to be changed.
     pub(crate) fn unpacked(&self) -> io::Result<PathBuf> {
         let mut sum = Sha256::new_with_prefix(FORMAT);
+        // Its owners are others in another user namespace.
+        sum.update(OwnNamespace::read()?.maps());
         self.hash(&mut sum)?;
         let name = format!("{}.tree", sha256::hex(&sum.finalize()));
         let dir = cache_dir::find_or_make(CACHE, &name, |work| {
