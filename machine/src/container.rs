@@ -7,6 +7,7 @@ mod builder;
 mod cards;
 mod command;
 mod follow;
+mod hosts;
 mod instance;
 mod lifecycle;
 mod network;

@@ -2,11 +2,10 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::Read as _;
-use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
 use super::command::{ContainerCommand, bind};
+use super::hosts;
 use super::network::Networks;
 use super::refusal::cannot;
 use super::users::{COPIES, SHARED, Users};
@@ -15,15 +14,11 @@ use crate::guest::Guest;
 use crate::guest::copy_dir::MOUNT_POINT;
 use crate::host::blocking::blocking;
 use crate::host::cgroup::Cgroup;
-use crate::host::files::at;
+use crate::host::files::{at, write_readable};
 use crate::host::own_namespace::OwnNamespace;
 use crate::host::process::{CommandSpec, Mount};
-use crate::host::root_dir::RootDir;
 
 const START: &str = include_str!("start.sh");
-
-/// The most bytes of the container's `/etc/hosts` that are kept.
-const MAX_HOSTS: u64 = 1 << 20;
 
 /// The console shows the journal. Without a start script, systemd has arguments for it.
 const JOURNALD: &str = "[Journal]\nForwardToConsole=yes\nMaxLevelConsole=info\n";
@@ -118,43 +113,15 @@ async fn options(
     ];
     if is_script {
         let path = guest.state_dir().join("journald.conf");
-        write(&path, JOURNALD, None)?;
+        write_readable(&path, JOURNALD, None)?;
         let target = "/run/systemd/journald.conf.d/vmwright.conf";
         options.push(bind("--bind-ro=", &path, target));
     } else if let Some(nodes) = networks.hosts() {
-        let path = guest.state_dir().join("hosts");
-        options.push(bind("--bind=", &path, "/etc/hosts"));
-        // The file of an earlier start may have been changed.
-        if !path.exists() {
-            let (lower, root) = (lower.to_owned(), users.first);
-            blocking(move || write(&path, &(hosts_of(&lower) + &nodes), root)).await?;
-        }
+        let (guest, lower, root) = (guest.clone(), lower.to_owned(), users.first);
+        let hosts = blocking(move || hosts::write(guest.state_dir(), &lower, &nodes, root));
+        options.push(bind("--bind=", &hosts.await?, "/etc/hosts"));
     }
     Ok(options)
-}
-
-/// Writes a file of the user with the id `owner`, or of this one's.
-fn write(path: &Path, text: &str, owner: Option<u32>) -> Result<(), ErrorKind> {
-    fs::write(path, text)
-        // All users of the container read it, whatever this process's umask.
-        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o644)))
-        .and_then(|()| chown(path, owner, owner))
-        .map_err(at(path))
-}
-
-/// The container's own `/etc/hosts`, or the least that one has.
-fn hosts_of(lower: &Path) -> String {
-    let mut hosts = String::new();
-    if let Ok(file) = RootDir::open(lower).and_then(|root| root.file("etc/hosts")) {
-        let _ = file.take(MAX_HOSTS).read_to_string(&mut hosts);
-    }
-    if hosts.is_empty() {
-        return "127.0.0.1 localhost\n::1 localhost\n".to_owned();
-    }
-    if !hosts.ends_with('\n') {
-        hosts.push('\n');
-    }
-    hosts
 }
 
 #[cfg(test)]
