@@ -15,7 +15,7 @@ from test_driver.config import load_driver_configuration as load_driver_configur
 from test_driver.debug import DebugAbstract, DebugNop
 from test_driver.errors import MachineError, RequestedAssertionFailed
 from test_driver.logger import Logger, rootlog
-from test_driver.machine import Machine
+from test_driver.machine import BaseMachine
 from test_driver.machines import Machines
 from test_driver.race_timer import RaceTimer
 from test_driver.symbols import AssertionTester as AssertionTester
@@ -183,7 +183,7 @@ class Driver(Machines):
                 machine.release()
             os.kill(os.getpid(), signal.SIGTERM)
 
-    def _sync(self, machine: Machine) -> None:
+    def _sync(self, machine: BaseMachine) -> None:
         # A script may leave a guest that can't sync, and still pass. `true` has a shorter
         # time limit, for a guest that no longer responds.
         try:

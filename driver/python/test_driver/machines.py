@@ -11,7 +11,7 @@ from test_driver.config import DriverConfiguration
 from test_driver.errors import MachineError
 from test_driver.failure import error_id, is_infrastructure
 from test_driver.logger import Logger
-from test_driver.machine import Machine, NspawnMachine
+from test_driver.machine import BaseMachine, Machine, NspawnMachine
 from test_driver.polling_condition import ConditionCheck, Conditions
 from test_driver.race_timer import RaceTimer
 from test_driver.start_command import CloudImage, Container, Kernel, NixStartScript, StartCommand
@@ -29,7 +29,7 @@ class Machines(Conditions):
     vlans: List[VLan]
     keep_machine_state: bool
     race_timer: RaceTimer
-    machines: List[Machine]
+    machines: List[BaseMachine]
     machines_qemu: List[Machine]
     machines_nspawn: List[NspawnMachine]
     # None if the machines have no virtual sockets for SSH.
@@ -44,9 +44,9 @@ class Machines(Conditions):
     # If it is not 0, the start scripts give the machines the identifiers after it.
     _vsocks: int
 
-    def all_machines(self) -> List[Machine]:
+    def all_machines(self) -> List[BaseMachine]:
         """Those of the configuration, and those that the script has created."""
-        return self.machines + self._created
+        return [*self.machines, *self._created]
 
     def _create_machines(self) -> None:
         self._set_nodes()
@@ -70,9 +70,9 @@ class Machines(Conditions):
             self.machines_qemu.append(machine)
             self.machines.append(machine)
         for name, container in self.config.containers.items():
-            machine = self._create_container(name, container.start_script)
-            self.machines_nspawn.append(machine)
-            self.machines.append(machine)
+            nspawn = self._create_container(name, container.start_script)
+            self.machines_nspawn.append(nspawn)
+            self.machines.append(nspawn)
 
     def _create_container(self, name: str, path: Path) -> NspawnMachine:
         # As the start scripts of machines choose them.

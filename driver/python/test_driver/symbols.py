@@ -7,7 +7,7 @@ from unittest import TestCase
 
 from test_driver.errors import RequestedAssertionFailed
 from test_driver.logger import rootlog
-from test_driver.machine import Machine, NspawnMachine, retry
+from test_driver.machine import BaseMachine, Machine, NspawnMachine, retry
 
 
 class AssertionTester(TestCase):
@@ -67,7 +67,7 @@ def _common(driver: Any) -> Dict[str, Any]:
         polling_condition=driver.polling_condition,
         dump_machine_ssh=driver.dump_machine_ssh,
         Machine=Machine,
-        BaseMachine=Machine,
+        BaseMachine=BaseMachine,
         QemuMachine=Machine,
         NspawnMachine=NspawnMachine,
         debug=driver.debug,

@@ -62,6 +62,7 @@ const NSPAWN: &str = "\
 import subprocess
 assert machines_nspawn == machines == [box] and machines_qemu == [] and machine is box
 assert isinstance(box, NspawnMachine) and isinstance(box, BaseMachine)
+assert not isinstance(box, QemuMachine) and not isinstance(box, Machine)
 assert box.execute('exit 3', check_return=False) == (3, '')
 try:
     box.execute('sleep 100', timeout=0.3)

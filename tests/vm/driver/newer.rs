@@ -179,7 +179,7 @@ from datetime import timedelta
 
 assert isinstance(log, AbstractLogger) and isinstance(machine, BaseMachine)
 assert as_timedelta(90) == timedelta(minutes=1.5) and as_seconds(timedelta(minutes=1)) == 60
-assert not isinstance(machine, NspawnMachine)
+assert isinstance(machine, QemuMachine) and not isinstance(machine, NspawnMachine)
 
 machine.succeed('echo Words on the screen >/dev/tty1')
 machine.wait_for_text('Words on the screen')

@@ -1,6 +1,6 @@
-"""The class `Machine` of test scripts.
+"""The classes of machines and containers of test scripts.
 
-It has the names, arguments and defaults of the NixOS test driver, and searches with
+They have the names, arguments and defaults of the NixOS test driver, and search with
 Python's regular expressions. The operations themselves are those of the Rust crate
 `machine`. Each group of methods is in a file of its own.
 """
@@ -60,7 +60,7 @@ def retry(
         raise RequestedAssertionFailed(f"action timed out after {seconds:g} seconds")
 
 
-class Machine(
+class BaseMachine(
     Lifecycle,
     Commands,
     Units,
@@ -73,7 +73,7 @@ class Machine(
     Monitors,
     Firmware,
 ):
-    """A virtual machine.
+    """A virtual machine or a container.
 
     A timeout is a `timedelta` or a number of seconds; None is no limit. An operation raises
     RequestedAssertionFailed if an assertion of the script does not hold, and MachineError for
@@ -224,7 +224,11 @@ class Machine(
         return any(self.callbacks)
 
 
-class NspawnMachine(Machine):
+class Machine(BaseMachine):
+    """A virtual machine."""
+
+
+class NspawnMachine(BaseMachine):
     """A container of systemd-nspawn. It has no QEMU: operations that need a monitor, a screen,
     a keyboard or a terminal raise RuntimeError. A command that takes longer than its time
     limit raises subprocess.TimeoutExpired."""
@@ -308,6 +312,5 @@ class NspawnMachine(Machine):
 
 
 # Names in newer versions of the NixOS test driver.
-BaseMachine = Machine
 QemuMachine = Machine
 QemuStartCommand = NixStartScript
