@@ -1,6 +1,7 @@
 //! Host packages, installed through apt.
 
 use std::env;
+use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -279,6 +280,13 @@ pub(crate) fn is_root() -> bool {
     Path::new("/proc/self")
         .metadata()
         .is_ok_and(|process| process.uid() == 0)
+}
+
+/// Whether this process runs as root, and not in a user namespace.
+pub(crate) fn is_root_of_host() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let is_namespace = map.split_whitespace().nth(1) != Some("0");
+    is_root() && !is_namespace
 }
 
 fn ask(question: &str) -> Result<()> {

@@ -164,8 +164,7 @@ impl ContainerCommand {
             "--register=no",
             "--keep-unit",
             "--private-network",
-            // No files of the host are read or copied.
-            "--settings=no",
+            // No files of the host are used.
             "--link-journal=no",
             "--resolv-conf=off",
             "--timezone=off",

@@ -56,8 +56,9 @@ fi
 mkdir -p run
 mount -t tmpfs -o mode=0755 tmpfs run
 mkdir run/upper run/work
-# Directories that are there already belong to this user in the overlay, too.
-mkdir -p run/upper/systemd/nspawn run/upper/netns
+# Directories that belong to root of the host are this user's in the overlay.
+own='systemd/nspawn netns nixos-nspawn'
+for dir in $own; do mkdir -p "run/upper/$dir"; done
 case $PWD in /run/*) mkdir -p "run/upper/${PWD#/run/}" ;; esac
 layers=lowerdir=/run,upperdir=run/upper,workdir=run/work
 if ! refusal=$(mount -t overlay -o "$options,$layers" overlay /run 2>&1); then
@@ -66,8 +67,8 @@ if ! refusal=$(mount -t overlay -o "$options,$layers" overlay /run 2>&1); then
 fi
 # An overlay lacks the mounts in the directory.
 case $PWD in /run/*) mount --no-canonicalize --rbind . "$PWD" ;; esac
-mount -t tmpfs -o mode=0755 tmpfs /run/systemd/nspawn
-mount -t tmpfs -o mode=0755 tmpfs /run/netns
+# The host's files in them are hidden.
+for dir in $own; do mount -t tmpfs -o mode=0755 tmpfs "/run/$dir"; done
 
 # Status 133 is a reboot.
 status=133

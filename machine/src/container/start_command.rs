@@ -106,6 +106,9 @@ async fn options(
     networks: &Networks,
 ) -> Result<Vec<OsString>, ErrorKind> {
     let mut options = vec![
+        // No files of the host, and the limits of this process: those of the host's init are not
+        // readable in a user namespace.
+        "--settings=no".into(),
         "--notify-ready=yes".into(),
         "--console=interactive".into(),
         bind("--bind=", &guest.state_dir().join(SHARED), "/tmp/shared"),

@@ -66,7 +66,7 @@ async fn root_in_a_container_is_not_root_of_the_host() {
 
 /// The mounts over the host's kernel settings are no wall: the users are.
 #[tokio::test]
-#[ignore = "needs containers"]
+#[ignore = "needs containers, /dev/net/tun and root of the host"]
 async fn root_that_undoes_the_mounts_is_another_user_of_the_host() {
     let one = container("one");
     let root = host_user_of_root(&one).await;
@@ -97,7 +97,7 @@ async fn root_that_undoes_the_mounts_is_another_user_of_the_host() {
 
 /// Root of a virtual machine beside a container can put any file there.
 #[tokio::test]
-#[ignore = "needs containers"]
+#[ignore = "needs containers, /dev/net/tun and root of the host"]
 async fn what_is_shared_is_no_device_or_set_user_id_program() {
     let dir = tempfile::tempdir().unwrap();
     let one = container_builder("one").tmp_dir(dir.path());

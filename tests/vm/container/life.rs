@@ -254,7 +254,7 @@ fn run_is_not_changed() {
 
 /// On this host, those of both versions may be there.
 #[test]
-#[ignore = "needs containers"]
+#[ignore = "needs containers, /dev/net/tun and root of the host"]
 fn control_groups_of_either_version_will_do() {
     let test = "container::life::boots";
     let only_version_2 = "umount -R -l /sys/fs/cgroup; mount -t cgroup2 cgroup2 /sys/fs/cgroup";

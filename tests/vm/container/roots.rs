@@ -87,7 +87,7 @@ impl Drop for OnOverlay {
 }
 
 #[tokio::test]
-#[ignore = "needs containers"]
+#[ignore = "needs containers, /dev/net/tun and root of the host"]
 async fn changes_are_in_memory_where_no_overlay_can_be() {
     let dir = OnOverlay::new();
     let one = container_builder("one")

@@ -18,7 +18,7 @@ mkdir -p "$root"
 chmod 0755 "$root"
 [ -d "$root/usr" ] || cp -a "$TEST_ROOT/." "$root"
 [ -d "$root/var/empty" ] || mkdir "$root/var/empty"
-chattr +i "$root/var/empty"
+chattr +i "$root/var/empty" || :
 echo nix >"$root/etc/hostname"
 
 ip netns add "$netns"
@@ -44,7 +44,7 @@ clean_up() {
     ip link delete nix-eth1
     ip link delete br1
     ip netns delete "$netns"
-    chattr -i "$root/var/empty"
+    chattr -i "$root/var/empty" || :
 }
 systemd-nspawn --private-network --machine=nix --private-users=no \
     --bind=/proc:/run/host/proc --bind=/sys:/run/host/sys \

@@ -122,7 +122,7 @@ async fn remove_groups(name: &str) {
 }
 
 #[tokio::test]
-#[ignore = "needs containers and /dev/net/tun"]
+#[ignore = "needs containers, /dev/net/tun and root of the host"]
 async fn an_ordinary_user_runs_containers() {
     let root = container_root();
     let mut test = InNamespace::start(
@@ -212,7 +212,7 @@ async fn runs_containers() {
 }
 
 #[tokio::test]
-#[ignore = "needs containers"]
+#[ignore = "needs containers, /dev/net/tun and root of the host"]
 async fn what_an_ordinary_user_lacks_is_named() {
     let refused = |owner, group: &str| {
         let mut test = InNamespace::start("container::user_namespace::is_refused", group, owner);

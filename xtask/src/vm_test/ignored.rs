@@ -10,7 +10,7 @@ use clap::ValueEnum as _;
 
 use super::runner::Tests;
 use crate::flags::Image;
-use crate::host::{self, is_root};
+use crate::host::{self, is_root, is_root_of_host};
 use crate::util::{sources, workspace};
 
 /// What a test may need, as in `#[ignore = "needs …"]`. The name of an image may follow, which is
@@ -23,6 +23,7 @@ const VSOCK: &str = "needs vhost-device-vsock";
 const NAMESPACES: &str = "needs mount namespaces";
 const CONTAINERS: &str = "needs containers";
 const CONTAINER_NETWORKS: &str = "needs containers and /dev/net/tun";
+const CONTAINERS_OF_ROOT: &str = "needs containers, /dev/net/tun and root of the host";
 const ALL_GUESTS: &str = "needs --all-guests";
 
 /// The daemon, as in Debian's package `qemu-system-common`. Only root may run it.
@@ -93,6 +94,10 @@ pub(super) fn excluded(
         (NAMESPACES, has_mount_namespaces),
         (CONTAINERS, has_containers),
         (CONTAINER_NETWORKS, has_containers && has_tun()),
+        (
+            CONTAINERS_OF_ROOT,
+            has_containers && has_tun() && is_root_of_host(),
+        ),
         (ALL_GUESTS, all_guests),
     ]);
     let mut excluded = Vec::new();
@@ -234,6 +239,7 @@ fn three() {}
                 NAMESPACES,
                 CONTAINERS,
                 CONTAINER_NETWORKS,
+                CONTAINERS_OF_ROOT,
                 ALL_GUESTS,
             ];
             assert!(
