@@ -7,7 +7,8 @@
 # `root` is what COMMAND starts: the directory LOWER, below a layer that has all changes. It
 # shares `shared`, which is SHARED, and `copies-shared`, which is `copies`. If LOWER is empty,
 # these are mounted already, as is `lower`. ROOT is the user id of the container's root.
-# If KEEP is not empty, the changes must survive the container. OPTIONS are those of all overlays.
+# If KEEP is not empty, the changes must survive the container. OPTIONS are those of overlays:
+# `userxattr` in a user namespace.
 set -eu
 umask 022
 lower=$1 shared=$2 owner=$3 keep=$4 options=$5
@@ -52,23 +53,44 @@ if ! refusal=$(mount_root ,volatile 2>&1); then
 fi
 
 # Changes of /run are in memory: systemd-nspawn, `ip netns` and start scripts leave files there
-# when they are killed.
+# when they are killed. The host's files in these directories are hidden.
+own='systemd/nspawn netns nixos-nspawn'
 mkdir -p run
 mount -t tmpfs -o mode=0755 tmpfs run
-mkdir run/upper run/work
-# Directories that belong to root of the host are this user's in the overlay.
-own='systemd/nspawn netns nixos-nspawn'
-for dir in $own; do mkdir -p "run/upper/$dir"; done
-case $PWD in /run/*) mkdir -p "run/upper/${PWD#/run/}" ;; esac
-layers=lowerdir=/run,upperdir=run/upper,workdir=run/work
-if ! refusal=$(mount -t overlay -o "$options,$layers" overlay /run 2>&1); then
-    echo "can't mount an overlay over /run: $refusal" >&2
-    exit 1
+if [ "$options" = userxattr ]; then
+    # An overlay is refused if there are mounts in the directory, because it would lack them. This
+    # user can't change much in the host's directories.
+    for entry in /run/*; do
+        name=${entry#/run/}
+        if [ -L "$entry" ]; then
+            cp -P -- "$entry" "run/$name"
+        elif [ -d "$entry" ]; then
+            case $name in systemd | netns | nixos-nspawn) continue ;; esac
+            mkdir "run/$name"
+            mount --no-canonicalize --rbind -- "$entry" "run/$name"
+        fi
+    done
+    for dir in $own; do mkdir -p "run/$dir"; done
+    mount --no-canonicalize --rbind run /run
+else
+    mkdir run/upper run/work
+    layers=lowerdir=/run,upperdir=run/upper,workdir=run/work
+    if ! refusal=$(mount -t overlay -o "$layers" overlay /run 2>&1); then
+        echo "can't mount an overlay over /run: $refusal" >&2
+        exit 1
+    fi
+    # An overlay lacks the mounts in the directory.
+    case $PWD in
+    /run/*)
+        mkdir -p "$PWD"
+        mount --no-canonicalize --rbind . "$PWD"
+        ;;
+    esac
+    for dir in $own; do
+        mkdir -p "/run/$dir"
+        mount -t tmpfs -o mode=0755 tmpfs "/run/$dir"
+    done
 fi
-# An overlay lacks the mounts in the directory.
-case $PWD in /run/*) mount --no-canonicalize --rbind . "$PWD" ;; esac
-# The host's files in them are hidden.
-for dir in $own; do mount -t tmpfs -o mode=0755 tmpfs "/run/$dir"; done
 
 # Status 133 is a reboot.
 status=133

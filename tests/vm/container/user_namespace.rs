@@ -21,13 +21,18 @@ const IDS: &str = "0 1000000 1\n1 1100000 65536";
 
 /// Runs the test $1 with its arguments as root of a user namespace, in the control group $GROUP,
 /// which belongs to $OWNER. Prints a line, and reads one when the namespace has its ids. The test
-/// is opened first, because it may be where other users may not look. The device is as on hosts
-/// with udev.
+/// is opened first, because it may be where other users may not look. `/run` and the device of
+/// network cards are as on hosts with systemd.
 const ENTER: &str = r#"
 exec 9<"$1"
 shift
 umount -R -l /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mount -t tmpfs -o mode=0755 tmpfs /run
+mkdir -p /run/lock /run/systemd/nspawn /run/nixos-nspawn /run/user
+mount -t tmpfs tmpfs /run/lock
+mount -t tmpfs -o mode=0755 tmpfs /run/user
+ln -s /nowhere /run/link
 mount -t tmpfs -o mode=0755 tmpfs /dev/net
 mknod -m 0666 /dev/net/tun c 10 200
 group=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)/$GROUP
