@@ -15,6 +15,7 @@ mod notify;
 mod permission;
 mod refusal;
 mod root;
+mod sandbox;
 mod shell;
 mod start_command;
 mod users;

@@ -12,7 +12,7 @@ use super::follow::Follower;
 use super::network::Networks;
 use super::notify::NotifySocket;
 use super::refusal::cannot;
-use super::{shell, start_command};
+use super::{sandbox, shell, start_command};
 use crate::error::ErrorKind;
 use crate::guest::console_watch::ConsoleWatch;
 use crate::guest::lifetime::{Lifetime, Setup};
@@ -54,6 +54,7 @@ impl Instance {
         networks: &Networks,
     ) -> Result<Self, ErrorKind> {
         ContainerCommand::check_host()?;
+        sandbox::complete()?;
         networks.check(guest.name())?;
         let cgroup = Cgroup::create(&command.host_name())?;
         let notify = guest.state().sockets().notify;

@@ -20,7 +20,8 @@ const USER: u32 = 1_000_000;
 const IDS: &str = "0 1000000 1\n1 1100000 65536";
 
 /// Runs the test $1 with its arguments as root of a user namespace, in the control group $GROUP,
-/// which belongs to $OWNER. Prints a line, and reads one when the namespace has its ids. The test
+/// which belongs to $OWNER; in the sandbox that the script $SANDBOX makes, unless it is empty.
+/// Prints a line, and reads one when the namespace has its ids. The test
 /// is opened first, because it may be where other users may not look. `/run` and the device of
 /// network cards are as on hosts with systemd.
 const ENTER: &str = r#"
@@ -39,11 +40,33 @@ group=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)/$GROUP
 mkdir "$group"
 chown -R "$OWNER" "$group"
 echo $$ >"$group/cgroup.procs"
-exec unshare --user --keep-caps sh -ec '
+set -- /proc/self/fd/9 "$@"
+if [ -n "$SANDBOX" ]; then
+    set -- sh -ec "$SANDBOX" sh "$@"
+    namespaces='--mount --net --ipc --uts --cgroup --pid --kill-child'
+fi
+exec unshare --user --keep-caps ${namespaces-} sh -ec '
     echo "no ids yet"
     read -r _
     exec setpriv --reuid=0 --regid=0 --clear-groups -- "$@"
-' sh /proc/self/fd/9 "$@"
+' sh "$@"
+"#;
+
+/// Runs a command in a directory of the files that builds of Nix have, with the feature
+/// `uid-range`, and of those that the command needs.
+const NIX_SANDBOX: &str = r#"
+mount -t tmpfs -o mode=0755 tmpfs /mnt
+cd /mnt
+mkdir usr proc sys dev old
+ln -s usr/bin usr/sbin usr/lib usr/lib64 .
+mkdir -m 1777 tmp
+mkdir -p ".$VICTIM_DIR"
+for dir in /usr /dev "$VICTIM_DIR"; do mount --rbind "$dir" ".$dir"; done
+mount -t proc proc proc
+mount -t sysfs sysfs sys
+pivot_root . old
+umount -l old
+NIX_BUILD_TOP=/build exec "$@"
 "#;
 
 /// Another test, which runs as root of a user namespace.
@@ -58,6 +81,11 @@ impl InNamespace {
     fn start(name: &str, group: &str, owner: u32) -> Self {
         let dir = tempfile::tempdir().unwrap();
         chown(dir.path(), Some(USER), Some(USER)).unwrap();
+        Self::start_in(dir, name, group, owner, "")
+    }
+
+    /// As [`start`](Self::start), with a directory of an earlier test, in a sandbox.
+    fn start_in(dir: TempDir, name: &str, group: &str, owner: u32, sandbox: &str) -> Self {
         let other = other_test(name);
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-ec", ENTER, "sh"]);
@@ -71,6 +99,7 @@ impl InNamespace {
         let mut test = command
             .env("GROUP", format!("vmwright-{group}-{}", std::process::id()))
             .env("OWNER", owner.to_string())
+            .env("SANDBOX", sandbox)
             .env("VICTIM_DIR", dir.path())
             .env("TMPDIR", dir.path())
             .env("XDG_CACHE_HOME", dir.path())
@@ -165,6 +194,28 @@ async fn an_ordinary_user_runs_containers() {
         assert!(soon(|| !dir.join(format!("vm-state-{name}")).exists()).await);
     }
     remove_groups("delegated").await;
+
+    // A build of Nix, in the same directory, so that the root is not unpacked again.
+    let name = "container::user_namespace::runs_a_container";
+    let mut test = InNamespace::start_in(test.dir, name, "sandbox", USER, NIX_SANDBOX);
+    test.enter();
+    assert_eq!(test.printed("the host is "), "one");
+    test.kill();
+    remove_groups("sandbox").await;
+}
+
+#[tokio::test]
+#[ignore = "run by an_ordinary_user_runs_containers"]
+#[expect(clippy::print_stdout, reason = "the other test reads it")]
+async fn runs_a_container() {
+    let Some(dir) = std::env::var_os("VICTIM_DIR").map(PathBuf::from) else {
+        return;
+    };
+    show_steps();
+    let vlan = Vlan::start(1, &dir).await.unwrap();
+    let one = build("one", &dir, &vlan);
+    println!("the host is {}", one.succeed("hostname").await.unwrap());
+    one.shutdown().await.unwrap();
 }
 
 /// A container as in [`super::Container`], from an archive.
