@@ -1,3 +1,4 @@
+mod in_namespace;
 /// What a container's root can't do to the host.
 mod isolation;
 /// Start, reboot, crash, release, clean-up.
@@ -11,6 +12,7 @@ mod roots;
 /// Start scripts.
 mod start_script;
 mod traces;
+/// Without root.
 mod user_namespace;
 
 use std::time::Duration;
