@@ -25,7 +25,7 @@ pub(crate) fn run(bench: Bench, part: Option<String>, yes: bool) -> Result<()> {
     );
     let (package, target, images): (_, _, &[Image]) = match bench {
         Bench::Suite => return suite(yes),
-        Bench::Clone => ("vm-tests", "clone", &[Image::Systemd]),
+        Bench::Clone => ("vm-tests", "clone", &[Image::Systemd, Image::Cloud]),
         Bench::Commands => ("vm-tests", "commands", &[Image::Minimal, Image::Systemd]),
         Bench::Containers => (
             "vm-tests",
