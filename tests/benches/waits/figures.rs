@@ -6,7 +6,7 @@ use std::time::Duration;
 /// The figures of a kind of wait.
 pub(crate) struct Figures {
     pub(crate) latencies: Vec<Duration>,
-    /// The part of one processor that the guest is busy while waiting.
+    /// The part of one processor that the wait takes.
     pub(crate) busy: f64,
 }
 

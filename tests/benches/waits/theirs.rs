@@ -7,7 +7,7 @@ use tokio::process::Command;
 use super::figures::{Figures, STATISTICS, busy};
 use super::kinds::{Kind, Probe, Wait};
 use super::reference::Reference;
-use super::{ROUNDS, STILL, WAITING, event};
+use super::{ROUNDS, STILL, WAITING, event, passed};
 
 /// The reference's arguments; Debian's data has one of its three engines.
 const CONVERT: &str = "-filter Catrom -density 72 -resample 300 -contrast -normalize -despeckle \
@@ -31,13 +31,15 @@ pub(crate) async fn measure(vm: &mut Reference, kind: &Kind) -> Figures {
             _ => latency,
         });
     }
+    let idle = vm.output(STATISTICS).await;
+    passed(WAITING).await;
     let before = vm.output(STATISTICS).await;
     let _ = tokio::time::timeout(WAITING, never(vm, kind)).await;
     vm.finish().await;
     let after = vm.output(STATISTICS).await;
     Figures {
         latencies,
-        busy: busy(&before, &after),
+        busy: busy(&before, &after) - busy(&idle, &before),
     }
 }
 
@@ -80,9 +82,8 @@ async fn never(vm: &mut Reference, kind: &Kind) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the reference does it")]
 async fn pause() {
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    passed(Duration::from_secs(1)).await;
 }
 
 /// The text on the screen.
