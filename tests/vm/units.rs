@@ -312,6 +312,18 @@ EOF",
     active("inactive").await;
     let job = vm.start_job(of_alice("no-such")).await.unwrap();
     assert!(!job.success());
+
+    // A session whose process remains when it ends is closing. The manager is not stopped then,
+    // and a wait does not log in to keep it.
+    vm.succeed("su -l alice -s /bin/sh -c 'setsid sleep 1d >/dev/null 2>&1 </dev/null &'")
+        .await
+        .unwrap();
+    let is_closing = format!("grep STATE=closing /run/systemd/users/{ALICE}");
+    vm.wait_until_succeeds(is_closing).await.unwrap();
+    let logins = "journalctl --sync; journalctl --identifier su | grep -c 'session opened'";
+    let before = vm.succeed(logins).await.unwrap();
+    vm.wait_for_unit(of_alice("default.target")).await.unwrap();
+    assert_eq!(vm.succeed(logins).await.unwrap(), before);
 }
 
 #[tokio::test]

@@ -22,13 +22,16 @@ fi 2>/dev/null
 export LC_ALL=C
 ended='@(disconnected|not connected|Connection reset|Connection timed out)'
 
-# Whether the user's manager runs. Logind stops it ten seconds after the user's last session: a
-# login before that keeps it.
+# Whether the user's manager runs. Unless the user lingers, logind stops it ten seconds after the
+# last session: a login before that keeps it.
 manager_runs() {
-    local state=
+    local state='' name
     read -rd '' state <"/run/systemd/users/$uid"
-    [[ -S /run/user/$uid/systemd/private ]] &&
-        { [[ $state != *STATE=closing* ]] || ((__vm_now < logged_in + 500)); }
+    name=${state#*NAME=}
+    [[ -S /run/user/$uid/systemd/private ]] && {
+        [[ $state != *STATE=closing* || -e /var/lib/systemd/linger/${name%%$'\n'*} ]] ||
+            ((__vm_now < logged_in + 500))
+    }
 } 2>/dev/null
 
 logged_in=0
