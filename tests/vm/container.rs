@@ -92,6 +92,11 @@ async fn the_console_has_the_journal_and_a_login() {
     let log = fs::read_to_string(web.state_dir().join("console.log")).unwrap();
     assert!(log.contains("hello, journal"), "{log}");
 
+    // The shell's service is not read as something else.
+    let reloaded = "systemctl daemon-reload; journalctl --sync; journalctl -t systemd";
+    let messages = web.succeed(reloaded).await.unwrap();
+    assert!(!messages.contains("vmwright-shell.service:"), "{messages}");
+
     web.succeed("systemd-run --unit=broken false")
         .await
         .unwrap();

@@ -7,8 +7,10 @@ read -r init </proc/1/comm
 [ "$init" != systemd-shutdow ] || exit
 # The last directory is that of NixOS.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin
-# Even in emergency mode, and ended by SIGHUP, because an interactive bash ignores SIGTERM.
+# Even in emergency mode, and ended by SIGHUP, because an interactive bash ignores SIGTERM. By
+# default the description is the whole script, whose lines systemd then reads as sections.
 exec systemd-run --quiet --pipe --wait --collect --unit=vmwright-shell \
+    --description="The driver's root shell" \
     --property=DefaultDependencies=no \
     --property=Conflicts=shutdown.target --property=Before=shutdown.target \
     --property=KillSignal=SIGHUP --setenv=PATH="$PATH" /bin/sh -c "$1"
