@@ -18,9 +18,9 @@ const PUBLISHED: [&str; 7] = [
     "vmwright-ocr",
 ];
 
-/// Packages them, and builds each from its package and the packages of the others.
+/// Packages them, and builds each from its package and the packages of the others, of which
+/// [earlier ones](forget_earlier) must be gone.
 pub(crate) fn check() -> Result<()> {
-    forget_earlier()?;
     let mut package = cargo();
     package.args(["package", "--quiet", "--allow-dirty"]);
     package.args(selection());
@@ -35,7 +35,7 @@ fn selection() -> impl Iterator<Item = &'static str> {
 
 /// Removes what cargo has kept of these packages. It takes a package in a registry for unchanged
 /// while its version is, and would build others with it as it was packaged the last time.
-fn forget_earlier() -> Result<()> {
+pub(crate) fn forget_earlier() -> Result<()> {
     let packages = workspace().join("target/package");
     if packages.exists() {
         run(cargo().args(["clean", "--quiet"]).args(selection()))?;

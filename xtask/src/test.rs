@@ -17,8 +17,10 @@ pub(crate) fn run(flags: &TestFlags) -> Result<()> {
     host::ensure(&packages, flags.yes)?;
     let images = build_images()?;
     tidy::run_all()?;
+    // It removes what the tests are built from.
+    package::forget_earlier()?;
     run_visibly(cargo().args(["test", "--no-run"]))?;
-    // Each keeps one core busy.
+    // The tests often wait: the packages are built meanwhile.
     thread::scope(|scope| {
         let packages = scope.spawn(package::check);
         run_visibly(cargo().arg("test"))?;

@@ -166,11 +166,28 @@ fn check_for_nextest(flags: &VmTestFlags) -> Result<()> {
     Ok(())
 }
 
-/// Builds the tests, and the driver that some of them run.
+/// Cargo's selection of the tests and the programs that they run. It would build the crates that
+/// both need twice, with other features, if they were built one after the other.
+const PACKAGES: [&str; 6] = [
+    "--package",
+    "vm-tests",
+    "--package",
+    "vmwright",
+    "--package",
+    "vmwright-driver",
+];
+
+/// Of the tests in these packages, those with images, as an expression of nextest's.
+const VM_TESTS: &str = "package(vm-tests)";
+
+/// Builds the tests, and the programs that some of them run.
 pub(crate) fn build() -> Result<()> {
-    let programs = ["--package", "vmwright-driver", "--package", "vmwright"];
-    run_visibly(cargo().arg("build").args(programs))?;
-    run_visibly(cargo().args(["test", "--package", "vm-tests", "--no-run"]))
+    run_visibly(
+        cargo()
+            .arg("build")
+            .args(PACKAGES)
+            .args(["--bins", "--tests"]),
+    )
 }
 
 /// Makes the templates of the images before all tests are run, with visible progress. Which

@@ -12,6 +12,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use super::{PACKAGES, VM_TESTS};
 use crate::flags::Image;
 use crate::util::{Progress, cargo, run, vm_dir, workspace};
 
@@ -136,14 +137,13 @@ pub(super) fn make(
 }
 
 fn pack_tests(archive: &Path) -> Result<()> {
-    let nextest = [
-        "nextest",
-        "archive",
-        "--package",
-        "vm-tests",
-        "--archive-file",
-    ];
-    run(cargo().args(nextest).arg(archive)).map(drop)
+    let filter = ["--filterset", VM_TESTS];
+    let mut nextest = cargo();
+    nextest
+        .args(["nextest", "archive"])
+        .args(PACKAGES)
+        .args(filter);
+    run(nextest.arg("--archive-file").arg(archive)).map(drop)
 }
 
 /// Templates contain their guests' memory, most of which is zero. Their keys contain the

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
 
+use super::{PACKAGES, VM_TESTS};
 use crate::util::{cargo, run};
 
 /// Compares the two halves of the README's example with all tests.
@@ -35,15 +36,13 @@ pub(super) fn check() -> Result<()> {
 
 /// The names of the tests in a partition.
 fn tests(partition: &[&str]) -> Result<BTreeSet<String>> {
-    let list = [
-        "nextest",
-        "list",
-        "--package",
-        "vm-tests",
-        "--message-format",
-        "oneline",
-    ];
-    let listed = run(cargo().args(list).args(partition))?;
+    let list = ["nextest", "list", "--message-format", "oneline"];
+    let filter = ["--filterset", VM_TESTS];
+    let listed = run(cargo()
+        .args(list)
+        .args(PACKAGES)
+        .args(filter)
+        .args(partition))?;
     let text = String::from_utf8(listed.stdout)?;
     Ok(text.lines().map(str::to_owned).collect())
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 
 use super::permits::permits;
+use super::{PACKAGES, VM_TESTS};
 use crate::flags::VmTestFlags;
 use crate::host;
 use crate::util::{cargo, run, workspace};
@@ -66,7 +67,7 @@ fn nextest(runner: &mut Command, archived: Option<&Path>, flags: &VmTestFlags) -
         runner.arg("--extract-to").arg(dir);
         runner.arg("--extract-overwrite");
     } else {
-        runner.args(["--package", "vm-tests"]);
+        runner.args(PACKAGES);
     }
     runner.args(["--profile", profile(flags)]);
     runner.args(["--test-threads", &permits().to_string()]);
@@ -93,7 +94,7 @@ fn filterset(tests: &Tests<'_>, excluded: &[String]) -> String {
         Tests::These(names) => any_of(names),
         Tests::All | Tests::Like(_) => "all()".to_owned(),
     };
-    format!("({included}) - ({})", any_of(excluded))
+    format!("{VM_TESTS} & ({included}) - ({})", any_of(excluded))
 }
 
 fn cargo_test(
@@ -102,14 +103,18 @@ fn cargo_test(
     excluded: &[String],
     flags: &VmTestFlags,
 ) -> Result<()> {
-    runner.args(["test", "--package", "vm-tests", "--"]);
+    runner
+        .arg("test")
+        .args(PACKAGES)
+        .args(["--test", "vm", "--"]);
     let threads = if flags.pause_on_failure { 1 } else { permits() };
     runner.env("RUST_TEST_THREADS", threads.to_string());
     if flags.pause_on_failure {
         runner.arg("--nocapture");
     }
-    let list = ["test", "--quiet", "--package", "vm-tests", "--", "--list"];
-    let list = run(cargo().args(list))?;
+    let mut list = cargo();
+    list.args(["test", "--quiet"]).args(PACKAGES);
+    let list = run(list.args(["--test", "vm", "--", "--list"]))?;
     let list = String::from_utf8(list.stdout)?;
     let names = selected(&list, tests, excluded);
     // Without a name, all tests would be run.
@@ -152,12 +157,12 @@ mod tests {
         let excluded: Vec<String> = names(&["a::x", "b::y"]);
         assert_eq!(
             filterset(&Tests::All, &excluded),
-            "(all()) - (none() | test(=a::x) | test(=b::y))"
+            "package(vm-tests) & (all()) - (none() | test(=a::x) | test(=b::y))"
         );
         let these = Tests::These(names(&["a::x", "c::z"]));
         assert_eq!(
             filterset(&these, &[]),
-            "(none() | test(=a::x) | test(=c::z)) - (none())"
+            "package(vm-tests) & (none() | test(=a::x) | test(=c::z)) - (none())"
         );
         assert!(these.include("c::z") && !these.include("c"));
         assert!(Tests::Like("c::").include("c::z"));
