@@ -11,6 +11,9 @@ const CLOUD: &str = "cloud";
 /// The image that is a kernel.
 const LINUX: &str = "linux";
 
+/// The machine of the image `minimal` that shows a text console on its screen.
+const CONSOLE: &str = "console";
+
 /// The images of other guests.
 const OTHER_INIT: &str = "other-init";
 const INSTALLER: &str = "installer";
@@ -28,6 +31,7 @@ pub(crate) fn start_file(images: &Path, image: &str) -> PathBuf {
         _ if image.starts_with(CLOUD) => "cloud.qcow2".to_owned(),
         _ => format!("run-{image}-vm"),
     };
+    let image = if image == CONSOLE { "minimal" } else { image };
     images.join(image).join(file)
 }
 

@@ -85,7 +85,7 @@ machine.wait_for_shutdown(timeout=second)
 
 #[test]
 fn a_timedelta_is_accepted_everywhere() {
-    Run::new(&[("machine", "minimal")])
+    Run::new(&[("machine", "console")])
         .run(EVERY_DURATION)
         .passed();
 }

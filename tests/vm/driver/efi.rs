@@ -101,7 +101,7 @@ assert variables['Boot0000'].vendorUUID == EfiGuid.gEfiGlobalVariableGuid, list(
 print(*sorted(variables))
 "
     );
-    let output = Run::booting(&[("machine", "minimal")])
+    let output = Run::booting(&[("machine", "console")])
         .run(&script)
         .passed();
     assert!(output.contains("BootOrder"), "{output}");

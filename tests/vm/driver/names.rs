@@ -219,7 +219,7 @@ assert machine.execute('poweroff', check_return=False)[0] == -1
 machine.wait_for_shutdown()
 assert machine.pid is None and not machine.booted and not machine.connected
 ";
-    Run::new(&[("machine", "minimal")]).run(script).passed();
+    Run::new(&[("machine", "console")]).run(script).passed();
 }
 
 #[test]

@@ -137,7 +137,7 @@ assert named.name == 'by-script'
 /// For annotations, and for scripts that build on the driver's parts.
 #[test]
 fn modules_and_classes_of_the_nixos_test_driver_can_be_imported() {
-    let run = Run::booting(&[("machine", "minimal")]);
+    let run = Run::booting(&[("machine", "console")]);
     let script = "\
 from test_driver.driver import (
     Driver,

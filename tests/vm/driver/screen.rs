@@ -12,7 +12,7 @@ const MISSING: &str = "no data for the language `eng`: /nowhere";
 /// An unchanged screen, such as that of a stopped machine, is searched once.
 #[test]
 fn a_console_is_read_without_language_data() {
-    let run = Run::new(&[("machine", "minimal")]);
+    let run = Run::new(&[("machine", "console")]);
     let script = "\
 machine.succeed('echo exact text >/dev/tty1')
 machine.wait_for_text('^exact text *$')

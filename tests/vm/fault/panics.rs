@@ -19,7 +19,7 @@ fn assert_panicked(error: &Error) {
 
 #[tokio::test]
 async fn a_panic_ends_all_waits() {
-    let vm = fresh("minimal").await;
+    let vm = fresh("console").await;
     vm.succeed(NO_REBOOT).await.unwrap();
     let (repeated, console, port, text, retry, end, command) = tokio::join!(
         vm.wait_until_succeeds("false"),

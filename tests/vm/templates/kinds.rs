@@ -23,7 +23,7 @@ fn minimal_with(arguments: &str) -> ShellCommand {
 pub(super) fn minimal_typed() -> QemuCommand {
     let part = |name| start_script("minimal").with_file_name(name);
     let append = "console=ttyS0 panic=-1 no_timer_check";
-    let qemu = QemuCommand::new("typed").kernel(part("vmlinuz"), part("initrd"), append);
+    let qemu = QemuCommand::new("typed").kernel(part("vmlinux"), part("initrd"), append);
     qemu.shared_dir(true)
 }
 

@@ -112,7 +112,7 @@ impl Debian {
 
         progress.step("making the disk");
         self.make_disk(&system, &work.path().join("root"), &dir.join("disk.raw"))?;
-        start_script::write(dir, self.name, self.memory, self.devices)
+        start_script::write(dir, self.name, self.memory, "vmlinuz", self.devices)
     }
 
     /// Collects in `dir` the files that are not in Debian's packages and the kernel's

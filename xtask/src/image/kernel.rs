@@ -2,15 +2,20 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use lzma_rust2::XzReader;
 
 use crate::util::{run, vm_dir};
 
 /// The cloud kernel does not support 9p.
 const METAPACKAGE: &str = "linux-image-amd64";
+
+/// How streams of xz begin.
+const XZ: &[u8] = b"\xfd7zXZ\0";
 
 /// Modules that an initramfs loads for the guest's devices and file systems. The root
 /// shell's console is loaded early because its device appears with a delay.
@@ -69,6 +74,18 @@ impl Kernel {
         self.root
             .join("boot")
             .join(format!("vmlinuz-{}", self.version))
+    }
+
+    /// What is compressed in the kernel image, by xz.
+    pub(super) fn vmlinux(&self) -> Result<Vec<u8>> {
+        let image = fs::read(self.vmlinuz())?;
+        let start = image.windows(XZ.len()).position(|bytes| bytes == XZ);
+        let start = start.context("the kernel is not compressed by xz")?;
+        let mut kernel = Vec::new();
+        XzReader::new(&image[start..], false)
+            .read_to_end(&mut kernel)
+            .context("decompressing the kernel")?;
+        Ok(kernel)
     }
 
     /// The kernel's version, as in the directory of its modules.

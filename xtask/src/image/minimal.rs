@@ -44,18 +44,25 @@ pub(super) const RECIPE: Recipe = Recipe {
     build,
 };
 
+/// The guest's memory.
+const MEMORY: &str = "256M";
+
 fn build(dir: &Path, progress: &Progress) -> Result<()> {
     progress.step("fetching Debian's kernel");
     let unpacked = tempfile::tempdir()?;
     let kernel = Kernel::unpack(unpacked.path())?;
     fs::copy(kernel.vmlinuz(), dir.join("vmlinuz"))?;
+    fs::write(dir.join("vmlinux"), kernel.vmlinux()?)?;
 
     progress.step("building the initramfs");
     initramfs(&kernel)?.write(&dir.join("initrd"))?;
 
     progress.step("making the disk");
     disk(&dir.join("disk.raw"))?;
-    start_script::write(dir, "minimal", "256M", &[])
+    // An emulated guest takes three seconds to decompress its kernel. The program that does it
+    // also prepares the text console of the screen.
+    start_script::write(dir, "minimal", MEMORY, "vmlinux", &[])?;
+    start_script::write(dir, "console", MEMORY, "vmlinuz", &[])
 }
 
 fn initramfs(kernel: &Kernel) -> Result<Initramfs> {

@@ -6,22 +6,29 @@ use std::path::Path;
 
 use anyhow::Result;
 
-/// The script, with the placeholders `@NAME@`, `@MEMORY@` and `@DEVICES@`.
+/// The script, with the placeholders `@NAME@`, `@MEMORY@`, `@KERNEL@` and `@DEVICES@`.
 pub(super) const TEMPLATE: &str = include_str!("../../images/common/run-vm");
 
-/// Writes the start script of the image `name` into its directory.
-pub(super) fn write(dir: &Path, name: &str, memory: &str, devices: &[&str]) -> Result<()> {
+/// Writes the start script `run-NAME-vm` of an image into its directory. The kernel is a file there.
+pub(super) fn write(
+    dir: &Path,
+    name: &str,
+    memory: &str,
+    kernel: &str,
+    devices: &[&str],
+) -> Result<()> {
     let path = dir.join(format!("run-{name}-vm"));
-    fs::write(&path, fill(name, memory, devices))?;
+    fs::write(&path, fill(name, memory, kernel, devices))?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
     Ok(())
 }
 
-fn fill(name: &str, memory: &str, devices: &[&str]) -> String {
+fn fill(name: &str, memory: &str, kernel: &str, devices: &[&str]) -> String {
     let devices: String = devices.iter().flat_map(|it| [" -device ", it]).collect();
     TEMPLATE
         .replace("@NAME@", name)
         .replace("@MEMORY@", memory)
+        .replace("@KERNEL@", kernel)
         .replace("@DEVICES@", &devices)
 }
 
@@ -31,11 +38,11 @@ mod tests {
 
     #[test]
     fn all_placeholders_are_replaced() {
-        let script = fill("minimal", "256M", &["virtio-tablet-pci"]);
-        for placeholder in ["@NAME@", "@MEMORY@", "@DEVICES@"] {
+        let script = fill("minimal", "256M", "vmlinux", &["virtio-tablet-pci"]);
+        for placeholder in ["@NAME@", "@MEMORY@", "@KERNEL@", "@DEVICES@"] {
             assert!(!script.contains(placeholder), "{script}");
         }
-        assert!(script.contains("of the image minimal"));
+        assert!(script.contains("machine minimal"));
         assert!(script.contains("-m 256M"));
         assert!(script.contains(" -device virtio-tablet-pci "));
     }
