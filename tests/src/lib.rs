@@ -193,7 +193,7 @@ pub fn container_root() -> PathBuf {
     let root = images.join("container/root");
     assert!(
         root.exists(),
-        "no {}: run `cargo xtask vm-test` as root",
+        "no {}: run `cargo xtask image container`",
         root.display()
     );
     admission::admit(&images);
