@@ -8,7 +8,7 @@
 # the ends of processes) a fifth. $__vm_hint may be the file of scheduling statistics of a
 # process that answers the probes, and runs whenever one might find something else. What this
 # process takes for a probe is counted, too. A change of the file is followed by a probe at once:
-# a tenth of the loop's time is taken in advance. While it stays the same, probes take a twentieth:
+# a seventh of the loop's time is taken in advance. While it stays the same, probes take a twentieth:
 # a change that comes just before a probe ends goes unnoticed.
 #
 # $nth is the number of the probe within the present second, from 0. The other names have a
@@ -50,7 +50,7 @@ __vm_is_due() {
     local took=$((__vm_now - __vm_begin))
     if [[ ! $__vm_hint_before ]] || ! __vm_read_hint; then
         ((took >= 6 * __vm_used))
-    elif ((took + __vm_turn / 10 < 7 * __vm_used)); then
+    elif ((took + __vm_turn / 7 < 7 * __vm_used)); then
         return 1
     elif [[ $__vm_hint_now != "$__vm_hint_before" ]]; then
         __vm_calm=10
