@@ -18,6 +18,7 @@ use crate::guest::console_watch::ConsoleWatch;
 use crate::guest::lifetime::{Lifetime, Setup};
 use crate::guest::shell_gate::ShellGate;
 use crate::guest::{Guest, Running};
+use crate::host::blocking::blocking;
 use crate::host::cgroup::Cgroup;
 use crate::host::leader::Leader;
 use crate::time_scale::scaled;
@@ -54,7 +55,7 @@ impl Instance {
         networks: &Networks,
     ) -> Result<Self, ErrorKind> {
         ContainerCommand::check_host()?;
-        sandbox::complete()?;
+        blocking(sandbox::complete).await?;
         networks.check(guest.name())?;
         let cgroup = Cgroup::create(&command.host_name())?;
         let notify = guest.state().sockets().notify;
