@@ -96,7 +96,8 @@ pub(crate) struct Cli {
     pub(crate) container_names: Option<Vec<String>>,
 
     /// Start scripts of systemd-nspawn containers, or their root directories, which are not
-    /// changed. Containers need root, of the host or of a user namespace [env: containerStartScripts, separated by spaces]
+    /// changed. Containers need root, of the host or of a user namespace [env:
+    /// containerStartScripts, separated by spaces]
     #[arg(long, value_name = "SCRIPT", num_args = 0..)]
     pub(crate) container_start_scripts: Option<Vec<PathBuf>>,
 
