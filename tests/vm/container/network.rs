@@ -23,12 +23,12 @@ async fn containers_and_a_machine_share_networks() {
     let dir = tempfile::tempdir().unwrap();
     let one = Vlan::start(1, dir.path()).await.unwrap();
     let two = Vlan::start(2, dir.path()).await.unwrap();
-    let vm = builder("systemd")
+    let vm = builder("minimal")
         .name("vm")
         .vlan(&one)
         .env("VM_NODES", NODES.join(" "));
     let vm = vm.build().unwrap();
-    vm.set_start_command(StartScript::new(named("vm", "systemd")));
+    vm.set_start_command(StartScript::new(named("vm", "minimal")));
     let container = |name: &str, vlans: &[&Vlan]| -> Container {
         let vlans = vlans.iter();
         let builder = container_builder(name).nodes(NODES);
@@ -58,10 +58,12 @@ async fn containers_and_a_machine_share_networks() {
 
     assert_the_cable_can_be_unplugged(&web, &client).await;
 
-    vm.wait_until_succeeds("curl -sS http://web/ | grep -x web")
+    vm.wait_until_succeeds("wget -qO - http://web/ | grep -x web")
         .await
         .unwrap();
-    vm.succeed(SERVE).await.unwrap();
+    vm.succeed("hostname >/tmp/index.html; httpd -h /tmp")
+        .await
+        .unwrap();
     let name = client.within(Duration::from_mins(2));
     name.wait_until_succeeds("curl -sS http://vm/ | grep -x vm")
         .await
