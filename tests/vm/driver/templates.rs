@@ -23,6 +23,29 @@ fn machines_continue_from_a_template() {
     }
 }
 
+/// The command's shell is connected after the clone has its new identity, even if the clone
+/// agent sets it.
+#[test]
+fn commands_wait_for_the_new_identity() {
+    let script = "\
+from threading import Thread
+from time import time
+# The template was saved before.
+before = int(time())
+start = Thread(target=machine.start)
+start.start()
+seconds = int(machine.succeed('date +%s'))
+start.join()
+assert seconds >= before, f'{seconds} before {before}'
+with open(f'/proc/{machine.pid}/cmdline') as file:
+    print('-incoming' in file.read())
+";
+    let output = Run::new(&[("machine", "systemd")]).run(script).passed();
+    if !vm_tests::boots_everything() {
+        assert_eq!(output, "True\n");
+    }
+}
+
 /// Its state would be that of virtiofsd, too. One warning says so, at the first start.
 #[test]
 #[ignore = "needs virtiofsd"]

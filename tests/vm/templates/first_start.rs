@@ -2,21 +2,16 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use machine::{Builder, Machine, StartScript};
-use vm_tests::{SOON, show_steps, start_script, templates};
+use vm_tests::{SOON, show_steps, start_script};
 
 use super::has_booted;
 
 /// Without the environment variables of `vm_tests::builder`.
-fn plain(image: &str) -> Builder {
-    show_steps();
-    Machine::builder(StartScript::new(start_script(image)))
-}
-
 fn minimal() -> Builder {
-    plain("minimal")
+    show_steps();
+    Machine::builder(StartScript::new(start_script("minimal")))
 }
 
 async fn started(builder: Builder) -> Machine {
@@ -114,20 +109,4 @@ async fn a_machine_boots_from_an_existing_disk() {
     fs::copy(disk(&other), disk(&vm)).unwrap();
     assert_eq!(vm.succeed("cat /disk/file").await.unwrap(), "own\n");
     assert!(has_booted(&vm));
-}
-
-/// The command's shell is connected after the clone has its new identity, even if the clone
-/// agent sets it.
-#[tokio::test]
-async fn commands_wait_for_the_new_identity() {
-    let warm = || plain("systemd").templates(templates());
-    drop(started(warm()).await);
-    let vm = warm().build().unwrap();
-    // The template was saved before.
-    let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let (started, seconds) = tokio::join!(vm.start(), vm.succeed("date +%s"));
-    started.unwrap();
-    let seconds: u64 = seconds.unwrap().trim().parse().unwrap();
-    assert!(seconds >= before.as_secs(), "{seconds} before {before:?}");
-    assert!(!has_booted(&vm));
 }
