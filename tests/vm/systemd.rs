@@ -1,5 +1,5 @@
 use machine::{ErrorKind, Machine, StartScript};
-use vm_tests::{KILL_SHELL, fresh, ready, show_steps, start_script};
+use vm_tests::{KILL_SHELL, fresh, show_steps, start_script};
 
 #[tokio::test]
 async fn the_image_is_complete() {
@@ -52,25 +52,6 @@ async fn the_backdoor_is_restarted() {
         vm.succeed("systemctl is-active backdoor").await.unwrap(),
         "active\n"
     );
-}
-
-#[tokio::test]
-async fn reboots() {
-    let template = ready("systemd").build().await.unwrap().allowing_reboot();
-    let vm = template.clone_machine().await.unwrap();
-    vm.succeed("echo kept >/root/file; sync").await.unwrap();
-    let boot_id = vm
-        .succeed("cat /proc/sys/kernel/random/boot_id")
-        .await
-        .unwrap();
-    vm.reboot().await.unwrap();
-    assert_ne!(
-        vm.succeed("cat /proc/sys/kernel/random/boot_id")
-            .await
-            .unwrap(),
-        boot_id
-    );
-    assert_eq!(vm.succeed("cat /root/file").await.unwrap(), "kept\n");
 }
 
 /// The image's system in memory acts as the initrd of the system on the disk.

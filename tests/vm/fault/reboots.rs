@@ -1,5 +1,5 @@
 use machine::{Error, ErrorKind, ExitReason};
-use vm_tests::{fresh, ready};
+use vm_tests::{fresh, ready, template};
 
 /// Runs `command` in the guest, and `quit` in QEMU's monitor, while an operation waits.
 async fn exit_error(command: &str, quit: Option<&str>) -> Error {
@@ -85,7 +85,7 @@ SCRIPT
     systemctl enable second.service
     systemctl start --no-block second.service";
 
-/// Waits mean the new boot, whatever reboots the machine; commands that it ends fail.
+/// They mean the new boot.
 #[tokio::test]
 async fn waits_survive_a_reboot_that_is_allowed() {
     let template = ready("systemd").build().await.unwrap();
@@ -117,7 +117,13 @@ async fn waits_survive_a_reboot_that_is_allowed() {
     port.unwrap();
     assert_ne!(repeated.unwrap(), first);
     retried.unwrap();
+}
 
+/// A reset by a command of QEMU's machine protocol.
+#[tokio::test]
+async fn a_command_ends_with_the_reboot() {
+    let template = template("minimal").build().await.unwrap();
+    let vm = template.allowing_reboot().clone_machine().await.unwrap();
     let command = vm.execute("echo command runs >/dev/ttyS0; sleep 1000");
     let reboot = async {
         vm.wait_for_console_text("command runs").await.unwrap();
