@@ -100,12 +100,12 @@ async fn an_endless_line_uses_no_memory() {
     let vm = fresh("systemd").await;
     peak_memory();
     let before = peak_memory();
-    vm.succeed("dd if=/dev/zero of=/dev/hvc0 bs=1048576 count=100")
+    vm.succeed("dd if=/dev/zero of=/dev/hvc0 bs=1048576 count=25")
         .await
         .unwrap();
     assert_in_sync(&vm).await;
     let grown = peak_memory().saturating_sub(before);
-    assert!(grown < BOUND, "{grown} KiB more");
+    assert!(grown < BOUND / 4, "{grown} KiB more");
 }
 
 /// The driver treats the guest as one without a shell then.
@@ -159,14 +159,13 @@ async fn a_panic_that_is_only_printed_ends_nothing() {
     let vm = fresh("systemd").await;
     let print = "echo 'QEMU could not ---[ end Kernel panic - not syncing: x ]---'";
     let seconds = scaled(Duration::from_secs(8)).as_secs();
-    for meanwhile in [
-        format!("sleep {seconds}"),
-        format!("timeout {seconds} bash -c 'while :; do :; done' || true"),
+    let loops = format!("timeout {seconds} bash -c 'while :; do :; done' || true");
+    for (console, meanwhile) in [
+        ("/dev/ttyS0", format!("sleep {seconds}")),
+        ("/dev/stderr", loops),
     ] {
-        for console in ["/dev/ttyS0", "/dev/stderr"] {
-            let command = format!("{print} >{console}; {meanwhile}");
-            vm.succeed(command).await.unwrap();
-        }
+        let command = format!("{print} >{console}; {meanwhile}");
+        vm.succeed(command).await.unwrap();
     }
     let works = format!("timeout {seconds} dd if=/dev/zero of=/dev/null bs=16M >&2 &");
     vm.succeed(format!("{works} {print} >&2")).await.unwrap();
@@ -177,7 +176,7 @@ async fn a_panic_that_is_only_printed_ends_nothing() {
     // It is mentioned, but not as the cause.
     let error = vm.succeed("false").await.unwrap_err();
     assert!(
-        error.to_string().contains("kernel panic (5 times): QEMU"),
+        error.to_string().contains("kernel panic (3 times): QEMU"),
         "{error}"
     );
     assert!(!error.is_infrastructure(), "{error}");

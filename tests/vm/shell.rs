@@ -156,6 +156,7 @@ async fn two_hundred_megabytes_streamed() {
     drop(writer);
     let expected = Sha256::digest(block.repeat(BLOCKS));
     assert_eq!(hex(&hashing.await.unwrap()), hex(&expected));
+    assert_eq!(vm.succeed("echo right").await.unwrap(), "right\n");
 }
 
 fn hex(bytes: &[u8]) -> String {

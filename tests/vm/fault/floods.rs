@@ -1,15 +1,12 @@
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use machine::{Machine, StartScript};
-use tokio::io::AsyncWrite;
 use vm_tests::{fresh, start_script};
 
-const MINUTE: Duration = Duration::from_mins(1);
+const FLOOD: Duration = Duration::from_secs(15);
 
 #[tokio::test]
-async fn a_minute_of_console_output_loses_no_line() {
+async fn console_output_during_commands_loses_no_line() {
     let vm = fresh("minimal").await;
     vm.serial_stdout_off();
     // The first number gets a line of its own, after any prompt.
@@ -19,7 +16,7 @@ async fn a_minute_of_console_output_loses_no_line() {
     .await
     .unwrap();
     let (start, mut commands) = (Instant::now(), 0);
-    while start.elapsed() < MINUTE {
+    while start.elapsed() < FLOOD {
         let output = vm.succeed(format!("echo {commands}")).await.unwrap();
         assert_eq!(output, format!("{commands}\n"));
         commands += 1;
@@ -50,7 +47,7 @@ async fn a_minute_of_console_output_loses_no_line() {
 
 #[tokio::test]
 async fn an_endless_console_line_is_truncated() {
-    const LENGTH: usize = 100_000_000;
+    const LENGTH: usize = 20_000_000;
     let dir = tempfile::tempdir().unwrap();
     let script = format!(
         "#!/bin/sh\nhead -c {LENGTH} /dev/zero | tr '\\0' x\nexec '{}' \"$@\"\n",
@@ -72,43 +69,4 @@ async fn an_endless_console_line_is_truncated() {
         .await
         .unwrap_err();
     assert!(error.to_string().len() < 100_000);
-}
-
-/// A writer that counts bytes.
-#[derive(Default)]
-struct Count(u64);
-
-impl AsyncWrite for Count {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        self.0 += bytes.len() as u64;
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-#[tokio::test]
-async fn a_gigabyte_of_output_is_streamed() {
-    const BYTES: u64 = 1_000_000_000;
-    let vm = fresh("minimal").await;
-    let mut count = Count::default();
-    let exit = vm
-        .execute_into(
-            format!("dd if=/dev/zero bs=1000000 count={}", BYTES / 1_000_000),
-            &mut count,
-        )
-        .await
-        .unwrap();
-    assert_eq!((exit, count.0), (machine::Exit::Status(0), BYTES));
-    assert_eq!(vm.succeed("echo right").await.unwrap(), "right\n");
 }

@@ -111,11 +111,11 @@ async fn a_copy_that_hangs_times_out() {
     assert_eq!(fs::read_dir(copies(&vm)).unwrap().count(), 0);
 }
 
-/// A directory for a million small files: in memory, if the host has space there.
+/// A directory for many small files: in memory, if the host has space there.
 fn roomy_tempdir() -> tempfile::TempDir {
     let in_memory = "/dev/shm";
     let has_room = rustix::fs::statvfs(in_memory)
-        .is_ok_and(|it| it.f_bavail * it.f_frsize > 4 << 30 && it.f_favail > 2_500_000);
+        .is_ok_and(|it| it.f_bavail * it.f_frsize > 1 << 30 && it.f_favail > 500_000);
     let in_memory = has_room.then(|| tempfile::tempdir_in(in_memory).ok());
     in_memory
         .flatten()
@@ -124,8 +124,8 @@ fn roomy_tempdir() -> tempfile::TempDir {
 
 /// The host creates them, because an emulated guest would take hours.
 #[tokio::test]
-async fn a_million_files_in_the_share() {
-    const MILLION: usize = 1_000_000;
+async fn many_files_in_the_share() {
+    const FILES: usize = 200_000;
     let host = roomy_tempdir();
     let vm = fresh_with_cp(host.path(), r#"mv /run/vmwright/copies/many "$target""#).await;
     // Setting their modes would take too long as well, so `chmod` does nothing.
@@ -137,15 +137,15 @@ async fn a_million_files_in_the_share() {
     .unwrap();
     let many = copies(&vm).join("many");
     fs::create_dir(&many).unwrap();
-    for number in 0..MILLION {
+    for number in 0..FILES {
         fs::File::create(many.join(number.to_string())).unwrap();
     }
     peak_memory();
     let before = peak_memory();
     let out = vm.copy_from_machine("/root/thing", "").await.unwrap();
     let grown = peak_memory().saturating_sub(before);
-    assert!(grown < BOUND, "{grown} KiB more");
-    assert_eq!(fs::read_dir(out).unwrap().count(), MILLION);
+    assert!(grown < BOUND / 5, "{grown} KiB more");
+    assert_eq!(fs::read_dir(out).unwrap().count(), FILES);
     assert_eq!(fs::read_dir(copies(&vm)).unwrap().count(), 0);
 }
 
