@@ -173,12 +173,12 @@ printf '[Service]\nExecStart=sleep 1d\n' >by-timer.service
 printf '[Timer]\nOnActiveSec=3\n' >by-timer.timer
 systemctl daemon-reload
 systemctl start by-timer.timer
-for i in {1..6}; do systemctl daemon-reexec; done >&2 &",
+for i in {1..4}; do systemctl daemon-reexec; done >&2 &",
     )
     .await
     .unwrap();
     let vm = vm.within(SOON);
-    for _ in 0..15 {
+    for _ in 0..10 {
         vm.wait_for_unit("multi-user.target").await.unwrap();
     }
     vm.wait_for_unit("by-timer").await.unwrap();

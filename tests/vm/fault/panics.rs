@@ -163,13 +163,13 @@ async fn a_panic_ends_wait_for_shutdown() {
 async fn a_delayed_reboot_ends_wait_for_shutdown() {
     let reboots_after = |seconds: u64| format!("echo {seconds} >/proc/sys/kernel/panic; {PANIC}");
     let vm = fresh("systemd").await;
-    let (end, command) = tokio::join!(vm.wait_for_shutdown(), vm.execute(reboots_after(8)));
+    let (end, command) = tokio::join!(vm.wait_for_shutdown(), vm.execute(reboots_after(3)));
     assert!(end.unwrap().is_some());
     assert_panicked(&command.unwrap_err());
 
     let vm = fresh("systemd").await;
-    let limited = vm.within(Duration::from_secs(10));
-    let later = scaled(Duration::from_secs(25)).as_secs();
+    let limited = vm.within(Duration::from_secs(3));
+    let later = scaled(Duration::from_secs(20)).as_secs();
     let (end, command) = tokio::join!(
         limited.wait_for_shutdown(),
         vm.execute(reboots_after(later))
@@ -184,7 +184,7 @@ async fn an_allowed_panic_is_no_error() {
     vm.succeed(NO_REBOOT).await.unwrap();
     vm.allow_trouble("kernel panic").unwrap();
     let error = vm
-        .within(Duration::from_secs(10))
+        .within(Duration::from_secs(3))
         .execute(PANIC)
         .await
         .unwrap_err();
