@@ -1,6 +1,7 @@
 //! Lines of text on a screen: blobs beside each other.
 
 mod decoration;
+mod digit_one;
 mod read;
 
 pub(crate) use read::read;

@@ -23,6 +23,9 @@ const TABLE: &[u8] = include_bytes!("../corpus/desktop/files-small.png");
 /// Five xterms in an X server: 1024×768 pixels.
 const LONE: &[u8] = include_bytes!("screens/characters.png");
 
+/// Three xterms with a line each: 760×340 pixels.
+const SHORT_LINES: &[u8] = include_bytes!("screens/short-lines.png");
+
 fn screen(png: &[u8]) -> Image {
     Image::from_png(png).unwrap()
 }
@@ -115,6 +118,14 @@ fn a_lone_character_is_read() {
     let mut lines: Vec<&str> = text.split_whitespace().collect();
     lines.sort_unstable();
     assert_eq!(lines, ["#", "7", "A", "q", "x"]);
+}
+
+#[test]
+fn a_digit_after_letters_is_a_digit() {
+    let text = read(&screen(SHORT_LINES)).text().unwrap();
+    for line in ["number1", "disk1 hello", "block 12"] {
+        assert!(text.contains(line), "no {line:?} in {text:?}");
+    }
 }
 
 #[test]

@@ -1,0 +1,183 @@
+//! The digit 1 and the letter l, which Tesseract takes for each other.
+
+use super::Strip;
+use crate::Word;
+use crate::blobs::Blob;
+use crate::grey::Grey;
+
+/// Letters as high as an l.
+const ASCENDERS: [char; 4] = ['b', 'd', 'h', 'k'];
+
+/// The most by which two pixels of the same shade differ.
+const SAME: u8 = 64;
+
+/// Corrects each `l` and `1` of a strip that has not the height of one: in many fonts, an l is as
+/// high as other letters, and a 1 as other digits. The words are those of `line`, which is the
+/// strip alone.
+pub(super) fn correct(words: &mut [Word], strip: &Strip, line: &Grey) {
+    let letters: Vec<Vec<Letter>> = words.iter().map(|word| letters(word, strip)).collect();
+    let all = || letters.iter().flatten();
+    let ascender = only_top(all().filter(|letter| ASCENDERS.contains(&letter.char)));
+    let digit = only_top(all().filter(|letter| matches!(letter.char, '0' | '2'..='9')));
+    for (word, letters) in words.iter_mut().zip(&letters) {
+        if letters.is_empty() {
+            continue;
+        }
+        let corrected = letters.iter().map(|letter| match letter.char {
+            'l' if ascender.is_some_and(|top| top < letter.top) && !letter.is_symmetric(line) => {
+                '1'
+            }
+            '1' if ascender == Some(letter.top) && digit.is_some_and(|top| top > letter.top) => 'l',
+            other => other,
+        });
+        word.text = corrected.collect();
+    }
+}
+
+/// A character and where it is in the strip, in pixels.
+struct Letter {
+    char: char,
+    left: usize,
+    right: usize,
+    top: usize,
+    bottom: usize,
+}
+
+impl Letter {
+    /// Whether it is its own mirror image, as an I is.
+    fn is_symmetric(&self, line: &Grey) -> bool {
+        let rows = line.pixels.chunks_exact(line.width);
+        let mut rows = rows.skip(self.top).take(self.bottom - self.top);
+        rows.all(|row| {
+            let row = &row[self.left..self.right];
+            row.iter()
+                .zip(row.iter().rev())
+                .all(|(a, b)| a.abs_diff(*b) <= SAME)
+        })
+    }
+}
+
+/// The characters of a word; none if they can't be assigned to blobs.
+fn letters(word: &Word, strip: &Strip) -> Vec<Letter> {
+    let (left, right) = (word.rect.x, word.rect.x + word.rect.width);
+    let is_in_word = |blob: &&Blob| {
+        let middle = (blob.left + blob.right) / 2 - strip.left;
+        (left..right).contains(&u32::try_from(middle).unwrap_or(u32::MAX))
+    };
+    let mut blobs: Vec<&Blob> = strip.blobs.iter().filter(is_in_word).collect();
+    blobs.sort_by_key(|blob| blob.left);
+    // Parts of a letter are above each other.
+    let parts = blobs.chunk_by(|before, blob| blob.left < before.right);
+    let places = parts.map(|parts| {
+        let left = parts.iter().map(|blob| blob.left).min();
+        let right = parts.iter().map(|blob| blob.right).max();
+        let top = parts.iter().map(|blob| blob.top).min();
+        let bottom = parts.iter().map(|blob| blob.bottom).max();
+        Some((left?, right?, top?, bottom?))
+    });
+    let places: Vec<_> = places.flatten().collect();
+    if places.len() != word.text.chars().count() {
+        return Vec::new();
+    }
+    let letters = word.text.chars().zip(places);
+    let letters = letters.map(|(char, (left, right, top, bottom))| Letter {
+        char,
+        left: left - strip.left,
+        right: right - strip.left,
+        top: top - strip.top,
+        bottom: bottom - strip.top,
+    });
+    letters.collect()
+}
+
+/// The top of these letters, if it is the same.
+fn only_top<'l>(letters: impl Iterator<Item = &'l Letter>) -> Option<usize> {
+    let mut tops = letters.map(|letter| letter.top);
+    let first = tops.next()?;
+    tops.all(|top| top == first).then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Rect;
+
+    /// What becomes of a word that is read as `text` and drawn in these rows, in which spaces
+    /// separate the letters.
+    fn corrected<const N: usize>(text: &str, rows: [&str; N]) -> String {
+        let width = rows[0].len();
+        let is_ink = |x: usize, y: usize| rows[y].as_bytes()[x] == b'#';
+        let is_blank = |x: &usize| (0..N).all(|y| !is_ink(*x, y));
+        let mut blobs = Vec::new();
+        let columns: Vec<usize> = (0..width).collect();
+        for letter in columns.split(is_blank).filter(|letter| !letter.is_empty()) {
+            let rows: Vec<usize> = (0..N)
+                .filter(|&y| letter.iter().any(|&x| is_ink(x, y)))
+                .collect();
+            blobs.push(Blob {
+                left: letter[0],
+                right: letter[letter.len() - 1] + 1,
+                top: rows[0],
+                bottom: rows[rows.len() - 1] + 1,
+                area: 0,
+                shape: 0,
+                pixels: 0,
+                is_colorful: false,
+                is_picture: false,
+            });
+        }
+        let strip = Strip {
+            left: 0,
+            top: 0,
+            right: width,
+            bottom: N,
+            blobs,
+        };
+        let pixels = rows.concat();
+        let line = Grey {
+            width,
+            height: N,
+            pixels: pixels
+                .bytes()
+                .map(|it| if it == b'#' { 0 } else { 255 })
+                .collect(),
+        };
+        let mut words = [Word {
+            text: text.to_owned(),
+            rect: Rect {
+                x: 0,
+                y: 0,
+                width: u32::try_from(width).unwrap(),
+                height: u32::try_from(N).unwrap(),
+            },
+            confidence: 90.0,
+            line: 0,
+        }];
+        correct(&mut words, &strip, &line);
+        words[0].text.clone()
+    }
+
+    /// `bl1I2` in a font whose digits and capital letters are lower than its ascenders.
+    const ROWS: [&str; 5] = [
+        "#...##.............",
+        "#....#..##..###.##.",
+        "###..#...#...#....#",
+        "#.#..#...#...#...#.",
+        "###.###.###.###.###",
+    ];
+
+    #[test]
+    fn digits_and_letters_have_their_heights() {
+        assert_eq!(corrected("bllI2", ROWS), "bl1I2");
+        assert_eq!(corrected("b11I2", ROWS), "bl1I2");
+        assert_eq!(corrected("bl1l2", ROWS), "bl1l2", "an I is no 1");
+    }
+
+    #[test]
+    fn without_other_letters_nothing_is_known() {
+        let alone = ROWS.map(|row| &row[4..11]);
+        assert_eq!(corrected("ll", alone), "ll");
+        assert_eq!(corrected("1l", alone), "1l");
+        assert_eq!(corrected("bll2", ROWS), "bll2", "a letter is missing");
+    }
+}
