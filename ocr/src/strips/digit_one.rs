@@ -61,7 +61,7 @@ impl Letter {
 fn letters(word: &Word, strip: &Strip) -> Vec<Letter> {
     let (left, right) = (word.rect.x, word.rect.x + word.rect.width);
     let is_in_word = |blob: &&Blob| {
-        let middle = (blob.left + blob.right) / 2 - strip.left;
+        let middle = usize::midpoint(blob.left, blob.right) - strip.left;
         (left..right).contains(&u32::try_from(middle).unwrap_or(u32::MAX))
     };
     let mut blobs: Vec<&Blob> = strip.blobs.iter().filter(is_in_word).collect();
