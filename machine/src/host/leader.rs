@@ -12,13 +12,18 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::host::process::{CommandSpec, find_in_path};
 
-/// The kinds of namespaces: their files in `/proc/PID/ns` and the options of `nsenter`.
-const KINDS: [(&str, &str); 7] = [
+/// A kind of namespaces: its file in `/proc/PID/ns` and the option of `nsenter`.
+type Kind = (&'static str, &'static str);
+
+const NETWORK: Kind = ("net", "--net");
+
+/// All kinds.
+const KINDS: [Kind; 7] = [
     ("user", "--user"),
     ("mnt", "--mount"),
     ("uts", "--uts"),
     ("ipc", "--ipc"),
-    ("net", "--net"),
+    NETWORK,
     ("pid", "--pid"),
     ("cgroup", "--cgroup"),
 ];
@@ -54,6 +59,11 @@ impl Leader {
         self.is_alive() && self.differs("pid")
     }
 
+    /// Whether its users are those of this process's user namespace.
+    pub(crate) fn has_same_users(&self) -> bool {
+        !self.differs("user")
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
         Ok(pidfd_send_signal(&self.process, signal)?)
@@ -61,7 +71,7 @@ impl Leader {
 
     /// Runs a command in the network namespace alone, so that it has the host's files.
     pub(crate) fn in_network(&self, command: CommandSpec) -> CommandSpec {
-        self.enter(&KINDS[4..5], command)
+        self.enter(&[NETWORK], command)
     }
 
     /// Runs a command in all namespaces.
@@ -69,7 +79,7 @@ impl Leader {
         self.enter(&KINDS, command)
     }
 
-    fn enter(&self, kinds: &[(&str, &str)], command: CommandSpec) -> CommandSpec {
+    fn enter(&self, kinds: &[Kind], command: CommandSpec) -> CommandSpec {
         // The own user namespace can't be entered.
         let others = kinds.iter().filter(|(file, _)| self.differs(file));
         let options = others.map(|(file, option)| {
@@ -112,7 +122,7 @@ mod tests {
     #[test]
     fn a_process_of_the_host_is_in_no_container() {
         let this = Leader::of(process::id()).unwrap();
-        assert!(this.is_alive() && !this.is_in_container());
+        assert!(this.is_alive() && !this.is_in_container() && this.has_same_users());
         assert!(Leader::of(u32::MAX).is_err());
     }
 
