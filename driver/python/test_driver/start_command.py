@@ -29,8 +29,8 @@ class NixStartScript(StartCommand):
 
 
 class Container(StartCommand):
-    """The start script of a container, or its root directory; the networks that it is on, and
-    the names on them."""
+    """The start script of a container, or its root; the networks that it is on, and the names on
+    them."""
 
     def __init__(self, path: Union[str, Path], vlans: List[Any], nodes: List[str]):
         self._cmd = str(path)

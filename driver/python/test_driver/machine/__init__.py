@@ -7,12 +7,13 @@ Python's regular expressions. The operations themselves are those of the Rust cr
 
 import shlex
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Callable, ContextManager, Dict, Iterable, List, Optional, Tuple, Union
 
 import _vmwright
 from test_driver import vsock
-from test_driver.duration import Duration, as_seconds, one_of
+from test_driver.duration import Duration, as_seconds, as_timedelta, one_of
 from test_driver.errors import CommandExpired, CommandTimedOut, NotRunning
 from test_driver.errors import MachineError as MachineError
 from test_driver.errors import RequestedAssertionFailed as RequestedAssertionFailed
@@ -265,30 +266,31 @@ class NspawnMachine(BaseMachine):
                 )
             return output
 
-    def wait_until_succeeds(self, command: str, timeout: Duration = 900) -> str:
+    def wait_until_succeeds(self, command: str, timeout: Optional[Duration] = 900) -> str:
         return self._repeat(command, timeout, "success")
 
-    def wait_until_fails(self, command: str, timeout: Duration = 900) -> str:
+    def wait_until_fails(self, command: str, timeout: Optional[Duration] = 900) -> str:
         return self._repeat(command, timeout, "failure")
 
-    def _repeat(self, command: str, timeout: Duration, wanted: str) -> str:
+    def _repeat(self, command: str, timeout: Optional[Duration], wanted: str) -> str:
         """As a wait of a machine, but a command that takes longer than the time limit ends
-        it."""
+        it. Without time, there is one try, which takes a second at most."""
+        limit = timedelta.max if timeout is None else as_timedelta(timeout)
         output = ""
 
         def has_ended(is_last: bool) -> bool:
             nonlocal output
-            status, output = self.execute(command, timeout=timeout)
+            status, output = self.execute(command, timeout=limit or timedelta(seconds=1))
             is_wanted = (status == 0) == (wanted == "success")
             if is_last and not is_wanted:
                 raise RequestedAssertionFailed(
-                    f"{self.name}: no {wanted} of `{command}` within {as_seconds(timeout):g} s;"
+                    f"{self.name}: no {wanted} of `{command}` within {as_seconds(limit):g} s;"
                     f" the last status was {status}, the output: {output}"
                 )
             return is_wanted
 
         with self.nested(f"waiting for {wanted} of `{command}`"):
-            retry(has_ended, timeout)
+            retry(has_ended, limit)
         return output
 
     def is_up(self) -> bool:

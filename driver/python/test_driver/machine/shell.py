@@ -63,11 +63,11 @@ class Commands:
         """Runs commands that must all fail; returns all their output."""
         return "".join(self._vm.fail(command, timeout) for command in commands)
 
-    def wait_until_succeeds(self, command: str, timeout: Duration = 900) -> str:
+    def wait_until_succeeds(self, command: str, timeout: Optional[Duration] = 900) -> str:
         """Repeats a command until it succeeds; returns its output."""
         return self._vm.wait_until_succeeds(command, timeout)
 
-    def wait_until_fails(self, command: str, timeout: Duration = 900) -> str:
+    def wait_until_fails(self, command: str, timeout: Optional[Duration] = 900) -> str:
         """Repeats a command until it fails; returns its output."""
         return self._vm.wait_until_fails(command, timeout)
 
