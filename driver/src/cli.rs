@@ -91,13 +91,13 @@ pub(crate) struct Cli {
     pub(crate) kernel: Vec<NamedFile>,
 
     /// Names of the containers, in the order of their start scripts [env: containerNames,
-    /// separated by spaces] [default: NAME of run-NAME-nspawn, or the directory's name]
+    /// separated by spaces] [default: NAME of run-NAME-nspawn, NAME.tar.xz or directory NAME]
     #[arg(long, value_name = "NAME", num_args = 0..)]
     pub(crate) container_names: Option<Vec<String>>,
 
-    /// Start scripts of systemd-nspawn containers, or their root directories, which are not
-    /// changed. Containers need root, of the host or of a user namespace [env:
-    /// containerStartScripts, separated by spaces]
+    /// Start scripts of systemd-nspawn containers, or their roots, which are not changed:
+    /// directories, tar archives, OCI layouts. Containers need root, of the host or of a user
+    /// namespace [env: containerStartScripts, separated by spaces]
     #[arg(long, value_name = "SCRIPT", num_args = 0..)]
     pub(crate) container_start_scripts: Option<Vec<PathBuf>>,
 

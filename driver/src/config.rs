@@ -26,10 +26,10 @@ pub(crate) struct Config {
     pub(crate) test_script: PathBuf,
 }
 
-/// In place of a `start_script`, a container may have the root directory `root_dir`.
+/// In place of a `start_script`, a container may have a root: `root_dir` or `root_tar`.
 #[derive(Debug, Deserialize)]
 struct Container {
-    #[serde(alias = "root_dir")]
+    #[serde(alias = "root_dir", alias = "root_tar")]
     start_script: PathBuf,
 }
 
@@ -96,8 +96,7 @@ impl Config {
         })
     }
 
-    /// The names of the containers and their start scripts or root directories, sorted by
-    /// name.
+    /// The names of the containers and their start scripts or roots, sorted by name.
     pub(crate) fn containers(&self) -> impl Iterator<Item = (String, PathBuf)> {
         let containers = self.containers.iter();
         containers.map(|(name, container)| (name.clone(), container.start_script.clone()))
@@ -182,10 +181,10 @@ mod tests {
         assert_eq!(config.global_timeout, Duration::from_hours(1));
         let container = VALID.replace(
             "\"containers\": {",
-            r#""containers": {"c": {"vnc": null, "start_script": "run-c-nspawn"}, "d": {"root_dir": "/r"}"#,
+            r#""containers": {"c": {"vnc": null, "start_script": "run-c-nspawn"}, "d": {"root_dir": "/r"}, "e": {"root_tar": "r.tar"}"#,
         );
         let containers: Vec<_> = read(&container).unwrap().containers().collect();
-        let expected = [("c", "run-c-nspawn"), ("d", "/r")];
+        let expected = [("c", "run-c-nspawn"), ("d", "/r"), ("e", "r.tar")];
         assert_eq!(
             containers,
             expected.map(|(name, path)| (name.to_owned(), path.into()))

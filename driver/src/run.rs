@@ -1,6 +1,7 @@
 //! The settings of a run, checked before anything starts.
 
 mod check;
+pub(crate) mod container_root;
 pub(crate) mod machines;
 mod script;
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::{absolute, check};
+use super::{absolute, check, container_root};
 use crate::cli::Cli;
 use crate::config::NamedFile;
 
@@ -28,7 +28,7 @@ pub(crate) enum Kind {
     StartScript,
     Image,
     Kernel,
-    /// A container, by a start script or a root directory.
+    /// A container, by a start script or its root.
     Container,
 }
 
@@ -40,15 +40,15 @@ pub(super) fn named(cli: &Cli) -> Result<Vec<Machine>, String> {
     }
     let names = names_of("machines", cli.vm_names.as_deref(), scripts, name)?;
     let containers = cli.container_start_scripts.as_deref().unwrap_or_default();
-    for container in containers.iter().filter(|it| !it.is_dir()) {
-        check::executable(container)?;
+    for container in containers {
+        container_root::check(container)?;
     }
     let names_of_containers = cli.container_names.as_deref();
     let container_names = names_of(
         "containers",
         names_of_containers,
         containers,
-        container_name,
+        container_root::default_name,
     )?;
     for NamedFile { file, .. } in cli.image.iter().chain(&cli.kernel) {
         check::file(file)?;
@@ -101,16 +101,6 @@ fn names_of(
     }
 }
 
-/// NAME of run-NAME-nspawn, or the name of a directory.
-fn container_name(path: &Path) -> String {
-    let file = path.file_name().unwrap_or_default().to_string_lossy();
-    let name = file
-        .strip_suffix("-nspawn")
-        .and_then(|it| it.split_once("run-"));
-    let name = name.map(|(_, name)| name).filter(|name| !name.is_empty());
-    name.map_or_else(|| file.clone().into_owned(), str::to_owned)
-}
-
 /// NAME if the file name ends with run-NAME-vm.
 fn name(script: &Path) -> String {
     let file = script.file_name().unwrap_or_default().to_string_lossy();
@@ -149,17 +139,6 @@ mod tests {
             ("start.sh", "machine"),
         ] {
             assert_eq!(name(Path::new(script)), expected, "{script}");
-        }
-    }
-
-    #[test]
-    fn a_container_is_named_by_its_script_or_directory() {
-        for (path, expected) in [
-            ("/nix/store/x/bin/run-web-nspawn", "web"),
-            ("/srv/debian", "debian"),
-            ("run--nspawn", "run--nspawn"),
-        ] {
-            assert_eq!(container_name(Path::new(path)), expected, "{path}");
         }
     }
 

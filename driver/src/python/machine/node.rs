@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::python::vlan::Vlan;
+use crate::run::container_root::ContainerRoot;
 
 /// A machine or a container, with the operations that both have.
 #[derive(Clone)]
@@ -77,9 +78,8 @@ impl Deref for Node {
     }
 }
 
-/// A container, if a start command's description is one: of the start script, the root
-/// directory or the OCI layout `container`, on the networks `vlans`, with the names `nodes` on
-/// them.
+/// A container, if a start command's description is one: of the start script or the root
+/// `container`, on the networks `vlans`, with the names `nodes` on them.
 pub(super) fn container(
     description: &Bound<'_, PyDict>,
     name: &str,
@@ -89,12 +89,11 @@ pub(super) fn container(
     };
     let path: std::path::PathBuf = path.extract()?;
     let command = ContainerCommand::new(name);
-    let command = if path.join("oci-layout").exists() {
-        command.oci_layout(path)
-    } else if path.is_dir() {
-        command.root_dir(path)
-    } else {
-        command.start_script(path)
+    let command = match ContainerRoot::at(&path) {
+        ContainerRoot::OciLayout => command.oci_layout(path),
+        ContainerRoot::Directory => command.root_dir(path),
+        ContainerRoot::Archive => command.root_tar(path),
+        ContainerRoot::StartScript => command.start_script(path),
     };
     let nodes: Vec<String> = description.as_any().get_item("nodes")?.extract()?;
     let mut builder = Container::builder(command).nodes(nodes);
