@@ -121,8 +121,7 @@ impl Cards {
     pub(super) async fn set_blocked(&self, is_blocked: bool) -> Result<(), ErrorKind> {
         let mut plugged = self.plugged.lock().await;
         let Some(leader) = plugged.leader.clone() else {
-            plugged.is_blocked = is_blocked;
-            return Ok(());
+            return Err(cannot("it has ended, and its network cards with it"));
         };
         let Some(card) = plugged.cards.first_mut() else {
             return Err(cannot("it is on no network"));
@@ -131,6 +130,8 @@ impl Cards {
             let unplugged = card.cable.take();
             blocking(move || drop(unplugged)).await;
         } else if card.cable.is_none()
+            // Otherwise it reboots, and its next card gets a cable.
+            && leader.is_alive()
             && let Some(connected) = self.plug(&leader, card.network, true).await?
         {
             *card = connected;

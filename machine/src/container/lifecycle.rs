@@ -140,6 +140,9 @@ impl Container {
             let instance = self.instance(doing)?;
             self.check_conditions().await?;
             let lifetime = &instance.running.lifetime;
+            if lifetime.exit_status().is_some() {
+                return Err(self.not_running(doing));
+            }
             let changed = instance.cards.set_blocked(is_blocked);
             self.until_exit(lifetime, doing, changed).await
         })
