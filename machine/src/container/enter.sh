@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# Runs the script $1 as a service of the container in which this runs, with this standard input
-# and output: with the limits of all its services, and ended before it powers off.
+# Runs the script $1 in bash as a service of the container in which this runs, with this standard
+# input and output: with the limits of all its services, and ended before it powers off.
 exec 2>/dev/console
 # While the container powers off, systemd would wait for this process.
 read -r init </proc/1/comm
@@ -13,4 +13,4 @@ exec systemd-run --quiet --pipe --wait --collect --unit=vmwright-shell \
     --description="The driver's root shell" \
     --property=DefaultDependencies=no \
     --property=Conflicts=shutdown.target --property=Before=shutdown.target \
-    --property=KillSignal=SIGHUP --setenv=PATH="$PATH" /bin/sh -c "$1"
+    --property=KillSignal=SIGHUP --setenv=PATH="$PATH" bash -c "$1"

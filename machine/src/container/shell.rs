@@ -22,6 +22,10 @@ const SHELL: &str = include_str!("shell.sh");
 /// How often a shell that ends at once is started again.
 const RESTART_INTERVAL: Duration = Duration::from_secs(1);
 
+/// If so many shells end so soon after a boot, there is probably none that does not.
+const FAILURES: u32 = 3;
+const FAILURES_WITHIN: Duration = Duration::from_secs(6);
+
 /// The container's end of the shell's connection. As at a virtio port, the connection survives
 /// the shell: the next one greets on it.
 #[derive(Debug)]
@@ -51,10 +55,22 @@ impl ShellEnd {
     /// Runs a root shell in the container, and another whenever it ends, for as long as the
     /// container runs. Dropping the future kills the shell.
     pub(super) async fn run(self: Arc<Self>, machine: String, leader: Arc<Leader>) {
+        let boot = Instant::now();
+        let mut ended = 0;
         while leader.is_alive() {
             let start = Instant::now();
             match self.spawn(&machine, &leader) {
-                Ok(shell) => drop(shell.exited().await),
+                Ok(shell) => {
+                    let status = shell.exited().await;
+                    ended += 1;
+                    if ended == FAILURES && boot.elapsed() < FAILURES_WITHIN {
+                        tracing::warn!(
+                            machine,
+                            "its root shell ends at once, with {status}: see its console, and \
+                             /etc/profile in it"
+                        );
+                    }
+                }
                 Err(error) => tracing::warn!(machine, "the root shell does not start: {error}"),
             }
             pause(RESTART_INTERVAL.saturating_sub(start.elapsed())).await;
