@@ -35,6 +35,8 @@ pub use exit_reason::ExitReason;
 pub use guest::{Guest, PollingCondition};
 pub use host::accelerator::{Accelerator, accelerator};
 pub use host::cache_dir::path as cache_dir;
+#[doc(hidden)] // for the repository's own tests
+pub use host::own_namespace::OwnNamespace;
 pub use host::tmp_dir::TmpDir;
 pub use host::vlan::Vlan;
 #[cfg(feature = "screen")]

@@ -8,6 +8,7 @@ use super::permission;
 use super::refusal::{cannot, wrong};
 use super::root::Root;
 use crate::error::ErrorKind;
+use crate::host::own_namespace::OwnNamespace;
 use crate::host::process::{CommandSpec, find_in_path};
 use crate::start::{RootArchive, StartScript, is_host_name};
 
@@ -130,13 +131,13 @@ impl ContainerCommand {
         )))
     }
 
-    /// Checks that this host can run containers.
-    pub(super) fn check_host() -> Result<(), ErrorKind> {
-        permission::check()?;
+    /// Checks that this process can run containers, in its user namespace, which is returned.
+    pub(super) fn check_host() -> Result<OwnNamespace, ErrorKind> {
+        let namespace = permission::check()?;
         for (program, package) in PROGRAMS {
             require_program(program, package)?;
         }
-        Ok(())
+        Ok(namespace)
     }
 
     /// The directory that the container's root begins with; none for a start script.

@@ -25,6 +25,8 @@ pub(super) struct Follower {
     pub(super) cards: Arc<Cards>,
     /// Whether the cards are in the network namespace of a start script.
     pub(super) is_script: bool,
+    /// Whether this process is in the host's user namespace.
+    pub(super) is_on_host: bool,
     pub(super) init: watch::Sender<Option<Arc<Leader>>>,
     pub(super) shell_end: Arc<ShellEnd>,
     pub(super) shell: Option<AbortOnDropHandle<()>>,
@@ -81,6 +83,13 @@ impl Follower {
         if rebooted && let Some(running) = self.running.upgrade() {
             running.lifetime.watch.restart();
             running.gate.reset(SystemTime::now());
+        }
+        if !rebooted && self.is_script && self.is_on_host && init.has_same_users() {
+            tracing::warn!(
+                machine = self.machine,
+                "its users are those of the host, and its root is root of the host: the start \
+                 script gives systemd-nspawn no option `--private-users=pick`"
+            );
         }
         let cards = if self.is_script {
             leader(lifetime.pid())?

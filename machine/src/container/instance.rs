@@ -54,19 +54,23 @@ impl Instance {
         command: &ContainerCommand,
         networks: &Networks,
     ) -> Result<Self, ErrorKind> {
-        ContainerCommand::check_host()?;
-        blocking(sandbox::complete).await?;
+        let namespace = ContainerCommand::check_host()?;
+        if sandbox::is_build_in(&namespace) {
+            blocking(sandbox::complete).await?;
+        }
         networks.check(guest.name())?;
+        let is_on_host = namespace.is_of_host();
         let cgroup = Cgroup::create(&command.host_name())?;
         let notify = guest.state().sockets().notify;
         let socket = NotifySocket::bind(&notify)?;
-        let (spec, mounts) = start_command::process(guest, command, networks, &cgroup).await?;
+        let (spec, mounts) =
+            start_command::process(guest, command, networks, &cgroup, namespace).await?;
         let lifetime = Arc::new(Lifetime::spawn(Setup {
             guest,
             name: "systemd-nspawn",
             spec,
             dir: guest.state().path(),
-            env: start_command::environment(guest, &notify),
+            env: start_command::environment(guest, &notify, &cgroup),
             mounts,
             watch: Arc::new(ConsoleWatch::new(Arc::clone(guest.signs()), true)),
             boot_log: None,
@@ -94,6 +98,7 @@ impl Instance {
             running: Arc::downgrade(&running),
             cards,
             is_script: command.is_script(),
+            is_on_host,
             init,
             shell_end: Arc::new(shell_end),
             shell: None,

@@ -5,13 +5,13 @@ use std::process::Command;
 
 use super::refusal::cannot;
 use crate::error::ErrorKind;
+use crate::host::cgroup;
 use crate::host::own_namespace::OwnNamespace;
 use crate::host::process::find_in_path;
 use crate::host::user_namespace::IDS;
 
-/// How an ordinary user runs COMMAND as root of a user namespace that has enough ids.
-const BY_USER: &str = "systemd-run --user --scope --property=Delegate=yes -- \
-                       unshare --user --map-auto --map-root-user -- COMMAND";
+/// How an ordinary user runs a command as root of a user namespace that has enough ids.
+const BY_USER: &str = "unshare --user --map-auto --map-root-user --";
 
 /// Settings of the kernel, in `/proc/sys`, and the values that forbid this.
 const FORBIDDING: [(&str, &str); 3] = [
@@ -20,28 +20,30 @@ const FORBIDDING: [(&str, &str); 3] = [
     ("kernel/apparmor_restrict_unprivileged_userns", "1"),
 ];
 
-/// Checks that this process is root, on the host or in a user namespace with enough ids.
-pub(super) fn check() -> Result<(), ErrorKind> {
+/// Checks that this process is root, on the host or in a user namespace with enough ids, which is
+/// returned.
+pub(super) fn check() -> Result<OwnNamespace, ErrorKind> {
+    let by_user = format!("{} {BY_USER} COMMAND", cgroup::BY_USER);
     if !rustix::process::geteuid().is_root() {
         let obstacles = match obstacles().join(", and ") {
             none if none.is_empty() => none,
             some => format!(", which fails here because {some}"),
         };
         return Err(cannot(format!(
-            "systemd-nspawn needs root: run the test as root, or by `{BY_USER}`{obstacles}"
+            "systemd-nspawn needs root: run the test as root, or by `{by_user}`{obstacles}"
         )));
     }
     let namespace = OwnNamespace::read();
     let namespace = namespace.map_err(|error| cannot(error.to_string()))?;
-    if namespace.ids() < u64::from(IDS) {
+    if !namespace.has_ids_for_containers() {
         return Err(cannot(format!(
             "it needs the users and groups 0 to {}, and this user namespace has {}: run the test \
-             by `{BY_USER}`",
+             by `{by_user}`",
             IDS - 1,
             namespace.ids(),
         )));
     }
-    Ok(())
+    Ok(namespace)
 }
 
 /// Why an ordinary user can't have such a namespace.

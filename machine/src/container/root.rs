@@ -29,7 +29,8 @@ impl Root {
             Root::Script(_) => return Ok(None),
             Root::Missing => {
                 return Err(wrong(
-                    "it has no root: set one by `root_dir`, `oci_layout` or `start_script`",
+                    "it has no root: set one by `root_dir`, `root_tar`, `oci_layout` or \
+                     `start_script`",
                 ));
             }
         };

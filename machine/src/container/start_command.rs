@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use super::command::{ContainerCommand, bind};
 use super::hosts;
 use super::network::Networks;
-use super::refusal::cannot;
 use super::users::{COPIES, SHARED, Users};
 use crate::error::ErrorKind;
 use crate::guest::Guest;
@@ -23,8 +22,16 @@ const START: &str = include_str!("start.sh");
 /// The console shows the journal. Without a start script, systemd has arguments for it.
 const JOURNALD: &str = "[Journal]\nForwardToConsole=yes\nMaxLevelConsole=info\n";
 
+/// What `start.sh` mounts in another user namespace than the host's, and where the container has
+/// it.
+const API: [(&str, &str); 2] = [("api/proc", "/run/host/proc"), ("api/sys", "/run/host/sys")];
+
 /// The variables of a start script, and of systemd-nspawn.
-pub(super) fn environment(guest: &Guest, notify: &Path) -> Vec<(OsString, OsString)> {
+pub(super) fn environment(
+    guest: &Guest,
+    notify: &Path,
+    cgroup: &Cgroup,
+) -> Vec<(OsString, OsString)> {
     let (root, shared) = (root(guest), guest.state_dir().join(SHARED));
     let variables = [
         ("NOTIFY_SOCKET", notify.as_os_str()),
@@ -33,8 +40,13 @@ pub(super) fn environment(guest: &Guest, notify: &Path) -> Vec<(OsString, OsStri
         // A root without `os-release` is one, too.
         ("SYSTEMD_NSPAWN_CHECK_OS_RELEASE", "0".as_ref()),
     ];
+    // In the root of a start script, systemd-nspawn may not find the version of systemd, and then
+    // mounts hierarchies of version 1.
+    let version_2 = ("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1".as_ref());
+    let version_2 = cgroup.is_version_2().then_some(version_2);
+    let variables = variables.into_iter().chain(version_2);
     let variables = variables.map(|(name, value)| (name.into(), value.into()));
-    variables.to_vec()
+    variables.collect()
 }
 
 /// Where `start.sh` mounts the container's root.
@@ -42,20 +54,15 @@ fn root(guest: &Guest) -> PathBuf {
     guest.state_dir().join("root")
 }
 
-/// The process that runs `start.sh`, and what is mounted for it.
+/// The process that runs `start.sh` in this user namespace, and what is mounted for it.
 pub(super) async fn process(
     guest: &Guest,
     command: &ContainerCommand,
     networks: &Networks,
     cgroup: &Cgroup,
+    namespace: OwnNamespace,
 ) -> Result<(CommandSpec, Vec<Mount>), ErrorKind> {
-    let namespace = OwnNamespace::read().map_err(|error| cannot(error.to_string()))?;
-    // The extended attributes of root of the host are denied to others.
-    let attributes = if namespace.has_other_root() {
-        "userxattr"
-    } else {
-        "rw"
-    };
+    let is_of_host = namespace.is_of_host();
     let (lower, users) = match command.lower().await? {
         Some(lower) => {
             let (guest, dir) = (guest.clone(), lower.clone());
@@ -64,7 +71,11 @@ pub(super) async fn process(
         }
         None => (empty_dir(guest)?, Users::same()),
     };
-    let options = options(guest, &users, &lower, command.is_script(), networks).await?;
+    let mut options = options(guest, &users, &lower, command.is_script(), networks).await?;
+    if !is_of_host {
+        let state = guest.state_dir();
+        options.extend(API.map(|(source, target)| bind("--bind=", &state.join(source), target)));
+    }
     let nspawn = command.spec(&root(guest), &users.option, options)?;
     let namespaces: &[&str] = if command.is_script() {
         &["--mount", "--net"]
@@ -73,6 +84,7 @@ pub(super) async fn process(
     };
     let mut args: Vec<OsString> = namespaces.iter().map(Into::into).collect();
     args.extend(["--", "/bin/sh", "-c", START, "start.sh"].map(OsString::from));
+    args.push(if is_of_host { "host" } else { "other" }.into());
     args.extend(if users.mounts.is_empty() {
         [lower.into(), guest.shared_dir().into()]
     } else {
@@ -80,7 +92,6 @@ pub(super) async fn process(
     });
     args.push(users.first.unwrap_or(0).to_string().into());
     args.push(if guest.state().is_kept() { "keep" } else { "" }.into());
-    args.push(attributes.into());
     args.extend(cgroup.dirs().map(OsString::from));
     args.extend(["--".into(), nspawn.program]);
     args.extend(nspawn.args);
@@ -136,7 +147,7 @@ mod tests {
     /// `start.sh` in a control group, without the programs that it needs next.
     fn start_in(cgroup: &Path) -> String {
         let mut start = Command::new("/bin/sh");
-        start.args(["-c", START, "start.sh", "", "", "0", "", "rw"]);
+        start.args(["-c", START, "start.sh", "host", "", "", "0", ""]);
         let start = start.arg(cgroup).args(["--", "true"]).env("PATH", "");
         let output = start.output().unwrap();
         assert!(!output.status.success());

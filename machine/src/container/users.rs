@@ -51,7 +51,7 @@ impl Users {
         namespace: &OwnNamespace,
         lower: &Path,
     ) -> Result<Self, ErrorKind> {
-        if namespace.has_other_root() {
+        if !namespace.is_of_host() {
             check_owner(lower)?;
             return Ok(Self {
                 // A namespace that systemd-nspawn makes has one range of ids, but this one may have

@@ -14,6 +14,9 @@ use crate::host::orphan_cleanup::OrphanCleanup;
 /// The file by which the processes of a group of version 1 are frozen.
 const FREEZER: &str = "freezer.state";
 
+/// How an ordinary user runs a command in a control group of the user's own.
+pub(crate) const BY_USER: &str = "systemd-run --user --scope --property=Delegate=yes --";
+
 /// A new control group in that of this process, in each hierarchy of the host: cgroup v2, v1
 /// or both.
 ///
@@ -49,10 +52,11 @@ impl Cgroup {
         }
         if created.is_empty() {
             let reason = if is_denied {
-                "that of the test belongs to another user. Run the test by \
-                 `systemd-run --user --scope --property=Delegate=yes -- COMMAND`"
+                format!(
+                    "that of the test belongs to another user. Run the test by `{BY_USER} COMMAND`"
+                )
             } else {
-                "/sys/fs/cgroup is not mounted, or is read-only"
+                "/sys/fs/cgroup is not mounted, or is read-only".to_owned()
             };
             return Err(ErrorKind::Container {
                 reason: format!(
@@ -78,6 +82,12 @@ impl Cgroup {
                 let _ = fs::write(entry.path().join(FREEZER), "THAWED");
             }
         }
+    }
+
+    /// Whether all hierarchies are of version 2.
+    pub(crate) fn is_version_2(&self) -> bool {
+        let mut dirs = self.dirs.iter();
+        dirs.all(|dir| dir.join("cgroup.controllers").exists())
     }
 
     /// Its directories, one in each hierarchy. A process that writes its id to `cgroup.procs`
