@@ -24,7 +24,9 @@ use std::time::Duration;
 use std::{env, fs, io};
 
 use machine::report::{Recorder, Terminal};
-use machine::{Builder, Container, ContainerBuilder, ContainerCommand, Machine, TemplateBuilder};
+use machine::{
+    Builder, Container, ContainerBuilder, ContainerCommand, Machine, OwnNamespace, TemplateBuilder,
+};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tempfile::TempDir;
@@ -190,7 +192,8 @@ pub fn desktop() -> Machine {
 /// If the image was not built.
 pub fn container_root() -> PathBuf {
     let images = images();
-    let root = images.join("container/root");
+    let namespace = OwnNamespace::read().expect("a user namespace");
+    let root = images.join(namespace.name_of("container")).join("root");
     assert!(
         root.exists(),
         "no {}: run `cargo xtask image container`",

@@ -1,12 +1,12 @@
 //! Host packages, installed through apt.
 
 use std::env;
-use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
+use machine::OwnNamespace;
 
 use crate::util;
 
@@ -284,9 +284,12 @@ pub(crate) fn is_root() -> bool {
 
 /// Whether this process runs as root, and not in a user namespace.
 pub(crate) fn is_root_of_host() -> bool {
-    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    let is_namespace = map.split_whitespace().nth(1) != Some("0");
-    is_root() && !is_namespace
+    is_root() && OwnNamespace::read().is_ok_and(|namespace| namespace.is_of_host())
+}
+
+/// Whether this process runs as root, on the host or in a user namespace that containers can be in.
+pub(crate) fn is_root_of_containers() -> bool {
+    is_root() && OwnNamespace::read().is_ok_and(|namespace| namespace.has_ids_for_containers())
 }
 
 fn ask(question: &str) -> Result<()> {

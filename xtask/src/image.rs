@@ -17,6 +17,7 @@ mod systemd;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use machine::OwnNamespace;
 
 use crate::flags::{Image, ImageFlags};
 use crate::host::{self, Package};
@@ -91,9 +92,16 @@ impl Image {
         Self::Container,
     ];
 
-    /// The directory of the built image.
+    /// The directory of the built image. The files of a container's root belong to users of this
+    /// user namespace.
     pub(crate) fn dir(self) -> PathBuf {
-        vm_dir().join(self.name())
+        let namespace = OwnNamespace::read();
+        match namespace {
+            Ok(namespace) if self == Self::Container => {
+                vm_dir().join(namespace.name_of(self.name()))
+            }
+            _ => vm_dir().join(self.name()),
+        }
     }
 }
 
@@ -111,10 +119,10 @@ pub(crate) fn run(flags: &ImageFlags) -> Result<()> {
 pub(crate) fn ensure(images: &[Image], yes: bool) -> Result<()> {
     for &image in images {
         if image == Image::Container {
-            if !host::is_root() {
+            if !host::is_root_of_containers() {
                 eprintln!(
-                    "the image container was not made: that needs root, or a user namespace, as in \
-                     docs/containers.md#without-root"
+                    "the image container was not made: that needs root, or a user namespace with \
+                     enough ids, as in docs/containers.md#without-root"
                 );
                 continue;
             }

@@ -10,7 +10,7 @@ use clap::ValueEnum as _;
 
 use super::runner::Tests;
 use crate::flags::Image;
-use crate::host::{self, is_root, is_root_of_host};
+use crate::host::{self, is_root, is_root_of_containers, is_root_of_host};
 use crate::util::{sources, workspace};
 
 /// What a test may need, as in `#[ignore = "needs …"]`. The name of an image may follow, which is
@@ -81,7 +81,7 @@ pub(super) fn excluded(
     let has_mount_namespaces = has_mount_namespaces();
     // In a user namespace, too.
     let has_containers =
-        is_root() && has_mount_namespaces && host::find("systemd-nspawn").is_some();
+        is_root_of_containers() && has_mount_namespaces && host::find("systemd-nspawn").is_some();
     let is_met = BTreeMap::from([
         (
             REFERENCE_DRIVER,
@@ -120,8 +120,8 @@ pub(super) fn excluded(
 
 /// What lets an ordinary user meet a need.
 fn hint(need: &str) -> &'static str {
-    if need.starts_with(CONTAINERS) && !is_root() {
-        ", which take root or a user namespace: see docs/containers.md#without-root"
+    if need.starts_with(CONTAINERS) && !is_root_of_containers() {
+        ", which take root, or a user namespace with enough ids: see docs/containers.md#without-root"
     } else {
         ""
     }
