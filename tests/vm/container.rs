@@ -62,8 +62,14 @@ async fn runs_commands() {
     assert_eq!(output.exit, Exit::TimedOut);
     web.fail("pgrep sleep").await.unwrap();
 
-    // A shell that is killed is replaced, by one as after a login.
-    web.succeed("echo 'export GREETING=\"hello, world\"; echo hi; cat' >/etc/profile.d/test.sh")
+    // Its notifications are read for as long as it runs: otherwise, systemd would block.
+    let again = "for _ in {1..12}; do systemctl daemon-reexec; done";
+    web.succeed(again).await.unwrap();
+    web.wait_for_unit("multi-user.target").await.unwrap();
+
+    // A shell that is killed is replaced, by one as after a login, whatever the profile does.
+    let profile = "words=(hello, world); export GREETING=\"${words[*]}\"; echo hi; cat; exit 3";
+    web.succeed(format!("echo '{profile}' >/etc/profile.d/test.sh"))
         .await
         .unwrap();
     let error = web.execute(vm_tests::KILL_SHELL).await.unwrap_err();

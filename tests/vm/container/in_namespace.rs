@@ -8,7 +8,7 @@ use std::process::{self, Child, ChildStdout, Command, Stdio};
 use std::rc::Rc;
 
 use tempfile::TempDir;
-use vm_tests::{other_test, soon};
+use vm_tests::{driver, other_test, soon};
 
 use super::traces::traces;
 
@@ -20,11 +20,11 @@ const IDS: &str = "0 1000000 1\n1 1100000 65536";
 
 /// Runs the test $1 with its arguments as root of a user namespace, in the control group $GROUP,
 /// which belongs to $OWNER; in the sandbox that the script $SANDBOX makes, unless it is empty.
-/// Prints a line, and reads one when the namespace has its ids. The test
-/// is opened first, because it may be where other users may not look. `/run` and the device of
-/// network cards are as on hosts with systemd.
+/// Prints a line, and reads one when the namespace has its ids. The test and the driver are opened
+/// first, because they may be where other users may not look. `/run` and the device of network
+/// cards are as on hosts with systemd.
 const ENTER: &str = r#"
-exec 9<"$1"
+exec 8<"$DRIVER" 9<"$1"
 shift
 umount -R -l /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
@@ -50,6 +50,9 @@ exec unshare --user --keep-caps ${namespaces-} sh -ec '
     exec setpriv --reuid=0 --regid=0 --clear-groups -- "$@"
 ' sh "$@"
 "#;
+
+/// The driver in the namespace.
+pub(super) const DRIVER: &str = "/proc/self/fd/8";
 
 /// Runs a command in a directory of the files that builds of Nix have, with the feature
 /// `uid-range`, and of those that the command needs.
@@ -105,6 +108,7 @@ impl InNamespace {
             };
         }
         let mut test = command
+            .env("DRIVER", driver())
             .env("GROUP", format!("vmwright-{group}-test"))
             .env("OWNER", owner.to_string())
             .env("SANDBOX", sandbox)
@@ -168,9 +172,21 @@ impl InNamespace {
     }
 }
 
+/// Kills what is in the control group $1, and removes it.
+const REMOVE: &str = r#"
+echo 1 >"$1/cgroup.kill"
+until find "$1" -depth -type d -exec rmdir {} +; do sleep 0.1; done
+"#;
+
 impl Drop for InNamespace {
     fn drop(&mut self) {
         let _ = self.test.kill();
         let _ = self.test.wait();
+        // There is none after a test that has passed.
+        for group in traces(&self.group) {
+            let mut remove = Command::new("timeout");
+            remove.args(["10", "sh", "-c", REMOVE, "sh", &group]);
+            let _ = remove.stderr(Stdio::null()).status();
+        }
     }
 }

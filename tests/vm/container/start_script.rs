@@ -3,12 +3,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use machine::{Container, ContainerCommand, ErrorKind, Vlan};
-use vm_tests::{container_builder, container_root, show_steps};
+use vm_tests::{container_root, show_steps};
 
 /// A start script that does what those of NixOS do: it is not replaced by systemd-nspawn, but
 /// waits for it; it makes a network namespace, a bridge with an address for each network unless
 /// it exists, and a card; it removes them when the container has ended, or on SIGTERM. Its root
-/// is filled at the first start only.
+/// is filled at the first start only; most files are elsewhere, and read-only.
 const SCRIPT: &str = r#"#!/bin/sh
 set -eu
 trap 'exit 0' TERM
@@ -16,7 +16,10 @@ netns=nixos-nspawn-nix
 root=${RUN_NSPAWN_ROOT_DIR:-./nix-root}
 mkdir -p "$root"
 chmod 0755 "$root"
-[ -d "$root/usr" ] || cp -a "$TEST_ROOT/." "$root"
+if ! [ -d "$root/usr" ]; then
+    find "$TEST_ROOT" -mindepth 1 -maxdepth 1 ! -name usr -exec cp -a {} "$root" \;
+    mkdir "$root/usr"
+fi
 [ -d "$root/var/empty" ] || mkdir "$root/var/empty"
 chattr +i "$root/var/empty" || :
 echo nix >"$root/etc/hostname"
@@ -47,7 +50,7 @@ clean_up() {
     chattr -i "$root/var/empty" || :
 }
 systemd-nspawn --private-network --machine=nix --private-users=no \
-    --bind=/proc:/run/host/proc --bind=/sys:/run/host/sys \
+    --bind-ro="$TEST_ROOT/usr:/usr" --bind=/proc:/run/host/proc --bind=/sys:/run/host/sys \
     --keep-unit --register=no --notify-ready=yes "$@" \
     --directory="$root" --network-namespace-path="/run/netns/$netns" \
     ${RUN_NSPAWN_SHARED_DIR:+"--bind=$RUN_NSPAWN_SHARED_DIR:/tmp/shared"} \
@@ -59,9 +62,8 @@ wait "$nspawn" || status=$?
 exit "$status"
 "#;
 
-fn script(dir: &Path) -> PathBuf {
+fn script(dir: &Path, root: &Path) -> PathBuf {
     let path = dir.join("run-nix-nspawn");
-    let root = container_root();
     let script = SCRIPT.replace("$TEST_ROOT", &root.display().to_string());
     fs::write(&path, script).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -72,10 +74,15 @@ fn script(dir: &Path) -> PathBuf {
 #[ignore = "needs containers and /dev/net/tun"]
 async fn a_start_script_of_nixos_keeps_its_contract() {
     show_steps();
+    keeps_its_contract(&container_root()).await;
+}
+
+/// A start script that copies the directory `root`.
+pub(super) async fn keeps_its_contract(root: &Path) {
     let dir = tempfile::tempdir().unwrap();
     let one = Vlan::start(1, dir.path()).await.unwrap();
     let other = Vlan::start(2, dir.path()).await.unwrap();
-    let script = script(dir.path());
+    let script = script(dir.path(), root);
     let command = ContainerCommand::new("nix").start_script(&script);
     // The script has a bridge for one of these networks.
     let nix = Container::builder(command)
@@ -84,7 +91,7 @@ async fn a_start_script_of_nixos_keeps_its_contract() {
         .tmp_dir(dir.path())
         .build()
         .unwrap();
-    let peer = container_builder("peer")
+    let peer = Container::builder(ContainerCommand::new("peer").root_dir(root))
         .vlan(&one)
         .nodes(["peer"])
         .build()

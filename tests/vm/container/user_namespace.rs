@@ -8,7 +8,8 @@ use std::rc::Rc;
 use machine::{Container, ContainerCommand, ErrorKind, Vlan};
 use vm_tests::{container_root, other_test, show_steps, soon};
 
-use super::in_namespace::{InNamespace, NIX_SANDBOX, USER};
+use super::in_namespace::{DRIVER, InNamespace, NIX_SANDBOX, USER};
+use super::start_script;
 use super::traces::{processes_in, processes_with, traces};
 use crate::linux::roots::run;
 
@@ -27,8 +28,11 @@ async fn an_ordinary_user_runs_containers() {
         .arg(dir.join("root.tar"))
         .arg("-C")
         .arg(&root)
-        // A quarter of it, which is not needed here.
-        .args(["--exclude=./usr/lib/udev/*", "--exclude=./usr/share/perl*"])
+        // Half of it, which is not needed here.
+        .args(
+            ["./usr/lib/udev/*", "*/perl*", "*/gconv", "*/dpkg"]
+                .map(|it| format!("--exclude={it}")),
+        )
         .arg("."));
     test.enter();
     let init = test.printed("the init is ");
@@ -54,13 +58,16 @@ async fn an_ordinary_user_runs_containers() {
     }
     test.remove_group().await;
 
-    // A build of Nix, in the same directory, so that the root is not unpacked again.
-    let name = "container::user_namespace::runs_a_container";
-    let mut test = InNamespace::start_in(Rc::clone(&test.dir), name, "sandbox", USER, NIX_SANDBOX);
-    test.enter();
-    assert_eq!(test.printed("the host is "), "one");
-    test.kill();
-    test.remove_group().await;
+    // In the same directory, so that the root is not unpacked again: a build of Nix, and scripts.
+    for (name, sandbox) in [("runs_a_container", NIX_SANDBOX), ("runs_scripts", "")] {
+        let dir = Rc::clone(&test.dir);
+        let path = format!("container::user_namespace::{name}");
+        test = InNamespace::start_in(dir, &path, name, USER, sandbox);
+        test.enter();
+        assert_eq!(test.printed("the host is "), "one");
+        test.kill();
+        test.remove_group().await;
+    }
 }
 
 #[tokio::test]
@@ -75,6 +82,35 @@ async fn runs_a_container() {
     let one = build("one", &dir, &vlan);
     println!("the host is {}", one.succeed("hostname").await.unwrap());
     one.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "run by an_ordinary_user_runs_containers"]
+#[expect(clippy::print_stdout, reason = "the other test reads it")]
+async fn runs_scripts() {
+    let Some(dir) = std::env::var_os("VICTIM_DIR").map(PathBuf::from) else {
+        return;
+    };
+    show_steps();
+    let roots = machine::cache_dir().unwrap().join("roots");
+    let root = fs::read_dir(roots).unwrap().flatten();
+    let mut root = root.map(|entry| entry.path().join("root"));
+    let root = root.find(|root| root.is_dir()).unwrap();
+    start_script::keeps_its_contract(&root).await;
+
+    let script = dir.join("script.py");
+    let text = "two.start(); one.succeed('ping -c 1 -W 10 two'); print('the host is', one.succeed('hostname'))";
+    fs::write(&script, text).unwrap();
+    let mut driver = Command::new(DRIVER);
+    driver.arg("-o").arg(dir.join("out")).args(["--vlans", "1"]);
+    driver.args([
+        "--container-names",
+        "one",
+        "two",
+        "--container-start-scripts",
+    ]);
+    driver.args([dir.join("root.tar"), dir.join("root.tar")]);
+    println!("{}", run(driver.arg("--").arg(script)));
 }
 
 /// A container as in [`super::Container`], from an archive.

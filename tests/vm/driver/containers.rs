@@ -93,6 +93,14 @@ for operation, command in [(box.wait_until_succeeds, 'echo no; false'),
     else:
         raise Exception('it has passed')
 assert box.wait_until_succeeds('echo yes') == 'yes\\n'
+assert box.wait_until_succeeds('echo yes', timeout=None) == 'yes\\n'
+assert box.wait_until_fails('echo no; false', timeout=0) == 'no\\n'
+try:
+    box.wait_until_succeeds('sleep 100', timeout=0)
+except subprocess.TimeoutExpired:
+    pass
+else:
+    raise Exception('it has ended')
 assert box.fail('echo failed; false', 'exit 2', timeout=60) == 'failed\\n'
 assert box.wait_until_fails('echo no; false') == 'no\\n'
 for wrong in [lambda: box.fail('true'), lambda: box.succeed('false', timeout=60),
@@ -119,8 +127,11 @@ box.start()
 assert box.is_up()
 box.shutdown()
 assert not box.is_up()
-box.succeed('true')
+box.succeed('echo \"echo a shell starts >/dev/console; exec false\" >/etc/profile')
 box.shutdown()
+box.start()
+box.wait_for_console_text(r'(?s)(a shell starts.*){4}')
+box.crash()
 ";
 
 #[test]
@@ -133,8 +144,11 @@ fn scripts_know_the_containers_of_newer_nixos_drivers() {
         .arg("--container-start-scripts")
         .arg(container_root());
     let ended = Ended::of(driver.args(["--container-names", "box", "--"]).arg(&script));
+    let log = ended.stderr.clone();
     assert_eq!(
         ended.passed(),
         "box: a container has no QEMU: no monitor, screen, keyboard or terminal\n"
     );
+    let warning = "its root shell ends at once, with exit status: 1: see its console";
+    assert_eq!(log.matches(warning).count(), 1, "{log}");
 }
