@@ -1,6 +1,7 @@
 //! Starting QEMU, and connecting to it.
 
 use std::ffi::OsString;
+use std::iter;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -231,9 +232,12 @@ fn environment(
         ("NIX_EFI_VARS", launch.dir.join(efi_vars).into()),
     ];
     let tunables = std::env::var_os("GLIBC_TUNABLES").unwrap_or_else(|| GLIBC_TUNABLES.into());
-    let variables = variables.into_iter().chain([("GLIBC_TUNABLES", tunables)]);
     let variables = variables.map(|(name, value)| (OsString::from(name), value));
-    launch.env.iter().cloned().chain(variables).collect()
+    // A machine's own variable replaces this one.
+    iter::once(("GLIBC_TUNABLES".into(), tunables))
+        .chain(launch.env.iter().cloned())
+        .chain(variables)
+        .collect()
 }
 
 /// The sockets to which QEMU connects.
