@@ -8,6 +8,8 @@ use std::process::Command;
 
 use vm_tests::{repository, start_script};
 
+use crate::guests::{WITHOUT_CLOUD_INIT, quick_image};
+
 #[test]
 fn an_empty_crate_gets_a_passing_test() {
     let sources = repository();
@@ -19,11 +21,12 @@ fn an_empty_crate_gets_a_passing_test() {
     };
     symlink(&sources, dir.path().join("vmwright")).unwrap();
     fs::write(dir.path().join("web.rs"), test).unwrap();
-    // In place of a download: the image that is built like the one in the guide.
-    let curl = "curl() { ln -s \"$IMAGE\" \"${2##*/}\"; }";
+    // In place of a download: an image like the one in the guide.
+    let image = quick_image(&start_script("cloud"), dir.path(), WITHOUT_CLOUD_INIT);
+    let curl = format!("curl() {{ ln -s {} \"${{2##*/}}\"; }}", image.display());
     let write_test = "mkdir tests; mv ../web.rs tests/";
     let has_template = "ls -d target/vm/templates/debian-12-*";
-    let script = [curl, create, write_test, run, has_template, run].join("\n");
+    let script = [&*curl, create, write_test, run, has_template, run].join("\n");
     let output = run_script(&script, dir.path());
     let passed = output.matches("test the_web_server_answers ... ok");
     assert_eq!(passed.count(), 2, "{output}");
@@ -72,7 +75,6 @@ fn run_script(script: &str, dir: &Path) -> String {
     let ended = bash
         .args(["-euc", script])
         .current_dir(dir)
-        .env("IMAGE", start_script("cloud").canonicalize().unwrap())
         // Most dependencies are built already.
         .env("CARGO_TARGET_DIR", target.ancestors().nth(3).unwrap())
         .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")

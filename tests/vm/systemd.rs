@@ -59,7 +59,7 @@ async fn the_backdoor_is_restarted() {
 async fn leaves_the_initrd() {
     // The start script's arguments, and those for its initramfs and systemd.
     let append = "console=tty0 console=ttyS0 panic=-1 net.ifnames=0 no_timer_check tsc=unstable \
-        vm.initrd root=/dev/vda rootfstype=ext4 rw";
+        vm.initrd root=/dev/vda rootfstype=ext4 rw norandmaps cryptomgr.notests acpi=noirq";
     let script = StartScript::new(start_script("systemd")).args(["-m", "2048", "-append", append]);
     show_steps();
     let vm = Machine::new(script).unwrap();

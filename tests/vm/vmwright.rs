@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use vm_tests::{program, repository, start_script, unpacked_kernel};
 
 use crate::driver::terminal::User;
+use crate::guests::{WITHOUT_CLOUD_INIT, quick_image};
 use crate::linux::roots::{install_busybox, oci_layout};
 
 /// `vmwright TASK` with Debian's kernel.
@@ -69,6 +70,9 @@ fn a_command_has_its_own_streams_status_and_files() {
 /// The first machine boots. The others continue from its template.
 #[test]
 fn commands_in_a_cloud_image() {
+    let dir = tempfile::tempdir().unwrap();
+    let image = quick_image(&start_script("cloud"), dir.path(), WITHOUT_CLOUD_INIT);
+    let cache = dir.path().join("cache");
     for (command, status, printed) in [
         (&["sh", "-c", "id -un; exit 3"][..], 3, "root\n"),
         (&["/etc/passwd"], 126, ""),
@@ -76,8 +80,8 @@ fn commands_in_a_cloud_image() {
         (&["sh", "-c", "kill -9 $$"], 128 + 9, ""),
     ] {
         let mut run = Command::new(program("vmwright"));
-        run.args(["run", "--image"]).arg(start_script("cloud"));
-        run.arg("--").args(command);
+        run.args(["run", "--image"]).arg(&image);
+        run.arg("--").args(command).env("XDG_CACHE_HOME", &cache);
         let output = output_of(&mut run, b"");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(status), "{command:?}: {stderr}");
