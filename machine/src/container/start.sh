@@ -68,7 +68,7 @@ mount_api() {
     mkdir -p api/proc api/sys
     mounts='mount -t proc proc api/proc && mount -t sysfs sysfs api/sys'
     refusal=$(unshare --pid --fork --net -- /bin/sh -c "$mounts" 2>&1) ||
-        fail "can't mount a procfs and a sysfs in this user namespace: $refusal"
+        fail "can't mount a procfs and a sysfs: other mounts hide a part of /proc or /sys: $refusal"
 }
 
 # Changes of /run are in memory: systemd-nspawn, `ip netns` and start scripts leave files there
