@@ -109,8 +109,11 @@ impl Image {
 pub(crate) fn run(flags: &ImageFlags) -> Result<()> {
     let images = flags.images();
     ensure(&images, flags.yes)?;
-    for image in images {
-        println!("{}", image.dir().display());
+    for dir in images.into_iter().map(Image::dir) {
+        // The image of containers is not made for every user.
+        if dir.exists() {
+            println!("{}", dir.display());
+        }
     }
     Ok(())
 }
