@@ -77,8 +77,9 @@ async fn root_that_undoes_the_mounts_is_another_user_of_the_host() {
     let bare = "mount -t proc proc /mnt; mount -t sysfs sysfs /srv; \
                 umount -l /proc/sys /proc/sysrq-trigger /sys; \
                 mount -o remount,rw,bind /proc/sys; mount -o remount,rw /proc /sys";
+    // With newer versions of systemd-nspawn, it can't mount a sysfs.
     let undone = "! grep -E ' (/proc/sys|/proc/sysrq-trigger) ' /proc/self/mountinfo && \
-                  test -e /mnt/sys/kernel/core_pattern && test -d /srv/kernel";
+                  test -e /mnt/sys/kernel/core_pattern";
     one.succeed(format!("unshare --mount sh -c \"{bare}; {undone}\""))
         .await
         .unwrap();

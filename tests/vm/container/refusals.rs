@@ -28,7 +28,7 @@ async fn bad_roots_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let start = async |command: ContainerCommand| {
         let container = Container::builder(command).tmp_dir(dir.path());
-        let error = container.build().unwrap().start().await.unwrap_err();
+        let error = container.build().unwrap().connect().await.unwrap_err();
         line(&error)
     };
     let new = || ContainerCommand::new("one");
