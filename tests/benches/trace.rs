@@ -44,17 +44,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("written in {:.2?}: {} kB", start.elapsed(), size / 1000);
     for _ in 0..ROUNDS {
         browse(&page, &[], async |page| {
-            let loaded = page.execute(LOADED, Vec::new()).await;
-            let next = page.execute_async(NEXT_STEP, Vec::new()).await;
-            match (loaded, next) {
-                (Ok(loaded), Ok(next)) => println!(
-                    "loaded after {:.0} ms, painted after {:.0} ms; the next step in {:.0} ms",
-                    loaded[0].as_f64().unwrap_or(f64::NAN),
-                    loaded[1].as_f64().unwrap_or(f64::NAN),
-                    next.as_f64().unwrap_or(f64::NAN)
-                ),
-                (Err(error), _) | (_, Err(error)) => println!("{error}"),
-            }
+            let loaded = page.execute(LOADED).await;
+            let next = page.execute_async(NEXT_STEP).await;
+            println!(
+                "loaded after {:.0} ms, painted after {:.0} ms; the next step in {:.0} ms",
+                loaded[0].as_f64().unwrap_or(f64::NAN),
+                loaded[1].as_f64().unwrap_or(f64::NAN),
+                next.as_f64().unwrap_or(f64::NAN)
+            );
         })
         .await;
     }

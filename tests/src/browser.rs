@@ -1,13 +1,13 @@
+mod page;
+
 use std::path::Path;
 use std::process::Stdio;
 
-use fantoccini::wd::Capabilities;
-use fantoccini::{Client, ClientBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
+pub use self::page::{Element, Page};
 use super::{SOON, scaled};
 
 /// Opens a file in headless Chromium, started with `arguments`, and calls `work` with it. Closes
@@ -15,26 +15,24 @@ use super::{SOON, scaled};
 ///
 /// # Panics
 /// If `chromedriver` or Chromium is missing, or `work` panics.
-pub async fn browse<F>(page: &Path, arguments: &[&str], work: impl FnOnce(Client) -> F)
+pub async fn browse<F>(file: &Path, arguments: &[&str], work: impl FnOnce(Page) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
     crate::failure::keep_evidence();
     let profile = tempfile::tempdir().expect("a directory");
     let (_driver, port) = chromedriver().await;
-    let client = ClientBuilder::new(HttpConnector::new())
-        .capabilities(capabilities(profile.path(), arguments))
-        .connect(&format!("http://127.0.0.1:{port}"))
-        .await
-        .expect("a browser");
-    let url = format!("file://{}", page.display());
-    let opened = client.goto(&url).await;
+    let address = format!("http://127.0.0.1:{port}");
+    let page = Page::connect(&address, capabilities(profile.path(), arguments)).await;
+    let url = format!("file://{}", file.display());
+    let (opened, work) = (page.clone(), work(page.clone()));
     // A task catches the panic, so that the browser is closed first.
-    let worked = match opened {
-        Ok(()) => tokio::spawn(work(client.clone())).await,
-        Err(error) => panic!("{url}: {error}"),
-    };
-    client.close().await.expect("the browser closes");
+    let task = tokio::spawn(async move {
+        opened.open(&url).await;
+        work.await;
+    });
+    let worked = task.await;
+    page.close().await;
     if let Err(error) = worked {
         std::panic::resume_unwind(error.into_panic());
     }
@@ -59,7 +57,7 @@ async fn chromedriver() -> (Child, u16) {
     panic!("chromedriver ended without printing its port");
 }
 
-fn capabilities(profile: &Path, arguments: &[&str]) -> Capabilities {
+fn capabilities(profile: &Path, arguments: &[&str]) -> Value {
     let profile = format!("--user-data-dir={}", profile.display());
     let defaults = [
         "--headless=new",
@@ -74,8 +72,5 @@ fn capabilities(profile: &Path, arguments: &[&str]) -> Capabilities {
     let options = json!({ "args": arguments });
     // The default is too short for a slow host.
     let timeouts = json!({ "script": scaled(SOON).as_millis() });
-    Capabilities::from_iter([
-        ("goog:chromeOptions".to_owned(), options),
-        ("timeouts".to_owned(), timeouts),
-    ])
+    json!({ "goog:chromeOptions": options, "timeouts": timeouts })
 }

@@ -15,7 +15,7 @@ pub fn descriptors() -> usize {
 const INTERVAL: Duration = Duration::from_millis(10);
 
 /// Ticks that are late on a slow host, instead of several at once.
-fn ticks() -> Interval {
+pub(crate) fn ticks() -> Interval {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks

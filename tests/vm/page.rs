@@ -3,18 +3,14 @@
 /// Mouse operations on the timeline, screenshots and links.
 mod pointer;
 
-use fantoccini::actions::{InputSource as _, KeyAction, KeyActions};
-use fantoccini::error::CmdError;
-use fantoccini::key::Key;
-use fantoccini::{Client, Locator};
 use machine::report::Recorder;
 use serde_json::{Value, json};
-use vm_tests::browser::browse;
+use vm_tests::browser::{Page, browse};
 use vm_tests::recorded::{HOSTILE, failing_run, long_run};
 use vm_tests::{SOON, scaled};
 
 /// Opens a run's page in a browser.
-async fn open<F>(run: &Recorder, arguments: &[&str], work: impl FnOnce(Client) -> F)
+async fn open<F>(run: &Recorder, arguments: &[&str], work: impl FnOnce(Page) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -25,40 +21,40 @@ where
 }
 
 /// The value of an expression in the page.
-async fn value(page: &Client, expression: &str) -> Value {
+async fn value(page: &Page, expression: &str) -> Value {
     let script = format!("return {expression};");
-    page.execute(&script, Vec::new()).await.unwrap()
+    page.execute(&script).await
 }
 
 /// Waits until an expression is true in the page.
-async fn until(page: &Client, expression: &str) {
+async fn until(page: &Page, expression: &str) {
     let script = format!(
         "const [done] = arguments;
          const poll = () => ({expression}) ? done(true) : requestAnimationFrame(poll);
          poll();"
     );
-    let result = page.execute_async(&script, Vec::new());
+    let result = page.execute_async(&script);
     let result = tokio::time::timeout(scaled(SOON), result).await;
-    assert_eq!(result.unwrap().unwrap(), json!(true), "{expression}");
+    assert_eq!(result.unwrap(), json!(true), "{expression}");
 }
 
-async fn press(page: &Client, keys: &str) -> Result<(), CmdError> {
-    let mut actions = KeyActions::new("keyboard".to_owned());
-    for value in keys.chars() {
-        actions = actions.then(KeyAction::Down { value });
-        actions = actions.then(KeyAction::Up { value });
-    }
-    page.perform_actions(actions).await
+/// Presses the keys of these characters, one after the other.
+async fn press(page: &Page, keys: &str) {
+    let strokes = keys
+        .chars()
+        .flat_map(|key| ["keyDown", "keyUp"].map(|action| json!({ "type": action, "value": key })));
+    let strokes: Vec<Value> = strokes.collect();
+    page.perform(json!({ "type": "key", "id": "keyboard", "actions": strokes }))
+        .await;
 }
 
-async fn text(page: &Client, css: &str) -> String {
-    page.find(Locator::Css(css))
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap()
+async fn text(page: &Page, css: &str) -> String {
+    page.find(css).await.text().await
 }
+
+/// The characters of keys in the protocol of browsers' drivers.
+const ENTER: &str = "\u{e007}";
+const ESCAPE: &str = "\u{e00c}";
 
 /// The description of the selected step.
 const SELECTED: &str = "document.querySelector('#tree .chosen .what')?.textContent";
@@ -101,27 +97,25 @@ async fn keys_select_steps() {
     open(&failing_run(), &[], async |page| {
         let selected = async |what: &str| until(&page, &format!("{SELECTED} === {what:?}")).await;
         selected("must succeed: curl").await;
-        press(&page, "kkkk").await.unwrap();
+        press(&page, "kkkk").await;
         selected("waiting for unit nginx.service").await;
         let console = "document.querySelector('#tabs [aria-selected=true]').textContent";
         until(&page, &format!("{console} === 'server'")).await;
-        press(&page, "j").await.unwrap();
+        press(&page, "j").await;
         selected("the screen").await;
         // The screenshot is enlarged, with a frame around a word, and closed.
-        press(&page, "p").await.unwrap();
+        press(&page, "p").await;
         until(
             &page,
             "document.querySelector('#picture[open] .frame i')?.title === 'login: (95 % sure)'",
         )
         .await;
-        press(&page, &char::from(Key::Escape).to_string())
-            .await
-            .unwrap();
+        press(&page, ESCAPE).await;
         until(&page, "document.querySelector('dialog[open]') === null").await;
 
-        press(&page, "f").await.unwrap();
+        press(&page, "f").await;
         selected("must succeed: curl").await;
-        press(&page, "?").await.unwrap();
+        press(&page, "?").await;
         until(&page, "document.querySelector('#help[open]') !== null").await;
     })
     .await;
@@ -131,7 +125,7 @@ async fn keys_select_steps() {
 async fn steps_are_searched_and_groups_closed() {
     open(&failing_run(), &[], async |page| {
         let selected = async |what: &str| until(&page, &format!("{SELECTED} === {what:?}")).await;
-        press(&page, "/active").await.unwrap();
+        press(&page, "/active").await;
         until(
             &page,
             "document.getElementById('found').textContent === '1 step, 0 lines'",
@@ -142,37 +136,29 @@ async fn steps_are_searched_and_groups_closed() {
             "document.querySelectorAll('#tree .row').length === 2",
         )
         .await;
-        press(&page, &char::from(Key::Enter).to_string())
-            .await
-            .unwrap();
+        press(&page, ENTER).await;
         selected("waiting for unit nginx.service").await;
         let marked = "document.querySelector('#details mark').textContent";
         assert_eq!(value(&page, marked).await, "active");
-        press(&page, &char::from(Key::Escape).to_string())
-            .await
-            .unwrap();
+        press(&page, ESCAPE).await;
         until(
             &page,
             "document.querySelectorAll('#tree .row').length === 6",
         )
         .await;
 
-        press(&page, "f").await.unwrap();
+        press(&page, "f").await;
         selected("must succeed: curl").await;
         // A group is closed and opened.
-        press(&page, "kk").await.unwrap();
+        press(&page, "kk").await;
         selected("subtest: the client reaches it").await;
-        press(&page, &char::from(Key::Enter).to_string())
-            .await
-            .unwrap();
+        press(&page, ENTER).await;
         until(
             &page,
             "document.querySelectorAll('#tree .row').length === 4",
         )
         .await;
-        press(&page, &char::from(Key::Enter).to_string())
-            .await
-            .unwrap();
+        press(&page, ENTER).await;
         until(
             &page,
             "document.querySelectorAll('#tree .row').length === 6",
@@ -188,48 +174,46 @@ async fn enter_visits_all_matches() {
         let step = format!("{SELECTED} === 'waiting for unit nginx.service'");
         let line = "document.querySelector('#lines .chosen')\
                     ?.textContent.endsWith('Started nginx.service')";
-        press(&page, "/nginx").await.unwrap();
+        press(&page, "/nginx").await;
         until(
             &page,
             "document.getElementById('found').textContent === '1 step, 1 line'",
         )
         .await;
-        let enter = char::from(Key::Enter).to_string();
         for matching in [&step, line, &step, line] {
-            press(&page, &enter).await.unwrap();
+            press(&page, ENTER).await;
             until(&page, matching).await;
             let is_line = matching == line;
             until(&page, &format!("{is_line} === Boolean({line})")).await;
         }
-        let escape = char::from(Key::Escape).to_string();
-        press(&page, &escape).await.unwrap();
-        press(&page, "f").await.unwrap();
+        press(&page, ESCAPE).await;
+        press(&page, "f").await;
         until(&page, &format!("!{line}")).await;
         // Only a console contains the text.
-        press(&page, "/Started").await.unwrap();
-        let tabs = page.find_all(Locator::Css("#tabs button")).await.unwrap();
+        press(&page, "/Started").await;
+        let tabs = page.find_all("#tabs button").await;
         for tab in tabs {
-            press(&page, &enter).await.unwrap();
+            press(&page, ENTER).await;
             until(&page, line).await;
             // In a newly selected console, the search begins at its first line.
-            tab.click().await.unwrap();
+            tab.click().await;
             until(&page, &format!("!{line}")).await;
-            press(&page, "/").await.unwrap();
+            press(&page, "/").await;
         }
-        press(&page, &enter).await.unwrap();
+        press(&page, ENTER).await;
         until(&page, line).await;
     })
     .await;
 }
 
 /// The image of the timeline after pending changes are drawn.
-async fn drawn(page: &Client) -> Value {
+async fn drawn(page: &Page) -> Value {
     let script = "
         const done = arguments[0];
         const canvas = document.querySelector('#timeline canvas');
         requestAnimationFrame(() => requestAnimationFrame(() => done(canvas.toDataURL())));
     ";
-    page.execute_async(script, Vec::new()).await.unwrap()
+    page.execute_async(script).await
 }
 
 #[tokio::test]
@@ -237,9 +221,9 @@ async fn keys_switch_consoles() {
     open(&failing_run(), &[], async |page| {
         let console = "document.querySelector('#tabs [aria-selected=true]').textContent";
         let first = value(&page, console).await;
-        press(&page, "[").await.unwrap();
+        press(&page, "[").await;
         assert_ne!(first, value(&page, console).await);
-        press(&page, "]").await.unwrap();
+        press(&page, "]").await;
         assert_eq!(first, value(&page, console).await);
     })
     .await;
@@ -249,12 +233,8 @@ async fn keys_switch_consoles() {
 async fn a_console_line_selects_its_step() {
     open(&failing_run(), &[], async |page| {
         until(&page, "document.querySelector('#tree .chosen') !== null").await;
-        page.execute(
-            "document.querySelectorAll('#tabs button')[0].click()",
-            vec![],
-        )
-        .await
-        .unwrap();
+        page.execute("document.querySelectorAll('#tabs button')[0].click()")
+            .await;
         until(
             &page,
             "document.querySelector('#lines .row')?.textContent.includes('nginx')",
@@ -262,30 +242,22 @@ async fn a_console_line_selects_its_step() {
         .await;
         let its_step_is_selected = format!("{SELECTED} === 'waiting for unit nginx.service'");
         let lines = "document.getElementById('lines')";
-        page.execute(&format!("{lines}.focus()"), vec![])
-            .await
-            .unwrap();
-        let enter = char::from(Key::Enter).to_string();
-        press(&page, &enter).await.unwrap();
+        page.execute(&format!("{lines}.focus()")).await;
+        press(&page, ENTER).await;
         until(&page, &its_step_is_selected).await;
 
-        press(&page, "f").await.unwrap();
+        press(&page, "f").await;
         until(&page, &format!("!({its_step_is_selected})")).await;
         // Rows may be replaced at any time, so each script looks its row up again.
-        page.execute(
-            "document.querySelectorAll('#tabs button')[0].click()",
-            vec![],
-        )
-        .await
-        .unwrap();
+        page.execute("document.querySelectorAll('#tabs button')[0].click()")
+            .await;
         until(
             &page,
             &format!("{lines}.querySelector('.row')?.textContent.includes('nginx')"),
         )
         .await;
-        page.execute(&format!("{lines}.querySelector('.row').click()"), vec![])
-            .await
-            .unwrap();
+        page.execute(&format!("{lines}.querySelector('.row').click()"))
+            .await;
         until(&page, &its_step_is_selected).await;
     })
     .await;
@@ -295,7 +267,7 @@ async fn a_console_line_selects_its_step() {
 async fn guest_output_is_shown_as_text() {
     open(&failing_run(), &[], async |page| {
         until(&page, "document.querySelector('#tree .chosen') !== null").await;
-        press(&page, "k").await.unwrap();
+        press(&page, "k").await;
         until(&page, &format!("{SELECTED} === 'ip route'")).await;
         let shown = value(
             &page,
@@ -307,7 +279,7 @@ async fn guest_output_is_shown_as_text() {
             .replace('\0', "\\x00")
             .replace('\u{202e}', "\\u{202e}");
         assert_eq!(shown, escaped);
-        assert_eq!(page.title().await.unwrap(), "web");
+        assert_eq!(page.title().await, "web");
         let markup = "document.querySelectorAll('b, img[src=x]').length + document.scripts.length";
         assert_eq!(value(&page, markup).await, 2, "the page's own scripts");
     })
@@ -315,7 +287,7 @@ async fn guest_output_is_shown_as_text() {
 }
 
 /// The brightness of the page: the sum of its background's red, green and blue.
-async fn brightness(page: &Client) -> u64 {
+async fn brightness(page: &Page) -> u64 {
     let rgb = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g)";
     let sum = value(page, &format!("{rgb}.map(Number).reduce((a, b) => a + b)")).await;
     sum.as_u64().unwrap()
@@ -339,23 +311,23 @@ async fn a_dark_color_scheme_is_followed() {
 async fn a_page_with_ten_thousand_steps_is_usable() {
     open(&long_run(10_000, 100_000), &[], async |page| {
         until(&page, &format!("{SELECTED} === 'must succeed: make test-9998'")).await;
-        press(&page, "j").await.unwrap();
+        press(&page, "j").await;
         until(&page, &format!("{SELECTED} === 'must succeed: make test-9999'")).await;
         let rows = value(&page, "document.querySelectorAll('.row').length").await;
         assert!(rows.as_u64().unwrap() < 300, "{rows}");
 
         // Zooms in and out.
         let all = drawn(&page).await;
-        press(&page, "+").await.unwrap();
+        press(&page, "+").await;
         assert!(all != drawn(&page).await);
-        press(&page, "0").await.unwrap();
+        press(&page, "0").await;
         assert!(all == drawn(&page).await);
 
-        press(&page, "/unit-99999").await.unwrap();
+        press(&page, "/unit-99999").await;
         until(&page, "document.getElementById('found').textContent === '0 steps, 1 line'").await;
-        press(&page, &char::from(Key::Escape).to_string()).await.unwrap();
+        press(&page, ESCAPE).await;
         let end = "document.querySelector('#lines').scrollTop = 1e9";
-        page.execute(end, Vec::new()).await.unwrap();
+        page.execute(end).await;
         until(&page, "[...document.querySelectorAll('#lines .row')].at(-1).textContent.includes('unit-99999')").await;
     })
     .await;
