@@ -167,14 +167,17 @@ fn check_for_nextest(flags: &VmTestFlags) -> Result<()> {
 }
 
 /// Cargo's selection of the tests and the programs that they run. It would build the crates that
-/// both need twice, with other features, if they were built one after the other.
-const PACKAGES: [&str; 6] = [
+/// both need twice, with other features, if they were built one after the other. With the package
+/// for text recognition, whose tests need more features, it shares what `cargo test` has compiled.
+const PACKAGES: [&str; 8] = [
     "--package",
     "vm-tests",
     "--package",
     "vmwright",
     "--package",
     "vmwright-driver",
+    "--package",
+    "vmwright-ocr",
 ];
 
 /// Of the tests in these packages, those with images, as an expression of nextest's.
