@@ -30,6 +30,7 @@ try:
 except AssertionError:
     pass
 assert len(texts) == 1, texts
+machine.send_monitor_command('cont')
 ";
     let output = without_data(&run, script).passed();
     for part in [
