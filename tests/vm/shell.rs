@@ -1,8 +1,6 @@
 use std::time::Duration;
 
 use machine::{Command, ErrorKind, Exit};
-use sha2::{Digest as _, Sha256};
-use tokio::io::AsyncReadExt as _;
 use vm_tests::{KILL_SHELL, SOON, booted_and_cloned, fresh};
 
 #[tokio::test]
@@ -124,43 +122,6 @@ async fn text_of_many_lengths_in_many_scripts() {
             );
         }
     }
-}
-
-#[tokio::test]
-async fn two_hundred_megabytes_streamed() {
-    const BLOCKS: usize = 200;
-    let vm = fresh("systemd").await;
-    // The guest prints a megabyte of random bytes 200 times.
-    vm.succeed("head -c 1048576 /dev/urandom >/tmp/block")
-        .await
-        .unwrap();
-    let block = vm.execute("cat /tmp/block").await.unwrap().stdout;
-    let sum = vm.succeed("sha256sum </tmp/block").await.unwrap();
-    assert_eq!(
-        sum.split_whitespace().next().unwrap(),
-        hex(&Sha256::digest(&block))
-    );
-
-    let (mut reader, mut writer) = tokio::io::duplex(256 * 1024);
-    let hashing = tokio::spawn(async move {
-        let (mut hash, mut buffer) = (Sha256::new(), vec![0; 256 * 1024]);
-        loop {
-            match reader.read(&mut buffer).await.unwrap() {
-                0 => return hash.finalize(),
-                read => hash.update(&buffer[..read]),
-            }
-        }
-    });
-    let print = format!("for block in $(seq {BLOCKS}); do cat /tmp/block; done");
-    assert!(vm.execute_into(print, &mut writer).await.unwrap().success());
-    drop(writer);
-    let expected = Sha256::digest(block.repeat(BLOCKS));
-    assert_eq!(hex(&hashing.await.unwrap()), hex(&expected));
-    assert_eq!(vm.succeed("echo right").await.unwrap(), "right\n");
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[tokio::test]
