@@ -1,7 +1,7 @@
 //! Lines of text on a screen: blobs beside each other.
 
 mod decoration;
-mod digit_one;
+mod digits;
 mod read;
 
 pub(crate) use read::read;

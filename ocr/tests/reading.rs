@@ -23,7 +23,7 @@ const TABLE: &[u8] = include_bytes!("../corpus/desktop/files-small.png");
 /// Five xterms in an X server: 1024×768 pixels.
 const LONE: &[u8] = include_bytes!("screens/characters.png");
 
-/// Three xterms with a line each: 760×340 pixels.
+/// Four xterms with a line each: 760×340 pixels.
 const SHORT_LINES: &[u8] = include_bytes!("screens/short-lines.png");
 
 fn screen(png: &[u8]) -> Image {
@@ -123,7 +123,7 @@ fn a_lone_character_is_read() {
 #[test]
 fn a_digit_after_letters_is_a_digit() {
     let text = read(&screen(SHORT_LINES)).text().unwrap();
-    for line in ["number1", "disk1 hello", "block 12"] {
+    for line in ["number1", "disk1 hello", "block 12", "number8"] {
         assert!(text.contains(line), "no {line:?} in {text:?}");
     }
 }

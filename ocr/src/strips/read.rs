@@ -1,6 +1,6 @@
 //! The words of a strip.
 
-use super::{MAX_SYMBOLS, Strip, digit_one};
+use super::{MAX_SYMBOLS, Strip, digits};
 use crate::grey::{Geometry, Grey};
 use crate::tesseract::ReadLine;
 use crate::{ReadError, Rect, Word, tsv};
@@ -42,7 +42,7 @@ pub(crate) fn read(
     if confidence(&best) < required(&best, strip) {
         return Ok(Some(Vec::new()));
     }
-    digit_one::correct(&mut best, strip, &line);
+    digits::correct(&mut best, strip, &line);
     let on_screen = |word| strip.on_screen(word);
     Ok(Some(best.into_iter().map(on_screen).collect()))
 }

@@ -1,24 +1,36 @@
-//! The digit 1 and the letter l, which Tesseract takes for each other.
+//! Digits that Tesseract takes for letters: it prefers words, so it reads the end of `disk1` as an
+//! l, and that of `number8` as an s.
+
+use std::collections::HashSet;
 
 use super::Strip;
 use crate::Word;
 use crate::blobs::Blob;
+use crate::disjoint_sets::DisjointSets;
 use crate::grey::Grey;
 
 /// Letters as high as an l.
 const ASCENDERS: [char; 4] = ['b', 'd', 'h', 'k'];
 
+/// Letters as high as an x.
+const LOW: &str = "acemnorsuvwxz";
+
 /// The most by which two pixels of the same shade differ.
 const SAME: u8 = 64;
 
-/// Corrects each `l` and `1` of a strip that has not the height of one: in many fonts, an l is as
-/// high as other letters, and a 1 as other digits. The words are those of `line`, which is the
-/// strip alone.
+/// A pixel darker than this is part of what is drawn.
+const INK: u8 = 128;
+
+/// Corrects letters and digits that have not the height of one: in many fonts, an l is as high as
+/// other letters, and a 1 as other digits; an s is low, and an 8 is high. The words are those of
+/// `line`, which is the strip alone.
 pub(super) fn correct(words: &mut [Word], strip: &Strip, line: &Grey) {
     let letters: Vec<Vec<Letter>> = words.iter().map(|word| letters(word, strip)).collect();
     let all = || letters.iter().flatten();
     let ascender = only_top(all().filter(|letter| ASCENDERS.contains(&letter.char)));
     let digit = only_top(all().filter(|letter| matches!(letter.char, '0' | '2'..='9')));
+    let low = all().filter(|letter| LOW.contains(letter.char));
+    let low = low.map(|letter| letter.top).max();
     for (word, letters) in words.iter_mut().zip(&letters) {
         if letters.is_empty() {
             continue;
@@ -28,6 +40,9 @@ pub(super) fn correct(words: &mut [Word], strip: &Strip, line: &Grey) {
                 '1'
             }
             '1' if ascender == Some(letter.top) && digit.is_some_and(|top| top > letter.top) => 'l',
+            's' if low.is_some_and(|top| letter.is_far_above(top)) && letter.holes(line) == 2 => {
+                '8'
+            }
             other => other,
         });
         word.text = corrected.collect();
@@ -44,6 +59,39 @@ struct Letter {
 }
 
 impl Letter {
+    /// Whether it reaches far above a low letter's top.
+    fn is_far_above(&self, top: usize) -> bool {
+        let above = top.saturating_sub(self.top);
+        above * 6 >= self.bottom - self.top
+    }
+
+    /// The number of closed areas within it: two of an 8, none of an s.
+    fn holes(&self, line: &Grey) -> usize {
+        let (width, height) = (self.right - self.left, self.bottom - self.top);
+        // With a margin around it, which connects what is outside.
+        let (columns, rows) = (width + 2, height + 2);
+        let is_ink = |x: usize, y: usize| {
+            let is_inside = (1..=width).contains(&x) && (1..=height).contains(&y);
+            let at = |x: usize, y: usize| (self.top + y) * line.width + self.left + x;
+            is_inside && line.pixels[at(x - 1, y - 1)] < INK
+        };
+        let mut sets = DisjointSets::new(columns * rows);
+        for y in 0..rows {
+            for x in 0..columns {
+                let this = is_ink(x, y);
+                if x > 0 && is_ink(x - 1, y) == this {
+                    sets.unite(y * columns + x - 1, y * columns + x);
+                }
+                if y > 0 && is_ink(x, y - 1) == this {
+                    sets.unite((y - 1) * columns + x, y * columns + x);
+                }
+            }
+        }
+        let blank = (0..columns * rows).filter(|cell| !is_ink(cell % columns, cell / columns));
+        let areas: HashSet<usize> = blank.map(|cell| sets.find(cell)).collect();
+        areas.len() - 1
+    }
+
     /// Whether it is its own mirror image, as an I is.
     fn is_symmetric(&self, line: &Grey) -> bool {
         let rows = line.pixels.chunks_exact(line.width);
@@ -171,6 +219,16 @@ mod tests {
         assert_eq!(corrected("bllI2", ROWS), "bl1I2");
         assert_eq!(corrected("b11I2", ROWS), "bl1I2");
         assert_eq!(corrected("bl1l2", ROWS), "bl1l2", "an I is no 1");
+    }
+
+    #[test]
+    fn a_high_letter_with_two_holes_is_an_8() {
+        let high = ["....###", "....#.#", "###.###", "#...#.#", "###.###"];
+        assert_eq!(corrected("cs", high), "c8");
+        let low = ["###....", "#.#....", "###.###", "#.#.#..", "###.###"];
+        assert_eq!(corrected("8s", low), "8s");
+        let without_holes = ["....###", "....#..", "###.###", "#.....#", "###.###"];
+        assert_eq!(corrected("cs", without_holes), "cs");
     }
 
     #[test]
