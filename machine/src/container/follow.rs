@@ -45,7 +45,15 @@ impl Follower {
                 _ = lifetime.exited() => break,
                 reports = self.socket.next() => reports,
             };
-            let Ok(reports) = reports else { break };
+            let reports = match reports {
+                Ok(reports) => reports,
+                Err(error) => {
+                    let failure =
+                        format!("unplugged, as systemd-nspawn's reports can't be read: {error}");
+                    self.cards.report_failure(&failure);
+                    break;
+                }
+            };
             for report in reports {
                 match report {
                     Report::Started(pid) => {

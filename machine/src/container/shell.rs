@@ -15,6 +15,7 @@ use crate::guest::shell_gate::GuestShell;
 use crate::guest::waiting::pause;
 use crate::host::leader::Leader;
 use crate::host::process::{CommandSpec, Process};
+use crate::time_scale::scaled;
 
 const ENTER: &str = include_str!("enter.sh");
 const SHELL: &str = include_str!("shell.sh");
@@ -22,9 +23,8 @@ const SHELL: &str = include_str!("shell.sh");
 /// How often a shell that ends at once is started again.
 const RESTART_INTERVAL: Duration = Duration::from_secs(1);
 
-/// If so many shells end so soon after a boot, there is probably none that does not.
+/// If so many shells of a boot have ended at once, there is probably none that does not.
 const FAILURES: u32 = 3;
-const FAILURES_WITHIN: Duration = Duration::from_secs(6);
 
 /// The container's end of the shell's connection. As at a virtio port, the connection survives
 /// the shell: the next one greets on it.
@@ -55,15 +55,15 @@ impl ShellEnd {
     /// Runs a root shell in the container, and another whenever it ends, for as long as the
     /// container runs. Dropping the future kills the shell.
     pub(super) async fn run(self: Arc<Self>, machine: String, leader: Arc<Leader>) {
-        let boot = Instant::now();
-        let mut ended = 0;
+        let (mut ended, mut has_lasted) = (0, false);
         while leader.is_alive() {
             let start = Instant::now();
             match self.spawn(&machine, &leader) {
                 Ok(shell) => {
                     let status = shell.exited().await;
                     ended += 1;
-                    if ended == FAILURES && boot.elapsed() < FAILURES_WITHIN {
+                    has_lasted |= start.elapsed() >= scaled(RESTART_INTERVAL);
+                    if ended == FAILURES && !has_lasted {
                         tracing::warn!(
                             machine,
                             "its root shell ends at once, with {status}: see its console, and \

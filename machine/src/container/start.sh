@@ -47,6 +47,7 @@ mount_root() {
     # is refused.
     if refusal=$(mount_overlay ,volatile 2>&1); then return; fi
     [ -z "$keep" ] || fail "the container's state can't be kept in $PWD: $refusal"
+    echo "changes of its root are in memory, and lost when it ends: $refusal" >&2
     mount -t tmpfs -o mode=0700 tmpfs layers
     mount_overlay ''
 }

@@ -295,7 +295,7 @@ class NspawnMachine(BaseMachine):
 
     def is_up(self) -> bool:
         """Whether it was started, and has not ended."""
-        return self.booted
+        return self.pid is not None
 
     def ssh_backdoor_command(self, index: Optional[int] = None) -> str:
         """The command by which root of the host connects to the container's SSH server, which
