@@ -77,7 +77,7 @@ fn run_script(script: &str, dir: &Path) -> String {
         .current_dir(dir)
         // Most dependencies are built already.
         .env("CARGO_TARGET_DIR", target.ancestors().nth(3).unwrap())
-        .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
+        .env("CARGO_PROFILE_DEV_DEBUG", "false")
         .output()
         .unwrap();
     let output = String::from_utf8_lossy(&ended.stdout).into_owned();
