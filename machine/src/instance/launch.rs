@@ -35,8 +35,8 @@ use crate::start::StartCommand;
 const CONNECT_LIMIT: Duration = Duration::from_mins(1);
 
 /// How QEMU's C library gets memory: as huge pages, and for all threads from one heap. QEMU writes
-/// to 20 MB of it when it loads a saved state, and with usual pages, the page faults take a
-/// seventh of a clone's time.
+/// to 20 MB of it when it loads a saved state: with usual pages, that is half of a clone's page
+/// faults, and a twentieth of its time.
 const GLIBC_TUNABLES: &str = "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1";
 
 /// How a QEMU is to be started.
