@@ -303,6 +303,12 @@ pub fn other_test(name: &str) -> Command {
     command
 }
 
+/// The directory that another test has passed in `VICTIM_DIR`; `None` if no other test runs this
+/// one, which then has nothing to do.
+pub fn victim_dir() -> Option<PathBuf> {
+    env::var_os("VICTIM_DIR").map(PathBuf::from)
+}
+
 /// Shows steps and consoles of machines on the output that test runners capture, and print when
 /// the test fails. Does nothing if there is a `tracing` subscriber already.
 pub fn show_steps() {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use machine::{Container, Error, ErrorKind, Vlan};
-use vm_tests::{container, container_builder, other_test, soon, wait_until_gone};
+use vm_tests::{container, container_builder, other_test, soon, victim_dir, wait_until_gone};
 
 use super::other_test_after;
 use super::traces::{network_cards, processes_in, processes_with, traces};
@@ -202,7 +202,7 @@ async fn dropping_a_container_leaves_nothing() {
 #[ignore = "run by killing_the_test_leaves_no_container"]
 #[expect(clippy::print_stdout, reason = "the other test waits for it")]
 async fn victim() {
-    let Some(dir) = std::env::var_os("VICTIM_DIR") else {
+    let Some(dir) = victim_dir() else {
         return;
     };
     let vlan = Vlan::start(1, &dir).await.unwrap();

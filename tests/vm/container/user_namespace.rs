@@ -1,12 +1,12 @@
 //! Containers of an ordinary user, who is root of a user namespace.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::rc::Rc;
 
 use machine::{Container, ContainerCommand, ErrorKind, Vlan};
-use vm_tests::{container_root, other_test, show_steps, soon};
+use vm_tests::{container_root, other_test, show_steps, soon, victim_dir};
 
 use super::in_namespace::{DRIVER, InNamespace, NIX_SANDBOX, USER};
 use super::start_script;
@@ -74,7 +74,7 @@ async fn an_ordinary_user_runs_containers() {
 #[ignore = "run by an_ordinary_user_runs_containers"]
 #[expect(clippy::print_stdout, reason = "the other test reads it")]
 async fn runs_a_container() {
-    let Some(dir) = std::env::var_os("VICTIM_DIR").map(PathBuf::from) else {
+    let Some(dir) = victim_dir() else {
         return;
     };
     show_steps();
@@ -88,7 +88,7 @@ async fn runs_a_container() {
 #[ignore = "run by an_ordinary_user_runs_containers"]
 #[expect(clippy::print_stdout, reason = "the other test reads it")]
 async fn runs_scripts() {
-    let Some(dir) = std::env::var_os("VICTIM_DIR").map(PathBuf::from) else {
+    let Some(dir) = victim_dir() else {
         return;
     };
     show_steps();
@@ -124,7 +124,7 @@ fn build(name: &str, dir: &Path, vlan: &Vlan) -> Container {
 #[ignore = "run by an_ordinary_user_runs_containers"]
 #[expect(clippy::print_stdout, reason = "the other test reads it")]
 async fn runs_containers() {
-    let Some(dir) = std::env::var_os("VICTIM_DIR").map(PathBuf::from) else {
+    let Some(dir) = victim_dir() else {
         return;
     };
     show_steps();
@@ -200,7 +200,7 @@ async fn what_an_ordinary_user_lacks_is_named() {
 #[ignore = "run by what_an_ordinary_user_lacks_is_named"]
 #[expect(clippy::print_stdout, reason = "the other test reads it")]
 async fn is_refused() {
-    if std::env::var_os("VICTIM_DIR").is_none() {
+    if victim_dir().is_none() {
         return;
     }
     let command = ContainerCommand::new("one").root_dir("/");

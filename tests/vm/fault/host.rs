@@ -1,12 +1,13 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use machine::{ErrorKind, Machine, StartScript};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use vm_tests::{
-    builder, descriptors, fresh_with, other_test, settled, soon, start_script, wait_until_gone,
+    builder, descriptors, fresh_with, other_test, settled, soon, start_script, victim_dir,
+    wait_until_gone,
 };
 
 use super::assert_nothing_left;
@@ -48,7 +49,7 @@ fn unshare() -> Command {
 #[tokio::test]
 #[ignore = "run by a_full_host_disk_is_an_error"]
 async fn fills_the_disk() {
-    let Some(dir) = std::env::var_os("VICTIM_DIR").map(PathBuf::from) else {
+    let Some(dir) = victim_dir() else {
         return;
     };
     let mount = Command::new("mount")
@@ -181,23 +182,19 @@ fn victim(name: &str, dir: &Path) -> Command {
 #[tokio::test]
 #[ignore = "run by a_panicking_test_leaves_nothing_behind"]
 async fn panics() {
-    let Some(dir) = std::env::var_os("VICTIM_DIR") else {
+    let Some(dir) = victim_dir() else {
         return;
     };
     let vm = builder("minimal").build().unwrap();
     vm.start().await.unwrap();
-    fs::write(
-        PathBuf::from(dir).join("qemu"),
-        vm.pid().unwrap().to_string(),
-    )
-    .unwrap();
+    fs::write(dir.join("qemu"), vm.pid().unwrap().to_string()).unwrap();
     panic!("the test's own panic");
 }
 
 #[tokio::test]
 #[ignore = "run by running_out_of_file_descriptors_is_an_error"]
 async fn runs_out_of_file_descriptors() {
-    if std::env::var_os("VICTIM_DIR").is_none() {
+    if victim_dir().is_none() {
         return;
     }
     let start = async || builder("minimal").build()?.start().await;
