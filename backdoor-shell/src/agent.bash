@@ -13,16 +13,10 @@
 # The worker, a child of this shell, runs the commands one after another, and sends their
 # output and their end: this loop reads `stop` meanwhile. A command's process group is not
 # that of the worker (set -m), so that whatever it kills or stops among its own processes,
-# the worker still sends the end.
+# the worker still sends the end. Between two commands, the process of the next one waits.
 
 exec 4>&2 2>/dev/null 5>&1 # 4: the guest's stderr; bash's notices of jobs are discarded
 set -m
-
-# run NONCE COMMAND: in the worker. The command is not started here, because the errors of a
-# command in a function would name the function's source.
-__vm_run() {
-    __vm_nonce=$1 __vm_command=$2
-}
 
 # sends the command's output and its end
 __vm_report() {
@@ -242,25 +236,46 @@ while IFS= read -r __vm_line; do
     if [[ ! ${__vm_worker-} ]]; then
         coproc __vm_worker {
             exec 5>&-
-            while read -r -N 8 __vm_size && read -r -N "$((__vm_size))" __vm_line; do
-                eval "$__vm_line"
-                __vm_number=$(((__vm_number + 1) % 1000000))
+            trap : PIPE # it would end the worker if the process was killed
+            __vm_line=
+            while :; do
+                # Starting a process is the slowest part of a command, so the process is started
+                # before the command arrives. It is a coprocess because that gets new pipes,
+                # which are moved to 6 (output) and 7 (the command): bash would close them when
+                # the process ends.
                 set -m
-                # A coprocess, because that gets new pipes. It waits for the end of its input:
-                # until the worker is ready for `stop`, and has taken over the pipe of the
-                # output, which bash closes at the end of a coprocess.
                 coproc __vm_pipe {
                     set +m
-                    read -r __vm_size
-                    exec </dev/null 2>&4 4>&-
+                    trap - PIPE
+                    exec 2>&4 4>&-
                     unset __vm_hello __vm_nonce __vm_line # it can't imitate its end
+                    read -r -N 8 __vm_size || exit
+                    read -r -N "$((__vm_size))" __vm_command || exit
+                    eval "__vm_command=$__vm_command"
+                    exec </dev/null
                     set -euo pipefail
                     eval "${__vm_command:LINENO=1,0}" # errors show the line of the command
                 }
+                __vm_process=$!
                 set +m
-                printf '%d %d' "$__vm_number" "$!" >/proc/self/comm # for `stop`
-                eval "exec 6<&${__vm_pipe[0]} ${__vm_pipe[1]}>&-"
-                __vm_report "$!" <&6
+                eval "exec 6<&${__vm_pipe[0]}- 7>&${__vm_pipe[1]}-"
+                if [[ ! $__vm_line ]]; then
+                    read -r -N 8 __vm_size || break
+                    read -r -N "$((__vm_size))" __vm_line || break
+                    # If it was killed while it waited, another process is started. If it is
+                    # killed only now, that is the command's end.
+                    if ! kill -0 "$__vm_process"; then
+                        exec 6<&- 7>&-
+                        continue
+                    fi
+                fi
+                __vm_nonce=${__vm_line#* } __vm_line=
+                __vm_command=${__vm_nonce#* } __vm_nonce=${__vm_nonce%% *}
+                __vm_number=$(((__vm_number + 1) % 1000000))
+                printf '%d %d' "$__vm_number" "$__vm_process" >/proc/self/comm # for `stop`
+                printf '%-8d%s' "${#__vm_command}" "$__vm_command" >&7
+                exec 7>&-
+                __vm_report "$__vm_process" <&6
                 exec 6<&-
             done
         } >&5

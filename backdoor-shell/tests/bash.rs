@@ -167,6 +167,7 @@ async fn a_command_behaves_as_with_bash_c() {
     for backdoor in [BACKDOOR, AT_A_PORT, from_a_file] {
         let mut guest = guest(backdoor).await;
         for script in [
+            "",
             "nosuch 2>&1",
             "\ntrue\nnosuch 2>&1",
             "exec 2>&1; echo $unset",
@@ -178,6 +179,8 @@ async fn a_command_behaves_as_with_bash_c() {
             "exec 2>&1; return 3; echo after",
             "exec 2>&1; break; echo after",
             "exec 2>&1; continue; echo after",
+            "trap",
+            "(kill -PIPE $BASHPID) || echo $?",
         ] {
             let output = guest.shell.run(script).await.unwrap();
             let strict = format!("set -euo pipefail; {script}");

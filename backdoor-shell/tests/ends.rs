@@ -4,6 +4,7 @@
 
 mod guest;
 
+use std::fs;
 use std::time::Duration;
 
 use backdoor_shell::{Command, Exit};
@@ -217,6 +218,44 @@ async fn time_out_of_a_command_whose_worker_is_killed() {
             let next = guest.shell.run("echo in step").await.unwrap();
             assert_eq!(next.text(), "in step\n", "{signal}");
         }
+    }
+}
+
+/// The process of the next command, which waits for it, is killed.
+#[tokio::test]
+async fn a_command_whose_process_is_killed_in_advance() {
+    for backdoor in [BACKDOOR, AT_A_PORT] {
+        let mut guest = guest(backdoor).await;
+        let worker = "read -r _ _ _ worker _ </proc/$BASHPID/stat; echo -n $worker";
+        let worker = guest.shell.run(worker).await.unwrap().text();
+        let children =
+            || fs::read_to_string(format!("/proc/{worker}/task/{worker}/children")).unwrap();
+        while children().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let waiting = children();
+        let mut kill = std::process::Command::new("kill");
+        assert!(
+            kill.args(["-KILL", waiting.trim()])
+                .status()
+                .unwrap()
+                .success()
+        );
+        while children() == waiting {
+            tokio::task::yield_now().await;
+        }
+        let next = guest
+            .shell
+            .run("ls /proc/$BASHPID/fd | xargs")
+            .await
+            .unwrap();
+        let usual = guest
+            .shell
+            .run("ls /proc/$BASHPID/fd | xargs")
+            .await
+            .unwrap();
+        assert!(next.success());
+        assert_eq!(next.text(), usual.text());
     }
 }
 
