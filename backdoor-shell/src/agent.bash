@@ -76,11 +76,13 @@ __vm_begin() {
 # stop NONCE SIGNAL: sends the end of a command whose worker can't, because it is killed or
 # has sent it
 __vm_stop() {
-    local number='' command='' state=Z
+    local number='' command='' again='' state=Z
     if [[ $2 == TERM ]]; then __vm_holders=; fi
     if [[ $1 == "$__vm_nonce" ]]; then
-        # The worker may not have started the command yet.
-        while [[ $number != "$__vm_number" ]]; do
+        # The worker may not have started the command yet. What is read twice is complete:
+        # Linux 6.13 and newer may return a part of what is being written.
+        while [[ $number != "$__vm_number" || "$number $command" != "$again" ]]; do
+            again="$number $command"
             read -r number command <"/proc/$__vm_worker_id/comm" || break
         done
     fi
@@ -99,8 +101,10 @@ __vm_stop() {
 
 # kills the worker and the process group of its command
 __vm_kill() {
-    # It writes to the same line; if it is gone, its number may be that of another process.
-    if [[ /proc/$__vm_worker_id/fd/1 -ef /proc/self/fd/1 ]]; then
+    local stat=
+    read -r stat <"/proc/$__vm_worker_id/stat"
+    # If it is gone, its number may be that of another process.
+    if [[ ${stat##*) } == ?" $$ "* ]]; then
         kill -KILL -- ${1:+"-$1"} "-$__vm_worker_id"
     fi
     wait "$__vm_worker_id"

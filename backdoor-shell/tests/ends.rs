@@ -5,9 +5,13 @@
 mod guest;
 
 use std::fs;
-use std::time::Duration;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
-use backdoor_shell::{Command, Exit};
+use backdoor_shell::{Command, Event, Exit, Nonce, Request, ShellCodec, Signal};
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::time::timeout;
+use tokio_util::codec::Framed;
 
 use crate::guest::{AT_A_PORT, BACKDOOR, guest};
 
@@ -125,7 +129,7 @@ async fn an_abandoned_command_is_stopped_by_the_next() {
     let abandoned = guest
         .shell
         .run(format!("echo noise; sleep 1; echo late >{path}"));
-    tokio::time::timeout(Duration::from_millis(100), abandoned)
+    timeout(Duration::from_millis(100), abandoned)
         .await
         .unwrap_err();
     assert_eq!(guest.shell.run("echo mine").await.unwrap().text(), "mine\n");
@@ -217,6 +221,69 @@ async fn time_out_of_a_command_whose_worker_is_killed() {
             assert_eq!(output.exit, Exit::TimedOut, "{signal}");
             let next = guest.shell.run("echo in step").await.unwrap();
             assert_eq!(next.text(), "in step\n", "{signal}");
+        }
+    }
+}
+
+/// Whatever the agent is doing with a command, it stops it, and goes on.
+#[tokio::test]
+async fn a_command_that_is_stopped_at_any_moment() {
+    let mut process = tokio::process::Command::new("bash")
+        .arg("--norc")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let (output, input) = (process.stdout.take(), process.stdin.take());
+    let line = tokio::io::join(output.unwrap(), input.unwrap());
+    let mut line = Framed::new(line, ShellCodec::default());
+    let session = Nonce::random();
+    let at_port = false;
+    let bootstrap = Request::Bootstrap {
+        nonce: session,
+        at_port,
+    };
+    line.send(bootstrap).await.unwrap();
+    assert_eq!(line.next().await.unwrap().unwrap(), Event::Ready(session));
+    // Bash may lose a SIGTERM while it forks, so it does not fork.
+    let short = "exec sleep 1000";
+    let long = format!(": {}; {short}", "x".repeat(90_000));
+    for round in 0..40 {
+        for (signal, status) in [(Signal::Term, 143), (Signal::Kill, 137)] {
+            let nonce = Nonce::random();
+            let script = if round % 4 == 0 { &*long } else { short };
+            line.send(Request::Run {
+                session,
+                nonce,
+                script,
+            })
+            .await
+            .unwrap();
+            let sent = Instant::now();
+            while sent.elapsed() < round * Duration::from_micros(100) {
+                tokio::task::yield_now().await;
+            }
+            line.send(Request::Stop {
+                session,
+                nonce,
+                signal,
+            })
+            .await
+            .unwrap();
+            // The end of the last command may be sent twice: by the process that was killed, too.
+            let ended = loop {
+                let event = timeout(Duration::from_secs(30), line.next()).await;
+                match event.unwrap().unwrap().unwrap() {
+                    Event::End {
+                        nonce: it, status, ..
+                    } if it == nonce => break status,
+                    Event::End { .. } => (),
+                    event => panic!("{event:?}"),
+                }
+            };
+            assert_eq!(ended, status, "{round} {signal:?}");
         }
     }
 }
