@@ -1,5 +1,5 @@
-# Waits in a saved guest for its clone's identity and applies it: sets the clock, mounts
-# shares, reseeds the random number generator, changes machine id and host name. Starting
+# Waits in a saved guest for its clone's identity and applies it: mounts shares, reseeds the
+# random number generator, changes machine id and host name, sets the clock. Starting
 # `date` and `mount` costs an emulated guest four tenths of a second; here they are a
 # system call each. `identity.sh` does the same.
 #
@@ -14,7 +14,9 @@ my %flags = (
     ro => 1, nosuid => 2, nodev => 4, noexec => 8, sync => 16, dirsync => 128,
     noatime => 1024, nodiratime => 2048, relatime => 1 << 21,
 );
-my $outcome = 'done';
+my $seed_file = '/var/lib/systemd/random-seed';
+my @id_files = ('/etc/machine-id', '/var/lib/dbus/machine-id');
+my $outcome;
 
 sub set_clock {
     my ($seconds, $microseconds) = split /\./, $_[0];
@@ -33,7 +35,7 @@ sub mount_share {
 sub reseed {
     my ($seed) = @_;
     open my $random, '>', '/dev/urandom' or $outcome = "/dev/urandom: $!", return;
-    ioctl $random, 0x40085203, pack 'i2 a*', 256, length $seed, $seed # RNDADDENTROPY
+    ioctl $random, 0x40085203, pack 'i2 a*', 2 * length $seed, length $seed, $seed # RNDADDENTROPY
         or $outcome = "RNDADDENTROPY: $!";
     ioctl $random, 0x5207, my $none = 0; # RNDRESEEDCRNG, which older kernels lack
 }
@@ -46,6 +48,17 @@ sub write_over {
     syswrite $file, $text or $outcome = "$path: $!";
 }
 
+# Writes to the files what they contain. The kernel then has their directory entries in memory,
+# and their pages are dirty: a clone runs less of its code for the first time.
+sub rehearse {
+    for my $path ($seed_file, @id_files) {
+        open my $file, '<', $path or next;
+        read $file, my $text, 4096;
+        write_over($path, $text);
+    }
+    reseed('');
+}
+
 sub set_host_name {
     my ($name) = @_;
     for my $path ('/proc/sys/kernel/hostname', '/etc/hostname') {
@@ -55,16 +68,6 @@ sub set_host_name {
     }
 }
 
-# Sets the kernel's console log level and returns the old one.
-sub set_console_level {
-    my ($new) = @_;
-    open my $file, '<', '/proc/sys/kernel/printk' or return;
-    my $old = <$file>;
-    open $file, '>', '/proc/sys/kernel/printk' or return;
-    syswrite $file, $new;
-    return $old;
-}
-
 # Enables or disables the ACPI event of a new VM generation. The kernel interprets the
 # event's code, and would find that this agent has done everything already.
 sub set_event {
@@ -72,10 +75,25 @@ sub set_event {
     syswrite $file, "$_\n" for @_;
 }
 
+# The kernel's console log level, if it shows notices and syslog(2) can set it again.
+sub level_with_notices {
+    open my $file, '<', '/proc/sys/kernel/printk' or return;
+    my ($level) = split ' ', <$file>;
+    return $level > 5 && $level <= 8 ? $level : undef;
+}
+
+# Writing to /proc would take twenty times as much code.
+sub set_console_level {
+    my ($level) = @_;
+    syscall 103, 8, 0, $level + 0; # syslog, SYSLOG_ACTION_CONSOLE_LEVEL
+}
+
 open my $port, '+<', $path or exit 1;
 # The kernel's notices of the reseeding must not appear on the screen; warnings may.
-my $level = set_console_level(5);
+my $level = level_with_notices();
+set_console_level(5) if $level;
 set_event('disable');
+rehearse();
 # Let the process that started this one end before the guest is saved.
 select undef, undef, undef, 0.2;
 syswrite $port, "$token waiting\n";
@@ -93,15 +111,17 @@ if (!defined $request) {
     exit 1;
 }
 my ($time, $seed, $saved_seed, $machine_id, $name, @mounts) = split /\0/, $request, -1;
-set_clock($time);
+$outcome = 'done';
 mount_share(splice @mounts, 0, 3) while @mounts;
 reseed($seed);
 if ($machine_id) {
-    write_over('/var/lib/systemd/random-seed', $saved_seed);
-    write_over($_, "$machine_id\n") for '/etc/machine-id', '/var/lib/dbus/machine-id';
+    write_over($seed_file, $saved_seed);
+    write_over($_, "$machine_id\n") for @id_files;
 }
 set_host_name($name) if $name ne '';
 set_console_level($level) if $level;
+# Last, because the service manager reacts to it. The clock is late by the time of all this.
+set_clock($time);
 syswrite $port, "$id $outcome\n";
 close $port;
 
