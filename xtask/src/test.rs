@@ -15,7 +15,7 @@ use crate::{demo, host, package, tidy, vm_test};
 pub(crate) fn run(flags: &TestFlags) -> Result<()> {
     let packages = [&host::all()[..], &host::ARCHIVE, &host::LINT].concat();
     host::ensure(&packages, flags.yes)?;
-    let images = build_images()?;
+    let guests = make_guests()?;
     tidy::run_all()?;
     // It removes what the tests are built from.
     package::forget_earlier()?;
@@ -26,26 +26,31 @@ pub(crate) fn run(flags: &TestFlags) -> Result<()> {
         run_visibly(cargo().arg("test"))?;
         packages.join().expect("no panic")
     })?;
-    for mut image in images {
-        // `vm_test` builds again what could not be built, and shows the reason.
-        let _ = image.wait();
+    for mut guest in guests {
+        // `vm_test` makes again what could not be made, and shows the reason.
+        let _ = guest.wait();
     }
     demo::check(flags.yes)?;
     vm_test::run_all(flags.yes)
 }
 
-/// Builds the guest images in the background: installing packages keeps one core busy, or
-/// none. It goes on if a check fails meanwhile, for the next run.
-fn build_images() -> Result<Vec<Child>> {
-    eprintln!("building the guest images in the background");
-    // The first of them waits for the image that the second builds.
-    let builds = ["--all", "cloud"].map(|images| {
+/// Makes the guest images and their templates in the background: installing packages and booting
+/// keep one core busy, or none. It goes on if a check fails meanwhile, for the next run.
+fn make_guests() -> Result<Vec<Child>> {
+    eprintln!("making the guest images and their templates in the background");
+    let task = if vm_test::uses_templates() {
+        "template"
+    } else {
+        "image"
+    };
+    // The first of them waits for what the second makes.
+    let tasks = ["--all", "cloud"].map(|images| {
         Command::new(std::env::current_exe()?)
-            .args(["image", images])
+            .args([task, images])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
     });
-    Ok(builds.into_iter().collect::<io::Result<_>>()?)
+    Ok(tasks.into_iter().collect::<io::Result<_>>()?)
 }

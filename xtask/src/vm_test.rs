@@ -196,8 +196,7 @@ pub(crate) fn build() -> Result<()> {
 /// Makes the templates of the images before all tests are run, with visible progress. Which
 /// templates a selection of tests needs is unknown: they make them themselves.
 fn make_templates(tests: &Tests<'_>, flags: &VmTestFlags, accelerator: &str) -> Result<()> {
-    let no_templates = std::env::var_os("VM_TEMPLATES").is_some_and(|value| value == "off");
-    if no_templates || !matches!(tests, Tests::All) {
+    if !uses_templates() || !matches!(tests, Tests::All) {
         return Ok(());
     }
     // In another process, because the library reads the environment set here.
@@ -209,6 +208,11 @@ fn make_templates(tests: &Tests<'_>, flags: &VmTestFlags, accelerator: &str) -> 
         eprintln!("the tests make the templates themselves: {error:#}");
     }
     Ok(())
+}
+
+/// Whether the tests clone templates.
+pub(crate) fn uses_templates() -> bool {
+    std::env::var_os("VM_TEMPLATES").is_none_or(|value| value != "off")
 }
 
 /// A failure whose cause has been printed.
