@@ -5,12 +5,11 @@
 mod guest;
 
 use std::fmt::Display;
-use std::process::Stdio;
 use std::time::Duration;
 
 use backdoor_shell::{Command, Error, SharedShell, Shell};
 
-use crate::guest::{AT_A_PORT, BACKDOOR, guest};
+use crate::guest::{AT_A_PORT, BACKDOOR, bash, guest};
 
 /// A backdoor that is restarted by its service.
 const RESPAWNING: &str = "while true; do echo 'Spawning backdoor root shell...'; bash --norc; done";
@@ -117,18 +116,8 @@ async fn a_worker_of_an_earlier_agent_does_not_damage_later_output() {
 
 #[tokio::test]
 async fn a_bash_that_does_not_greet() {
-    let mut process = tokio::process::Command::new("bash")
-        .arg("--norc")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let (output, input) = (
-        process.stdout.take().unwrap(),
-        process.stdin.take().unwrap(),
-    );
-    let mut shell = Shell::new(tokio::io::join(output, input)).without_greeting();
+    let (mut process, line) = bash(&["--norc"]);
+    let mut shell = Shell::new(line).without_greeting();
     shell.connect(|_| ()).await.unwrap();
     assert_eq!(shell.run("echo $((6 * 7))").await.unwrap().text(), "42\n");
     // The stream can be taken back.

@@ -5,15 +5,13 @@
 mod guest;
 
 use std::fs;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use backdoor_shell::{Command, Event, Exit, Nonce, Request, ShellCodec, Signal};
+use backdoor_shell::{Command, Event, Exit, Nonce, Request, Signal};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::time::timeout;
-use tokio_util::codec::Framed;
 
-use crate::guest::{AT_A_PORT, BACKDOOR, guest};
+use crate::guest::{AT_A_PORT, BACKDOOR, agent, guest};
 
 #[tokio::test]
 async fn time_out_ends_the_command_and_keeps_its_output() {
@@ -228,25 +226,7 @@ async fn time_out_of_a_command_whose_worker_is_killed() {
 /// Whatever the agent is doing with a command, it stops it, and goes on.
 #[tokio::test]
 async fn a_command_that_is_stopped_at_any_moment() {
-    let mut process = tokio::process::Command::new("bash")
-        .arg("--norc")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let (output, input) = (process.stdout.take(), process.stdin.take());
-    let line = tokio::io::join(output.unwrap(), input.unwrap());
-    let mut line = Framed::new(line, ShellCodec::default());
-    let session = Nonce::random();
-    let at_port = false;
-    let bootstrap = Request::Bootstrap {
-        nonce: session,
-        at_port,
-    };
-    line.send(bootstrap).await.unwrap();
-    assert_eq!(line.next().await.unwrap().unwrap(), Event::Ready(session));
+    let (_process, mut line, session) = agent().await;
     // Bash may lose a SIGTERM while it forks, so it does not fork.
     let short = "exec sleep 1000";
     let long = format!(": {}; {short}", "x".repeat(90_000));

@@ -9,14 +9,13 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use backdoor_shell::{Encoding, Error, Event, Nonce, Request, Shell, ShellCodec};
+use backdoor_shell::{Encoding, Error, Event, Nonce, Request, Shell};
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tokio::time::timeout;
-use tokio_util::codec::Framed;
 
-use crate::guest::{BACKDOOR, noise};
+use crate::guest::{BACKDOOR, agent, noise};
 
 /// Like a virtio console, from which bash may read more than a line at once.
 #[tokio::test]
@@ -97,23 +96,7 @@ async fn a_slow_line_and_a_guest_that_prints() {
 /// As at a virtio port, which this host does not have.
 #[tokio::test]
 async fn raw_pieces() {
-    let mut bash = tokio::process::Command::new("bash")
-        .arg("--norc")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let line = tokio::io::join(bash.stdout.take().unwrap(), bash.stdin.take().unwrap());
-    let mut line = Framed::new(line, ShellCodec::default());
-    let session = Nonce::random();
-    line.send(Request::Bootstrap {
-        nonce: session,
-        at_port: false,
-    })
-    .await
-    .unwrap();
-    assert_eq!(line.next().await.unwrap().unwrap(), Event::Ready(session));
+    let (_process, mut line, session) = agent().await;
 
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");

@@ -4,9 +4,11 @@
 
 use std::process::Stdio;
 
-use backdoor_shell::Shell;
+use backdoor_shell::{Event, Nonce, Request, Shell, ShellCodec};
+use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::Join;
 use tokio::process::{Child, ChildStdin, ChildStdout};
+use tokio_util::codec::Framed;
 
 pub(crate) const BACKDOOR: &str =
     "echo connecting; echo 'Spawning backdoor root shell...'; exec bash --norc";
@@ -15,27 +17,45 @@ pub(crate) const BACKDOOR: &str =
 pub(crate) const AT_A_PORT: &str = "echo 'Spawning backdoor root shell...'; \
      exec bash --norc < <(exec sed -u 's/ __vm_on_port= / __vm_on_port=1 /')";
 
+pub(crate) type Line = Join<ChildStdout, ChildStdin>;
+
 pub(crate) struct Guest {
-    pub(crate) shell: Shell<Join<ChildStdout, ChildStdin>>,
+    pub(crate) shell: Shell<Line>,
     /// The lines before the agent's answer.
     pub(crate) greeting: Vec<String>,
     /// Kills bash when dropped.
     pub(crate) process: Child,
 }
 
-pub(crate) async fn guest(backdoor: &str) -> Guest {
+/// Starts a bash, which is killed when it is dropped.
+pub(crate) fn bash(arguments: &[&str]) -> (Child, Line) {
     let mut process = tokio::process::Command::new("bash")
-        .args(["-c", backdoor])
+        .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let line = tokio::io::join(
-        process.stdout.take().unwrap(),
-        process.stdin.take().unwrap(),
-    );
+    let (output, input) = (process.stdout.take(), process.stdin.take());
+    let line = tokio::io::join(output.unwrap(), input.unwrap());
+    (process, line)
+}
+
+/// The agent in a bash, for single requests, and its nonce.
+pub(crate) async fn agent() -> (Child, Framed<Line, ShellCodec>, Nonce) {
+    let (process, line) = bash(&["--norc"]);
+    let mut line = Framed::new(line, ShellCodec::default());
+    let nonce = Nonce::random();
+    let at_port = false;
+    let bootstrap = Request::Bootstrap { nonce, at_port };
+    line.send(bootstrap).await.unwrap();
+    assert_eq!(line.next().await.unwrap().unwrap(), Event::Ready(nonce));
+    (process, line, nonce)
+}
+
+pub(crate) async fn guest(backdoor: &str) -> Guest {
+    let (process, line) = bash(&["-c", backdoor]);
     let mut shell = Shell::new(line);
     let mut greeting = Vec::new();
     shell
