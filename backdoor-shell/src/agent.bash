@@ -262,7 +262,7 @@ while IFS= read -r __vm_line; do
                 }
                 __vm_process=$!
                 set +m
-                eval "exec 6<&${__vm_pipe[0]}- 7>&${__vm_pipe[1]}-"
+                exec 6<&"${__vm_pipe[0]}"- 7>&"${__vm_pipe[1]}"-
                 if [[ ! $__vm_line ]]; then
                     read -r -N 8 __vm_size || break
                     read -r -N "$((__vm_size))" __vm_line || break
@@ -278,9 +278,8 @@ while IFS= read -r __vm_line; do
                 __vm_number=$(((__vm_number + 1) % 1000000))
                 printf '%d %d' "$__vm_number" "$__vm_process" >/proc/self/comm # for `stop`
                 printf '%-8d%s' "${#__vm_command}" "$__vm_command" >&7
-                exec 7>&-
                 __vm_report "$__vm_process" <&6
-                exec 6<&-
+                exec 6<&- 7>&-
             done
         } >&5
         __vm_worker_id=$!
