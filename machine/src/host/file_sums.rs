@@ -27,7 +27,7 @@ pub(crate) fn sum(path: &Path) -> io::Result<String> {
     {
         return Ok(sum.to_owned());
     }
-    let sum = sha256::hex(&sha256::of_file(&path)?);
+    let sum = sha256::of_file(&path)?;
     let age = metadata.modified()?.elapsed().unwrap_or_default();
     if let Some(cache) = cache
         && age > RECENT

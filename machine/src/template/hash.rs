@@ -30,7 +30,7 @@ impl Hash {
 
     /// The contents of a file.
     pub(super) fn content(&mut self, file: &Path) -> io::Result<()> {
-        self.bytes(&sha256::of_file(file)?);
+        self.text(&sha256::of_file(file)?);
         Ok(())
     }
 
@@ -73,7 +73,7 @@ mod tests {
         hash.content(file.path()).unwrap();
         assert_eq!(
             hash.hex(),
-            "6ac5567a4b7c0e6dd0741051325bb6e4d7515cb664e5a89a74bda329768baac2"
+            "9875c06ecda643e413756766db57ea8c32baae882f565c98b580fcb3182ab174"
         );
     }
 

@@ -111,7 +111,7 @@ fn blob(layout: &Path, descriptor: &Value) -> io::Result<PathBuf> {
     let path = layout.join("blobs/sha256").join(hex);
     let at =
         |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-    let sum = sha256::hex(&sha256::of_file(&path).map_err(at)?);
+    let sum = sha256::of_file(&path).map_err(at)?;
     if sum != hex {
         return Err(wrong(format!("{} has the digest {sum}", path.display())));
     }
