@@ -23,7 +23,7 @@ __vm_report() {
     local status=0 encoder=0
     __vm_encode || encoder=$?
     wait "$1" || status=$?
-    printf %d "$__vm_number" >/proc/self/comm
+    printf '%d::%d' "$__vm_number" "$__vm_number" >/proc/self/comm
     __vm_send '\r\n@e %s %d %d\n' "$__vm_nonce" "$status" "$encoder"
 }
 
@@ -76,17 +76,17 @@ __vm_begin() {
 # stop NONCE SIGNAL: sends the end of a command whose worker can't, because it is killed or
 # has sent it
 __vm_stop() {
-    local number='' command='' again='' state=Z
+    local begin='' command='' end='' state=Z
     if [[ $2 == TERM ]]; then __vm_holders=; fi
     if [[ $1 == "$__vm_nonce" ]]; then
-        # The worker may not have started the command yet. What is read twice is complete:
-        # Linux 6.13 and newer may return a part of what is being written.
-        while [[ $number != "$__vm_number" || "$number $command" != "$again" ]]; do
-            again="$number $command"
-            read -r number command <"/proc/$__vm_worker_id/comm" || break
+        # The worker may not have started the command yet. Linux 6.13 and newer may return a
+        # part of what is being written, so the number is read from both sides of it.
+        until [[ "$begin $end" == "$__vm_number $__vm_number" ]]; do
+            kill -CONT -- "-$__vm_worker_id" # it may be stopped
+            IFS=: read -r begin command end <"/proc/$__vm_worker_id/comm" || break
         done
     fi
-    if [[ ! $command ]]; then
+    if [[ $end != "$__vm_number" || ! $command ]]; then
         printf '\r\n@e %s 137 0\n' "$1"
     elif [[ $2 == TERM ]]; then
         read -r state <"/proc/$command/stat"
@@ -113,9 +113,9 @@ __vm_kill() {
 
 # Kills a worker that is still busy: a command has imitated its own end.
 __vm_free_worker() {
-    local number='' command=''
-    read -r number command <"/proc/$__vm_worker_id/comm"
-    if [[ $number != "$__vm_number" || $command ]]; then __vm_kill "$command"; fi
+    local command='' end=''
+    IFS=: read -r _ command end <"/proc/$__vm_worker_id/comm"
+    if [[ $command || $end != "$__vm_number" ]]; then __vm_kill "$command"; fi
 }
 
 # The command has ended, but its output has not: finds the processes that hold it.
@@ -240,7 +240,7 @@ while IFS= read -r __vm_line; do
     if [[ ! ${__vm_worker-} ]]; then
         coproc __vm_worker {
             exec 5>&-
-            trap : PIPE # it would end the worker if the process was killed
+            trap : PIPE # SIGPIPE would end the worker if the waiting process was killed
             __vm_line=
             while :; do
                 # Starting a process is the slowest part of a command, so the process is started
@@ -266,17 +266,18 @@ while IFS= read -r __vm_line; do
                 if [[ ! $__vm_line ]]; then
                     read -r -N 8 __vm_size || break
                     read -r -N "$((__vm_size))" __vm_line || break
-                    # If it was killed while it waited, another process is started. If it is
-                    # killed only now, that is the command's end.
-                    if ! kill -0 "$__vm_process"; then
-                        exec 6<&- 7>&-
-                        continue
-                    fi
+                fi
+                # If it was killed while it waited, another process is started. If it is killed
+                # only now, that is the command's end.
+                if ! kill -0 "$__vm_process"; then
+                    exec 6<&- 7>&-
+                    continue
                 fi
                 __vm_nonce=${__vm_line#* } __vm_line=
                 __vm_command=${__vm_nonce#* } __vm_nonce=${__vm_nonce%% *}
-                __vm_number=$(((__vm_number + 1) % 1000000))
-                printf '%d %d' "$__vm_number" "$__vm_process" >/proc/self/comm # for `stop`
+                __vm_number=$(((__vm_number + 1) % 1000))
+                # For `stop`, in at most 15 bytes.
+                printf '%d:%d:%d' "$__vm_number" "$__vm_process" "$__vm_number" >/proc/self/comm
                 printf '%-8d%s' "${#__vm_command}" "$__vm_command" >&7
                 __vm_report "$__vm_process" <&6
                 exec 6<&- 7>&-
@@ -284,7 +285,7 @@ while IFS= read -r __vm_line; do
         } >&5
         __vm_worker_id=$!
     fi
-    __vm_number=$(((__vm_number + 1) % 1000000))
+    __vm_number=$(((__vm_number + 1) % 1000))
     __vm_nonce=${__vm_line#* } __vm_nonce=${__vm_nonce%% *}
     printf '%-8d%s' "${#__vm_line}" "$__vm_line" >&"${__vm_worker[1]}"
 done

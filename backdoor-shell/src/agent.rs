@@ -47,8 +47,7 @@ pub(crate) fn kill_readers(nonce: Nonce) -> String {
 ///
 /// It runs in a fork of the guest's bash, which is several times cheaper than a new bash.
 /// A command that uses its process ID gets a new bash; one that uses its parent's gets one
-/// whose parent is of the command's process group. Another difference from `bash -c` is that
-/// commands run in a function, in which `local` and `return` succeed.
+/// whose parent is of the command's process group.
 pub(crate) fn wrap(script: &str) -> String {
     let bash = || format!("bash -c {}", ansi_c(format!("set -euo pipefail; {script}")));
     if script.contains("PPID") {

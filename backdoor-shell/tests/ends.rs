@@ -11,7 +11,7 @@ use backdoor_shell::{Command, Event, Exit, Nonce, Request, Signal};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::time::timeout;
 
-use crate::guest::{AT_A_PORT, BACKDOOR, agent, guest};
+use crate::guest::{AT_A_PORT, BACKDOOR, Guest, agent, guest};
 
 #[tokio::test]
 async fn time_out_ends_the_command_and_keeps_its_output() {
@@ -268,42 +268,60 @@ async fn a_command_that_is_stopped_at_any_moment() {
     }
 }
 
+/// The worker, which waits for the next command, is stopped.
+#[tokio::test]
+async fn time_out_of_a_command_whose_worker_was_stopped_before() {
+    for backdoor in [BACKDOOR, AT_A_PORT] {
+        let mut guest = guest(backdoor).await;
+        let worker = worker(&mut guest).await;
+        signal("STOP", &worker);
+        let never_started = Command::new("sleep 1000").timeout(Duration::from_millis(200));
+        let output = guest.shell.run(never_started).await.unwrap();
+        assert_eq!(output.exit, Exit::TimedOut);
+        let next = guest.shell.run("echo in step").await.unwrap();
+        assert_eq!(next.text(), "in step\n");
+    }
+}
+
 /// The process of the next command, which waits for it, is killed.
 #[tokio::test]
 async fn a_command_whose_process_is_killed_in_advance() {
     for backdoor in [BACKDOOR, AT_A_PORT] {
         let mut guest = guest(backdoor).await;
-        let worker = "read -r _ _ _ worker _ </proc/$BASHPID/stat; echo -n $worker";
-        let worker = guest.shell.run(worker).await.unwrap().text();
+        let worker = worker(&mut guest).await;
         let children =
             || fs::read_to_string(format!("/proc/{worker}/task/{worker}/children")).unwrap();
-        while children().is_empty() {
-            tokio::task::yield_now().await;
-        }
+        until(|| !children().is_empty()).await;
         let waiting = children();
-        let mut kill = std::process::Command::new("kill");
-        assert!(
-            kill.args(["-KILL", waiting.trim()])
-                .status()
-                .unwrap()
-                .success()
-        );
-        while children() == waiting {
-            tokio::task::yield_now().await;
-        }
-        let next = guest
-            .shell
-            .run("ls /proc/$BASHPID/fd | xargs")
-            .await
-            .unwrap();
-        let usual = guest
-            .shell
-            .run("ls /proc/$BASHPID/fd | xargs")
-            .await
-            .unwrap();
+        signal("KILL", waiting.trim());
+        until(|| children() != waiting).await;
+        let list = "ls /proc/$BASHPID/fd | xargs";
+        let next = guest.shell.run(list).await.unwrap();
+        let usual = guest.shell.run(list).await.unwrap();
         assert!(next.success());
         assert_eq!(next.text(), usual.text());
     }
+}
+
+/// The process ID of the agent's worker.
+async fn worker(guest: &mut Guest) -> String {
+    let print = "read -r _ _ _ worker _ </proc/$BASHPID/stat; echo -n $worker";
+    guest.shell.run(print).await.unwrap().text()
+}
+
+fn signal(name: &str, pid: &str) {
+    let mut kill = std::process::Command::new("kill");
+    let killed = kill.args([&format!("-{name}"), pid]).status();
+    assert!(killed.unwrap().success());
+}
+
+async fn until(is_so: impl Fn() -> bool) {
+    let waiting = async {
+        while !is_so() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(30), waiting).await.unwrap();
 }
 
 /// A command that knows its number ends for the client, and is killed for the next one.
