@@ -378,4 +378,6 @@ async fn a_guest_without_systemd() {
         panic!("{error}")
     };
     assert_eq!(exit.status(), 127);
+    let missing = "systemctl is not installed in the guest";
+    assert!(error.to_string().contains(missing), "{error}");
 }
