@@ -1,7 +1,7 @@
 # Waits in a saved guest for its clone's identity and applies it: mounts shares, reseeds the
 # random number generator, changes machine id and host name, sets the clock. Starting
 # `date` and `mount` costs an emulated guest four tenths of a second; here they are a
-# system call each. `identity.sh` does the same.
+# system call each. `identity.sh` has the same effect.
 #
 # Arguments: the path of a virtio port, and a token. A request is a line, `TOKEN ID SIZE`,
 # and SIZE bytes, which are fields with NULs between them: time, random bytes, more of them
@@ -48,8 +48,8 @@ sub write_over {
     syswrite $file, $text or $outcome = "$path: $!";
 }
 
-# Writes to the files what they contain. The kernel then has their directory entries in memory,
-# and their pages are dirty: a clone runs less of its code for the first time.
+# Writes to the files what they contain. The kernel then has their directory entries and pages
+# in memory: a clone runs less of its code for the first time.
 sub rehearse {
     for my $path ($seed_file, @id_files) {
         open my $file, '<', $path or next;
