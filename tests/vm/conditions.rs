@@ -149,6 +149,7 @@ async fn a_condition_is_checked_during_operations() {
     let _up = vm.polling_condition("the file is there", Duration::from_secs(1), async |vm| {
         Ok(vm.execute("test -e /run/up").await?.success())
     });
+    let hour = Duration::from_hours(1);
     ends(&vm, async {
         vm.wait_for_console_text("not shown").await.map(drop)
     })
@@ -157,9 +158,14 @@ async fn a_condition_is_checked_during_operations() {
         vm.wait_for_qmp_event(|_| false).await.map(drop)
     })
     .await;
-    ends(&vm, vm.sleep(Duration::from_hours(1))).await;
+    ends(&vm, vm.sleep(hour)).await;
     ends(&vm, vm.wait_for_file("/never")).await;
     ends(&vm, vm.wait_for_unit("never")).await;
+    ends(&vm, vm.wait_for_open_port(9)).await;
+    ends(&vm, vm.wait_for_open_unix_socket("/never", false)).await;
+    ends(&vm, vm.wait_for_window("never")).await;
+    ends(&vm, vm.wait_for_x()).await;
+    ends(&vm, vm.wait_for_still_screen(hour)).await;
     ends(&vm, vm.wait_until_tty_matches("1", "never")).await;
     ends(&vm, async {
         vm.wait_until_succeeds("false").await.map(drop)

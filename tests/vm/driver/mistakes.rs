@@ -249,6 +249,21 @@ fn names_that_a_script_can_not_have_are_refused() {
 }
 
 #[test]
+fn a_script_can_not_create_machines_of_such_names() {
+    let script = "\
+import sys
+for name in ['-rf', 'x/y', 'x y', '..']:
+    try:
+        create_machine('exit 3', name=name)
+    except Exception as error:
+        assert \"can't name a machine\" in str(error), error
+    else:
+        sys.exit(f'{name} was accepted')
+";
+    Run::booting(&[]).run(script).passed();
+}
+
+#[test]
 fn as_many_names_as_start_scripts_are_required() {
     let run = Run::booting(&[("a", "minimal"), ("b", "minimal")]);
     let stderr = refused(&run, &["--vm-names", "a", "-K"], "");
