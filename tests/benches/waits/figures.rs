@@ -16,7 +16,8 @@ impl fmt::Display for Figures {
         sorted.sort();
         let median = sorted[sorted.len() / 2].as_millis();
         let longest = sorted[sorted.len() - 1].as_millis();
-        let busy = 100.0 * self.busy;
+        // A guest that waits can happen to be less busy than one that does not.
+        let busy = (100.0 * self.busy).max(0.0);
         f.pad(&format!("{median:5} ({longest:5}), {busy:3.0} %"))
     }
 }

@@ -90,11 +90,11 @@ pub(crate) const ON_SYSTEMD: &[Kind] = &[
         probe: Probe::Command("grep there /run/p$n"),
     },
     Kind {
-        name: "wait_until_fails",
+        name: "wait_until_fails, a program",
         wait: Wait::Fails,
-        setup: "touch /run/f$n",
+        setup: "echo there >/run/f$n",
         event: "sleep $pause; rm /run/f$n; echo $event >$console",
-        probe: Probe::Command("! test -e /run/f$n"),
+        probe: Probe::Command("! grep there /run/f$n"),
     },
     Kind {
         name: "wait_for_file",

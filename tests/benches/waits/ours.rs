@@ -76,7 +76,7 @@ async fn prepare_in_vain(vm: &Machine, kind: Wait) -> machine::Result<()> {
 async fn wait_in_vain(vm: &Machine, kind: Wait) -> machine::Result<()> {
     match kind {
         Wait::ClosedPort => vm.wait_for_closed_port(7099).await,
-        Wait::Fails => vm.wait_until_fails("true").await.map(drop),
+        Wait::Fails => vm.wait_until_fails("grep root /etc/passwd").await.map(drop),
         Wait::Unit | Wait::Job => vm.wait_for_unit("never").await,
         Wait::UserUnit => vm.wait_for_unit(Unit::of_user("alice", "never")).await,
         Wait::StillScreen => vm.wait_for_still_screen(Duration::from_hours(1)).await,
@@ -103,7 +103,7 @@ async fn wait(vm: &Machine, kind: Wait, n: usize) -> machine::Result<()> {
             waited.await.map(drop)
         }
         Wait::Fails => {
-            let waited = vm.wait_until_fails(format!("test -e /run/f{n}"));
+            let waited = vm.wait_until_fails(format!("grep there /run/f{n} 2>&1"));
             waited.await.map(drop)
         }
         Wait::Job => vm.wait_for_job(format!("j{n}.service")).await,
