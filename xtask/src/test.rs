@@ -34,8 +34,8 @@ pub(crate) fn run(flags: &TestFlags) -> Result<()> {
     vm_test::run_all(flags.yes)
 }
 
-/// Makes the guest images and their templates in the background: installing packages and booting
-/// keep one core busy, or none. It goes on if a check fails meanwhile, for the next run.
+/// Makes the guest images and their templates in the background: much of it waits for the network
+/// or uses one core. It goes on if a check fails meanwhile, for the next run.
 fn make_guests() -> Result<Vec<Child>> {
     eprintln!("making the guest images and their templates in the background");
     let task = if vm_test::uses_templates() {
@@ -43,10 +43,13 @@ fn make_guests() -> Result<Vec<Child>> {
     } else {
         "image"
     };
+    // Probed before other programs keep the host busy.
+    let accelerator = vm_test::accelerator()?;
     // The first of them waits for what the second makes.
     let tasks = ["--all", "cloud"].map(|images| {
         Command::new(std::env::current_exe()?)
             .args([task, images])
+            .env("VM_ACCEL", accelerator)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
