@@ -8,7 +8,7 @@ use std::thread;
 /// Estimated memory of a test's machines.
 const KIBIBYTES: usize = 1 << 20;
 
-/// Two for each core, because tests mostly wait, but no more than fit in memory.
+/// Five for two cores, because tests often wait, but no more than fit in memory.
 pub(crate) fn permits() -> usize {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
@@ -17,5 +17,5 @@ pub(crate) fn permits() -> usize {
         kibibytes.split(' ').next()?.parse::<usize>().ok()
     });
     let fitting = total.map_or(usize::MAX, |kibibytes| kibibytes / KIBIBYTES);
-    fitting.min(2 * cores).max(1)
+    fitting.min((5 * cores).div_ceil(2)).max(1)
 }
