@@ -115,7 +115,7 @@ __vm_kill() {
 __vm_free_worker() {
     local command='' end=''
     IFS=: read -r _ command end <"/proc/$__vm_worker_id/comm"
-    if [[ $command || $end != "$__vm_number" ]]; then __vm_kill "$command"; fi
+    if [[ $command || $end != "$__vm_number" ]]; then __vm_kill "${end:+$command}"; fi
 }
 
 # The command has ended, but its output has not: finds the processes that hold it.
@@ -238,6 +238,8 @@ while IFS= read -r __vm_line; do
     fi
     if [[ ${__vm_worker-} ]]; then __vm_free_worker; fi
     if [[ ! ${__vm_worker-} ]]; then
+        # Bash takes a coprocess that was stopped for one that has ended.
+        if [[ ${__vm_worker_id-} ]]; then __vm_kill ''; fi
         coproc __vm_worker {
             exec 5>&-
             trap : PIPE # SIGPIPE would end the worker if the waiting process was killed

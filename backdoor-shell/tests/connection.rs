@@ -33,7 +33,7 @@ async fn shell_closed_during_a_command() {
 async fn a_closed_line() {
     for backdoor in [BACKDOOR, AT_A_PORT] {
         let mut guest = guest(backdoor).await;
-        let abandoned = guest.shell.run("sleep 1000");
+        let abandoned = guest.shell.run("exec sleep 5");
         let abandoned = tokio::time::timeout(Duration::from_millis(100), abandoned);
         abandoned.await.unwrap_err();
         // Its worker, which holds the line, too.

@@ -4,14 +4,14 @@
 
 mod guest;
 
-use std::fs;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Duration;
 
-use backdoor_shell::{Command, Event, Exit, Nonce, Request, Signal};
-use futures_util::{SinkExt as _, StreamExt as _};
+use backdoor_shell::{Command, Exit};
+use rustix::process::Signal;
 use tokio::time::timeout;
 
-use crate::guest::{AT_A_PORT, BACKDOOR, Guest, agent, guest};
+use crate::guest::{AT_A_PORT, BACKDOOR, Guest, children, guest, signal};
 
 #[tokio::test]
 async fn time_out_ends_the_command_and_keeps_its_output() {
@@ -223,63 +223,19 @@ async fn time_out_of_a_command_whose_worker_is_killed() {
     }
 }
 
-/// Whatever the agent is doing with a command, it stops it, and goes on.
+/// A worker that is stopped while it waits for a command is replaced.
 #[tokio::test]
-async fn a_command_that_is_stopped_at_any_moment() {
-    let (_process, mut line, session) = agent().await;
-    // Bash may lose a SIGTERM while it forks, so it does not fork.
-    let short = "exec sleep 1000";
-    let long = format!(": {}; {short}", "x".repeat(90_000));
-    for round in 0..40 {
-        for (signal, status) in [(Signal::Term, 143), (Signal::Kill, 137)] {
-            let nonce = Nonce::random();
-            let script = if round % 4 == 0 { &*long } else { short };
-            line.send(Request::Run {
-                session,
-                nonce,
-                script,
-            })
-            .await
-            .unwrap();
-            let sent = Instant::now();
-            while sent.elapsed() < round * Duration::from_micros(100) {
-                tokio::task::yield_now().await;
-            }
-            line.send(Request::Stop {
-                session,
-                nonce,
-                signal,
-            })
-            .await
-            .unwrap();
-            // The end of the last command may be sent twice: by the process that was killed, too.
-            let ended = loop {
-                let event = timeout(Duration::from_secs(30), line.next()).await;
-                match event.unwrap().unwrap().unwrap() {
-                    Event::End {
-                        nonce: it, status, ..
-                    } if it == nonce => break status,
-                    Event::End { .. } => (),
-                    event => panic!("{event:?}"),
-                }
-            };
-            assert_eq!(ended, status, "{round} {signal:?}");
-        }
-    }
-}
-
-/// The worker, which waits for the next command, is stopped.
-#[tokio::test]
-async fn time_out_of_a_command_whose_worker_was_stopped_before() {
+async fn a_worker_that_is_stopped_between_commands() {
     for backdoor in [BACKDOOR, AT_A_PORT] {
         let mut guest = guest(backdoor).await;
         let worker = worker(&mut guest).await;
-        signal("STOP", &worker);
-        let never_started = Command::new("sleep 1000").timeout(Duration::from_millis(200));
-        let output = guest.shell.run(never_started).await.unwrap();
+        signal(&worker, Signal::STOP);
+        let endless = Command::new("sleep 1000").timeout(Duration::from_millis(200));
+        let output = guest.shell.run(endless).await.unwrap();
         assert_eq!(output.exit, Exit::TimedOut);
         let next = guest.shell.run("echo in step").await.unwrap();
         assert_eq!(next.text(), "in step\n");
+        until(|| !Path::new("/proc").join(&worker).exists()).await;
     }
 }
 
@@ -289,12 +245,10 @@ async fn a_command_whose_process_is_killed_in_advance() {
     for backdoor in [BACKDOOR, AT_A_PORT] {
         let mut guest = guest(backdoor).await;
         let worker = worker(&mut guest).await;
-        let children =
-            || fs::read_to_string(format!("/proc/{worker}/task/{worker}/children")).unwrap();
-        until(|| !children().is_empty()).await;
-        let waiting = children();
-        signal("KILL", waiting.trim());
-        until(|| children() != waiting).await;
+        until(|| !children(&worker).is_empty()).await;
+        let waiting = children(&worker);
+        signal(waiting.trim(), Signal::KILL);
+        until(|| children(&worker) != waiting).await;
         let list = "ls /proc/$BASHPID/fd | xargs";
         let next = guest.shell.run(list).await.unwrap();
         let usual = guest.shell.run(list).await.unwrap();
@@ -307,12 +261,6 @@ async fn a_command_whose_process_is_killed_in_advance() {
 async fn worker(guest: &mut Guest) -> String {
     let print = "read -r _ _ _ worker _ </proc/$BASHPID/stat; echo -n $worker";
     guest.shell.run(print).await.unwrap().text()
-}
-
-fn signal(name: &str, pid: &str) {
-    let mut kill = std::process::Command::new("kill");
-    let killed = kill.args([&format!("-{name}"), pid]).status();
-    assert!(killed.unwrap().success());
 }
 
 async fn until(is_so: impl Fn() -> bool) {
