@@ -8,7 +8,6 @@ use super::{Ended, Run};
 
 /// A test of a web server, whatever runs its nodes.
 const WEB: &str = "\
-assert client in machines and server in machines
 start_all()
 for m in machines:
     m.wait_for_unit('multi-user.target')
@@ -16,7 +15,7 @@ serve = 'while :; do printf \"HTTP/1.0 200 OK\\\\r\\\\n\\\\r\\\\nfrom $(hostname
 server.succeed(f\"systemd-run --unit=web bash -c '{serve}'\")
 server.wait_for_open_port(80)
 with subtest('everyone reaches the web server'):
-    for m in machines:
+    for m in [m for m in machines if m is not server]:
         page = m.wait_until_succeeds('curl --fail -sS http://server/', timeout=120)
         assert page == 'from server\\n', page
 with subtest('its cable is unplugged'):
