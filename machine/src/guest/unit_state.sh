@@ -8,7 +8,7 @@
 # A unit changes its state only when its manager runs, which shows in the manager's
 # scheduling statistics.
 # shellcheck disable=SC2154,SC2034 # assigned by the caller; read by poll.sh
-if ! type -P systemctl >&2; then
+if ! type -P systemctl >/dev/null; then
     printf '%s\n0 1 0 127' 'systemctl is not installed in the guest: only systemd has units'
     exit
 elif [[ ! $user ]]; then

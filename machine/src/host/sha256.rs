@@ -53,7 +53,8 @@ mod tests {
     #[test]
     fn a_file_has_the_sum_of_its_bytes() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        for length in [0, 3, 1 << 18, (1 << 18) + 1] {
+        let small = usize::try_from(SMALL).unwrap();
+        for length in [0, 3, small, small + 1] {
             let bytes = vec![7; length];
             std::fs::write(file.path(), &bytes).unwrap();
             let sum = hex(&Sha256::digest(&bytes));
