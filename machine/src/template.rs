@@ -29,7 +29,7 @@ use crate::start::StartCommand;
 use crate::unit::Unit;
 
 /// A machine that was booted, prepared and saved: a handle, cheap to clone. Cloning it
-/// takes a fiftieth of its boot time.
+/// takes a sixtieth of its boot time.
 ///
 /// ```no_run
 /// use machine::{StartScript, Template};
