@@ -8,6 +8,7 @@ use super::{Ended, Run};
 
 /// A test of a web server, whatever runs its nodes.
 const WEB: &str = "\
+assert sorted(m.name for m in machines if m.name != 'visitor') == ['client', 'server']
 start_all()
 for m in machines:
     m.wait_for_unit('multi-user.target')
