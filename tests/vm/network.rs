@@ -64,7 +64,10 @@ async fn a_port_that_does_not_answer_is_closed() {
     for host in hosts {
         vm.wait_for_open_port_at(host, 8080).await.unwrap();
     }
-    vm.succeed(DROP).await.unwrap();
+    // During a wait, in a kernel that had no rules until then.
+    vm.succeed(format!("(sleep 1; {DROP}) >&2 &"))
+        .await
+        .unwrap();
     // The kernel's own time-out is more than two minutes for each address.
     let quick = vm.within(Duration::from_secs(12));
     for host in hosts {

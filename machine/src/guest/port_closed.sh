@@ -9,7 +9,7 @@ probe() {
     [[ ! $is_resolved ]] || __vm_output=
     for address in "${addresses[@]}"; do
         if listens "$address"; then
-            ((nth == 0)) && filters_packets || return
+            has_filters_now || return
         fi
         others+=("$address")
     done

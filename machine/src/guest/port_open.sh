@@ -10,6 +10,6 @@ probe() {
         if listens "$address"; then return; fi
         if [[ ${patterns[$address]-} ]]; then own+=("$address"); else others+=("$address"); fi
     done
-    if ((${#own[@]} && nth == 0)) && filters_packets; then others+=("${own[@]}"); fi
+    if ((${#own[@]})) && has_filters_now; then others+=("${own[@]}"); fi
     ((${#others[@]})) && connects "${others[@]}"
 }

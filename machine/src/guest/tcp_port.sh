@@ -131,8 +131,40 @@ filters_packets() {
     for names in /proc/net/ip_tables_names /proc/net/ip6_tables_names; do
         ! read -r _ <"$names" || return 0
     done 2>/dev/null
-    [[ $(nft list ruleset 2>/dev/null || iptables-save 2>/dev/null) ]]
+    has_nf_tables && [[ $(nft list ruleset 2>/dev/null || iptables-save 2>/dev/null) ]]
 }
+
+# Whether the kernel has loaded nf_tables, or contains it, as far as is known. Otherwise it has no
+# rules, and listing them would load it, which takes long.
+has_nf_tables() {
+    local modules release dir
+    IFS= read -rd '' modules </proc/modules || :
+    if [[ $'\n'$modules == *$'\n''nf_tables '* ]]; then return; fi
+    read -r release </proc/sys/kernel/osrelease
+    for dir in /lib/modules /run/booted-system/kernel-modules/lib/modules; do
+        [[ ! $builtin_modules ]] || break
+        IFS= read -rd '' builtin_modules <"$dir/$release/modules.builtin" || :
+    done
+    [[ ! $builtin_modules || $builtin_modules == */nf_tables.ko* ]]
+} 2>/dev/null
+builtin_modules=
+
+# Whether it is time to try connections because there are rules for packets: once a second. In a
+# turn of the loop, looks for rules take a twentieth of the time, until one finds some.
+has_filters_now() {
+    local begin
+    ((nth == 0)) || return
+    if [[ ! $has_filters ]]; then
+        __vm_now
+        begin=$__vm_now
+        ((begin >= next_look)) && filters_packets && has_filters=1
+        __vm_now
+        next_look=$((__vm_now + 20 * (__vm_now - begin)))
+    fi
+    [[ $has_filters ]]
+}
+has_filters=
+next_look=0
 
 resolve
 
