@@ -4,12 +4,12 @@
 # hundredths of a second, the number of probes, the status of the last one, and
 # $__vm_status, which `probe` may set.
 #
-# The loop takes a sixth of a processor at most, and with what the kernel does for it (timers,
-# the ends of processes) a fifth. $__vm_hint may be the file of scheduling statistics of a
-# process that answers the probes, and runs whenever one might find something else. What this
-# process takes for a probe is counted, too. A change of the file is followed by a probe at once:
-# a seventh of the loop's time is taken in advance. While it stays the same, probes take a twentieth:
-# a change that comes just before a probe ends goes unnoticed.
+# The loop takes a seventh of a processor at most, and with what the kernel does for it (timers,
+# the ends of processes) less than a fifth. $__vm_hint may be the file of scheduling statistics
+# of a process that answers the probes, and runs whenever one might find something else. What
+# this process takes for a probe is counted, too. A change of the file is followed by a probe at
+# once: an eighth of the loop's time is taken in advance. While it stays the same, probes take a
+# twentieth: a change that comes just before a probe ends goes unnoticed.
 #
 # $nth is the number of the probe within the present second, from 0. The other names have a
 # prefix because `probe` may run a command of a test.
@@ -49,8 +49,8 @@ __vm_count_served() {
 __vm_is_due() {
     local took=$((__vm_now - __vm_begin))
     if [[ ! $__vm_hint_before ]] || ! __vm_read_hint; then
-        ((took >= 6 * __vm_used))
-    elif ((took + __vm_turn / 7 < 7 * __vm_used)); then
+        ((took >= 7 * __vm_used))
+    elif ((took + __vm_turn / 8 < 8 * __vm_used)); then
         return 1
     elif [[ $__vm_hint_now != "$__vm_hint_before" ]]; then
         __vm_calm=10
