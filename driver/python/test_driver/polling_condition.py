@@ -18,8 +18,9 @@ LONGEST_PAUSE = 1.0
 
 
 def pause_after(check: float) -> float:
-    """The pause after a check that took so many seconds: checks take a fifth of the time."""
-    return min(max(4 * check, SHORTEST_PAUSE), LONGEST_PAUSE)
+    """The pause after a check that took so many seconds: checks take a seventh of the time, or
+    a fifth with what a guest does after a command's result."""
+    return min(max(6 * check, SHORTEST_PAUSE), LONGEST_PAUSE)
 
 
 class PollingCondition:

@@ -66,10 +66,17 @@ impl Guest {
         let condition = &condition;
         self.step(&format!("waiting for {what}"), async {
             self.wait(what, |_| async move {
+                let begin = Instant::now();
                 Ok(if condition().await? {
                     Probe::Ready(())
                 } else {
-                    Probe::Pending("it is false".to_owned())
+                    Probe::Polled {
+                        seen: "it is false".to_owned(),
+                        probes: 1,
+                        // After a command's result, its guest is busy for a third of that time
+                        // or more: it ends processes.
+                        cost: begin.elapsed() * 7 / 5,
+                    }
                 })
             })
             .await

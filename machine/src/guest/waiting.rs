@@ -15,7 +15,7 @@ const SHARE: u32 = 5;
 /// The shortest pause between two probes.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// The longest pause, after a probe that took half a second or more: a probe that takes longer
+/// The longest pause, after a probe that cost half a second or more: a probe that costs more
 /// takes a greater share, lest the wait end late.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -31,7 +31,7 @@ pub(crate) enum Probe<T> {
         expect(dead_code, reason = "only a wait for a still screen uses it")
     )]
     PendingUntil { seen: String, left: Duration },
-    /// The same, after several probes in the guest that took `cost` of its processor's time.
+    /// The same, after probes that took `cost` of the guest's processor time.
     Polled {
         seen: String,
         probes: u32,
