@@ -39,10 +39,18 @@ pub(crate) fn run(bench: Bench, part: Option<String>, yes: bool) -> Result<()> {
         Bench::Trace => ("vm-tests", "trace", &[]),
         Bench::Waits => ("vm-tests", "waits", &[Image::Systemd, Image::Desktop]),
     };
-    host::ensure(&packages(bench), yes)?;
+    host::ensure(&host_packages(bench), yes)?;
     image::ensure(images, yes)?;
+    let mut packages = vec!["--package", package];
+    if matches!(bench, Bench::Waits) {
+        // For the waits of scripts. Both builds are of both packages, and so of the same features.
+        packages.extend(["--package", "vmwright-driver"]);
+        let mut driver = cargo();
+        driver.args(["build", "--profile", "bench", "--bin", "driver"]);
+        run_visibly(driver.args(&packages))?;
+    }
     let mut command = cargo();
-    command.args(["bench", "--package", package, "--bench", target]);
+    command.args(["bench", "--bench", target]).args(&packages);
     command.arg("--").args(part);
     if !images.is_empty() {
         command.env("VM_IMAGES", vm_dir());
@@ -58,7 +66,7 @@ pub(crate) fn run(bench: Bench, part: Option<String>, yes: bool) -> Result<()> {
     run_visibly(&mut command)
 }
 
-fn packages(bench: Bench) -> Vec<Package> {
+fn host_packages(bench: Bench) -> Vec<Package> {
     match bench {
         Bench::Clone | Bench::Commands | Bench::Faults => [&host::RUN[..], &host::OCR].concat(),
         Bench::Containers => [&host::RUN[..], &host::OCR, &host::CONTAINER].concat(),
@@ -70,7 +78,7 @@ fn packages(bench: Bench) -> Vec<Package> {
             &host::VIRTME_NG,
         ]
         .concat(),
-        Bench::Waits => [&host::RUN[..], &host::OCR, &host::OTHER_OCR].concat(),
+        Bench::Waits => [&host::RUN[..], &host::OCR, &host::OTHER_OCR, &host::PYTHON].concat(),
         Bench::Ocr => [&host::OCR[..], &host::OTHER_OCR].concat(),
         Bench::SerialLog => Vec::new(),
         Bench::Trace => [&host::OCR[..], &host::BROWSER].concat(),
@@ -81,7 +89,7 @@ fn packages(bench: Bench) -> Vec<Package> {
 /// Runs all VM tests three times: with a boot for each machine (except in tests of templates),
 /// with clones while making the templates, and with clones of existing templates.
 fn suite(yes: bool) -> Result<()> {
-    host::ensure(&packages(Bench::Suite), yes)?;
+    host::ensure(&host_packages(Bench::Suite), yes)?;
     image::ensure(&Image::USUAL, yes)?;
     vm_test::build()?;
     let booting = timed("off", "with a boot for each machine")?;

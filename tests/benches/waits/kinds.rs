@@ -40,6 +40,8 @@ pub(crate) enum Wait {
     X,
     Text,
     StillScreen,
+    /// A wait of `script.py`.
+    Script(&'static str),
 }
 
 pub(crate) const ON_SYSTEMD: &[Kind] = &[
@@ -191,8 +193,8 @@ pub(crate) const ON_DESKTOP: &[Kind] = &[
         name: "wait_for_still_screen, of 1 s",
         wait: Wait::StillScreen,
         setup: CLOSE_TERMINALS,
-        event: "exec xterm +bc -e sh -c \"for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 0.3; echo \\$i; done; \
-                echo $event >$console; sleep 30\"",
+        event: "exec xterm +bc -e sh -c \"for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 0.3; \
+                echo \\$i; done; echo $event >$console; sleep 30\"",
         probe: Probe::StillScreen,
     },
     // The last one: it ends all windows.
@@ -206,6 +208,24 @@ pub(crate) const ON_DESKTOP: &[Kind] = &[
             "journalctl -b SYSLOG_IDENTIFIER=systemd | grep 'Reached target Current graphical' \
              && [ -e /tmp/.X11-unix/X0 ]",
         ),
+    },
+];
+
+/// Waits of a Python script.
+pub(crate) const IN_SCRIPT: &[Kind] = &[
+    Kind {
+        name: "retry, in a script",
+        wait: Wait::Script("retry"),
+        setup: "",
+        event: "sleep $pause; touch /run/retry$n; echo $event >$console",
+        probe: Probe::Command("test -e /run/retry$n"),
+    },
+    Kind {
+        name: "polling_condition, in a script",
+        wait: Wait::Script("polling_condition"),
+        setup: "",
+        event: "sleep $pause; touch /run/polling_condition$n; echo $event >$console",
+        probe: Probe::Command("test -e /run/polling_condition$n"),
     },
 ];
 

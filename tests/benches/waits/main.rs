@@ -13,6 +13,7 @@ mod kinds;
 mod ours;
 #[path = "../reference.rs"]
 mod reference;
+mod script;
 mod theirs;
 
 use std::time::{Duration, Instant};
@@ -21,7 +22,8 @@ use machine::ocr::{Image, Reader};
 use machine::{Machine, StartScript};
 use vm_tests::start_script;
 
-use self::kinds::{Kind, ON_DESKTOP, ON_SYSTEMD, Probe};
+use self::figures::Figures;
+use self::kinds::{IN_SCRIPT, Kind, ON_DESKTOP, ON_SYSTEMD, Probe};
 use self::reference::{Reference, idle};
 
 /// How often each kind is measured; odd, for the median.
@@ -42,19 +44,30 @@ async fn main() {
     // Cargo adds `--bench`.
     let part = std::env::args().skip(1).find(|arg| arg != "--bench");
     let part = part.unwrap_or_default();
-    println!(
-        "median and longest of {ROUNDS}, in ms after the event; the guest's processor time for the wait:"
-    );
+    println!("median and longest of {ROUNDS}, in ms after the event, and the part of the guest's");
+    println!("processor that the wait takes");
+    let selected = |kinds: &'static [Kind]| -> Vec<&'static Kind> {
+        kinds
+            .iter()
+            .filter(|kind| kind.name.contains(&part))
+            .collect()
+    };
+    let kinds = selected(IN_SCRIPT);
+    if !kinds.is_empty() {
+        let ours = script::measure("systemd", &kinds).await;
+        compare("systemd", &kinds, ours).await;
+    }
     for (image, kinds) in [("systemd", ON_SYSTEMD), ("desktop", ON_DESKTOP)] {
-        let kinds = kinds.iter().filter(|kind| kind.name.contains(&part));
-        let kinds: Vec<&Kind> = kinds.collect();
+        let kinds = selected(kinds);
         if !kinds.is_empty() {
-            compare(image, &kinds).await;
+            let ours = measure(image, &kinds).await;
+            compare(image, &kinds, ours).await;
         }
     }
 }
 
-async fn compare(image: &str, kinds: &[&Kind]) {
+/// Measures the waits of the library.
+async fn measure(image: &str, kinds: &[&Kind]) -> Vec<Figures> {
     // For the last screens of waits that time out.
     let out_dir = tempfile::tempdir().unwrap();
     let start = StartScript::new(start_script(image));
@@ -71,7 +84,11 @@ async fn compare(image: &str, kinds: &[&Kind]) {
         }
         ours.push(figures);
     }
-    drop(vm);
+    ours
+}
+
+/// Measures the reference's waits, and prints both.
+async fn compare(image: &str, kinds: &[&Kind], ours: Vec<Figures>) {
     let mut vm = Reference::start(image).await;
     for (kind, ours) in kinds.iter().zip(ours) {
         let theirs = theirs::measure(&mut vm, kind).await.to_string();

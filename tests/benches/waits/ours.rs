@@ -122,5 +122,6 @@ async fn wait(vm: &Machine, kind: Wait, n: usize) -> machine::Result<()> {
         Wait::X => vm.wait_for_x().await,
         Wait::Text => vm.wait_for_text(&format!("number{n}")).await,
         Wait::StillScreen => vm.wait_for_still_screen(STILL).await,
+        Wait::Script(wait) => panic!("{wait} is a wait of a script"),
     }
 }
