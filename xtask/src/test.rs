@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use anyhow::Result;
+use rustix::process::nice;
 
 use crate::flags::TestFlags;
 use crate::util::{cargo, run_visibly};
@@ -16,15 +17,17 @@ pub(crate) fn run(flags: &TestFlags) -> Result<()> {
     let packages = [&host::all()[..], &host::ARCHIVE, &host::LINT].concat();
     host::ensure(&packages, flags.yes)?;
     let guests = make_guests()?;
+    // The guests take longest, by one process after the other: they are preferred to the rest.
+    let _ = nice(5);
     tidy::run_all()?;
     // It removes what the tests are built from.
     package::forget_earlier()?;
     run_visibly(cargo().args(["test", "--no-run"]))?;
-    // The tests often wait: the packages are built meanwhile.
+    // These tests often wait: the packages and the other tests are built meanwhile.
     thread::scope(|scope| {
-        let packages = scope.spawn(package::check);
+        let built = scope.spawn(|| package::check().and_then(|()| vm_test::build()));
         run_visibly(cargo().arg("test"))?;
-        packages.join().expect("no panic")
+        built.join().expect("no panic")
     })?;
     for mut guest in guests {
         // `vm_test` makes again what could not be made, and shows the reason.
