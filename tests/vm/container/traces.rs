@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-/// What a container has on the host: control groups, mounts, network cards.
+/// What containers of this name have on the host: control groups, mounts, directories. No other
+/// test may have a container of the name, since tests run at the same time.
 pub(super) fn traces(name: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut dirs = vec![PathBuf::from("/sys/fs/cgroup")];

@@ -53,7 +53,7 @@ async fn an_ordinary_user_runs_containers() {
     let path = dir.display().to_string();
     assert!(soon(|| processes_with(&path).is_ok_and(|left| left.is_empty())).await);
     assert!(soon(|| processes_in(&dir).is_empty()).await);
-    for name in ["one", "two"] {
+    for name in ["one", "neighbour"] {
         assert!(soon(|| !dir.join(format!("vm-state-{name}")).exists()).await);
     }
     test.remove_group().await;
@@ -117,7 +117,7 @@ async fn runs_scripts() {
 fn build(name: &str, dir: &Path, vlan: &Vlan) -> Container {
     let command = ContainerCommand::new(name).root_tar(dir.join("root.tar"));
     let builder = Container::builder(command).tmp_dir(dir).vlan(vlan);
-    builder.nodes(["one", "two"]).build().unwrap()
+    builder.nodes(["one", "neighbour"]).build().unwrap()
 }
 
 #[tokio::test]
@@ -129,9 +129,10 @@ async fn runs_containers() {
     };
     show_steps();
     let vlan = Vlan::start(1, &dir).await.unwrap();
-    let (one, two) = (build("one", &dir, &vlan), build("two", &dir, &vlan));
+    let one = build("one", &dir, &vlan);
+    let neighbour = build("neighbour", &dir, &vlan);
     one.wait_for_unit("multi-user.target").await.unwrap();
-    two.succeed("ping -c 1 -W 10 one").await.unwrap();
+    neighbour.succeed("ping -c 1 -W 10 one").await.unwrap();
     // Files belong to the users of the archive, and can be changed and replaced.
     let seen = "stat -c '%U:%G %a' /etc/shadow; echo kept >>/etc/issue; rm -r /etc/systemd/user; \
                 mkdir /etc/systemd/user; ls /etc/systemd/user";
@@ -152,11 +153,11 @@ async fn runs_containers() {
         .await
         .unwrap();
 
-    let state = two.state_dir().to_owned();
-    two.shutdown().await.unwrap();
-    drop(two);
+    let state = neighbour.state_dir().to_owned();
+    neighbour.shutdown().await.unwrap();
+    drop(neighbour);
     assert!(!state.exists());
-    assert_eq!(traces("two"), [""; 0]);
+    assert_eq!(traces("neighbour"), [""; 0]);
     let init = one.succeed("readlink /proc/1/ns/pid").await.unwrap();
     println!("the init is {}", super::life::init_in(init.trim()));
     std::future::pending::<()>().await;
