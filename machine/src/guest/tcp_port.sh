@@ -149,22 +149,14 @@ has_nf_tables() {
 } 2>/dev/null
 builtin_modules=
 
-# Whether it is time to try connections because there are rules for packets: once a second. In a
-# turn of the loop, looks for rules take a twentieth of the time, until one finds some.
+# Whether it is time to try connections because there are rules for packets: once a second. Rules
+# that were found are not looked for again.
 has_filters_now() {
-    local begin
     ((nth == 0)) || return
-    if [[ ! $has_filters ]]; then
-        __vm_now
-        begin=$__vm_now
-        ((begin >= next_look)) && filters_packets && has_filters=1
-        __vm_now
-        next_look=$((__vm_now + 20 * (__vm_now - begin)))
-    fi
+    if [[ ! $has_filters ]] && filters_packets; then has_filters=1; fi
     [[ $has_filters ]]
 }
 has_filters=
-next_look=0
 
 resolve
 
