@@ -5,9 +5,20 @@ use std::time::Duration;
 
 /// The figures of a kind of wait.
 pub(crate) struct Figures {
-    pub(crate) latencies: Vec<Duration>,
+    latencies: Vec<Duration>,
     /// The part of one processor that the wait takes.
-    pub(crate) busy: f64,
+    busy: f64,
+}
+
+impl Figures {
+    /// The outputs of [`STATISTICS`] are from before a time without a wait, from its end, and
+    /// from the end of a wait that began then.
+    pub(crate) fn new(latencies: Vec<Duration>, [idle, before, after]: [String; 3]) -> Self {
+        Self {
+            latencies,
+            busy: busy(&before, &after) - busy(&idle, &before),
+        }
+    }
 }
 
 impl fmt::Display for Figures {
@@ -23,7 +34,7 @@ impl fmt::Display for Figures {
 }
 
 /// The part of one processor that the guest was busy between two outputs of [`STATISTICS`].
-pub(crate) fn busy(before: &str, after: &str) -> f64 {
+fn busy(before: &str, after: &str) -> f64 {
     let (before, after) = (parse(before), parse(after));
     (after.0 - before.0) / (after.1 - before.1)
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use machine::{Machine, Unit};
 use tokio::time::timeout;
 
-use super::figures::{Figures, STATISTICS, busy};
+use super::figures::{Figures, STATISTICS};
 use super::kinds::{Kind, Wait};
 use super::{ROUNDS, STILL, WAITING, event, passed};
 
@@ -38,10 +38,7 @@ pub(crate) async fn measure(vm: &Machine, kind: &Kind) -> Figures {
     let waited = timeout(WAITING, wait_in_vain(vm, kind.wait)).await;
     waited.expect_err(kind.name);
     let after = vm.succeed(STATISTICS).await.unwrap();
-    Figures {
-        latencies,
-        busy: busy(&before, &after) - busy(&idle, &before),
-    }
+    Figures::new(latencies, [idle, before, after])
 }
 
 /// Prepares what [`wait_in_vain`] waits for.

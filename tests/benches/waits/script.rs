@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{ChildStderr, Command};
 use vm_tests::{driver, start_script};
 
-use super::figures::{Figures, STATISTICS, busy};
+use super::figures::{Figures, STATISTICS};
 use super::kinds::{Kind, Wait};
 use super::reference::idle;
 use super::{ROUNDS, WAITING, event};
@@ -73,11 +73,9 @@ async fn read(log: &mut Lines<BufReader<ChildStderr>>, console: &str, kind: &Kin
         }
     }
     assert_eq!((happened.len(), ended.len()), (ROUNDS, ROUNDS));
-    let latencies = happened.iter().zip(ended);
-    Figures {
-        latencies: latencies
-            .map(|(&happened, ended)| ended.saturating_duration_since(happened))
-            .collect(),
-        busy: busy(&statistics[1], &statistics[2]) - busy(&statistics[0], &statistics[1]),
-    }
+    let latencies = happened
+        .iter()
+        .zip(ended)
+        .map(|(&happened, ended)| ended.saturating_duration_since(happened));
+    Figures::new(latencies.collect(), statistics.try_into().unwrap())
 }

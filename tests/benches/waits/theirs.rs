@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::process::Command;
 
-use super::figures::{Figures, STATISTICS, busy};
+use super::figures::{Figures, STATISTICS};
 use super::kinds::{Kind, Probe, Wait};
 use super::reference::Reference;
 use super::{ROUNDS, STILL, WAITING, event, passed};
@@ -37,10 +37,7 @@ pub(crate) async fn measure(vm: &mut Reference, kind: &Kind) -> Figures {
     let _ = tokio::time::timeout(WAITING, never(vm, kind)).await;
     vm.finish().await;
     let after = vm.output(STATISTICS).await;
-    Figures {
-        latencies,
-        busy: busy(&before, &after) - busy(&idle, &before),
-    }
+    Figures::new(latencies, [idle, before, after])
 }
 
 async fn wait(vm: &mut Reference, kind: &Kind, n: usize) {
