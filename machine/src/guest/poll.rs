@@ -100,11 +100,9 @@ impl Polling {
     /// The same for a `probe` that runs a command of a test: it is not interrupted.
     pub(super) fn of_command(script: Script<'_>, command: &str) -> Self {
         Self {
-            doing: script.doing().to_owned(),
-            script: script.append(PAUSE).append(POLL).into_text(),
             traced: Some(command.to_owned()),
             is_interruptible: false,
-            changes: None,
+            ..Self::new(script)
         }
     }
 
@@ -274,44 +272,4 @@ pub(super) fn result_line(output: &Output) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::host::state_dir::StateDir;
-
-    #[test]
-    fn a_loop_for_changes_is_passed_what_it_has_found() {
-        let state = StateDir::create(None, "vm", false).unwrap();
-        let guest = Guest::new("vm".to_owned(), state, ".".into(), true);
-        let polling = Polling::for_changes(guest.script("testing"), |output| &output[..1]);
-        let last_seen = || {
-            let script = polling.script(&guest, Duration::from_secs(1)).unwrap();
-            let line = script.lines().find(|line| line.starts_with("last_seen="));
-            line.unwrap().to_owned()
-        };
-        assert_eq!(last_seen(), "last_seen=$''");
-        polling.record(&Found::parse(b"a1\n1 1 0 0").unwrap());
-        assert_eq!(last_seen(), "last_seen=$'a'");
-        // The same as before, or nothing.
-        polling.record(&Found::parse(b"b\n1 1 1 0").unwrap());
-        assert_eq!(last_seen(), "last_seen=$'a'");
-        // In ISO 8859-1.
-        polling.record(&Found::parse(b"\xfc\n1 1 0 0").unwrap());
-        assert_eq!(last_seen(), r"last_seen=$'\xfc'");
-    }
-
-    #[test]
-    fn the_output_of_the_last_probe_is_kept_exactly() {
-        let found = Found::parse(b"two\nlines\n\n12 3 1 5").unwrap();
-        assert_eq!(found.output.stdout, b"two\nlines\n");
-        assert_eq!(found.output.status(), 5);
-        assert_eq!((found.is_ready, found.probes), (false, 3));
-        assert_eq!(found.cost, Duration::from_millis(120));
-    }
-
-    #[test]
-    fn the_end_of_a_loop_that_was_killed_is_missing() {
-        for text in ["", "\n", "output\n", "1 2 3\n", "\n1 2 3", "\n1 2 3 -4"] {
-            assert!(Found::parse(text.as_bytes()).is_none(), "{text:?}");
-        }
-    }
-}
+mod tests;

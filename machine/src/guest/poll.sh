@@ -8,8 +8,10 @@
 # the ends of processes) less than a fifth. $__vm_hint may be the file of scheduling statistics
 # of a process that answers the probes, and runs whenever one might find something else. What
 # this process takes for a probe is counted, too. A change of the file is followed by a probe at
-# once: an eighth of the loop's time is taken in advance. While it stays the same, probes take a
-# twentieth: a change that comes just before a probe ends goes unnoticed.
+# once: an eighth of the loop's time is taken in advance. So is a probe for which the process has
+# run notably longer than for another one: it has done something else, too, maybe after its
+# answer. While the file stays the same, probes take a twentieth of the time, the first one
+# a tenth.
 #
 # $nth is the number of the probe within the present second, from 0. The other names have a
 # prefix because `probe` may run a command of a test.
@@ -20,6 +22,7 @@ __vm_status=0
 __vm_probes=0
 __vm_second=
 __vm_served=0
+__vm_least_ran=0
 
 __vm_now() {
     read -r __vm_now _ </proc/uptime
@@ -39,10 +42,15 @@ __vm_read_hint() {
     [[ ${__vm_hint-} ]] && read -r __vm_hint_now <"$__vm_hint"
 } 2>/dev/null
 
-# Counts what the process has run since the statistics $1, in nanoseconds (sched-stats.rst).
+# Counts what the process has run for a probe, in nanoseconds (sched-stats.rst). Fails if that is
+# a fifth more than for another probe.
 __vm_count_served() {
-    [[ $1 && $__vm_hint_now && $1$__vm_hint_now != *[!0-9\ ]* ]] || return
-    ((__vm_served += ${__vm_hint_now%% *} - ${1%% *}))
+    [[ $__vm_hint_before && $__vm_hint_now && $__vm_hint_before$__vm_hint_now != *[!0-9\ ]* ]] ||
+        return 0
+    local ran=$((${__vm_hint_now%% *} - ${__vm_hint_before%% *}))
+    ((__vm_served += ran))
+    if ((!__vm_least_ran || ran < __vm_least_ran)); then __vm_least_ran=$ran; fi
+    ((5 * ran <= 6 * __vm_least_ran))
 }
 
 # Whether it is time for the next probe.
@@ -79,8 +87,11 @@ while :; do
     __vm_now
     __vm_last=$__vm_now
     __vm_read_hint
-    __vm_count_served "$__vm_hint_before"
-    __vm_hint_before=$__vm_hint_now
+    if __vm_count_served; then
+        __vm_hint_before=$__vm_hint_now
+    else
+        __vm_hint_before=unknown
+    fi
     __vm_used
     ((__vm_cost += __vm_used))
     while

@@ -1,0 +1,131 @@
+use std::process::Command as Process;
+
+use super::*;
+use crate::host::state_dir::StateDir;
+
+#[test]
+fn a_loop_for_changes_is_passed_what_it_has_found() {
+    let state = StateDir::create(None, "vm", false).unwrap();
+    let guest = Guest::new("vm".to_owned(), state, ".".into(), true);
+    let polling = Polling::for_changes(guest.script("testing"), |output| &output[..1]);
+    let last_seen = || {
+        let script = polling.script(&guest, Duration::from_secs(1)).unwrap();
+        let line = script.lines().find(|line| line.starts_with("last_seen="));
+        line.unwrap().to_owned()
+    };
+    assert_eq!(last_seen(), "last_seen=$''");
+    polling.record(&Found::parse(b"a1\n1 1 0 0").unwrap());
+    assert_eq!(last_seen(), "last_seen=$'a'");
+    // The same as before, or nothing.
+    polling.record(&Found::parse(b"b\n1 1 1 0").unwrap());
+    assert_eq!(last_seen(), "last_seen=$'a'");
+    // In ISO 8859-1.
+    polling.record(&Found::parse(b"\xfc\n1 1 0 0").unwrap());
+    assert_eq!(last_seen(), r"last_seen=$'\xfc'");
+}
+
+#[test]
+fn the_output_of_the_last_probe_is_kept_exactly() {
+    let found = Found::parse(b"two\nlines\n\n12 3 1 5").unwrap();
+    assert_eq!(found.output.stdout, b"two\nlines\n");
+    assert_eq!(found.output.status(), 5);
+    assert_eq!((found.is_ready, found.probes), (false, 3));
+    assert_eq!(found.cost, Duration::from_millis(120));
+}
+
+#[test]
+fn the_end_of_a_loop_that_was_killed_is_missing() {
+    for text in ["", "\n", "output\n", "1 2 3\n", "\n1 2 3", "\n1 2 3 -4"] {
+        assert!(Found::parse(text.as_bytes()).is_none(), "{text:?}");
+    }
+}
+
+/// The loop's environment: a clock that only it advances, in hundredths of a second, and a
+/// process that answers probes.
+const ENVIRONMENT: &str = include_str!("environment.sh");
+
+/// What the loop is run with. All times are in hundredths of a second.
+#[derive(Clone, Copy)]
+struct Run {
+    /// What a probe takes of the guest's processor.
+    cost: u32,
+    /// When it happens what the probes look for.
+    event: u32,
+    /// Whether it shows in a file.
+    has_hint: bool,
+}
+
+impl Run {
+    /// Runs the loop for 20 seconds, and returns when probes have begun.
+    fn probes(self) -> Vec<u32> {
+        let dir = tempfile::tempdir().unwrap();
+        let poll = POLL
+            .replace("/proc/uptime", "uptime")
+            .replace("/proc/self/stat", "stat");
+        let output = Process::new("bash")
+            .args(["-c", &format!("{ENVIRONMENT}{poll}")])
+            .env("cost", self.cost.to_string())
+            .env("event", self.event.to_string())
+            .env("__vm_hint", if self.has_hint { "schedstat" } else { "" })
+            .env("__vm_turn", "2000")
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        let found = Found::parse(&output.stdout).unwrap();
+        assert_eq!(found.is_ready, self.event < 2000);
+        let probes = found.output.text();
+        probes
+            .split_whitespace()
+            .map(|time| time.parse().unwrap())
+            .collect()
+    }
+}
+
+/// Later than the loop's end.
+const NEVER: u32 = 9999;
+
+#[test]
+fn probes_take_a_seventh_of_the_time() {
+    for (cost, expected) in [(1, 11), (10, 70), (40, 280)] {
+        let run = Run {
+            cost,
+            event: NEVER,
+            has_hint: false,
+        };
+        let probes = run.probes();
+        for (nth, time) in (0..).zip(probes) {
+            assert_eq!(time, nth * expected, "of probes that take {cost}");
+        }
+    }
+}
+
+#[test]
+fn probes_are_rare_while_their_answers_can_not_change() {
+    let run = Run {
+        cost: 6,
+        event: NEVER,
+        has_hint: true,
+    };
+    let probes = run.probes();
+    // With what the process takes that answers.
+    let cost = 6 + 3;
+    let used = u32::try_from(probes.len()).unwrap() * cost;
+    assert!((60..=110).contains(&used), "{used} of 2000: {probes:?}");
+}
+
+#[test]
+fn an_event_that_shows_is_followed_by_a_probe() {
+    // The first probe shows how long the process runs for one.
+    let after_first_probe = 6 + 3 + 2 + 1;
+    for event in (after_first_probe..600).step_by(7) {
+        let run = Run {
+            cost: 6,
+            event,
+            has_hint: true,
+        };
+        let probes = run.probes();
+        let late = probes[probes.len() - 1] - event;
+        assert!(late <= 20, "{late} after {event}: {probes:?}");
+    }
+}
