@@ -288,11 +288,10 @@ pub enum ErrorKind {
         /// What the guest's programs printed.
         output: Vec<String>,
     },
-    /// The guest has no way to copy files: no 9p, no `/tmp/shared` and no `tar`.
+    /// The guest has no way to copy files: no 9p and no `tar`.
     #[error(
-        "can't copy files: the guest can neither mount a 9p share nor use /tmp/shared, even by \
-         virtiofs, and can't unpack archives by `tar` (`copy_from_host_via_shell` needs none of \
-         these)"
+        "can't copy files: the guest can neither mount a 9p share nor unpack archives by `tar` \
+         (`copy_from_host_via_shell` needs none of these)"
     )]
     #[non_exhaustive]
     Share {

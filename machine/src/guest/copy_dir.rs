@@ -24,10 +24,6 @@ pub(crate) const MOUNT_TAG: &str = "org.vmwright.copies";
 /// Where it is mounted in the guest, out of the way of mounts on `/tmp`.
 pub(crate) const MOUNT_POINT: &str = "/run/vmwright/copies";
 
-/// Where the guest has the directory that all machines of a run share, and its tag.
-const SHARED: &str = "/tmp/shared";
-const SHARED_TAG: &str = "shared";
-
 /// The names in a transfer's directory of what is copied into the guest, and of the
 /// directory with the lists of modes.
 pub(super) const COPY: &str = "copy";
@@ -60,59 +56,29 @@ impl Guest {
         copied
     }
 
-    /// A transfer in the directory for copies. If the guest can't mount that, because its
-    /// kernel or QEMU lacks 9p, a transfer in `/tmp/shared`, if that is mounted or is a
-    /// virtiofs share; by archives otherwise.
+    /// A transfer in the directory for copies. By archives if the guest can't mount that,
+    /// because its kernel or QEMU lacks 9p.
     async fn begin_transfer(&self) -> Result<Transfer> {
-        let limit = scaled(CLEANUP_LIMIT);
-        let mut own = self.transfer_in(self.state().copies(), MOUNT_POINT, self.limit())?;
+        let share = self.state().copies();
+        let dir = TempDir::new_in(share).map_err(|error| self.host_file(share, error))?;
+        let mut transfer = Transfer {
+            dir: dir.keep(),
+            stream_dir: None,
+            left: self.limit(),
+        };
         let begun = async {
-            let Some(printed) = self.mount_copy_dir(&mut own).await? else {
-                return Ok(None);
-            };
-            let mut shared = self.transfer_in(self.state().shared(), SHARED, own.left)?;
-            let script = self
-                .script("mounting the shared directory")
-                .set("tag", SHARED_TAG)?
-                .set("share", SHARED)?
-                .set("dir", &shared.guest_path(""))?
-                .append(include_str!("mount_virtiofs_share.sh"))
-                .into_text();
-            let seen = self.guest_half(&mut shared.left, &script).await;
-            if seen.is_ok_and(|(exit, _)| exit.success()) {
-                return Ok(Some(shared));
+            match self.mount_copy_dir(&mut transfer).await? {
+                Some(printed) => self.make_stream_dir(&mut transfer, printed).await,
+                None => Ok(()),
             }
-            own.left = shared.left;
-            shared.clean_up(limit).await;
-            self.make_stream_dir(&mut own, printed).await?;
-            Ok(None)
         };
         match begun.await {
-            Ok(None) => Ok(own),
-            Ok(Some(shared)) => {
-                own.clean_up(limit).await;
-                Ok(shared)
-            }
+            Ok(()) => Ok(transfer),
             Err(error) => {
-                own.clean_up(limit).await;
+                transfer.clean_up(scaled(CLEANUP_LIMIT)).await;
                 Err(error)
             }
         }
-    }
-
-    fn transfer_in(
-        &self,
-        share: &Path,
-        mount_point: &'static str,
-        left: Duration,
-    ) -> Result<Transfer> {
-        let dir = TempDir::new_in(share).map_err(|error| self.host_file(share, error))?;
-        Ok(Transfer {
-            dir: dir.keep(),
-            mount_point,
-            stream_dir: None,
-            left,
-        })
     }
 
     /// Mounts the directory for copies, or returns what the guest's programs print if it can't.
@@ -184,8 +150,6 @@ impl Guest {
 /// is dropped, with the machine.
 pub(super) struct Transfer {
     pub(super) dir: PathBuf,
-    /// The guest's directory with it.
-    mount_point: &'static str,
     /// The directory in the guest, if it can't mount a share.
     pub(super) stream_dir: Option<String>,
     /// The time left for all parts of the copy together.
@@ -199,7 +163,7 @@ impl Transfer {
             return format!("{dir}/{name}");
         }
         let dir = self.dir.file_name().unwrap_or_default();
-        format!("{}/{}/{name}", self.mount_point, dir.to_string_lossy())
+        format!("{MOUNT_POINT}/{}/{name}", dir.to_string_lossy())
     }
 
     pub(super) async fn copy_in(&mut self, source: &Path) -> Result<(), Stopped> {
@@ -237,7 +201,7 @@ impl Transfer {
             Err(Stopped::TimedOut(_)) => format!("it takes more than {limit:?}"),
         };
         let dir = self.dir.display();
-        tracing::warn!(%dir, why, "the copy in the shared directory is removed with the machine, not now");
+        tracing::warn!(%dir, why, "the copy is removed with the machine, not now");
     }
 }
 

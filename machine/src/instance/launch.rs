@@ -56,7 +56,7 @@ impl Instance {
             Err(kind) if is_9p_unsupported(&kind) => {
                 tracing::warn!(
                     machine = guest.name(),
-                    "QEMU does not support 9p: files are copied through /tmp/shared if that is on virtiofs, or through the shell"
+                    "QEMU does not support 9p: files are copied through the shell"
                 );
                 connect(guest, &launch, Copies::Absent).await?
             }
