@@ -11,8 +11,9 @@ use crate::flags::TestFlags;
 use crate::util::{cargo, run_visibly};
 use crate::{demo, host, package, tidy, vm_test};
 
-/// Installs the host's packages, then runs the quickest first: `tidy`, the tests without
-/// virtual machines, the packages of the crates, the demo, the tests with machines.
+/// Installs the host's packages, and makes the guests while it runs the quickest first: `tidy`, the
+/// tests without virtual machines, the packages of the crates. Then the demo, and the tests with
+/// machines.
 pub(crate) fn run(flags: &TestFlags) -> Result<()> {
     let packages = [&host::all()[..], &host::ARCHIVE, &host::LINT].concat();
     host::ensure(&packages, flags.yes)?;

@@ -125,8 +125,9 @@ fn run_rounds(
             Some(path) => rounds.take_report(profile(flags), path, schema),
             None => Ok(()),
         };
-        failures::keep_flaky(&junit::flaky(profile(flags))?, round)?;
-        let error = match (outcome, reported) {
+        let flaky = junit::flaky(profile(flags));
+        let kept = flaky.and_then(|tests| failures::keep_flaky(&tests, round));
+        let error = match (outcome, reported.and(kept)) {
             (Ok(()), Ok(())) => continue,
             (Ok(()), Err(error)) | (Err(error), Ok(())) => error,
             (Err(error), Err(unreported)) => {
