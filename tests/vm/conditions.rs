@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use machine::{Button, ErrorKind, Machine, QemuCommand};
 use serde_json::Value;
-use vm_tests::{SOON, fresh};
+use tokio::time::timeout;
+use vm_tests::{SOON, fresh, scaled};
 
 #[tokio::test]
 async fn a_condition_is_checked_before_commands() {
@@ -126,13 +127,14 @@ async fn a_condition_has_an_interval_and_can_be_waited_for() {
     assert_eq!(checks.load(Ordering::Relaxed), 4);
 }
 
-/// Makes the condition false after a moment, and runs `operation`, which it must end.
+/// Makes the condition false after a moment, and runs `operation`, which it must end soon.
 async fn ends(vm: &Machine, operation: impl Future<Output = machine::Result<()>>) {
     vm.unchecked()
         .succeed("touch /run/up; (sleep 2; rm /run/up) >&2 &")
         .await
         .unwrap();
-    let error = operation.await.unwrap_err();
+    let ended = timeout(scaled(Duration::from_secs(20)), operation).await;
+    let error = ended.expect("an end within 20 seconds").unwrap_err();
     assert!(
         matches!(error.kind(), ErrorKind::Condition { .. }),
         "{error}"

@@ -12,14 +12,16 @@ from test_driver.failure import exception_text
 from test_driver.logger import Logger, rootlog
 
 
-# The pauses between two checks of a wait, in seconds.
+# The pauses between two checks of a wait, in seconds. The longest is the NixOS test driver's only
+# one.
 SHORTEST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
 
 
 def pause_after(check: float) -> float:
     """The pause after a check that took so many seconds: checks take a seventh of the time, or
-    a fifth with what a guest does after a command's result."""
+    a fifth with what a guest does after a command's result. Checks that take longer than a
+    sixth of a second take more of it, lest the wait end late."""
     return min(max(6 * check, SHORTEST_PAUSE), LONGEST_PAUSE)
 
 

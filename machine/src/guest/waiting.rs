@@ -1,4 +1,4 @@
-//! The only polling loop of the host, for conditions that no event reports.
+//! The polling loop of the host, for conditions that no event reports.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ const SHARE: u32 = 5;
 /// The shortest pause between two probes.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// The longest pause, after a probe that cost half a second or more: a probe that costs more
-/// takes a greater share, lest the wait end late.
+/// The longest pause: a probe that costs more than a quarter of it takes a greater share, lest the
+/// wait end late.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// What a probe of a condition found.

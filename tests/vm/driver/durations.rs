@@ -202,6 +202,27 @@ retry(lambda _: True, timeout=None)
 }
 
 #[test]
+fn pauses_of_retry_are_in_proportion_to_its_checks() {
+    let script = "\
+def pauses(cost):
+    begins = []
+
+    def third(_):
+        begins.append(now)
+        sleep(cost)
+        return len(begins) == 3
+
+    retry(third)
+    return [round(later - begin - cost, 3) for begin, later in zip(begins, begins[1:])]
+
+for cost in 0, 0.1, 0.5:
+    print(cost, pauses(cost))
+";
+    let output = run_unscaled(&format!("{CLOCK}{script}"));
+    assert_eq!(output, "0 [0.05, 0.05]\n0.1 [0.6, 0.6]\n0.5 [1.0, 1.0]\n");
+}
+
+#[test]
 fn a_wait_for_a_condition_keeps_its_interval() {
     let script = "\
 from datetime import timedelta
