@@ -87,8 +87,8 @@ pub(crate) fn flatten(image: &Image, areas: &Areas) -> Option<Flat> {
     })
 }
 
-/// Fills in the distances of a row, and which pixels are lighter. `background` is that of the last row which had
-/// one.
+/// Fills in the distances of a row, and which pixels are lighter. `background` is that of the last
+/// row which had one.
 fn measure(
     row: &[Color],
     runs: &[Run],

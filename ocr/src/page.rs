@@ -88,3 +88,75 @@ pub(crate) fn assemble(mut blocks: Vec<Block>) -> (String, Vec<Word>) {
     }
     (texts.join("\n\n"), words)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line of characters of 8×10 pixels.
+    fn line(text: &str, mut x: u32, y: u32) -> Vec<Word> {
+        let words = text.split(' ').map(|text| {
+            let width = 8 * u32::try_from(text.len()).unwrap();
+            let rect = Rect {
+                x,
+                y,
+                width,
+                height: 10,
+            };
+            x += width + 8;
+            Word {
+                text: text.to_owned(),
+                rect,
+                confidence: 90.0,
+                line: 0,
+            }
+        });
+        words.collect()
+    }
+
+    fn text(lines: impl Into<Vec<Vec<Word>>>) -> String {
+        assemble(blocks(lines.into())).0
+    }
+
+    #[test]
+    fn lines_right_below_each_other_are_a_block() {
+        // The last line is shorter, the second one is not at the same left edge.
+        let paragraph = [
+            line("one two three", 0, 0),
+            line("four five", 20, 14),
+            line("six", 0, 30),
+        ];
+        assert_eq!(text(paragraph), "one two three\nfour five\nsix");
+    }
+
+    #[test]
+    fn an_empty_line_separates_blocks() {
+        let paragraphs = [line("one", 0, 0), line("two", 0, 14), line("three", 0, 42)];
+        assert_eq!(text(paragraphs), "one\ntwo\n\nthree");
+    }
+
+    #[test]
+    fn columns_are_blocks() {
+        let columns = [
+            line("left", 0, 0),
+            line("right", 200, 1),
+            line("below left", 0, 14),
+            line("below right", 200, 15),
+        ];
+        assert_eq!(text(columns), "left\nbelow left\n\nright\nbelow right");
+    }
+
+    #[test]
+    fn words_have_the_numbers_of_their_lines() {
+        let (_, words) = assemble(blocks(vec![
+            line("one two", 0, 0),
+            line("other", 200, 0),
+            line("three", 0, 14),
+        ]));
+        let numbered: Vec<_> = words.iter().map(|word| (&*word.text, word.line)).collect();
+        assert_eq!(
+            numbered,
+            [("one", 0), ("two", 0), ("three", 1), ("other", 2)]
+        );
+    }
+}

@@ -20,6 +20,9 @@ const TERMINALS: &[u8] = include_bytes!("screens/terminals.png");
 /// A list of files with icons: 800×560 pixels.
 const TABLE: &[u8] = include_bytes!("../corpus/desktop/files-small.png");
 
+/// Debian's installer in GTK: 800×600 pixels.
+const INSTALLER: &[u8] = include_bytes!("../corpus/desktop/installer.png");
+
 /// Five xterms in an X server: 1024×768 pixels.
 const LONE: &[u8] = include_bytes!("screens/characters.png");
 
@@ -94,6 +97,22 @@ fn text_in_small_windows_is_found() {
             "{line}"
         );
     }
+}
+
+/// One newline between the lines of a paragraph, and the words of each in order.
+#[test]
+fn paragraphs_in_a_window_are_read_line_by_line() {
+    let paragraphs = "\
+The installer can guide you through partitioning a disk (using different standard schemes) or, if \
+you prefer,
+you can do it manually. With guided partitioning you will still have a chance later to review and \
+customise
+the results.
+
+If you choose guided partitioning for an entire disk, you will next be asked which disk should be \
+used.";
+    let text = read(&screen(INSTALLER)).text().unwrap();
+    assert!(text.contains(paragraphs), "{text}");
 }
 
 /// A row of a table, whose columns are read as blocks.
