@@ -140,7 +140,7 @@ impl Guest {
     /// Repeats a command until it succeeds and returns its output, without NUL bytes. The
     /// command's time-out is that of the whole wait.
     ///
-    /// A try that takes longer than half of that time is ended, and the command is tried
+    /// A try that takes longer than about half of that time is ended, and the command is tried
     /// again.
     ///
     /// # Errors
@@ -152,7 +152,7 @@ impl Guest {
     /// Repeats a command until it fails and returns its output, without NUL bytes. The
     /// command's time-out is that of the whole wait.
     ///
-    /// A try that takes longer than half of that time is ended, and the command is tried
+    /// A try that takes longer than about half of that time is ended, and the command is tried
     /// again. It has failed if that happens twice.
     ///
     /// # Errors

@@ -37,7 +37,7 @@ impl Guest {
 
     /// Waits until no process listens on a TCP port of the guest's `localhost`, or the
     /// guest's rules for packets drop connections: a port that does not answer within two
-    /// seconds is closed.
+    /// seconds is closed. Connects to the port once a second if the guest has such rules.
     ///
     /// # Errors
     /// As [`wait_for_open_port`](Self::wait_for_open_port).
