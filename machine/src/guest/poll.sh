@@ -7,11 +7,13 @@
 # The loop takes a seventh of a processor at most, and with what the kernel does for it (timers,
 # the ends of processes) less than a fifth. $__vm_hint may be the file of scheduling statistics
 # of a process that answers the probes, and runs whenever one might find something else. What
-# this process takes for a probe is counted, too. A change of the file is followed by a probe at
-# once: an eighth of the loop's time is taken in advance. So is a probe for which the process has
-# run notably longer than for another one: it has done something else, too, maybe after its
-# answer. While the file stays the same, probes take a twentieth of the time, the first one
-# a tenth.
+# this process takes for a probe is counted, too.
+#
+# A probe follows at once when the file changes, and once more when the process ran over a fifth
+# longer for a probe than for the cheapest one: it did something else, too, maybe after its answer.
+# For these, an eighth of the loop's time may be used in advance. Otherwise the next probe comes
+# after ten times the cost of the last one, and later ones after twenty times. What happens during
+# the first probe, and costs little beside an answer, is found by these.
 #
 # $nth is the number of the probe within the present second, from 0. The other names have a
 # prefix because `probe` may run a command of a test.
@@ -23,6 +25,7 @@ __vm_probes=0
 __vm_second=
 __vm_served=0
 __vm_least_ran=0
+__vm_is_second_look=
 
 __vm_now() {
     read -r __vm_now _ </proc/uptime
@@ -43,7 +46,7 @@ __vm_read_hint() {
 } 2>/dev/null
 
 # Counts what the process has run for a probe, in nanoseconds (sched-stats.rst). Fails if that is
-# a fifth more than for another probe.
+# over a fifth more than for the cheapest probe.
 __vm_count_served() {
     [[ $__vm_hint_before && $__vm_hint_now && $__vm_hint_before$__vm_hint_now != *[!0-9\ ]* ]] ||
         return 0
@@ -87,10 +90,12 @@ while :; do
     __vm_now
     __vm_last=$__vm_now
     __vm_read_hint
-    if __vm_count_served; then
+    if __vm_count_served || [[ $__vm_is_second_look ]]; then
         __vm_hint_before=$__vm_hint_now
+        __vm_is_second_look=
     else
         __vm_hint_before=unknown
+        __vm_is_second_look=1
     fi
     __vm_used
     ((__vm_cost += __vm_used))

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The environment of the loop in tests: a clock that only `pass` advances, in hundredths of a
-# second, and a process that runs for 0.03 s to answer a probe, and for 0.02 s at the time $event.
-# The event is found by probes that begin after it. Each takes $cost of the processor.
+# second, and a process that runs for a number of $answers to answer a probe, and for 0.01 s at the
+# time $event. The event is found by probes that begin after it. Each takes $cost of the processor.
 # shellcheck disable=SC2154,SC2034 # assigned by the caller; read by poll.sh
 clock=0
 used=0
@@ -13,7 +13,7 @@ pass() {
     ((clock += $1))
     if [[ ! $has_happened ]] && ((clock >= event)); then
         has_happened=yes
-        ((ran += 20000000))
+        ((ran += 10000000))
     fi
     printf '%d.%02d 0\n' $((clock / 100)) $((clock % 100)) >uptime
     echo 0 0 0 0 0 0 0 0 0 0 0 0 0 "$used" 0 0 0 >stat
@@ -26,9 +26,11 @@ __vm_sleep() {
 
 probe() {
     __vm_output+="$clock "
-    local finds=$has_happened
-    ((ran += 30000000, used += cost))
-    pass $((cost + 3))
+    local finds=$has_happened numbers answer
+    read -ra numbers <<<"$answers"
+    answer=${numbers[__vm_probes % ${#numbers[@]}]}
+    ((ran += answer * 10000000, used += cost))
+    pass $((cost + answer))
     [[ $finds ]]
 }
 

@@ -40,24 +40,35 @@ fn the_end_of_a_loop_that_was_killed_is_missing() {
     }
 }
 
-/// The loop's environment: a clock that only it advances, in hundredths of a second, and a
-/// process that answers probes.
+/// A clock and a process for the loop.
 const ENVIRONMENT: &str = include_str!("environment.sh");
 
 /// What the loop is run with. All times are in hundredths of a second.
 #[derive(Clone, Copy)]
 struct Run {
     /// What a probe takes of the guest's processor.
-    cost: u32,
-    /// When it happens what the probes look for.
-    event: u32,
-    /// Whether it shows in a file.
+    cost: usize,
+    /// What the process takes that answers it, in turn.
+    answers: &'static str,
+    /// When what the probes look for happens.
+    event: usize,
     has_hint: bool,
 }
 
+/// How long the loop runs without an event.
+const TURN: usize = 2000;
+
+/// Probes that take 0.09 s.
+const QUIET: Run = Run {
+    cost: 6,
+    answers: "3",
+    event: usize::MAX,
+    has_hint: true,
+};
+
 impl Run {
-    /// Runs the loop for 20 seconds, and returns when probes have begun.
-    fn probes(self) -> Vec<u32> {
+    /// Runs the loop, and returns when probes have begun.
+    fn probes(self) -> Vec<usize> {
         let dir = tempfile::tempdir().unwrap();
         let poll = POLL
             .replace("/proc/uptime", "uptime")
@@ -65,66 +76,52 @@ impl Run {
         let output = Process::new("bash")
             .args(["-c", &format!("{ENVIRONMENT}{poll}")])
             .env("cost", self.cost.to_string())
-            .env("event", self.event.to_string())
+            .env("answers", self.answers)
+            .env("event", self.event.min(2 * TURN).to_string())
             .env("__vm_hint", if self.has_hint { "schedstat" } else { "" })
-            .env("__vm_turn", "2000")
+            .env("__vm_turn", TURN.to_string())
             .current_dir(dir.path())
             .output()
             .unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stderr), "");
         let found = Found::parse(&output.stdout).unwrap();
-        assert_eq!(found.is_ready, self.event < 2000);
+        assert_eq!(found.is_ready, self.event < TURN);
         let probes = found.output.text();
-        probes
-            .split_whitespace()
-            .map(|time| time.parse().unwrap())
-            .collect()
+        let times = probes.split_whitespace().map(str::parse);
+        times.collect::<Result<_, _>>().unwrap()
     }
 }
 
-/// Later than the loop's end.
-const NEVER: u32 = 9999;
-
 #[test]
-fn probes_take_a_seventh_of_the_time() {
-    for (cost, expected) in [(1, 11), (10, 70), (40, 280)] {
+fn probes_take_a_seventh_of_the_time_at_most() {
+    // The first ones follow each other after the shortest pause.
+    for (cost, period) in [(1, 11), (10, 70), (40, 280)] {
         let run = Run {
             cost,
-            event: NEVER,
             has_hint: false,
+            ..QUIET
         };
-        let probes = run.probes();
-        for (nth, time) in (0..).zip(probes) {
-            assert_eq!(time, nth * expected, "of probes that take {cost}");
-        }
+        let expected: Vec<_> = (0..TURN).step_by(period).collect();
+        assert_eq!(run.probes(), expected, "of probes that take {cost}");
     }
 }
 
 #[test]
 fn probes_are_rare_while_their_answers_can_not_change() {
-    let run = Run {
-        cost: 6,
-        event: NEVER,
-        has_hint: true,
-    };
-    let probes = run.probes();
-    // With what the process takes that answers.
-    let cost = 6 + 3;
-    let used = u32::try_from(probes.len()).unwrap() * cost;
-    assert!((60..=110).contains(&used), "{used} of 2000: {probes:?}");
+    // The second process does not need the same time for each answer.
+    for (answers, most) in [("3", TURN / 20), ("3 2 3 4 4", TURN / 10)] {
+        let probes = Run { answers, ..QUIET }.probes();
+        let used = probes.len() * (6 + 3);
+        assert!((TURN / 40..=most + 2 * 9).contains(&used), "{probes:?}");
+    }
 }
 
 #[test]
 fn an_event_that_shows_is_followed_by_a_probe() {
-    // The first probe shows how long the process runs for one.
+    // The first probe shows what an answer takes.
     let after_first_probe = 6 + 3 + 2 + 1;
     for event in (after_first_probe..600).step_by(7) {
-        let run = Run {
-            cost: 6,
-            event,
-            has_hint: true,
-        };
-        let probes = run.probes();
+        let probes = Run { event, ..QUIET }.probes();
         let late = probes[probes.len() - 1] - event;
         assert!(late <= 20, "{late} after {event}: {probes:?}");
     }
