@@ -3,7 +3,6 @@
 use ocr::Rect;
 
 use super::Machine;
-use super::screen::SCREEN_PAUSE;
 use crate::error::Result;
 use crate::guest::waiting::Probe;
 
@@ -88,7 +87,7 @@ impl Machine {
     pub async fn click_text(&self, pattern: &str) -> Result<Rect> {
         let what = format!("{pattern} to click at");
         self.step(&format!("waiting for {what}"), async {
-            let found = self.wait_pausing(SCREEN_PAUSE, &what, |_| async {
+            let found = self.wait(&what, |_| async {
                 let matches = self.find_text(pattern).await?;
                 let uppermost = matches.into_iter().min_by_key(|rect| (rect.y, rect.x));
                 Ok(uppermost.map_or_else(|| Probe::Pending("other text".to_owned()), Probe::Ready))
