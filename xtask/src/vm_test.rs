@@ -127,15 +127,14 @@ fn run_rounds(
         };
         let flaky = junit::flaky(profile(flags));
         let kept = flaky.and_then(|tests| failures::keep_flaky(&tests, round));
-        let error = match (outcome, reported.and(kept)) {
-            (Ok(()), Ok(())) => continue,
-            (Ok(()), Err(error)) | (Err(error), Ok(())) => error,
-            (Err(error), Err(unreported)) => {
-                eprintln!("there is no JUnit report: {unreported:#}");
-                error
-            }
-        };
-        eprintln!("error: {error:#}");
+        let results = [outcome, reported, kept];
+        let errors: Vec<_> = results.into_iter().filter_map(Result::err).collect();
+        if errors.is_empty() {
+            continue;
+        }
+        for error in errors {
+            eprintln!("error: {error:#}");
+        }
         failures::print()?;
         return Err(AlreadyPrinted.into());
     }

@@ -90,7 +90,7 @@ pub(super) fn keep_flaky(flaky: &[String], round: u32) -> Result<()> {
     for test in flaky {
         eprintln!("  {test}");
         let Some(failure) = failures.iter().find(|failure| failure.test == *test) else {
-            eprintln!("    it left no directory: it was killed, or is a test without machines");
+            eprintln!("    its first failure left no directory: it was killed, or used no machine");
             continue;
         };
         let dir = kept.join(failure.dir.file_name().unwrap_or_default());
