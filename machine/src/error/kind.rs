@@ -291,7 +291,7 @@ pub enum ErrorKind {
     /// The guest has no way to copy files: no 9p and no `tar`.
     #[error(
         "can't copy files: the guest can neither mount a 9p share nor unpack archives by `tar` \
-         (`copy_from_host_via_shell` needs none of these)"
+         (`copy_from_host_via_shell` needs neither)"
     )]
     #[non_exhaustive]
     Share {

@@ -12,7 +12,8 @@ const WAITING_FOR_SOCKET: &str = "waiting for a Unix socket";
 /// # Ports and sockets
 impl Guest {
     /// Waits until a process listens on a TCP port of the guest's `localhost`, by IPv4 or
-    /// IPv6. Does not connect to it.
+    /// IPv6. Does not connect to a process of the guest, but once a second to the port while none
+    /// listens, if the guest has rules for packets, which may lead elsewhere.
     ///
     /// # Errors
     /// [`BadArgument`](crate::ErrorKind::BadArgument) for port 0;
@@ -22,7 +23,8 @@ impl Guest {
     }
 
     /// Waits until the guest can connect to a TCP port of `host`, a name or an IPv4 or
-    /// IPv6 address. Does not connect if a process of the guest itself listens there.
+    /// IPv6 address. Does not connect if a process of the guest itself listens there; to other
+    /// hosts at each probe.
     ///
     /// # Errors
     /// As [`wait_for_open_port`](Self::wait_for_open_port). The error says if the guest
@@ -46,7 +48,7 @@ impl Guest {
     }
 
     /// Waits until the guest can't connect to a TCP port of `host` any more. A name that
-    /// the guest can't resolve is not closed.
+    /// the guest can't resolve is not closed. Connects to other hosts at each probe.
     ///
     /// # Errors
     /// As [`wait_for_open_port_at`](Self::wait_for_open_port_at).

@@ -64,7 +64,7 @@ pub(crate) fn probe_windows(found: &Found, matches: impl Fn(&str) -> bool) -> Pr
     }
 }
 
-/// Whether a user has a graphical session and the X server its socket.
+/// Whether a user has a graphical session and the X server's socket exists.
 pub(crate) fn probe_x(found: &Found) -> Probe<()> {
     match found.output.status() {
         _ if found.is_ready => Probe::Ready(()),

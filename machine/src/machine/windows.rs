@@ -6,7 +6,7 @@ use crate::guest::windows::{probe_windows, probe_x};
 
 /// # X11
 impl Machine {
-    /// Waits until a user has a graphical session and the X server its socket.
+    /// Waits until a user has a graphical session and the X server's socket exists.
     ///
     /// # Errors
     /// [`TimedOut`](crate::ErrorKind::TimedOut), with which of the two is missing, and the

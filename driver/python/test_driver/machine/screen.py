@@ -41,7 +41,7 @@ class Screen:
         self._vm.wait_for_text(*search(regex), timeout)
 
     def wait_for_x(self, timeout: Duration = 900) -> None:
-        """Waits until an X server accepts connections."""
+        """Waits until a user has a graphical session and the X server's socket exists."""
         self._vm.wait_for_x(timeout)
 
     def get_window_names(self) -> List[str]:
