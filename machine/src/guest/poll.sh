@@ -56,6 +56,19 @@ __vm_count_served() {
     ((5 * ran <= 6 * __vm_least_ran))
 }
 
+# Sleeps until the next probe may be due.
+__vm_rest() {
+    local took=$((__vm_now - __vm_begin)) rest=0 left
+    if [[ ! $__vm_hint_before ]]; then
+        left=$((__vm_turn - took)) rest=$((7 * __vm_used - took))
+        if ((rest > left)); then rest=$left; fi
+    fi
+    if ((rest < 5)); then rest=5; fi
+    printf -v rest %d.%02d $((rest / 100)) $((rest % 100))
+    __vm_sleep "$rest"
+    __vm_now
+}
+
 # Whether it is time for the next probe.
 __vm_is_due() {
     local took=$((__vm_now - __vm_begin))
@@ -86,7 +99,7 @@ while :; do
     ((++__vm_probes))
     if ((__vm_found == 0)); then break; fi
     # What the probe itself changes comes first.
-    __vm_sleep 0.02
+    if [[ $__vm_hint_before ]]; then __vm_sleep 0.02; fi
     __vm_now
     __vm_last=$__vm_now
     __vm_read_hint
@@ -100,8 +113,7 @@ while :; do
     __vm_used
     ((__vm_cost += __vm_used))
     while
-        __vm_sleep 0.05
-        __vm_now
+        __vm_rest
         if ((__vm_now - __vm_begin >= __vm_turn)); then break 2; fi
         ! __vm_is_due
     do :; done
