@@ -205,7 +205,7 @@ pub(crate) const ON_DESKTOP: &[Kind] = &[
         event: "sleep $pause; systemctl start --no-block xorg; \
                 until [ -e /tmp/.X11-unix/X0 ]; do sleep 0.02; done; echo $event >$console",
         probe: Probe::Command(
-            "journalctl -b SYSLOG_IDENTIFIER=systemd | grep 'Reached target Current graphical' \
+            "journalctl -b SYSLOG_IDENTIFIER=systemd | grep 'Reached target.*Current graphical' \
              && [ -e /tmp/.X11-unix/X0 ]",
         ),
     },
