@@ -56,7 +56,7 @@ __vm_count_served() {
     ((5 * ran <= 6 * __vm_least_ran))
 }
 
-# Sleeps until the next probe may be due.
+# Sleeps until the next probe may be due, or is due if no file shows that.
 __vm_rest() {
     local took=$((__vm_now - __vm_begin)) rest=0 left
     if [[ ! $__vm_hint_before ]]; then
@@ -72,8 +72,11 @@ __vm_rest() {
 # Whether it is time for the next probe.
 __vm_is_due() {
     local took=$((__vm_now - __vm_begin))
-    if [[ ! $__vm_hint_before ]] || ! __vm_read_hint; then
-        ((took >= 7 * __vm_used))
+    if [[ ! $__vm_hint_before ]]; then
+        return
+    elif ! __vm_read_hint; then
+        __vm_hint_before= # the process has ended
+        return 1
     elif ((took + __vm_turn / 8 < 8 * __vm_used)); then
         return 1
     elif [[ $__vm_hint_now != "$__vm_hint_before" ]]; then

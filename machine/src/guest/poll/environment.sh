@@ -3,6 +3,7 @@
 # second, and a process that runs for a number of $answers to answer a probe, and for 0.01 s at the
 # time $event. The event is found by probes that begin after it. Each takes $cost of the processor.
 # shellcheck disable=SC2154,SC2034 # assigned by the caller; read by poll.sh
+read -ra answers <<<"$answers"
 clock=0
 used=0
 ran=0
@@ -26,9 +27,7 @@ __vm_sleep() {
 
 probe() {
     __vm_output+="$clock "
-    local finds=$has_happened numbers answer
-    read -ra numbers <<<"$answers"
-    answer=${numbers[__vm_probes % ${#numbers[@]}]}
+    local finds=$has_happened answer=${answers[__vm_probes % ${#answers[@]}]}
     ((ran += answer * 10000000, used += cost))
     pass $((cost + answer))
     [[ $finds ]]
