@@ -79,29 +79,15 @@ impl Line {
 mod tests {
     use super::*;
 
-    fn word(text: &str, [x, y, width, height]: [u32; 4]) -> Word {
-        Word {
-            text: text.to_owned(),
-            rect: Rect {
-                x,
-                y,
-                width,
-                height,
-            },
-            confidence: 90.0,
-            line: 0,
-        }
-    }
-
     #[test]
     fn pieces_of_a_line_are_joined() {
         let pieces = [
-            word("ok", [200, 20, 18, 11]),
-            word("not", [111, 3, 27, 10]),
-            word("could", [60, 2, 45, 12]),
-            word("Booting", [0, 18, 63, 13]),
-            word("boot", [0, 2, 54, 11]),
-            word("from", [70, 18, 36, 12]),
+            Word::at([200, 20, 18, 11], "ok"),
+            Word::at([111, 3, 27, 10], "not"),
+            Word::at([60, 2, 45, 12], "could"),
+            Word::at([0, 18, 63, 13], "Booting"),
+            Word::at([0, 2, 54, 11], "boot"),
+            Word::at([70, 18, 36, 12], "from"),
         ];
         let lines = join(pieces.into_iter().map(|word| vec![word]).collect());
         let lines = lines

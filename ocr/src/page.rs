@@ -97,19 +97,9 @@ mod tests {
     fn line(text: &str, mut x: u32, y: u32) -> Vec<Word> {
         let words = text.split(' ').map(|text| {
             let width = 8 * u32::try_from(text.len()).unwrap();
-            let rect = Rect {
-                x,
-                y,
-                width,
-                height: 10,
-            };
+            let word = Word::at([x, y, width, 10], text);
             x += width + 8;
-            Word {
-                text: text.to_owned(),
-                rect,
-                confidence: 90.0,
-                line: 0,
-            }
+            word
         });
         words.collect()
     }

@@ -104,20 +104,12 @@ impl fmt::Display for Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Rect;
 
     #[test]
     fn rows_have_all_words_at_the_same_height() {
-        let word = |text: &str, x, y, line| Word {
-            text: text.to_owned(),
-            rect: Rect {
-                x,
-                y,
-                width: 40,
-                height: 10,
-            },
-            confidence: 90.0,
+        let word = |text, x, y, line| Word {
             line,
+            ..Word::at([x, y, 40, 10], text)
         };
         let variant = Variant {
             text: String::new(),

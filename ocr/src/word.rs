@@ -19,6 +19,24 @@ pub struct Word {
     pub line: usize,
 }
 
+#[cfg(test)]
+impl Word {
+    /// A word of the first line, for tests.
+    pub(crate) fn at([x, y, width, height]: [u32; 4], text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            rect: Rect {
+                x,
+                y,
+                width,
+                height,
+            },
+            confidence: 90.0,
+            line: 0,
+        }
+    }
+}
+
 /// The words, separated by one space.
 pub(crate) fn line_text(words: &[Word]) -> String {
     let words: Vec<_> = words.iter().map(|word| &*word.text).collect();

@@ -148,7 +148,6 @@ fn only_top<'l>(letters: impl Iterator<Item = &'l Letter>) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Rect;
 
     /// What becomes of a word that is read as `text` and drawn in these rows, in which spaces
     /// separate the letters.
@@ -190,17 +189,8 @@ mod tests {
                 .map(|it| if it == b'#' { 0 } else { 255 })
                 .collect(),
         };
-        let mut words = [Word {
-            text: text.to_owned(),
-            rect: Rect {
-                x: 0,
-                y: 0,
-                width: u32::try_from(width).unwrap(),
-                height: u32::try_from(N).unwrap(),
-            },
-            confidence: 90.0,
-            line: 0,
-        }];
+        let [right, bottom] = [width, N].map(|it| u32::try_from(it).unwrap());
+        let mut words = [Word::at([0, 0, right, bottom], text)];
         correct(&mut words, &strip, &line);
         words[0].text.clone()
     }
